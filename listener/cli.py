@@ -1,0 +1,144 @@
+"""The daemon's commands. Machine output goes to stdout and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from listener import __version__
+from listener.commands.check import check_station
+from listener.commands.devices import print_devices
+from listener.commands.replay import ReplayFormat, replay_files
+from listener.commands.watch import watch_station
+from listener.config import Config, ConfigError, load_config
+from listener.daemon import run_daemon
+from listener.detection.bundle import BundleError
+from listener.engines.engine import EngineError
+from listener.exit_codes import ExitCode
+from listener.logs import set_up_logging
+from listener.mqtt_client import BrokerError
+from listener.sources.source import SourceError
+
+_EXIT_CODES: dict[type[Exception], ExitCode] = {
+    BrokerError: ExitCode.USAGE,
+    BundleError: ExitCode.USAGE,
+    ConfigError: ExitCode.USAGE,
+    EngineError: ExitCode.LOST,
+    SourceError: ExitCode.USAGE,
+}
+_DEFAULT_CONFIG = Path("config.toml")
+_ConfigOption = Annotated[Path, typer.Option(help="The station's settings, a TOML file.")]
+
+app = typer.Typer(
+    help="Listens around the clock and turns what it hears into sound events.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: listener run --config config.toml")
+def run(config: _ConfigOption = _DEFAULT_CONFIG) -> None:
+    """Listen, until SIGTERM, SIGINT or the end of the last source."""
+    with _one_line_errors():
+        raise typer.Exit(run_daemon(_load(config)))
+
+
+@app.command(epilog="Example: listener replay night.flac --bundle models/yamnet --format audacity")
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    bundle: Annotated[
+        Path | None, typer.Option(envvar="EARSHOT_BUNDLE", help="Default: that of the config.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Labels, policies and engine from a station's settings.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        ReplayFormat, typer.Option(help="What a line looks like.")
+    ] = ReplayFormat.JSONL,
+    scores: Annotated[
+        Path | None, typer.Option(help="Also store scores, slot boundaries and labels, as .npz.")
+    ] = None,
+) -> None:
+    """Analyse files faster than real time; one event a line, in seconds of the file."""
+    with _one_line_errors():
+        settings = None if config is None else _load(config)
+        set_up_logging("warning")
+        raise typer.Exit(replay_files(files, bundle, settings, format, scores))
+
+
+@app.command(epilog="Example: listener check --config config.toml")
+def check(config: _ConfigOption = _DEFAULT_CONFIG) -> None:
+    """Try every part of a station's settings for real, and say what works."""
+    with _one_line_errors():
+        settings = load_config(config)
+        set_up_logging("error")  # the table says it
+        raise typer.Exit(check_station(settings))
+
+
+@app.command(epilog="Example: listener devices")
+def devices() -> None:
+    """List the capture devices by the names that go into the config."""
+    with _one_line_errors():
+        print_devices()
+
+
+@app.command(epilog="Example: listener watch --url http://127.0.0.1:9464")
+def watch(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings of the station to watch, for its address.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Address of a running station.")] = None,
+) -> None:
+    """Show live levels and top scores of a running station; end with Ctrl-C."""
+    with _one_line_errors():
+        raise typer.Exit(watch_station(config, url))
+
+
+def _load(path: Path) -> Config:
+    config = load_config(path)
+    set_up_logging(config.log_level)
+    return config
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Errors that a user can mend become one line and an exit code; others stay tracebacks."""
+    try:
+        yield
+    except tuple(_EXIT_CODES) as error:
+        typer.echo(f"listener: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(_EXIT_CODES[type(error)]) from error
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code: int | None = command.main(arguments, prog_name="listener", standalone_mode=False)
+    except typer.TyperException as error:
+        typer.echo(f"listener: {error.format_message()}", err=True)
+        return ExitCode.USAGE
+    return code or ExitCode.DONE

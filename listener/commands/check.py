@@ -1,0 +1,135 @@
+"""`listener check`: every part of a station's settings, tried for real."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from listener.assembly import make_detection_plan, open_engine, open_source
+from listener.broker_check import check_round_trip
+from listener.config import Config, ConfigError, MqttSettings, SourceSettings
+from listener.detection.audio import LevelMeter
+from listener.detection.bundle import Bundle, BundleError, read_bundle
+from listener.engines.engine import EngineError
+from listener.exit_codes import ExitCode
+from listener.mqtt_client import BrokerError
+from listener.sources.source import AudioSource, SourceError
+
+_LISTEN_SECONDS = 1.0
+_FIRST_SAMPLE_SECONDS = 5.0
+_ROUND_TRIP_SECONDS = 5.0
+_LEAST_FREE_BYTES = 200e6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of trying one part."""
+
+    part: str
+    works: bool
+    detail: str
+
+
+def check_station(config: Config) -> ExitCode:
+    """Print a table of findings; FAILED if any part does not work."""
+    findings = list(_findings(config))
+    Console(soft_wrap=True).print(_table(findings))
+    return ExitCode.DONE if all(finding.works for finding in findings) else ExitCode.FAILED
+
+
+def _findings(config: Config) -> Iterator[Finding]:
+    yield Finding("config", works=True, detail=f"station {config.station}")
+    bundle = None
+    try:
+        bundle = read_bundle(config.bundle)
+        yield _check_bundle(bundle, config)
+    except (BundleError, ConfigError, EngineError) as error:
+        yield Finding("bundle", works=False, detail=str(error))
+    for source in config.sources:
+        yield _check_source(source)
+    if config.mqtt is not None:
+        yield _check_broker(config.mqtt, config.station)
+    yield _check_disk(Path.cwd())
+    yield _check_clock(bundle)
+
+
+def _check_bundle(bundle: Bundle, config: Config) -> Finding:
+    engine = open_engine(bundle, config.engine)  # with the golden check
+    plan = make_detection_plan(bundle, config.detection, config.station)
+    params = plan.params
+    patches = np.zeros((1, params.patch_frames, params.mel_bands), np.float32)
+    began = time.perf_counter()
+    engine.infer(patches)
+    milliseconds = (time.perf_counter() - began) * 1000
+    detail = (
+        f"{bundle.id}, {len(plan.policies)} of {len(bundle.labels)} labels, golden check passed, "
+        f"{config.engine.kind} {milliseconds:.1f} ms a patch"
+    )
+    return Finding("bundle", works=True, detail=detail)
+
+
+def _check_source(settings: SourceSettings) -> Finding:
+    part = f"source {settings.name}"
+    try:
+        with closing(open_source(settings)) as source:
+            detail = _listen(source)
+    except SourceError as error:
+        return Finding(part, works=False, detail=str(error))
+    return Finding(part, works=detail is not None, detail=detail or "no sample came")
+
+
+def _listen(source: AudioSource) -> str | None:
+    """Rate and levels of a second of audio; None if none came."""
+    meter, seconds, rate = LevelMeter(), 0.0, 0
+    give_up_at = time.monotonic() + _FIRST_SAMPLE_SECONDS
+    while seconds < _LISTEN_SECONDS and time.monotonic() < give_up_at:
+        chunk = source.read(_LISTEN_SECONDS - seconds)
+        if chunk is None:
+            break
+        meter.push(chunk.samples)
+        rate = chunk.sample_rate_hz
+        seconds += len(chunk.samples) / rate
+    rms, peak = meter.read()
+    return f"{rate} Hz, level {rms:.1f} dBFS, peak {peak:.1f} dBFS" if seconds else None
+
+
+def _check_broker(settings: MqttSettings, station: str) -> Finding:
+    part = f"broker {settings.host}:{settings.port}"
+    try:
+        milliseconds = check_round_trip(settings, station, _ROUND_TRIP_SECONDS)
+    except BrokerError as error:
+        return Finding(part, works=False, detail=str(error))
+    return Finding(part, works=True, detail=f"there and back in {milliseconds:.1f} ms")
+
+
+def _check_disk(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free
+    detail = f"{free / 1e9:.1f} GB free at {directory}"
+    return Finding("disk", works=free >= _LEAST_FREE_BYTES, detail=detail)
+
+
+def _check_clock(bundle: Bundle | None) -> Finding:
+    """A computer without a clock battery starts in the past, before its bundle was made."""
+    now = datetime.now().astimezone()
+    made = datetime.fromisoformat(bundle.manifest.created) if bundle else None
+    works = made is None or now >= made
+    detail = f"{now:%Y-%m-%d %H:%M:%S %Z}" + ("" if works else f", before the bundle, {made}")
+    return Finding("clock", works=works, detail=detail)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("part", "works", "detail")
+    for finding in findings:
+        works = "[green]yes[/]" if finding.works else "[red]no[/]"
+        table.add_row(finding.part, works, escape(finding.detail))
+    return table

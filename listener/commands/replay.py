@@ -1,0 +1,146 @@
+"""`listener replay`: files in, one event a line out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from listener.assembly import make_detection_plan, open_engine
+from listener.config import Config, ConfigError, DetectionSettings, EngineSettings
+from listener.detection.bundle import read_bundle
+from listener.detection.event import SoundEvent
+from listener.exit_codes import ExitCode
+from listener.offline import Analysis, analyse_file
+from listener.pipeline.pipeline import PipelineSettings
+from listener.sources.source import SourceError
+
+_EVENT_ID_NAMESPACE = "replay"
+
+
+class ReplayFormat(StrEnum):
+    """What a line of output looks like."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    AUDACITY = "audacity"
+
+
+def replay_files(
+    files: Sequence[Path],
+    bundle: Path | None,
+    config: Config | None,
+    form: ReplayFormat,
+    scores: Path | None,
+) -> ExitCode:
+    """Print the events of each file; USAGE if one of them could not be read.
+
+    Raises:
+        ConfigError: no bundle is named, or one output is asked for several files.
+        BundleError, EngineError: what they say.
+    """
+    if len(files) > 1 and (scores is not None or form is ReplayFormat.AUDACITY):
+        raise ConfigError("--scores and --format audacity: expected one file, got several")
+    analyse, labels = _prepare(bundle, config)
+    if form is ReplayFormat.CSV:
+        typer.echo(_csv_line(_CSV_COLUMNS))
+    exit_code = ExitCode.DONE
+    for path in files:
+        try:
+            analysis = analyse(path)
+        except SourceError as error:
+            typer.echo(f"listener: {error}", err=True)
+            exit_code = ExitCode.USAGE
+            continue
+        for event in analysis.events:
+            typer.echo(_LINES[form](path, event))
+        if scores is not None:
+            _store_scores(scores, analysis, labels)
+    return exit_code
+
+
+def _prepare(
+    bundle: Path | None, config: Config | None
+) -> tuple[Callable[[Path], Analysis], tuple[str, ...]]:
+    path = bundle or (config.bundle if config else None)
+    if path is None:
+        raise ConfigError("expected a bundle: give --bundle, --config or EARSHOT_BUNDLE")
+    detection = config.detection if config else DetectionSettings()
+    settings = config.engine if config else EngineSettings()
+    # nothing else arrives while a file is analysed: a batch has nothing to wait for
+    settings = settings.model_copy(update={"max_wait_ms": 0.0})
+    opened = read_bundle(path)
+    engine = open_engine(opened, settings)
+    plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE)
+    flow = PipelineSettings(settings)
+    return lambda file: analyse_file(file, engine, plan, flow), tuple(plan.policies)
+
+
+def _store_scores(path: Path, analysis: Analysis, labels: tuple[str, ...]) -> None:
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                scores=analysis.scores,
+                boundaries=analysis.boundaries,
+                labels=np.array(labels),
+            )
+    except OSError as error:
+        raise ConfigError(f"--scores {path}: cannot be written: {error.strerror}") from error
+
+
+def _jsonl_line(path: Path, event: SoundEvent) -> str:
+    return json.dumps(
+        {
+            "file": str(path),
+            "id": event.id,
+            "label": event.label,
+            "onset": round(event.onset, 3),
+            "offset": _rounded(event.offset),
+            "peak_score": round(event.peak_score, 4),
+            "mean_score": round(event.mean_score, 4),
+            "level_dbfs": round(event.level_dbfs, 1),
+            "bundle": event.bundle,
+            "reason": event.reason,
+        },
+        ensure_ascii=False,
+    )
+
+
+# the first four are what sed_eval and DCASE tools read
+_CSV_COLUMNS = ("filename", "onset", "offset", "event_label", "peak_score", "mean_score")
+
+
+def _csv_event_line(path: Path, event: SoundEvent) -> str:
+    times = (f"{event.onset:.3f}", f"{event.offset:.3f}")
+    return _csv_line(
+        (str(path), *times, event.label, f"{event.peak_score:.4f}", f"{event.mean_score:.4f}")
+    )
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _audacity_line(_path: Path, event: SoundEvent) -> str:
+    """A line of a label track (Audacity: File, Import, Labels)."""
+    return f"{event.onset:.6f}\t{event.offset:.6f}\t{event.label}"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+_LINES: dict[ReplayFormat, Callable[[Path, SoundEvent], str]] = {
+    ReplayFormat.JSONL: _jsonl_line,
+    ReplayFormat.CSV: _csv_event_line,
+    ReplayFormat.AUDACITY: _audacity_line,
+}

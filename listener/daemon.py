@@ -1,0 +1,143 @@
+"""The station: builds everything from the config, runs until it is told to stop, says how it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from typing import Self
+
+from listener.assembly import make_detection_plan, open_engine, plan_source
+from listener.broker import Broker
+from listener.config import Config, MqttSettings
+from listener.control.http import HttpServer
+from listener.detection.bundle import Bundle, read_bundle
+from listener.exit_codes import ExitCode
+from listener.health import Health
+from listener.mqtt_client import station_client_id
+from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.service import ServiceManager, StopRequest
+from listener.sinks.console import ConsoleSink
+from listener.sinks.metrics import metrics_registry
+from listener.sinks.mqtt import MqttSink
+from listener.sinks.sink import Sink
+from listener.topics import Topics
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.25  # how soon the end of the last source is noticed
+
+
+class Station:
+    """A running station; a context that starts everything and stops it in order.
+
+    Raises:
+        ConfigError: a label that the bundle has not, an HTTP address that is taken.
+        BundleError, EngineError, BrokerError: what they say.
+    """
+
+    def __init__(self, config: Config) -> None:
+        bundle = read_bundle(config.bundle)
+        engine = open_engine(bundle, config.engine)
+        plan = make_detection_plan(bundle, config.detection, config.station)
+        self.health = Health(tuple(plan.policies), bundle.id)
+        self._broker = _make_broker(config, self.health)
+        self._http = _make_http(config, self.health)
+        self.pipeline = Pipeline(
+            [plan_source(source) for source in config.sources],
+            engine,
+            plan,
+            _make_sinks(config, bundle, self.health, self._broker),
+            self.health,
+            PipelineSettings(config.engine, config.backoff),
+        )
+        self._running = ExitStack()
+
+    @property
+    def http_port(self) -> int | None:
+        """Where /metrics is served; None if it is not."""
+        return None if self._http is None else self._http.port
+
+    def __enter__(self) -> Self:
+        for part in (self._broker, self._http):
+            if part is not None:
+                part.start()
+                self._running.callback(part.close)
+        self.pipeline.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # sources that have all come to their end are analysed to it; a stop has seconds
+        self.pipeline.stop(**({"drain_seconds": None} if self.pipeline.ended else {}))
+        self._running.close()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How it went: LOST when a thread failed or the last source was lost for good."""
+        sources = self.health.sources.values()
+        lost = any(source.failed for source in sources) and all(source.ended for source in sources)
+        return ExitCode.LOST if lost or self.pipeline.failure is not None else ExitCode.DONE
+
+
+def run_daemon(config: Config) -> ExitCode:
+    """Run a station until SIGTERM, SIGINT or the end of its last source."""
+    stop, manager = StopRequest(), ServiceManager()
+    with Station(config) as station:
+        manager.ready()
+        log.info(
+            "station %s: %d source(s), bundle %s",
+            config.station,
+            len(config.sources),
+            station.health.bundle,
+        )
+        _watch(station, stop, manager)
+        manager.stopping()
+    return station.exit_code
+
+
+def _watch(station: Station, stop: StopRequest, manager: ServiceManager) -> None:
+    period = manager.watchdog_seconds
+    fed_at = -float("inf")
+    while not station.pipeline.ended and not stop.wait(_LOOK_SECONDS):
+        station.pipeline.refresh_health()
+        # half the period, as sd_watchdog_enabled(3) advises; and only while every stage moves
+        if period and time.monotonic() - fed_at >= period / 2 and not station.health.stalled():
+            manager.alive()
+            fed_at = time.monotonic()
+
+
+def _make_sinks(
+    config: Config, bundle: Bundle, health: Health, broker: Broker | None
+) -> dict[str, Sink]:
+    sinks: dict[str, Sink] = {}
+    if config.console.enabled:
+        names = {label.slug: label.name for label in bundle.manifest.labels}
+        sinks["console"] = ConsoleSink(config.console, config.station, names)
+    if broker is not None and config.mqtt is not None:
+        sinks["mqtt"] = MqttSink(
+            broker,
+            _topics(config, config.mqtt),
+            health,
+            bundle.manifest,
+            sources=[source.name for source in config.sources],
+            labels=health.labels,
+            level_interval_seconds=config.mqtt.level_interval_seconds,
+        )
+    return sinks
+
+
+def _make_broker(config: Config, health: Health) -> Broker | None:
+    if config.mqtt is None:
+        return None
+    status = _topics(config, config.mqtt).status
+    return Broker(config.mqtt, station_client_id(config.station), status, health)
+
+
+def _topics(config: Config, mqtt: MqttSettings) -> Topics:
+    return Topics(mqtt.topic_prefix, config.station)
+
+
+def _make_http(config: Config, health: Health) -> HttpServer | None:
+    if config.http is None:
+        return None
+    return HttpServer(config.http, health, metrics_registry(health))

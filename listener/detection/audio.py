@@ -1,0 +1,146 @@
+"""PCM on its way to the features: chunks, mono mix, level, streaming resampler."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+SILENCE_DBFS = -120.0  # the floor of every level; digital silence is reported as this, never as 0
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """PCM as a source hands it over.
+
+    `start` counts samples since the stream began, lost ones included, so that a hole shows as a jump.
+    `captured_at` is the time of samples[0]: unix seconds live, seconds in the file offline.
+    `samples` is float32 (n,), mono, [-1, 1], at `sample_rate_hz`.
+    """
+
+    source: str
+    start: int
+    captured_at: float
+    sample_rate_hz: int
+    samples: Samples
+
+    @property
+    def end(self) -> int:
+        """Index after the last sample."""
+        return self.start + len(self.samples)
+
+    @property
+    def ended_at(self) -> float:
+        """Time after the last sample, seconds."""
+        return self.captured_at + len(self.samples) / self.sample_rate_hz
+
+
+def mix_to_mono(pcm: NDArray[np.float32]) -> Samples:
+    """The mean over channels: (n, channels) or (n,) -> (n,)."""
+    if pcm.ndim == 1:
+        return pcm
+    if pcm.shape[1] == 1:
+        return np.ascontiguousarray(pcm[:, 0])
+    mono: Samples = pcm.mean(axis=1, dtype=np.float32)
+    return mono
+
+
+def pcm16_to_float(pcm: NDArray[np.int16]) -> Samples:
+    """16-bit PCM -> float32 in [-1, 1)."""
+    return pcm.astype(np.float32) / np.float32(32768.0)
+
+
+def zero_nonfinite(samples: Samples) -> tuple[Samples, int]:
+    """The samples with NaN and infinity set to zero, and how many there were.
+
+    One NaN would make every score NaN and the detector silently deaf.
+    """
+    # a sum of squares is finite unless a sample is not (or is absurdly large): one pass, no temporary
+    if np.isfinite(np.dot(samples, samples)):
+        return samples, 0
+    bad = ~np.isfinite(samples)
+    return np.where(bad, np.float32(0.0), samples), int(bad.sum())
+
+
+def to_dbfs(amplitude: float) -> float:
+    """Amplitude (1.0 is full scale) in dBFS, at least SILENCE_DBFS."""
+    if amplitude <= 10 ** (SILENCE_DBFS / 20):
+        return SILENCE_DBFS
+    return 20.0 * math.log10(amplitude)
+
+
+class LevelMeter:
+    """RMS and peak level of the samples since the last reading."""
+
+    def __init__(self) -> None:
+        self._energy = 0.0
+        self._peak = 0.0
+        self._count = 0
+
+    def push(self, samples: Samples) -> None:
+        """Take more samples, float32 (n,)."""
+        if not len(samples):
+            return
+        self._energy += float(np.dot(samples, samples))
+        self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
+        self._count += len(samples)
+
+    def read(self) -> tuple[float, float]:
+        """RMS and peak in dBFS since the last reading; silence if there was no sample."""
+        rms = math.sqrt(self._energy / self._count) if self._count else 0.0
+        levels = to_dbfs(rms), to_dbfs(self._peak)
+        self._energy, self._peak, self._count = 0.0, 0.0, 0
+        return levels
+
+
+class ChunkResampler:
+    """Chunks at a source's native rate -> chunks at the model's rate, the same time line.
+
+    soxr delays its output but does not shift it: sample k out is the sound at k / rate, so that the
+    time of a chunk follows from counts. A jump in `start` or another rate begins a new stretch.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self._stream: soxr.ResampleStream | None = None
+        self._input_rate_hz = 0
+        self._next_input = 0
+        self._next_output = 0
+
+    def push(self, chunk: AudioChunk) -> AudioChunk:
+        """The part of the resampled stream that this chunk completes; may have no samples."""
+        if chunk.sample_rate_hz == self.sample_rate_hz:
+            return chunk
+        if self._stream is None or self._is_break(chunk):
+            self._stream = self._begin(chunk)
+        self._next_input = chunk.end
+        return self._emit(self._stream, chunk, last=False)
+
+    def finish(self, chunk: AudioChunk) -> AudioChunk:
+        """What is still inside after `chunk`, the last one that was pushed."""
+        tail = replace(
+            chunk, start=chunk.end, captured_at=chunk.ended_at, samples=np.empty(0, np.float32)
+        )
+        stream, self._stream = self._stream, None
+        return tail if stream is None else self._emit(stream, tail, last=True)
+
+    def _is_break(self, chunk: AudioChunk) -> bool:
+        return chunk.start != self._next_input or chunk.sample_rate_hz != self._input_rate_hz
+
+    def _begin(self, chunk: AudioChunk) -> soxr.ResampleStream:
+        self._input_rate_hz = chunk.sample_rate_hz
+        self._next_output = round(chunk.start * self.sample_rate_hz / chunk.sample_rate_hz)
+        return soxr.ResampleStream(chunk.sample_rate_hz, self.sample_rate_hz, 1, dtype="float32")
+
+    def _emit(self, stream: soxr.ResampleStream, chunk: AudioChunk, *, last: bool) -> AudioChunk:
+        samples = stream.resample_chunk(chunk.samples, last=last)
+        start, self._next_output = self._next_output, self._next_output + len(samples)
+        seconds_after = start / self.sample_rate_hz - chunk.start / chunk.sample_rate_hz
+        return AudioChunk(
+            chunk.source, start, chunk.captured_at + seconds_after, self.sample_rate_hz, samples
+        )

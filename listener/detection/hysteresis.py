@@ -1,0 +1,233 @@
+"""From scores to events: one implementation, live and offline."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.event import SoundEvent, event_id
+from listener.detection.policy import LabelPolicy
+from listener.detection.scores import PatchScores, Scores, ScoreSmoother
+
+_ROUNDING_SECONDS = 1e-6  # times are sums of float seconds; a slot is never so short
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A label above its thresholds, perhaps with gaps; becomes an event once it is long enough."""
+
+    onset: float
+    offset: float
+    active: bool = True  # False: below off_threshold, for a gap that may still be bridged
+    announced: bool = False
+    peak_score: float = 0.0
+    score_sum: float = 0.0
+    slots: int = 0
+    level_dbfs: float = -np.inf
+
+    @property
+    def seconds(self) -> float:
+        return self.offset - self.onset
+
+    def extend(self, offset: float, score: float, level_dbfs: float) -> None:
+        self.offset = offset
+        self.peak_score = max(self.peak_score, score)
+        self.score_sum += score
+        self.slots += 1
+        self.level_dbfs = max(self.level_dbfs, level_dbfs)
+
+
+class _Hysteresis:
+    """Smoothed rows of the labels that share a smoothing length -> begun and ended stretches."""
+
+    def __init__(self, policies: Sequence[LabelPolicy]) -> None:
+        self._policies = policies
+        self._on = np.array([policy.on_threshold for policy in policies], np.float32)
+        # as Python floats of float32 values, so that a score equal to the threshold is equal here
+        self._off = np.array([policy.off_threshold for policy in policies], np.float32).tolist()
+        self._open: dict[int, _Stretch] = {}
+        self._refractory_until = [-np.inf] * len(policies)
+
+    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, _Stretch]]:
+        """The stretches that became events in this slot or ended in it, by label."""
+        above = smoothed >= self._on
+        if not self._open and not above.any():  # nearly every slot of nearly every day
+            return []
+        changed = []
+        for label in sorted(self._open.keys() | np.flatnonzero(above).tolist()):
+            stretch = self._advance(label, slot, bool(above[label]), float(smoothed[label]))
+            if stretch is not None and self._is_news(label, stretch, slot):
+                changed.append((label, stretch))
+        return changed
+
+    def _advance(
+        self, label: int, slot: PatchScores, above: bool, smoothed: float
+    ) -> _Stretch | None:
+        stretch = self._open.get(label)
+        if stretch is None:
+            if slot.onset < self._refractory_until[label] - _ROUNDING_SECONDS:
+                return None
+            stretch = self._open[label] = _Stretch(slot.onset, slot.onset)
+        elif stretch.active:
+            stretch.active = smoothed >= self._off[label]
+        else:
+            stretch.active = above
+        if stretch.active:
+            stretch.extend(slot.offset, float(slot.scores[label]), slot.level_dbfs)
+        return stretch
+
+    def _is_news(self, label: int, stretch: _Stretch, slot: PatchScores) -> bool:
+        policy = self._policies[label]
+        if stretch.active:
+            return self._announces(policy, stretch)
+        if slot.offset - stretch.offset <= policy.max_gap_seconds + _ROUNDING_SECONDS:
+            return False
+        self._close(label, stretch)
+        return stretch.announced
+
+    def _announces(self, policy: LabelPolicy, stretch: _Stretch) -> bool:
+        if stretch.announced:
+            return False
+        stretch.announced = stretch.seconds >= policy.min_duration_seconds - _ROUNDING_SECONDS
+        return stretch.announced
+
+    def _close(self, label: int, stretch: _Stretch) -> None:
+        del self._open[label]
+        if stretch.announced:
+            refractory = self._policies[label].refractory_seconds
+            self._refractory_until[label] = stretch.offset + refractory
+
+    def finish(self, ended_at: float) -> Iterable[tuple[int, _Stretch, bool]]:
+        """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""
+        for label, stretch in sorted(self._open.items()):
+            if stretch.active:
+                stretch.offset = ended_at
+            new = self._announces(self._policies[label], stretch)
+            self._close(label, stretch)
+            if stretch.announced:
+                yield label, stretch, new
+
+
+class _LabelGroup:
+    """The labels that share a smoothing length: their smoother, hysteresis and waiting slots."""
+
+    def __init__(
+        self, columns: list[int], policies: Sequence[LabelPolicy], smoothing_patches: int
+    ) -> None:
+        self.columns = np.array(columns)
+        self.smoother = ScoreSmoother(smoothing_patches, len(columns))
+        self.hysteresis = _Hysteresis(policies)
+        self.waiting: deque[PatchScores] = deque()
+
+
+class EventDetector:
+    """Scores of one source, slot after slot -> the events that begin and end.
+
+    `labels` are the columns of the scores; `policies` has one entry for each. A begun event comes out
+    with offset None, the ended one with the same id.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        policies: Mapping[str, LabelPolicy],
+        patch_hop_seconds: float,
+        *,
+        bundle: str = "",
+        namespace: str = "",
+    ) -> None:
+        self.labels = tuple(policies)
+        self.smoothed = np.zeros(len(self.labels), np.float32)  # the latest, (K,)
+        self._source, self._bundle, self._namespace = source, bundle, namespace
+        self._groups = _group(policies, patch_hop_seconds)
+
+    def push(self, row: PatchScores) -> list[SoundEvent]:
+        """Take the scores of the next slot."""
+        events = []
+        for group in self._groups:
+            slot = replace(row, scores=row.scores[group.columns])
+            group.waiting.append(slot)
+            smoothed = group.smoother.push(slot.scores)
+            if smoothed is not None:
+                events += self._advance(group, smoothed)
+        return events
+
+    def _advance(self, group: _LabelGroup, smoothed: Scores) -> list[SoundEvent]:
+        self.smoothed[group.columns] = smoothed
+        slot = group.waiting.popleft()
+        return [
+            self._event(group, label, stretch, ended=not stretch.active)
+            for label, stretch in group.hysteresis.push(slot, smoothed)
+        ]
+
+    def finish(self, ended_at: float, reason: str | None) -> list[SoundEvent]:
+        """The stretch of audio ended: what is active ends there, for that reason.
+
+        Afterwards the detector takes the next stretch; refractory times go on.
+        """
+        events = []
+        for group in self._groups:
+            for smoothed in group.smoother.finish():
+                events += self._advance(group, smoothed)
+            for label, stretch, new in group.hysteresis.finish(ended_at):
+                if new:
+                    events.append(self._event(group, label, stretch, ended=False))
+                ended = self._event(group, label, stretch, ended=True)
+                events.append(replace(ended, reason=reason) if stretch.active else ended)
+        self.smoothed[:] = 0.0
+        return events
+
+    def _event(
+        self, group: _LabelGroup, label: int, stretch: _Stretch, *, ended: bool
+    ) -> SoundEvent:
+        name = self.labels[group.columns[label]]
+        return SoundEvent(
+            id=event_id(self._namespace, self._source, name, stretch.onset),
+            source=self._source,
+            label=name,
+            onset=stretch.onset,
+            offset=stretch.offset if ended else None,
+            peak_score=stretch.peak_score,
+            mean_score=stretch.score_sum / stretch.slots,
+            level_dbfs=stretch.level_dbfs,
+            bundle=self._bundle,
+        )
+
+
+def _group(policies: Mapping[str, LabelPolicy], patch_hop_seconds: float) -> list[_LabelGroup]:
+    columns: dict[int, list[int]] = defaultdict(list)
+    for column, policy in enumerate(policies.values()):
+        columns[policy.smoothing_patches(patch_hop_seconds)].append(column)
+    every = list(policies.values())
+    return [
+        _LabelGroup(members, [every[column] for column in members], length)
+        for length, members in sorted(columns.items())
+    ]
+
+
+def detect_events(
+    scores: NDArray[np.float32],
+    boundaries: NDArray[np.float64],
+    policies: Mapping[str, LabelPolicy],
+    patch_hop_seconds: float,
+    *,
+    source: str = "",
+    bundle: str = "",
+) -> list[SoundEvent]:
+    """The ended events of a table of scores (T, K) with T + 1 slot boundaries, by onset and label.
+
+    This is the live detector fed row by row. Levels are unknown here and given as -inf.
+    """
+    detector = EventDetector(source, policies, patch_hop_seconds, bundle=bundle)
+    events: list[SoundEvent] = []
+    for row, onset, offset in zip(scores, boundaries[:-1], boundaries[1:], strict=True):
+        events += detector.push(
+            PatchScores(source, float(onset), float(offset), row, level_dbfs=-np.inf)
+        )
+    events += detector.finish(float(boundaries[-1]), "end_of_stream")
+    ended = [event for event in events if event.offset is not None]
+    return sorted(ended, key=lambda event: (event.onset, event.label))

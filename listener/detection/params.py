@@ -1,0 +1,86 @@
+"""Every number of the front end, and the sample counts that follow from them."""
+
+from __future__ import annotations
+
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureParams:
+    """How a waveform becomes log-mel patches; the defaults are YAMNet's (`params.py` of its reference).
+
+    Raises:
+        ValueError: a length that is not a whole number of samples or STFT hops.
+    """
+
+    sample_rate_hz: int = 16_000
+    stft_window_seconds: float = 0.025
+    stft_hop_seconds: float = 0.010
+    fft_length: int = 512
+    mel_bands: int = 64
+    mel_min_hz: float = 125.0
+    mel_max_hz: float = 7_500.0
+    log_offset: float = 0.001
+    patch_seconds: float = 0.96
+    patch_hop_seconds: float = 0.48
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate_hz", "stft_window_seconds", "stft_hop_seconds", "mel_bands"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        _whole(self.stft_window_seconds * self.sample_rate_hz, "stft_window_seconds", "samples")
+        _whole(self.stft_hop_seconds * self.sample_rate_hz, "stft_hop_seconds", "samples")
+        _whole(self.patch_seconds / self.stft_hop_seconds, "patch_seconds", "stft hops")
+        _whole(self.patch_hop_seconds / self.stft_hop_seconds, "patch_hop_seconds", "stft hops")
+        if not self.stft_window_samples <= self.fft_length:
+            raise ValueError(
+                f"fft_length: expected at least {self.stft_window_samples}, got {self.fft_length}"
+            )
+        if not 0 <= self.mel_min_hz < self.mel_max_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                f"mel_min_hz, mel_max_hz: expected 0 <= min < max <= {self.sample_rate_hz / 2}, "
+                f"got {self.mel_min_hz} and {self.mel_max_hz}"
+            )
+        if not self.patch_hop_seconds <= self.patch_seconds:
+            raise ValueError(
+                f"patch_hop_seconds: expected at most {self.patch_seconds}, "
+                f"got {self.patch_hop_seconds}"
+            )
+
+    @property
+    def stft_window_samples(self) -> int:
+        """Samples that one STFT frame looks at (400)."""
+        return round(self.stft_window_seconds * self.sample_rate_hz)
+
+    @property
+    def stft_hop_samples(self) -> int:
+        """Samples from one STFT frame to the next (160)."""
+        return round(self.stft_hop_seconds * self.sample_rate_hz)
+
+    @property
+    def patch_frames(self) -> int:
+        """STFT frames in a patch (96)."""
+        return round(self.patch_seconds / self.stft_hop_seconds)
+
+    @property
+    def patch_hop_frames(self) -> int:
+        """STFT frames from one patch to the next (48)."""
+        return round(self.patch_hop_seconds / self.stft_hop_seconds)
+
+    @property
+    def patch_hop_samples(self) -> int:
+        """Samples from the start of one patch to the start of the next (7680)."""
+        return self.patch_hop_frames * self.stft_hop_samples
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that yield exactly one patch (15600)."""
+        return (self.patch_frames - 1) * self.stft_hop_samples + self.stft_window_samples
+
+
+_ROUNDING = 1e-6  # of products of decimal seconds
+
+
+def _whole(count: float, name: str, unit: str) -> None:
+    if round(count) < 1 or abs(count - round(count)) > _ROUNDING:
+        raise ValueError(f"{name}: expected a whole number of {unit}, got {count:g}")

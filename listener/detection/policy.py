@@ -1,0 +1,49 @@
+"""LabelPolicy: when the scores of a label make an event."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class LabelPolicy:
+    """How smoothed scores of one label become events.
+
+    An event opens at a score of `on_threshold` and closes under `off_threshold`. Two stretches at most
+    `max_gap_seconds` apart are one event, one shorter than `min_duration_seconds` is none, and for
+    `refractory_seconds` after an event no other begins.
+
+    Raises:
+        ValueError: thresholds that are not 0 < off <= on <= 1, or a negative time.
+    """
+
+    on_threshold: float = 0.5
+    off_threshold: float = 0.3
+    smoothing_seconds: float = 1.44
+    min_duration_seconds: float = 0.0
+    max_gap_seconds: float = 0.0
+    refractory_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.off_threshold <= self.on_threshold <= 1.0:
+            raise ValueError(
+                "off_threshold, on_threshold: expected 0 < off <= on <= 1, "
+                f"got {self.off_threshold} and {self.on_threshold}"
+            )
+        for name in (
+            "smoothing_seconds",
+            "min_duration_seconds",
+            "max_gap_seconds",
+            "refractory_seconds",
+        ):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
+
+    def smoothing_patches(self, patch_hop_seconds: float) -> int:
+        """Length of the running median, an odd number of patches: the nearest to the seconds asked."""
+        return (
+            2 * round((self.smoothing_seconds / patch_hop_seconds - 1) / 2) + 1
+            if (self.smoothing_seconds > patch_hop_seconds)
+            else 1
+        )

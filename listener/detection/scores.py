@@ -1,0 +1,83 @@
+"""PatchScores, the time slots of overlapping patches, and the smoother."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import SILENCE_DBFS
+from listener.detection.features import Patch
+from listener.detection.params import FeatureParams
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchScores:
+    """The scores of one patch and the slot of time that they speak for.
+
+    `scores` is float32 (K,) in [0, 1], never altered; `embedding` float32 (D,). Times are unix seconds
+    live, seconds in the file offline.
+    """
+
+    source: str
+    onset: float
+    offset: float
+    scores: Scores
+    embedding: NDArray[np.float32] | None = None
+    level_dbfs: float = SILENCE_DBFS
+
+
+def slot_of(patch: Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:
+    """Onset and offset of the hop-wide slot at the centre of a patch, seconds.
+
+    Patches overlap, so each speaks only for what is nearest to its centre. The first patch of a
+    stretch also speaks for what came before its centre; the end of a stretch is its last sample.
+    """
+    margin = (params.window_samples - params.patch_hop_samples) / 2 / params.sample_rate_hz
+    offset = patch.captured_at + margin + params.patch_hop_seconds
+    return (patch.captured_at if first else offset - params.patch_hop_seconds), offset
+
+
+def slot_boundaries(patch_count: int, seconds: float, params: FeatureParams) -> NDArray[np.float64]:
+    """The T + 1 boundaries of the slots of a whole file, seconds: 0 first, the end of the file last."""
+    margin = (params.window_samples - params.patch_hop_samples) / 2 / params.sample_rate_hz
+    boundaries = margin + np.arange(patch_count + 1, dtype=np.float64) * params.patch_hop_seconds
+    boundaries[0], boundaries[-1] = 0.0, seconds
+    return boundaries
+
+
+class ScoreSmoother:
+    """Centred running median over an odd number of patches, for K labels at once.
+
+    Each row comes out `delay` rows after it went in. Before the first and after the last row there is
+    taken to be silence (score 0), so that a single high patch at an edge is no more than a blip.
+    """
+
+    def __init__(self, length: int, label_count: int) -> None:
+        if length < 1 or length % 2 == 0:
+            raise ValueError(f"length: expected an odd number of patches, got {length}")
+        self.delay = length // 2
+        self._ring = np.zeros((length, label_count), np.float32)
+        self._pushed = 0
+
+    def push(self, scores: Scores) -> Scores | None:
+        """Take the next row, float32 (K,); gives the smoothed row `delay` rows back, once there is one."""
+        if len(self._ring) == 1:
+            return scores
+        self._ring[self._pushed % len(self._ring)] = scores
+        self._pushed += 1
+        if self._pushed <= self.delay:
+            return None
+        smoothed: Scores = np.sort(self._ring, axis=0)[self.delay]
+        return smoothed
+
+    def finish(self) -> list[Scores]:
+        """The smoothed rows still inside; afterwards the smoother is as new."""
+        silence = np.zeros(self._ring.shape[1], np.float32)
+        rows = [] if self._pushed == 0 else [self.push(silence) for _ in range(self.delay)]
+        self._ring[:] = 0.0
+        self._pushed = 0
+        return [row for row in rows if row is not None]

@@ -1,0 +1,132 @@
+"""Heartbeats, counters and gauges as plain numbers.
+
+Each has one writer; readers take what is there.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import SILENCE_DBFS
+
+# Every stage beats each second or two, with or without work; a batch takes well under a second,
+# also with a cold model on a slow machine.
+STALLED_SECONDS = 10.0
+
+
+class Histogram:
+    """Counts of observations by upper bound, as Prometheus keeps them (`le`)."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+_LATENCY_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+
+
+@dataclass(slots=True)
+class SourceHealth:
+    """What is known of one source. Scores and counts by label are arrays of length K."""
+
+    scores: NDArray[np.float32]
+    events: NDArray[np.int64]
+    active: NDArray[np.bool_]
+    up: bool = False
+    patches: int = 0
+    dropped: int = 0
+    restarts: int = 0
+    overflows: int = 0
+    nonfinite_samples: int = 0
+    level_dbfs: float = SILENCE_DBFS
+    last_patch_at: float | None = None  # unix seconds at which a patch was analysed
+    ended: bool = False  # came to an end and is not opened again
+    failed: bool = False  # that end was a loss
+    beaten_at: float = field(default_factory=time.monotonic)  # last sign of life of its thread
+
+    def beat(self) -> None:
+        """Its capture thread moves, whether or not the source gives audio."""
+        self.beaten_at = time.monotonic()
+
+    def unready(self, within_seconds: float, now: float) -> str | None:
+        """Why the source is not ready, or None; `now` is unix seconds."""
+        if self.ended:
+            return None
+        if self.last_patch_at is None:
+            return "no patch analysed yet"
+        # the distance, so that a clock that was set back does not hide a source that is gone
+        age = abs(now - self.last_patch_at)
+        return f"last patch analysed {age:.1f} s ago" if age > within_seconds else None
+
+
+@dataclass(slots=True)
+class Health:
+    """What is known of the station; built once, filled by the threads."""
+
+    labels: tuple[str, ...]
+    bundle: str
+    sources: dict[str, SourceHealth] = field(default_factory=dict)
+    queue_depths: dict[str, int] = field(default_factory=dict)
+    inference_seconds: Histogram = field(default_factory=lambda: Histogram(_LATENCY_BOUNDS))
+    batch_patches: Histogram = field(default_factory=lambda: Histogram(_BATCH_BOUNDS))
+    capture_to_publish_seconds: Histogram = field(
+        default_factory=lambda: Histogram(_LATENCY_BOUNDS)
+    )
+    sink_drops: dict[str, int] = field(default_factory=dict)
+    mqtt_connected: bool | None = None  # None: no broker is configured
+    mqtt_dropped: int = 0  # the queue to the broker was full
+    mqtt_refused: int = 0  # the broker said no, for instance its ACL
+    engine_failed: bool = False
+    heartbeats: dict[str, float] = field(default_factory=dict)  # monotonic seconds, by stage
+
+    def beat(self, stage: str) -> None:
+        """A stage (`inference`, `sink:<name>`) moves; it does so at least every second or two."""
+        self.heartbeats[stage] = time.monotonic()
+
+    def add_source(self, name: str) -> SourceHealth:
+        """A fresh record for a source."""
+        count = len(self.labels)
+        self.sources[name] = SourceHealth(
+            np.zeros(count, np.float32), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        )
+        return self.sources[name]
+
+    def stalled(self, now: float | None = None) -> list[str]:
+        """The stages that have not moved for STALLED_SECONDS, one line each; `now` is monotonic.
+
+        Sources are not among them: one that hangs is `unready`, and the others go on.
+        """
+        now = time.monotonic() if now is None else now
+        ages = {stage: now - at for stage, at in self.heartbeats.copy().items()}
+        return [
+            f"{stage}: stalled for {age:.1f} s"
+            for stage, age in ages.items()
+            if age > STALLED_SECONDS
+        ]
+
+    def unready(self, within_seconds: float, now: float | None = None) -> list[str]:
+        """Why the station is not ready, one line a fault; empty when it is.
+
+        Ready means: the engine answers, every stage moves, and every source that has not come to
+        its end analysed a patch within that time. `now` is unix seconds.
+        """
+        now = time.time() if now is None else now
+        faults = ["engine: failed"] if self.engine_failed else []
+        faults += self.stalled()
+        for name, source in self.sources.copy().items():
+            fault = source.unready(within_seconds, now)
+            if fault is not None:
+                faults.append(f"source {name}: {fault}")
+        return faults

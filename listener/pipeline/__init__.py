@@ -1,0 +1,1 @@
+"""Threads and bounded queues: source -> patches -> scores -> events -> sinks."""

@@ -1,0 +1,119 @@
+"""The bounded queue between the captures and the inference, fair between sources."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Condition, Lock
+
+from listener.detection.features import Patch
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """A source's stream ended: at the time of its last sample, and why.
+
+    `reason` is the one of the events that it ends; `detail` is one line for people.
+    """
+
+    source: str
+    at: float
+    reason: str
+    detail: str | None = None
+
+
+Item = Patch | StreamEnd
+
+
+class PatchQueue:
+    """Patches and stream ends of all sources, in order within a source.
+
+    Each source may have `capacity` patches waiting. Then either its oldest patch is dropped, or its
+    capture waits (lossless). A getter takes one item of each source in turn, so that none is starved.
+    """
+
+    def __init__(self, sources: Iterable[str], capacity: int) -> None:
+        self._waiting: dict[str, deque[Item]] = {source: deque() for source in sources}
+        self._turns: deque[str] = deque()  # the sources with something waiting, next one first
+        self._capacity = capacity
+        lock = Lock()
+        self._arrived = Condition(lock)
+        self._room = Condition(lock)
+        self._count = 0
+        self._wanted = 1  # how many items the getter waits for; fewer need not wake it
+        self._closed = False
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def closed(self) -> bool:
+        """No more will come."""
+        return self._closed
+
+    def put(self, item: Item, *, lossless: bool = False) -> bool:
+        """Add an item; False if the source's oldest patch was dropped for it.
+
+        With `lossless`, waits for room instead, until the queue is closed.
+        """
+        with self._arrived:
+            waiting = self._waiting[item.source]
+            if lossless:
+                self._room.wait_for(lambda: len(waiting) < self._capacity or self._closed)
+            if not waiting:
+                self._turns.append(item.source)
+            waiting.append(item)
+            self._count += 1
+            dropped = len(waiting) > self._capacity and isinstance(item, Patch)
+            if dropped:
+                self._drop_oldest_patch(waiting)
+            if self._count >= self._wanted:
+                self._arrived.notify()
+            return not dropped
+
+    def _drop_oldest_patch(self, waiting: deque[Item]) -> None:
+        # a stream's end is kept: without it an event would never end
+        oldest = next(i for i, item in enumerate(waiting) if isinstance(item, Patch))
+        del waiting[oldest]
+        self._count -= 1
+
+    def get(self, max_items: int, max_wait_seconds: float, idle_seconds: float) -> list[Item]:
+        """Up to `max_items`, gathered for at most `max_wait_seconds` after the first one.
+
+        Empty when nothing came for `idle_seconds`, or when the queue is closed and empty.
+        """
+        with self._arrived:
+            if self._await_count(1, idle_seconds) and max_items > 1:
+                self._await_count(max_items, max_wait_seconds)
+            items = self._take(max_items)
+            self._room.notify_all()
+            return items
+
+    def _await_count(self, count: int, seconds: float) -> bool:
+        self._wanted = count
+        deadline = time.monotonic() + seconds
+        while self._count < count and not self._closed:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._arrived.wait(left):
+                break
+        return self._count > 0
+
+    def _take(self, max_items: int) -> list[Item]:
+        items: list[Item] = []
+        while self._turns and len(items) < max_items:
+            source = self._turns.popleft()
+            waiting = self._waiting[source]
+            items.append(waiting.popleft())
+            if waiting:
+                self._turns.append(source)
+        self._count -= len(items)
+        return items
+
+    def close(self) -> None:
+        """No more will come: what waits is handed out without delay."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+            self._room.notify_all()

@@ -1,0 +1,157 @@
+"""The whole flow of a station: starts its threads, watches them, stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+from listener.config import BackoffSettings, EngineSettings
+from listener.engines.engine import Engine
+from listener.health import Health
+from listener.pipeline.capture import Capture, SourcePlan
+from listener.pipeline.delivery import Delivery
+from listener.pipeline.inference import DetectionPlan, Inference, ScoresTap
+from listener.pipeline.patch_queue import PatchQueue
+from listener.sinks.sink import Notice, Sink
+
+log = logging.getLogger(__name__)
+
+_CAPTURE_JOIN_SECONDS = 1.2  # a read returns within a second, but for a stream that hangs
+_DRAIN_JOIN_SECONDS = 0.8
+_LEAST_QUEUED_PATCHES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """The numbers of the flow."""
+
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    backoff: BackoffSettings = field(default_factory=BackoffSettings)
+
+
+class Pipeline:
+    """source -> patches -> scores -> events -> sinks, on threads with bounded queues between."""
+
+    def __init__(
+        self,
+        sources: Sequence[SourcePlan],
+        engine: Engine,
+        plan: DetectionPlan,
+        sinks: Mapping[str, Sink],
+        health: Health,
+        settings: PipelineSettings,
+        tap: ScoresTap | None = None,
+    ) -> None:
+        self._health = health
+        self._stop = Event()
+        self.failure: BaseException | None = None
+        for source in sources:
+            health.add_source(source.name)
+        lossless = all(source.lossless for source in sources)
+        self._deliveries = [
+            Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
+        ]
+        self._patches = PatchQueue(health.sources, _queue_capacity(settings.engine, plan))
+        self._captures = [
+            Capture(source, plan.params, self._patches, health.sources[source.name],
+                    settings.backoff, self._stop)
+            for source in sources
+        ]  # fmt: skip
+        self._inference = Inference(
+            engine,
+            plan,
+            self._patches,
+            health,
+            self._deliver,
+            max_batch=settings.engine.max_batch,
+            max_wait_seconds=settings.engine.max_wait_ms / 1000,
+            tap=tap,
+        )
+        self._capture_threads = [
+            self._thread(f"capture:{source.name}", capture.run)
+            for source, capture in zip(sources, self._captures, strict=True)
+        ]
+        self._inference_thread = self._thread("inference", self._inference.run)
+        self._sink_threads = [
+            self._thread(f"sink:{delivery.name}", delivery.run) for delivery in self._deliveries
+        ]
+
+    def _thread(self, name: str, body: Callable[[], None]) -> Thread:
+        # daemon: a stream that hangs in a read must not keep the process from ending
+        return Thread(name=name, target=self._guarded, args=(body,), daemon=True)
+
+    def _guarded(self, body: Callable[[], None]) -> None:
+        try:
+            body()
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+
+    def _deliver(self, notice: Notice) -> None:
+        for delivery in self._deliveries:
+            delivery.put(notice)
+
+    def start(self) -> None:
+        """Start all threads, the last stage first."""
+        for thread in (*self._sink_threads, self._inference_thread, *self._capture_threads):
+            thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Every source has come to its end, or a thread has failed."""
+        captured = not any(thread.is_alive() for thread in self._capture_threads)
+        return captured or self.failure is not None
+
+    def run_to_end(self) -> None:
+        """Start, and return when every source has been analysed to its end.
+
+        Raises:
+            BaseException: what ended a thread.
+        """
+        self.start()
+        _join(self._capture_threads, None)
+        self.stop(drain_seconds=None)
+        if self.failure is not None:
+            raise self.failure
+
+    def refresh_health(self) -> None:
+        """Bring the queue depths up to date."""
+        depths = {delivery.name: delivery.depth for delivery in self._deliveries}
+        self._health.queue_depths |= {"inference": len(self._patches)} | {
+            f"sink:{name}": depth for name, depth in depths.items()
+        }
+
+    def stop(self, drain_seconds: float | None = _DRAIN_JOIN_SECONDS) -> bool:
+        """Run down: sources, queue, detectors, sinks; True if all threads ended in time.
+
+        What has been captured is analysed to its end if that takes at most `drain_seconds`; None
+        waits for as long as it takes.
+        """
+        self._stop.set()
+        _join(self._capture_threads, _CAPTURE_JOIN_SECONDS)
+        self._patches.close()
+        _join([self._inference_thread], drain_seconds)
+        for delivery in self._deliveries:
+            delivery.finish()
+        _join(self._sink_threads, drain_seconds)
+        late = [thread.name for thread in self._all_threads() if thread.is_alive()]
+        for name in late:
+            log.warning("%s: did not stop in time", name)
+        return not late
+
+    def _all_threads(self) -> list[Thread]:
+        return [*self._capture_threads, self._inference_thread, *self._sink_threads]
+
+
+def _join(threads: Sequence[Thread], seconds: float | None) -> None:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    for thread in threads:
+        thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+
+def _queue_capacity(engine: EngineSettings, plan: DetectionPlan) -> int:
+    patches = round(engine.queue_seconds / plan.params.patch_hop_seconds)
+    return max(_LEAST_QUEUED_PATCHES, patches)

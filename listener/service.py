@@ -1,0 +1,68 @@
+"""What a service manager and a shell say to the daemon, and what it says to them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """SIGTERM or SIGINT, waited for without polling and without doing work in a signal handler."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._ignore)
+
+    def _ignore(self, _number: int, _frame: FrameType | None) -> None:
+        """Only the byte on the wakeup socket counts."""
+
+    def wait(self, seconds: float) -> bool:
+        """True as soon as a signal came, False after `seconds`."""
+        readable, _, _ = select.select([self._reader], [], [], seconds)
+        return bool(readable)
+
+
+class ServiceManager:
+    """systemd's notification socket (sd_notify(3)); does nothing where there is none."""
+
+    def __init__(self) -> None:
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        # systemd writes an abstract socket's leading zero byte as @
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+
+    @property
+    def watchdog_seconds(self) -> float | None:
+        """How often the watchdog wants to be fed; None without one."""
+        microseconds = os.environ.get("WATCHDOG_USEC")
+        return int(microseconds) / 1e6 if microseconds and self._address else None
+
+    def ready(self) -> None:
+        """The station works."""
+        self._send("READY=1")
+
+    def alive(self) -> None:
+        """Every stage moves."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(f"STATUS={text}")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+            wire.sendto(message.encode(), self._address)

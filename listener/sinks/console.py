@@ -1,0 +1,84 @@
+"""Events on stdout, one a line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TextIO
+
+from listener.config import ConsoleSettings
+from listener.detection.event import SoundEvent
+from listener.sinks.event_document import event_document, phase, to_json
+from listener.sinks.sink import EventNotice, Notice
+
+log = logging.getLogger(__name__)
+
+
+class ConsoleSink:
+    """Prints events: `text` for people, `jsonl` for programs.
+
+    `label_names` gives the name of each label's slug. When nobody reads any more (a closed pipe, a
+    full disk), that is logged once and events are no longer printed; the station goes on.
+    """
+
+    takes = (EventNotice,)
+
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        station: str,
+        label_names: Mapping[str, str],
+        stream: TextIO | None = None,
+    ) -> None:
+        self._format = settings.format
+        self._station = station
+        self._label_names = label_names
+        self._stream = sys.stdout if stream is None else stream
+
+    def handle(self, notice: Notice) -> None:
+        """Print an event that began or ended; other notices are not for the console."""
+        if isinstance(notice, EventNotice):
+            self._print(self._line(notice.event))
+
+    def close(self) -> None:
+        """Nothing is kept back: each line was flushed."""
+
+    def _line(self, event: SoundEvent) -> str:
+        name = self._label_names[event.label]
+        if self._format == "jsonl":
+            return to_json(event_document(event, self._station, name))
+        return text_line(event, name)
+
+    def _print(self, line: str) -> None:
+        if self._stream is None:  # as Python sets sys.stdout when the process has none
+            return
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except OSError as error:
+            log.warning("console: events are no longer printed: %s", error.strerror)
+            _discard(self._stream)
+            self._stream = None
+
+
+def text_line(event: SoundEvent, label_name: str) -> str:
+    """Local time, source, label, start or end; how long, and the peak score."""
+    at = event.onset if event.offset is None else event.offset
+    moment = datetime.fromtimestamp(round(float(at), 3), UTC).astimezone()
+    lasted = "" if event.seconds is None else f"  {event.seconds:.2f} s"
+    why = "" if event.reason is None else f"  ({event.reason})"
+    return (
+        f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}  {event.source}  {label_name}"
+        f"  {phase(event)}{lasted}  peak {event.peak_score:.2f}{why}"
+    )
+
+
+def _discard(stream: TextIO) -> None:
+    # What is left in the buffer would fail again when Python flushes stdout at the end, and make
+    # the exit code 120 (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

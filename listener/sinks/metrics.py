@@ -1,0 +1,184 @@
+"""Health as Prometheus metrics, made at the moment of a scrape."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from listener import __version__
+from listener.health import Health, Histogram, SourceHealth
+
+_Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
+_Value = Callable[[SourceHealth], float | None]  # None: not known yet, and so not shown
+_Values = Callable[[SourceHealth], list[float] | None]
+
+_BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
+    (CounterMetricFamily, "listener_patches", "Patches analysed.", lambda s: s.patches),
+    (
+        CounterMetricFamily,
+        "listener_patches_dropped",
+        "Patches dropped because the engine was behind.",
+        lambda s: s.dropped,
+    ),
+    (
+        GaugeMetricFamily,
+        "listener_last_patch_timestamp_seconds",
+        "When a patch was last analysed, unix time.",
+        lambda s: s.last_patch_at,
+    ),
+    (GaugeMetricFamily, "listener_source_up", "1 while audio comes.", lambda s: s.up),
+    (
+        CounterMetricFamily,
+        "listener_source_restarts",
+        "Times the source was lost and opened again.",
+        lambda s: s.restarts,
+    ),
+    (
+        CounterMetricFamily,
+        "listener_source_overflows",
+        "Times audio was lost before it was read.",
+        lambda s: s.overflows,
+    ),
+    (
+        CounterMetricFamily,
+        "listener_nonfinite_samples",
+        "Samples that were NaN or infinite and were set to zero.",
+        lambda s: s.nonfinite_samples,
+    ),
+    (
+        GaugeMetricFamily,
+        "listener_level_dbfs",
+        "Level over the last patch hop.",
+        lambda s: s.level_dbfs if s.patches else None,
+    ),
+)
+
+_BY_LABEL: tuple[tuple[_Family, str, str, _Values], ...] = (
+    (
+        GaugeMetricFamily,
+        "listener_score",
+        "Smoothed score of the latest patch.",
+        lambda s: s.scores.tolist() if s.patches else None,
+    ),
+    (
+        CounterMetricFamily,
+        "listener_events",
+        "Events that began.",
+        lambda s: s.events.tolist(),
+    ),
+    (
+        GaugeMetricFamily,
+        "listener_event_active",
+        "1 while an event lasts.",
+        lambda s: s.active.tolist(),
+    ),
+)
+
+
+def metrics_registry(health: Health) -> CollectorRegistry:
+    """The metrics of a station and of its process."""
+    registry = CollectorRegistry()
+    registry.register(HealthCollector(health))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+class HealthCollector(Collector):
+    """Reads Health while other threads fill it: numbers of one scrape may be a batch apart."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of CONTRACTS, one family after the other."""
+        yield from self._station()
+        yield from self._histograms()
+        sources = self._health.sources.copy()
+        yield from _by_source(sources)
+        yield from _by_label(sources, self._health.labels)
+
+    def _station(self) -> Iterator[Metric]:
+        health = self._health
+        name, _, version = health.bundle.rpartition("@")
+        build = {"version": __version__, "python": platform.python_version()}
+        yield InfoMetricFamily("listener_build", "What runs.", value=build)
+        yield InfoMetricFamily(
+            "listener_bundle", "The bundle in use.", value={"name": name, "version": version}
+        )
+        depths, drops = health.queue_depths.copy(), health.sink_drops.copy()
+        yield _mapped(
+            GaugeMetricFamily("listener_queue_depth", "What waits.", labels=["stage"]), depths
+        )
+        yield _mapped(
+            CounterMetricFamily("listener_sink_dropped", "Notices dropped.", labels=["sink"]), drops
+        )
+        if health.mqtt_connected is not None:
+            yield from self._mqtt()
+
+    def _mqtt(self) -> Iterator[Metric]:
+        health = self._health
+        yield GaugeMetricFamily(
+            "listener_mqtt_connected",
+            "1 while connected.",
+            value=float(bool(health.mqtt_connected)),
+        )
+        reasons = {"queue_full": health.mqtt_dropped, "refused": health.mqtt_refused}
+        dropped = CounterMetricFamily(
+            "listener_mqtt_dropped", "Messages that the broker did not get.", labels=["reason"]
+        )
+        yield _mapped(dropped, reasons)
+
+    def _histograms(self) -> Iterator[Metric]:
+        health = self._health
+        yield _histogram(
+            "listener_inference_seconds", "Engine time per batch.", health.inference_seconds
+        )
+        yield _histogram("listener_batch_patches", "Patches per batch.", health.batch_patches)
+        yield _histogram(
+            "listener_capture_to_publish_seconds",
+            "From the last sample that a decision needed to its publish.",
+            health.capture_to_publish_seconds,
+        )
+
+
+def _by_source(sources: dict[str, SourceHealth]) -> Iterator[Metric]:
+    for family, name, documentation, value_of in _BY_SOURCE:
+        metric = family(name, documentation, labels=["source"])
+        for source, health in sources.items():
+            value = value_of(health)
+            if value is not None:
+                metric.add_metric([source], float(value))
+        yield metric
+
+
+def _by_label(sources: dict[str, SourceHealth], labels: tuple[str, ...]) -> Iterator[Metric]:
+    for family, name, documentation, values_of in _BY_LABEL:
+        metric = family(name, documentation, labels=["source", "label"])
+        for source, health in sources.items():
+            for label, value in zip(labels, values_of(health) or (), strict=False):
+                metric.add_metric([source, label], float(value))
+        yield metric
+
+
+def _mapped(metric: CounterMetricFamily | GaugeMetricFamily, values: dict[str, int]) -> Metric:
+    for key, value in values.items():
+        metric.add_metric([key], value)
+    return metric
+
+
+def _histogram(name: str, documentation: str, histogram: Histogram) -> HistogramMetricFamily:
+    bounds = [*map(str, histogram.bounds), "+Inf"]  # "1.0", as OpenMetrics wants it
+    buckets = list(zip(bounds, itertools.accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=histogram.sum)

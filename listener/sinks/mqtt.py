@@ -1,0 +1,111 @@
+"""Events, states, levels and the bundle on MQTT."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from listener.broker import Publisher
+from listener.detection.audio import SILENCE_DBFS
+from listener.detection.bundle import Manifest
+from listener.health import Health
+from listener.sinks.event_document import event_document, iso_utc, to_json
+from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from listener.topics import Topics
+
+
+class MqttSink:
+    """Publishes what the pipeline notices.
+
+    `sources` and `labels` are the configured ones (slugs). `level_interval_seconds` is the least
+    time between two levels of a source, 0: each one. The publisher keeps retained payloads and
+    publishes them again on every connection.
+    """
+
+    takes = (EventNotice, Level, SourceStatus)
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        topics: Topics,
+        health: Health,
+        manifest: Manifest,
+        *,
+        sources: Sequence[str],
+        labels: Sequence[str],
+        level_interval_seconds: float = 1.0,
+    ) -> None:
+        self._publisher = publisher
+        self._topics = topics
+        self._health = health
+        self._label_names = {label.slug: label.name for label in manifest.labels}
+        self._labels = tuple(labels)
+        self._level_interval_seconds = level_interval_seconds
+        self._levels_at: dict[str, float] = {}
+        self._cleared: set[str] = set()  # sources whose states of an earlier run are gone
+        self._seq = itertools.count(1)
+        self._retain(topics.bundle, to_json(bundle_document(manifest, time.time())))
+        for source in sources:
+            self._retain(topics.source_status(source), "offline")  # until its first patch
+
+    def handle(self, notice: Notice) -> None:
+        """Publish one notice; does not block."""
+        match notice:
+            case EventNotice():
+                self._publish_event(notice)
+            case Level():
+                self._publish_level(notice)
+            case SourceStatus():
+                self._publish_status(notice)
+
+    def close(self) -> None:
+        """Nothing is kept back here; the publisher flushes."""
+
+    def _publish_event(self, notice: EventNotice) -> None:
+        event = notice.event
+        document = event_document(event, self._topics.station, self._label_names[event.label])
+        document["seq"] = next(self._seq)
+        self._publisher.publish(self._topics.event(event.source), to_json(document).encode())
+        state = "ON" if event.offset is None else "OFF"
+        self._retain(self._topics.state(event.source, event.label), state)
+        self._health.capture_to_publish_seconds.observe(time.time() - notice.heard_at)
+
+    def _publish_level(self, level: Level) -> None:
+        last = self._levels_at.get(level.source)
+        # the distance, so that a clock that was set back does not silence the level
+        if last is not None and abs(level.at - last) < self._level_interval_seconds:
+            return
+        self._levels_at[level.source] = level.at
+        payload = to_json(level_document(level)).encode()
+        self._publisher.publish(self._topics.level(level.source), payload, qos=0)
+
+    def _publish_status(self, status: SourceStatus) -> None:
+        if status.status == "online" and status.source not in self._cleared:
+            self._cleared.add(status.source)
+            for label in self._labels:
+                self._retain(self._topics.state(status.source, label), "OFF")
+        self._retain(self._topics.source_status(status.source), status.status)
+
+    def _retain(self, topic: str, payload: str) -> None:
+        self._publisher.publish(topic, payload.encode(), retain=True)
+
+
+def level_document(level: Level) -> dict[str, Any]:
+    """The payload of `<source>/level`; dBFS with one place, never under -120."""
+    return {
+        "dbfs": round(max(SILENCE_DBFS, float(level.dbfs)), 1),
+        "peak_dbfs": round(max(SILENCE_DBFS, float(level.peak_dbfs)), 1),
+        "at": iso_utc(level.at),
+    }
+
+
+def bundle_document(manifest: Manifest, loaded_at: float) -> dict[str, Any]:
+    """The payload of `bundle`: labels as slugs in the model's order; `loaded_at` unix seconds."""
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "labels": [label.slug for label in manifest.labels],
+        "loaded_at": iso_utc(loaded_at),
+    }

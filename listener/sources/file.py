@@ -1,0 +1,132 @@
+"""An audio file as a source: at the speed of time, or at once."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from listener.config import FileSettings
+from listener.detection.audio import AudioChunk, mix_to_mono
+from listener.sources.source import IDLE_SECONDS, SourceError
+
+
+class FileSource:
+    """What libsndfile reads: WAV, FLAC, OGG, MP3 and more; other codecs come in as a stream.
+
+    With pace "realtime" a chunk is handed over when its last sample is due, and `captured_at` is
+    unix time counted from the opening. With "fast" nothing waits, and it is seconds in the file.
+    With at_end "restart" the file is a seamless loop, and `start` goes on.
+
+    Raises:
+        SourceError: missing, unreadable, empty, or not audio that libsndfile reads.
+    """
+
+    def __init__(self, settings: FileSettings) -> None:
+        self._settings = settings
+        self._file = _open(settings.path)
+        self._realtime = settings.pace == "realtime"
+        self._opened_at = time.time() if self._realtime else 0.0
+        self._opened_monotonic = time.monotonic()
+        self._start = 0
+        self._decoding = threading.Lock()  # the file is not closed under a read
+        self._closed = threading.Event()
+
+    def read(self, seconds: float) -> AudioChunk | None:
+        """The next `seconds` of the file; None at its end and after `close`.
+
+        Raises:
+            SourceError: the file cannot be decoded further.
+        """
+        rate: int = self._file.samplerate
+        if self._realtime:
+            seconds = min(seconds, IDLE_SECONDS)
+        pcm = self._decode(max(1, round(seconds * rate)))
+        if not len(pcm) or not self._wait_until_due(self._start + len(pcm)):
+            return None
+        chunk = AudioChunk(
+            self._settings.name,
+            self._start,
+            self._opened_at + self._start / rate,
+            rate,
+            mix_to_mono(pcm),
+        )
+        self._start = chunk.end
+        return chunk
+
+    def close(self) -> None:
+        """Close the file; a `read` that waits on another thread returns None."""
+        self._closed.set()
+        with self._decoding:
+            self._file.close()
+
+    def _wait_until_due(self, end: int) -> bool:
+        """False if the source was closed meanwhile."""
+        if not self._realtime:
+            return True
+        due = self._opened_monotonic + end / self._file.samplerate
+        return not self._closed.wait(max(0.0, due - time.monotonic()))
+
+    def _decode(self, frames: int) -> NDArray[np.float32]:
+        """Float32 (n, channels); fewer than `frames` only at the end."""
+        pcm = np.empty((frames, self._file.channels), np.float32)
+        filled = 0
+        with self._decoding:
+            while filled < frames and not self._closed.is_set():
+                count = self._decode_into(pcm[filled:])
+                filled += count
+                if not count and not self._rewound():
+                    break
+        return pcm[:filled]
+
+    def _decode_into(self, pcm: NDArray[np.float32]) -> int:
+        try:
+            return len(self._file.read(out=pcm))
+        except soundfile.LibsndfileError as error:
+            raise SourceError(
+                f"{self._settings.path}: cannot be read further: {error.error_string}"
+            ) from error
+
+    def _rewound(self) -> bool:
+        """Back at the beginning, if the file is a loop and gives samples at all."""
+        if self._settings.at_end == "stop" or self._file.tell() == 0:
+            return False
+        self._file.seek(0)
+        return True
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    _check_regular(path)
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise SourceError(
+            f"{path}: expected audio that libsndfile reads (WAV, FLAC, OGG, MP3): "
+            f'{error.error_string} For other codecs use kind = "stream".'
+        ) from error
+    if file.frames == 0:
+        file.close()
+        raise SourceError(f"{path}: holds no sample")
+    return file
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            path.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path}: expected a file, found {_kind(status.st_mode)}")
+    if status.st_size == 0:
+        raise SourceError(f"{path}: the file is empty")
+
+
+def _kind(mode: int) -> str:
+    return "a directory" if stat.S_ISDIR(mode) else "a device or pipe"

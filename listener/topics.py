@@ -1,0 +1,44 @@
+"""The MQTT topics of a station. Every name in them is a slug of the config or the bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Topics under `<prefix>/<station>/`."""
+
+    prefix: str
+    station: str
+
+    @property
+    def root(self) -> str:
+        """What all topics of the station begin with."""
+        return f"{self.prefix}/{self.station}"
+
+    @property
+    def status(self) -> str:
+        """`online` or `offline`, retained; also the will."""
+        return f"{self.root}/status"
+
+    @property
+    def bundle(self) -> str:
+        """The bundle in use, retained."""
+        return f"{self.root}/bundle"
+
+    def source_status(self, source: str) -> str:
+        """`online` or `offline` of one source, retained."""
+        return f"{self.root}/{source}/status"
+
+    def event(self, source: str) -> str:
+        """Starts and ends of events."""
+        return f"{self.root}/{source}/event"
+
+    def state(self, source: str, label: str) -> str:
+        """`ON` while the label is active, else `OFF`, retained."""
+        return f"{self.root}/{source}/state/{label}"
+
+    def level(self, source: str) -> str:
+        """The level in dBFS, now and then."""
+        return f"{self.root}/{source}/level"

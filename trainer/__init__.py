@@ -1,0 +1,1 @@
+"""Teaches the listener new sounds."""

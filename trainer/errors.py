@@ -1,0 +1,19 @@
+"""What can be wrong with what the trainer is given; each message is one clear line.
+
+They live apart from the modules that raise them, so that the commands can name them without
+importing TensorFlow.
+"""
+
+from __future__ import annotations
+
+
+class BackboneError(ValueError):
+    """The handle does not lead to a YAMNet."""
+
+
+class TargetError(ValueError):
+    """The bundle cannot be put where it was asked for."""
+
+
+class ParityError(Exception):
+    """The exported model does not give the scores of the model it was made from."""

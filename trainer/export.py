@@ -1,0 +1,126 @@
+"""Keras model over patches -> bundle, checked by the daemon's own engine before it is in place."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.bundle import (
+    CARD_FILE,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SAVED_MODEL_DIR,
+    Bundle,
+    Golden,
+    Manifest,
+    check_golden,
+    write_bundle,
+)
+from listener.detection.features import log_mel_patches
+from listener.detection.params import FeatureParams
+from listener.engines.litert import LiteRTEngine
+from trainer.config import Storage
+from trainer.errors import ParityError, TargetError
+from trainer.serving import write_saved_model
+from trainer.tflite import convert_to_tflite
+
+log = logging.getLogger(__name__)
+
+PARITY_TOLERANCE = 1e-4  # of scores, TFLite against Keras; float32 stays a hundred times below
+
+
+def export_bundle(
+    path: Path,
+    model: keras.Model,
+    manifest: Manifest,
+    card: str,
+    storage: Storage = "float32",
+) -> Bundle:
+    """Write the bundle, whole or not at all; a bundle that was at `path` is replaced.
+
+    `model` takes patches (B, 96, 64) and gives a dict of scores (B, K) and embeddings (B, D).
+
+    Raises:
+        TargetError: `path` holds something else or cannot be written.
+        ParityError: TFLite's scores differ from the Keras model's by over PARITY_TOLERANCE.
+        BundleError: the golden check failed.
+    """
+    check_target(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as workspace:
+        contents = Path(workspace) / "contents"
+        contents.mkdir()  # one of its own, because mkdtemp's may be read by its owner only
+        golden = make_golden(model, manifest.features)
+        _write_golden(contents, golden)
+        _write_model(contents, model, manifest.features, storage)
+        (contents / CARD_FILE).write_text(card, encoding="utf-8")
+        difference = _check(Bundle(contents, manifest), golden, storage)
+        made = {"storage": storage, "tflite_score_difference": difference}
+        return write_bundle(
+            path, replace(manifest, provenance=manifest.provenance | made), contents
+        )
+
+
+def check_target(path: Path) -> None:
+    """Make the directory above `path`, so that a bundle can be put there.
+
+    Raises:
+        TargetError: `path` holds something that is not a bundle, or the directory cannot be made.
+    """
+    if path.exists() and not (path / MANIFEST_FILE).is_file():
+        raise TargetError(f"{path}: expected a free name or an older bundle, found something else")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def make_golden(model: keras.Model, features: FeatureParams) -> Golden:
+    """The golden waveform and the Keras model's scores, so that the check covers the conversion."""
+    waveform = golden_waveform(features.sample_rate_hz)
+    scores = model(log_mel_patches(waveform, features), training=False)["scores"]
+    return Golden(waveform, np.asarray(scores, np.float32))
+
+
+def golden_waveform(sample_rate_hz: int) -> NDArray[np.float32]:
+    """Three seconds, always the same: a chord, a rising sweep, noise; float32 (n,), within 0.6."""
+    time = np.arange(sample_rate_hz) / sample_rate_hz
+    chord = sum(np.sin(2 * np.pi * hz * time) for hz in (440.0, 1000.0, 3000.0))
+    sweep = np.sin(2 * np.pi * (200.0 + 1900.0 * time) * time)  # 200 Hz to 4 kHz
+    noise = np.random.default_rng(0).uniform(-1.0, 1.0, len(time))
+    return np.concatenate((0.2 * chord, 0.5 * sweep, 0.1 * noise)).astype(np.float32)
+
+
+def _write_model(
+    contents: Path, model: keras.Model, features: FeatureParams, storage: Storage
+) -> None:
+    log.info("writing %s", SAVED_MODEL_DIR)
+    write_saved_model(model, features, contents / SAVED_MODEL_DIR)
+    log.info("converting to %s, %s weights", MODEL_FILE, storage)
+    tflite = convert_to_tflite(contents / SAVED_MODEL_DIR, storage)
+    (contents / MODEL_FILE).write_bytes(tflite)
+
+
+def _write_golden(contents: Path, golden: Golden) -> None:
+    np.savez_compressed(contents / GOLDEN_FILE, waveform=golden.waveform, scores=golden.scores)
+
+
+def _check(bundle: Bundle, golden: Golden, storage: Storage) -> float:
+    """The largest difference of scores, TFLite against Keras."""
+    engine = LiteRTEngine(bundle.model_path)
+    scores, _ = engine.infer(log_mel_patches(golden.waveform, bundle.manifest.features))
+    difference = float(np.abs(scores - golden.scores).max())
+    log.info("%s: scores differ from the Keras model's by %.2g", MODEL_FILE, difference)
+    if not difference <= PARITY_TOLERANCE:
+        raise ParityError(
+            f"{storage} storage: expected scores within {PARITY_TOLERANCE:g} of the Keras model's, "
+            f"they differ by {difference:.2g}"
+        )
+    check_golden(bundle, engine.infer)
+    return difference

@@ -1,0 +1,55 @@
+"""What a person sees of a run: our own lines, not those of TensorFlow's C++."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def quiet_stderr(expected: tuple[type[BaseException], ...]) -> Iterator[None]:
+    """Hold back what native code writes to stderr; show it if the block fails as not `expected`.
+
+    TF_CPP_MIN_LOG_LEVEL alone does not do it: TensorFlow 2.21 writes some lines before it reads it.
+    `sys.stderr` keeps working, and stdout is kept for the machine: a stray print goes to stderr.
+    """
+    with tempfile.TemporaryFile() as held, _redirected(held):
+        faulthandler.enable(sys.stderr)  # a crash in native code still says where
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
+        except expected:
+            raise
+        except BaseException:
+            held.seek(0)
+            shutil.copyfileobj(held, sys.stderr.buffer)
+            raise
+        finally:
+            faulthandler.disable()
+
+
+@contextlib.contextmanager
+def _redirected(held: BinaryIO) -> Iterator[None]:
+    """File descriptor 2 writes into `held`; `sys.stderr` still to where it wrote before."""
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w", buffering=1) as terminal, contextlib.redirect_stderr(terminal):
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal.fileno(), 2)
+
+
+def log_progress() -> None:
+    """INFO lines of the trainer on stderr, errors only of everything else."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("trainer").setLevel(logging.INFO)
+    for chatty in ("tensorflow", "absl"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
