@@ -11,6 +11,7 @@ import typer
 
 from listener import __version__
 from listener.commands.check import check_station
+from listener.commands.demo import run_demo
 from listener.commands.devices import print_devices
 from listener.commands.replay import ReplayFormat, replay_files
 from listener.commands.watch import watch_station
@@ -20,7 +21,7 @@ from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
 from listener.exit_codes import ExitCode
 from listener.logs import set_up_logging
-from listener.mqtt_client import BrokerError
+from listener.mqtt.client import BrokerError
 from listener.sources.source import SourceError
 
 _EXIT_CODES: dict[type[Exception], ExitCode] = {
@@ -57,6 +58,16 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command(epilog="Example: listener demo --bundle models/yamnet")
+def demo(
+    bundle: Annotated[Path | None, typer.Option(envvar="EARSHOT_BUNDLE")] = None,
+) -> None:
+    """Hear a generated soundscape: real pipeline and broker, no microphone, no config."""
+    with _one_line_errors():
+        set_up_logging("warning")
+        raise typer.Exit(run_demo(bundle))
 
 
 @app.command(epilog="Example: listener run --config config.toml")

@@ -134,7 +134,7 @@ class HttpSettings(Settings):
     """/metrics, /healthz and /readyz."""
 
     host: str = "127.0.0.1"
-    port: Port = 9464
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464  # 0: any that is free
     ready_within_seconds: Seconds = 10.0
 
 

@@ -8,20 +8,20 @@ from contextlib import ExitStack
 from typing import Self
 
 from listener.assembly import make_detection_plan, open_engine, plan_source
-from listener.broker import Broker
 from listener.config import Config, MqttSettings
 from listener.control.http import HttpServer
 from listener.detection.bundle import Bundle, read_bundle
 from listener.exit_codes import ExitCode
 from listener.health import Health
-from listener.mqtt_client import station_client_id
+from listener.mqtt.broker import Broker
+from listener.mqtt.client import station_client_id
+from listener.mqtt.topics import Topics
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.service import ServiceManager, StopRequest
 from listener.sinks.console import ConsoleSink
 from listener.sinks.metrics import metrics_registry
 from listener.sinks.mqtt import MqttSink
 from listener.sinks.sink import Sink
-from listener.topics import Topics
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from listener.assembly import make_detection_plan, open_engine, open_source
-from listener.broker_check import check_round_trip
 from listener.config import Config, ConfigError, MqttSettings, SourceSettings
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError
 from listener.exit_codes import ExitCode
-from listener.mqtt_client import BrokerError
+from listener.mqtt.client import BrokerError
+from listener.mqtt.round_trip import check_round_trip
 from listener.sources.source import AudioSource, SourceError
 
 _LISTEN_SECONDS = 1.0

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from listener.broker import Publisher
 from listener.detection.audio import SILENCE_DBFS
 from listener.detection.bundle import Manifest
 from listener.health import Health
+from listener.mqtt.broker import Publisher
+from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document, iso_utc, to_json
 from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
-from listener.topics import Topics
 
 
 class MqttSink:

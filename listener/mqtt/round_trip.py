@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from listener.config import MqttSettings
-from listener.mqtt_client import BrokerError, describe, make_client, stop_client
+from listener.mqtt.client import BrokerError, describe, make_client, stop_client
 
 
 def check_round_trip(settings: MqttSettings, station: str, timeout_seconds: float = 5.0) -> float:

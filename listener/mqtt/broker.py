@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from listener.config import MqttSettings
 from listener.health import Health
-from listener.mqtt_client import describe, make_client, stop_client
+from listener.mqtt.client import describe, make_client, stop_client
 
 log = logging.getLogger(__name__)
 

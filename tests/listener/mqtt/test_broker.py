@@ -1,0 +1,261 @@
+"""The MQTT connection against a real Mosquitto, seen by the real mosquitto_sub."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from listener.config import MqttSettings
+from listener.health import Health
+from listener.mqtt.broker import Broker
+from listener.mqtt.topics import Topics
+from listener.sinks.mqtt import MqttSink
+from listener.sinks.sink import Level, SourceStatus
+from tests.listener.sinks.notices import ONSET, end_of, manifest, notice, start_of
+from tests.rigs.mosquitto import Mosquitto, free_port, subscribe, wait_until
+
+TOPICS = Topics("earshot", "farm")
+LABELS = ("smoke_alarm", "doorbell")
+
+# A station that says online and then only waits to be killed.
+STATION = """
+import sys, threading
+from listener.mqtt.broker import Broker
+from listener.config import MqttSettings
+from listener.health import Health
+settings = MqttSettings(port=int(sys.argv[1]))
+Broker(settings, "farm-1", "earshot/farm/status", Health((), "home-alarms@3")).start()
+threading.Event().wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
+
+
+def make_broker(settings: MqttSettings, station: str = "farm") -> tuple[Broker, Health]:
+    health = Health(LABELS, "home-alarms@3")
+    return Broker(settings, f"{station}-1", f"earshot/{station}/status", health), health
+
+
+@contextmanager
+def running(settings: MqttSettings, station: str = "farm") -> Iterator[Broker]:
+    broker, _ = make_broker(settings, station)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+def wait_for_log(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    wait_until(lambda: text in caplog.text, 15.0, f"{text!r} in the log")
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_status_is_online_while_there_is_a_connection_and_offline_after_close(
+    mosquitto: Mosquitto,
+) -> None:
+    with subscribe(mosquitto.port, "earshot/closing/#") as messages:
+        with running(MqttSettings(port=mosquitto.port), "closing"):
+            messages.wait_for_payload("earshot/closing/status", "online")
+        messages.wait_for_payload("earshot/closing/status", "offline")
+        assert {(message.retained, message.qos) for message in messages.all} == {(True, 1)}
+    with subscribe(mosquitto.port, "earshot/closing/#") as messages:
+        assert messages.wait_for_topic("earshot/closing/status")[0].payload == "offline"
+
+
+def test_the_will_says_offline_when_the_station_is_killed(mosquitto: Mosquitto) -> None:
+    with subscribe(mosquitto.port, "earshot/farm/status") as messages:
+        process = subprocess.Popen([sys.executable, "-c", STATION, str(mosquitto.port)])
+        try:
+            messages.wait_for_payload("earshot/farm/status", "online")
+        finally:
+            process.kill()  # SIGKILL
+            process.wait()
+        assert messages.wait_for_payload("earshot/farm/status", "offline").retained
+
+
+def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
+    mosquitto: Mosquitto,
+) -> None:
+    topics = Topics("earshot", "every")
+    broker, health = make_broker(MqttSettings(port=mosquitto.port), "every")
+    with subscribe(mosquitto.port, "earshot/every/#") as messages:
+        broker.start()
+        wait_until(lambda: broker.connected, 10.0, "a connection")
+        sink = MqttSink(broker, topics, health, manifest(), sources=["hall"], labels=LABELS)
+        sink.handle(SourceStatus("hall", "online", ONSET))
+        sink.handle(Level("hall", -43.21, -20.1, ONSET))
+        sink.handle(notice(start_of()))
+        sink.handle(notice(end_of()))
+        broker.close()
+        messages.wait_for_payload("earshot/every/status", "offline")
+    form = {(message.topic, message.qos, message.retained) for message in messages.all}
+    assert form == {
+        ("earshot/every/status", 1, True),
+        ("earshot/every/bundle", 1, True),
+        ("earshot/every/hall/status", 1, True),
+        ("earshot/every/hall/event", 1, False),
+        ("earshot/every/hall/state/smoke_alarm", 1, True),
+        ("earshot/every/hall/state/doorbell", 1, True),
+        ("earshot/every/hall/level", 0, False),
+    }
+    payloads = [m.payload for m in messages.all if m.topic == "earshot/every/hall/event"]
+    assert [json.loads(payload)["phase"] for payload in payloads] == ["start", "end"]
+    state = [m.payload for m in messages.all if m.topic.endswith("/state/smoke_alarm")]
+    assert state == ["OFF", "ON", "OFF"]
+
+
+def test_names_keep_their_letters_on_the_wire(mosquitto: Mosquitto) -> None:
+    with (
+        subscribe(mosquitto.port, "earshot/letters/#") as messages,
+        running(MqttSettings(port=mosquitto.port), "letters") as broker,
+    ):
+        broker.publish("earshot/letters/hall/event", "Türklingel".encode())
+        messages.wait_for_payload("earshot/letters/hall/event", "Türklingel")
+
+
+@pytest.mark.parametrize(("protocol", "level"), [("5", "p5"), ("3.1.1", "p2")])
+def test_the_protocol_is_the_one_asked_for(tmp_path: Path, protocol: str, level: str) -> None:
+    with (
+        Mosquitto(tmp_path) as mosquitto,
+        subscribe(mosquitto.port, "earshot/#") as messages,
+        running(MqttSettings(port=mosquitto.port, protocol=protocol)) as broker,
+    ):
+        broker.publish("earshot/farm/hall/event", b"x")
+        messages.wait_for_topic("earshot/farm/hall/event")
+        assert f"as farm-1 ({level}, c1, k15)" in mosquitto.log
+
+
+def test_what_is_retained_comes_back_after_the_broker_lost_it(tmp_path: Path) -> None:
+    connections: list[bool] = []
+    with Mosquitto(tmp_path) as mosquitto:
+        broker, _ = make_broker(MqttSettings(port=mosquitto.port))
+        broker.on_connected = lambda: connections.append(True)
+        broker.publish("earshot/farm/hall/state/doorbell", b"OFF", retain=True)
+        broker.start()
+        wait_until(lambda: broker.connected, 10.0, "a connection")
+        broker.publish("earshot/farm/hall/state/doorbell", b"ON", retain=True)
+        broker.publish("earshot/farm/bundle", b"{}", retain=True)
+        mosquitto.stop()
+        wait_until(lambda: not broker.connected, 10.0, "the loss noticed")
+        broker.publish("earshot/farm/hall/state/doorbell", b"OFF", retain=True)
+        broker.publish("earshot/farm/hall/event", b"while away")
+        mosquitto.start()
+        with subscribe(mosquitto.port, "earshot/#") as messages:
+            messages.wait_for_payload("earshot/farm/hall/state/doorbell", "OFF")
+            messages.wait_for_payload("earshot/farm/bundle", "{}")
+            messages.wait_for_payload("earshot/farm/status", "online")
+            messages.wait_for_payload("earshot/farm/hall/event", "while away")
+            broker.close()
+            messages.wait_for_payload("earshot/farm/status", "offline")
+        assert len(connections) == 2
+        states = {m.payload for m in messages.all if m.topic.endswith("/state/doorbell")}
+        assert states == {"OFF"}  # and not what was true before the loss
+
+
+def test_a_broker_that_comes_later_is_found_and_was_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mosquitto = Mosquitto(tmp_path)
+    broker, health = make_broker(MqttSettings(port=mosquitto.port))
+    broker.start()
+    wait_for_log(caplog, "refused")
+    assert not broker.connected
+    broker.publish("earshot/farm/hall/event", b"early")
+    with mosquitto, subscribe(mosquitto.port, "earshot/#") as messages:
+        messages.wait_for_payload("earshot/farm/status", "online")
+        messages.wait_for_payload("earshot/farm/hall/event", "early")
+        assert health.mqtt_connected
+        broker.close()
+    assert warnings(caplog) == [f"mqtt 127.0.0.1:{mosquitto.port}: Connection refused"]
+
+
+def test_a_wrong_password_is_one_clear_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        password_broker(tmp_path) as mosquitto,
+        running(login(tmp_path, mosquitto.port, "wrong")) as broker,
+    ):
+        wait_for_log(caplog, "refused by the broker")
+        assert not broker.connected
+        wait_until(lambda: mosquitto.log.count("not authorised") >= 2, 15.0, "a second try")
+    assert warnings(caplog) == [
+        f"mqtt 127.0.0.1:{mosquitto.port}: refused by the broker: Not authorized"
+    ]
+
+
+def test_the_password_comes_from_its_file(tmp_path: Path) -> None:
+    with (
+        password_broker(tmp_path) as mosquitto,
+        running(login(tmp_path, mosquitto.port, "right")) as broker,
+    ):
+        wait_until(lambda: broker.connected, 10.0, "a connection")
+
+
+def password_broker(directory: Path) -> Mosquitto:
+    passwords = directory / "passwords"
+    passwords.touch(0o600)
+    command = ["mosquitto_passwd", "-b", str(passwords), "station", "right"]
+    mosquitto = Mosquitto(directory, f"password_file {passwords}", anonymous=False)
+    subprocess.run(command, check=True, capture_output=True)
+    return mosquitto
+
+
+def login(directory: Path, port: int, password: str) -> MqttSettings:
+    file = directory / "password"
+    file.write_text(password + "\n")
+    return MqttSettings(port=port, username="station", password_file=file)
+
+
+def test_a_message_that_the_acl_denies_is_counted_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite earshot/farm/#\n")
+    acl.chmod(0o600)
+    with Mosquitto(tmp_path, f"acl_file {acl}") as mosquitto:
+        broker, health = make_broker(MqttSettings(port=mosquitto.port))
+        broker.start()
+        broker.publish("earshot/elsewhere", b"x")
+        wait_for_log(caplog, "message refused by the broker: Not authorized")
+        broker.close()
+        assert health.mqtt_refused == 1
+
+
+def test_a_full_queue_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    broker, health = make_broker(MqttSettings(port=free_port()))
+    broker._client.max_queued_messages_set(2)  # 40 000 would take a while
+    for _ in range(5):
+        broker.publish("earshot/farm/hall/event", b"x")
+    assert health.mqtt_dropped == 3
+    assert len(warnings(caplog)) == 1
+
+
+def test_a_broken_callback_is_logged_and_the_connection_lives_on(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker, _ = make_broker(MqttSettings(port=mosquitto.port), "broken")
+    broker.on_connected = lambda: json.loads("{")
+    broker.start()
+    wait_for_log(caplog, "Caught exception in on_connect")
+    with subscribe(mosquitto.port, "earshot/broken/event") as messages:
+        broker.publish("earshot/broken/event", b"alive")
+        messages.wait_for_payload("earshot/broken/event", "alive")
+    broker.close()
+
+
+def test_a_broker_that_was_never_started_closes() -> None:
+    make_broker(MqttSettings(port=free_port()))[0].close()

@@ -1,0 +1,161 @@
+"""Health as Prometheus metrics, parsed back by prometheus_client's own parser."""
+
+import numpy as np
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from listener import __version__
+from listener.health import Health
+from listener.sinks.metrics import metrics_registry
+
+# name -> labels; CONTRACTS, less what comes with the outbox and the clips
+METRICS: dict[str, set[str]] = {
+    "listener_build_info": {"version", "python"},
+    "listener_bundle_info": {"name", "version"},
+    "listener_patches_total": {"source"},
+    "listener_patches_dropped_total": {"source"},
+    "listener_last_patch_timestamp_seconds": {"source"},
+    "listener_source_up": {"source"},
+    "listener_source_restarts_total": {"source"},
+    "listener_source_overflows_total": {"source"},
+    "listener_nonfinite_samples_total": {"source"},
+    "listener_level_dbfs": {"source"},
+    "listener_score": {"source", "label"},
+    "listener_events_total": {"source", "label"},
+    "listener_event_active": {"source", "label"},
+    "listener_inference_seconds_count": set(),
+    "listener_inference_seconds_sum": set(),
+    "listener_inference_seconds_bucket": {"le"},
+    "listener_batch_patches_count": set(),
+    "listener_batch_patches_sum": set(),
+    "listener_batch_patches_bucket": {"le"},
+    "listener_capture_to_publish_seconds_count": set(),
+    "listener_capture_to_publish_seconds_sum": set(),
+    "listener_capture_to_publish_seconds_bucket": {"le"},
+    "listener_queue_depth": {"stage"},
+    "listener_sink_dropped_total": {"sink"},
+    "listener_mqtt_connected": set(),
+    "listener_mqtt_dropped_total": {"reason"},
+}
+
+
+def scrape(health: Health) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = generate_latest(metrics_registry(health)).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(health: Health, name: str, /, **labels: str) -> float | None:
+    return scrape(health).get((name, frozenset(labels.items())))
+
+
+def busy_health() -> Health:
+    health = Health(("smoke_alarm", "doorbell"), "home-alarms@3")
+    hall = health.add_source("hall")
+    hall.scores[:] = (0.25, 0.5)
+    hall.events[:] = (3, 0)
+    hall.active[:] = (True, False)
+    hall.up = True
+    hall.patches, hall.dropped, hall.restarts, hall.overflows = 7, 1, 2, 4
+    hall.nonfinite_samples = 5
+    hall.level_dbfs = -40.5
+    hall.last_patch_at = 1_795_144_327.5
+    health.queue_depths["inference"] = 6
+    health.sink_drops["mqtt"] = 8
+    health.mqtt_connected, health.mqtt_dropped, health.mqtt_refused = True, 9, 10
+    return health
+
+
+def test_there_is_every_metric_with_its_labels_and_no_other() -> None:
+    found: dict[str, set[str]] = {}
+    for name, labels in scrape(busy_health()):
+        if name.startswith("listener_"):
+            found.setdefault(name, set()).update(label for label, _ in labels)
+    assert found == METRICS
+
+
+def test_the_process_itself_is_measured() -> None:
+    names = {name for name, _ in scrape(busy_health())}
+    assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("listener_patches_total", 7),
+        ("listener_patches_dropped_total", 1),
+        ("listener_source_restarts_total", 2),
+        ("listener_source_overflows_total", 4),
+        ("listener_nonfinite_samples_total", 5),
+        ("listener_level_dbfs", -40.5),
+        ("listener_last_patch_timestamp_seconds", 1_795_144_327.5),
+        ("listener_source_up", 1),
+    ],
+)
+def test_numbers_of_a_source(name: str, expected: float) -> None:
+    assert value(busy_health(), name, source="hall") == expected
+
+
+def test_numbers_of_a_label() -> None:
+    health = busy_health()
+    alarm, doorbell = ({"source": "hall", "label": label} for label in health.labels)
+    assert value(health, "listener_score", **alarm) == 0.25
+    assert value(health, "listener_score", **doorbell) == 0.5
+    assert value(health, "listener_events_total", **alarm) == 3
+    assert value(health, "listener_events_total", **doorbell) == 0
+    assert value(health, "listener_event_active", **alarm) == 1
+    assert value(health, "listener_event_active", **doorbell) == 0
+
+
+def test_numbers_of_the_station() -> None:
+    health = busy_health()
+    assert value(health, "listener_bundle_info", name="home-alarms", version="3") == 1
+    assert value(health, "listener_queue_depth", stage="inference") == 6
+    assert value(health, "listener_sink_dropped_total", sink="mqtt") == 8
+    assert value(health, "listener_mqtt_connected") == 1
+    assert value(health, "listener_mqtt_dropped_total", reason="queue_full") == 9
+    assert value(health, "listener_mqtt_dropped_total", reason="refused") == 10
+    builds = [dict(labels) for name, labels in scrape(health) if name == "listener_build_info"]
+    assert [build["version"] for build in builds] == [__version__]
+
+
+def test_histograms_are_cumulative() -> None:
+    health = busy_health()
+    for patches in (1, 3, 4, 5000):
+        health.batch_patches.observe(patches)
+    name = "listener_batch_patches_bucket"
+    assert value(health, name, le="1.0") == 1
+    assert value(health, name, le="2.0") == 1
+    assert value(health, name, le="4.0") == 3
+    assert value(health, name, le="1024.0") == 3
+    assert value(health, name, le="+Inf") == 4
+    assert value(health, "listener_batch_patches_count") == 4
+    assert value(health, "listener_batch_patches_sum") == 5008
+
+
+def test_what_is_not_known_is_not_shown() -> None:
+    health = Health(("smoke_alarm",), "home-alarms@3")
+    health.add_source("hall")
+    names = {name for name, _ in scrape(health)}
+    unknown = {
+        "listener_last_patch_timestamp_seconds",
+        "listener_level_dbfs",
+        "listener_score",
+        "listener_mqtt_connected",
+        "listener_mqtt_dropped_total",
+    }
+    assert names.isdisjoint(unknown)
+    assert value(health, "listener_source_up", source="hall") == 0
+
+
+def test_numbers_are_read_at_the_scrape() -> None:
+    health = busy_health()
+    assert value(health, "listener_patches_total", source="hall") == 7
+    health.sources["hall"].patches += 1
+    health.sources["hall"].scores = np.array((0.75, 0.5), np.float32)
+    assert value(health, "listener_patches_total", source="hall") == 8
+    assert value(health, "listener_score", source="hall", label="smoke_alarm") == 0.75

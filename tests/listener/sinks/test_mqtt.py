@@ -1,0 +1,146 @@
+"""Topics and payloads of the MQTT sink, against a publisher that writes down."""
+
+import json
+import time
+from typing import Any
+
+from listener.health import Health
+from listener.mqtt.topics import Topics
+from listener.sinks.event_document import event_document
+from listener.sinks.mqtt import MqttSink, bundle_document, level_document
+from listener.sinks.sink import Level, SourceStatus
+from tests.listener.sinks.notices import (
+    NotebookPublisher,
+    Published,
+    end_of,
+    manifest,
+    notice,
+    start_of,
+    without,
+)
+
+LABELS = ("smoke_alarm", "doorbell")
+
+
+def make_sink(**options: Any) -> tuple[MqttSink, NotebookPublisher, Health]:
+    publisher, health = NotebookPublisher(), Health(LABELS, "home-alarms@3")
+    options = {"sources": ["hall"], "labels": LABELS} | options
+    return (
+        MqttSink(publisher, Topics("earshot", "farm"), health, manifest(), **options),
+        (publisher),
+        health,
+    )
+
+
+def level(at: float, dbfs: float = -43.21, source: str = "hall") -> Level:
+    return Level(source, dbfs, -20.1, at)
+
+
+def test_bundle_and_offline_sources_are_retained_from_the_beginning() -> None:
+    _, publisher, _ = make_sink(sources=["hall", "barn"])
+    bundle, hall, barn = publisher.published
+    assert (bundle.topic, bundle.qos, bundle.retain) == ("earshot/farm/bundle", 1, True)
+    assert hall == Published("earshot/farm/hall/status", "offline", 1, True)
+    assert barn == Published("earshot/farm/barn/status", "offline", 1, True)
+
+
+def test_the_bundle_names_its_labels_and_when_it_was_loaded() -> None:
+    assert bundle_document(manifest(), 0.0) == {
+        "name": "home-alarms",
+        "version": 3,
+        "labels": ["smoke_alarm", "doorbell"],
+        "loaded_at": "1970-01-01T00:00:00.000Z",
+    }
+
+
+def test_an_event_is_its_document_with_a_seq_and_not_retained() -> None:
+    sink, publisher, _ = make_sink()
+    sink.handle(notice(end_of()))
+    (message,) = publisher.on("earshot/farm/hall/event")
+    document = json.loads(message.payload)
+    assert without(document, "seq") == event_document(end_of(), "farm", "Smoke alarm")
+    assert document["seq"] == 1
+    assert (message.qos, message.retain) == (1, False)
+
+
+def test_seq_grows_by_one_over_all_sources_and_phases() -> None:
+    sink, publisher, _ = make_sink(sources=["hall", "barn"])
+    for event in (start_of("hall"), start_of("barn"), end_of("hall"), end_of("barn")):
+        sink.handle(notice(event))
+    events = [message for message in publisher.published if message.topic.endswith("/event")]
+    assert [json.loads(message.payload)["seq"] for message in events] == [1, 2, 3, 4]
+
+
+def test_the_state_of_a_label_follows_its_events() -> None:
+    sink, publisher, _ = make_sink()
+    sink.handle(notice(start_of()))
+    sink.handle(notice(end_of()))
+    topic = "earshot/farm/hall/state/smoke_alarm"
+    assert publisher.on(topic) == [
+        Published(topic, "ON", 1, True),
+        Published(topic, "OFF", 1, True),
+    ]
+
+
+def test_states_are_off_when_a_source_comes_online_for_the_first_time_only() -> None:
+    sink, publisher, _ = make_sink()
+    for status in ("online", "offline", "online"):
+        sink.handle(SourceStatus("hall", status, 0.0))
+    for label in LABELS:
+        topic = f"earshot/farm/hall/state/{label}"
+        assert publisher.on(topic) == [Published(topic, "OFF", 1, True)]
+    statuses = publisher.on("earshot/farm/hall/status")
+    assert [message.payload for message in statuses] == ["offline", "online", "offline", "online"]
+    assert all(message.retain for message in statuses)
+
+
+def test_only_configured_labels_have_states() -> None:
+    sink, publisher, _ = make_sink(labels=["doorbell"])
+    sink.handle(SourceStatus("hall", "online", 0.0))
+    assert len(publisher.on("earshot/farm/hall/state/doorbell")) == 1
+    assert publisher.on("earshot/farm/hall/state/smoke_alarm") == []
+
+
+def test_levels_of_each_source_come_no_faster_than_the_interval() -> None:
+    sink, publisher, _ = make_sink(sources=["hall", "barn"], level_interval_seconds=1.0)
+    for at in (10.0, 10.5, 10.96, 11.0, 11.5, 12.0):
+        sink.handle(level(at))
+    sink.handle(level(10.5, source="barn"))
+    hall = publisher.on("earshot/farm/hall/level")
+    assert [json.loads(message.payload)["at"][-7:] for message in hall] == [
+        "10.000Z",
+        "11.000Z",
+        "12.000Z",
+    ]
+    assert {(message.qos, message.retain) for message in hall} == {(0, False)}
+    assert len(publisher.on("earshot/farm/barn/level")) == 1
+
+
+def test_an_interval_of_0_gives_each_level() -> None:
+    sink, publisher, _ = make_sink(level_interval_seconds=0.0)
+    for at in (10.0, 10.0, 10.48):
+        sink.handle(level(at))
+    assert len(publisher.on("earshot/farm/hall/level")) == 3
+
+
+def test_a_clock_that_was_set_back_does_not_silence_the_level() -> None:
+    sink, publisher, _ = make_sink()
+    for at in (7200.0, 0.0):
+        sink.handle(level(at))
+    assert len(publisher.on("earshot/farm/hall/level")) == 2
+
+
+def test_silence_is_minus_120_dbfs() -> None:
+    assert level_document(Level("hall", float("-inf"), -500.0, 0.5)) == {
+        "dbfs": -120.0,
+        "peak_dbfs": -120.0,
+        "at": "1970-01-01T00:00:00.500Z",
+    }
+
+
+def test_the_time_from_capture_to_publish_is_observed_for_events() -> None:
+    sink, _, health = make_sink()
+    sink.handle(notice(start_of(), heard_at=time.time() - 3600.0))
+    sink.handle(level(0.0))
+    assert health.capture_to_publish_seconds.counts[-1] == 1  # over the last bound, 10 s
+    assert sum(health.capture_to_publish_seconds.counts) == 1
