@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from contextlib import ExitStack
-from typing import Self
+from typing import NoReturn, Self
 
 from listener.assembly import make_detection_plan, open_engine, plan_source
 from listener.config import Config, MqttSettings
@@ -38,19 +40,19 @@ class Station:
 
     def __init__(self, config: Config) -> None:
         bundle = read_bundle(config.bundle)
-        engine = open_engine(bundle, config.engine)
         plan = make_detection_plan(bundle, config.detection, config.station)
         self.health = Health(tuple(plan.policies), bundle.id)
         self._broker = _make_broker(config, self.health)
         self._http = _make_http(config, self.health)
         self.pipeline = Pipeline(
             [plan_source(source) for source in config.sources],
-            engine,
+            open_engine(bundle, config.engine),  # takes longest: what may be wrong comes before
             plan,
             _make_sinks(config, bundle, self.health, self._broker),
             self.health,
             PipelineSettings(config.engine, config.backoff),
         )
+        self.hangs = False  # a thread did not end in time when the station was stopped
         self._running = ExitStack()
 
     @property
@@ -67,16 +69,8 @@ class Station:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # sources that have all come to their end are analysed to it; a stop has seconds
-        self.pipeline.stop(**({"drain_seconds": None} if self.pipeline.ended else {}))
+        self.hangs = not self.pipeline.stop()
         self._running.close()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """How it went: LOST when a thread failed or the last source was lost for good."""
-        sources = self.health.sources.values()
-        lost = any(source.failed for source in sources) and all(source.ended for source in sources)
-        return ExitCode.LOST if lost or self.pipeline.failure is not None else ExitCode.DONE
 
 
 def run_daemon(config: Config) -> ExitCode:
@@ -90,20 +84,41 @@ def run_daemon(config: Config) -> ExitCode:
             len(config.sources),
             station.health.bundle,
         )
-        _watch(station, stop, manager)
+        stopped = _watch(station, stop, manager)
         manager.stopping()
-    return station.exit_code
+    code = _exit_code(station, stopped=stopped)
+    if station.hangs:
+        _leave(code)
+    return code
 
 
-def _watch(station: Station, stop: StopRequest, manager: ServiceManager) -> None:
+def _exit_code(station: Station, *, stopped: bool) -> ExitCode:
+    lost = any(source.failed for source in station.health.sources.values())
+    if station.pipeline.failure is not None or (lost and not stopped):
+        return ExitCode.LOST
+    return ExitCode.DONE
+
+
+def _leave(code: ExitCode) -> NoReturn:
+    """End the process though a library hangs in a thread: its exit handler would hang, too."""
+    sys.stdout.flush()
+    logging.shutdown()
+    os._exit(code)
+
+
+def _watch(station: Station, stop: StopRequest, manager: ServiceManager) -> bool:
+    """Until something ends the station; whether that was a stop request."""
     period = manager.watchdog_seconds
     fed_at = -float("inf")
-    while not station.pipeline.ended and not stop.wait(_LOOK_SECONDS):
+    while not station.pipeline.ended:
+        if stop.wait(_LOOK_SECONDS):
+            return True
         station.pipeline.refresh_health()
         # half the period, as sd_watchdog_enabled(3) advises; and only while every stage moves
         if period and time.monotonic() - fed_at >= period / 2 and not station.health.stalled():
             manager.alive()
             fed_at = time.monotonic()
+    return False
 
 
 def _make_sinks(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from listener.detection.bundle import Bundle, Manifest
 from listener.detection.params import FeatureParams
@@ -95,8 +96,8 @@ def _resolve_with_hub(handle: str) -> str:
         import tensorflow_hub  # noqa: PLC0415 - needed only here, and only for a URL
     try:
         path: str = tensorflow_hub.resolve(handle)
-    # no connection and a wrong archive are OSErrors; the others are unsupported schemes
-    except (OSError, ValueError, RuntimeError) as error:
+    # no connection and a wrong archive are OSErrors; the others are schemes that are not supported
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
         raise BackboneError(f"{handle}: TF Hub cannot resolve it: {error}") from error
     return path
 

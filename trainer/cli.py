@@ -73,12 +73,9 @@ def _features(hop: float) -> FeatureParams:
 @contextmanager
 def _session() -> Iterator[None]:
     """Errors that a user can mend become one line and an exit code; others stay tracebacks."""
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "2"
-    )  # errors only; read when TensorFlow is imported
-    os.environ["KERAS_BACKEND"] = (
-        "tensorflow"  # the export needs it, whatever the user's keras.json says
-    )
+    # both are read when TensorFlow and Keras are imported: errors only, and whatever keras.json says
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with quiet_stderr(expected=(*_EXIT_CODES, ModuleNotFoundError)):
             log_progress()
@@ -86,9 +83,10 @@ def _session() -> Iterator[None]:
     except tuple(_EXIT_CODES) as error:
         raise _failure(str(error), _EXIT_CODES[type(error)]) from error
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _TRAIN_PACKAGES:
+        package = (error.name or "").partition(".")[0]
+        if package not in _TRAIN_PACKAGES:
             raise
-        message = f"{error.name} is not installed: pip install 'earshot[train]'"
+        message = f"{package} is not installed: pip install 'earshot[train]'"
         raise _failure(message, LACKING) from error
 
 

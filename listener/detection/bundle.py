@@ -35,7 +35,7 @@ MODEL_FILE = "model.tflite"
 SAVED_MODEL_DIR = "saved_model"
 GOLDEN_FILE = "golden.npz"
 CARD_FILE = "card.md"
-GOLDEN_TOLERANCE = 1e-3  # float16 storage and other CPUs stay well below; flipped bits do not
+GOLDEN_TOLERANCE = 1e-3  # other CPUs and engines stay well below; flipped bits do not
 
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 

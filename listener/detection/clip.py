@@ -96,7 +96,7 @@ def read_sidecar(path: Path) -> ClipRecord:
         raise ClipError(f"{path}: cannot read the sidecar: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "sidecar"
         raise ClipError(f"{path}: {where}: {first['msg']}") from error
 
 

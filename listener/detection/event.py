@@ -40,6 +40,9 @@ def event_id(namespace: str, source: str, label: str, onset: float) -> str:
     The same event has the same id whenever it is computed, so that a message sent again, or a file
     replayed, can be recognised (https://github.com/ulid/spec for the form).
     """
+    onset = round(
+        float(onset), 6
+    )  # a sum of seconds: its last bits depend on how the stream was cut
     digest = hashlib.blake2b(f"{namespace}\0{source}\0{label}\0{onset!r}".encode(), digest_size=10)
     number = max(0, round(onset * 1000)) << 80 | int.from_bytes(digest.digest(), "big")
     return "".join(_CROCKFORD_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

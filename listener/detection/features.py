@@ -22,16 +22,23 @@ LogMel = NDArray[np.float32]
 class Patch:
     """What the model classifies at once.
 
-    `start` is the index of its first sample in the stream, `captured_at` that sample's time, `log_mel`
-    float32 (96, 64). The levels are those of the samples that are new since the patch before.
+    `start` is the index of its first sample in the stream, `captured_at` that sample's time, `seconds`
+    how much audio is in it (less than a window in the last one, which is padded), `log_mel` float32
+    (96, 64). The levels are those of the samples that are new since the patch before.
     """
 
     source: str
     start: int
     captured_at: float
+    seconds: float
     log_mel: LogMel
     level_dbfs: float
     peak_dbfs: float
+
+    @property
+    def ended_at(self) -> float:
+        """Time after the last sample in it, seconds."""
+        return self.captured_at + self.seconds
 
 
 class LogMelFrames:
@@ -149,12 +156,16 @@ class PatchStream:
 
     def _complete(self, chunk: AudioChunk) -> Patch:
         rms, peak = self._level.read()
-        seconds_after = (self._patch_start - chunk.start) / chunk.sample_rate_hz
-        log_mel = self._frames[: self._params.patch_frames]
-        patch = Patch(
-            chunk.source, self._patch_start, chunk.captured_at + seconds_after, log_mel, rms, peak
-        )
         self._covered = self._patch_start + self._params.window_samples
+        patch = Patch(
+            source=chunk.source,
+            start=self._patch_start,
+            captured_at=chunk.time_of(self._patch_start),
+            seconds=(min(self._covered, chunk.end) - self._patch_start) / chunk.sample_rate_hz,
+            log_mel=self._frames[: self._params.patch_frames],
+            level_dbfs=rms,
+            peak_dbfs=peak,
+        )
         self._frames = self._frames[self._params.patch_hop_frames :]
         self._patch_start += self._params.patch_hop_samples
         return patch

@@ -50,7 +50,7 @@ class _Hysteresis:
         # as Python floats of float32 values, so that a score equal to the threshold is equal here
         self._off = np.array([policy.off_threshold for policy in policies], np.float32).tolist()
         self._open: dict[int, _Stretch] = {}
-        self._refractory_until = [-np.inf] * len(policies)
+        self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
 
     def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, _Stretch]]:
         """The stretches that became events in this slot or ended in it, by label."""
@@ -69,7 +69,7 @@ class _Hysteresis:
     ) -> _Stretch | None:
         stretch = self._open.get(label)
         if stretch is None:
-            if slot.onset < self._refractory_until[label] - _ROUNDING_SECONDS:
+            if self._is_refractory(label, slot.onset):
                 return None
             stretch = self._open[label] = _Stretch(slot.onset, slot.onset)
         elif stretch.active:
@@ -79,6 +79,11 @@ class _Hysteresis:
         if stretch.active:
             stretch.extend(slot.offset, float(slot.scores[label]), slot.level_dbfs)
         return stretch
+
+    def _is_refractory(self, label: int, onset: float) -> bool:
+        # the distance, so that a clock that was set back does not make the label deaf
+        since = abs(onset - self._ended_at[label])
+        return since < self._policies[label].refractory_seconds - _ROUNDING_SECONDS
 
     def _is_news(self, label: int, stretch: _Stretch, slot: PatchScores) -> bool:
         policy = self._policies[label]
@@ -98,8 +103,7 @@ class _Hysteresis:
     def _close(self, label: int, stretch: _Stretch) -> None:
         del self._open[label]
         if stretch.announced:
-            refractory = self._policies[label].refractory_seconds
-            self._refractory_until[label] = stretch.offset + refractory
+            self._ended_at[label] = stretch.offset
 
     def finish(self, ended_at: float) -> Iterable[tuple[int, _Stretch, bool]]:
         """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""

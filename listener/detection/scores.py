@@ -34,11 +34,12 @@ def slot_of(patch: Patch, params: FeatureParams, *, first: bool) -> tuple[float,
     """Onset and offset of the hop-wide slot at the centre of a patch, seconds.
 
     Patches overlap, so each speaks only for what is nearest to its centre. The first patch of a
-    stretch also speaks for what came before its centre; the end of a stretch is its last sample.
+    stretch also speaks for what came before its centre, and none for more than the audio in it.
     """
     margin = (params.window_samples - params.patch_hop_samples) / 2 / params.sample_rate_hz
-    offset = patch.captured_at + margin + params.patch_hop_seconds
-    return (patch.captured_at if first else offset - params.patch_hop_seconds), offset
+    seconds = min(margin + params.patch_hop_seconds, patch.seconds)
+    onset = patch.captured_at if first else patch.captured_at + margin
+    return onset, patch.captured_at + seconds
 
 
 def slot_boundaries(patch_count: int, seconds: float, params: FeatureParams) -> NDArray[np.float64]:

@@ -62,8 +62,8 @@ class Capture:
                 self._health.failed = end.reason == "source_lost"
                 break
             self._failures += 1
-            self._stop.wait(self._rest_seconds())
-            self._health.restarts += 1
+            if not self._stop.wait(self._rest_seconds()):
+                self._health.restarts += 1
         self._health.ended = True
 
     def _run_once(self) -> StreamEnd:
@@ -100,6 +100,7 @@ class Capture:
 
     def _put(self, patch: Patch) -> None:
         if self._queue.put(patch, lossless=self._plan.lossless):
+            self._dropping &= len(self._queue) > 1  # an episode ends when nothing else waits
             return
         self._health.dropped += 1
         if not self._dropping:  # once an episode

@@ -68,6 +68,13 @@ class Delivery:
 
     def run(self) -> None:
         """The thread's body."""
+        try:
+            self._deliver()
+        finally:
+            self._lossless = False  # nobody empties the queue any more: no put waits for room
+            self._make_room()
+
+    def _deliver(self) -> None:
         while True:
             try:
                 notice = self._queue.get(timeout=_IDLE_SECONDS)

@@ -68,12 +68,12 @@ class _SourceAnalysis:
 
     def push(self, patch: Patch, scores: Scores, embedding: NDArray[np.float32]) -> None:
         if self._last is not None and patch.start != self._follows(self._last):
-            self._finish(self._end_of(self._last), "gap")
+            self._finish(self._last.ended_at, "gap")
         first = self._last is None
         onset, offset = slot_of(patch, self._plan.params, first=first)
         self._last = patch
         row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs)
-        heard_at = self._end_of(patch)
+        heard_at = patch.ended_at
         self._record(patch, heard_at)
         if self._tap is not None:
             self._tap(row)
@@ -81,10 +81,6 @@ class _SourceAnalysis:
 
     def _follows(self, patch: Patch) -> int:
         return patch.start + self._plan.params.patch_hop_samples
-
-    def _end_of(self, patch: Patch) -> float:
-        params = self._plan.params
-        return patch.captured_at + params.window_samples / params.sample_rate_hz
 
     def _record(self, patch: Patch, heard_at: float) -> None:
         health = self._health
@@ -109,7 +105,7 @@ class _SourceAnalysis:
     def shut_down(self) -> None:
         """The station stops and the source has not ended by itself."""
         if self._last is not None:
-            self.end(StreamEnd(self._name, self._end_of(self._last), "shutdown"))
+            self.end(StreamEnd(self._name, self._last.ended_at, "shutdown"))
 
     def _finish(self, at: float, reason: str) -> None:
         self._publish(self._detector.finish(at, reason), at)
@@ -177,5 +173,6 @@ class Inference:
         self._health.inference_seconds.observe(time.perf_counter() - began)
         self._health.batch_patches.observe(len(patches))
         if not np.isfinite(scores).all():
+            self._health.engine_failed = True
             raise EngineError("the engine gave scores that are not finite numbers")
         return zip(scores[:, self._plan.columns], embeddings, strict=True)

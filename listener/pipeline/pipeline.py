@@ -88,6 +88,8 @@ class Pipeline:
             body()
         except BaseException as error:
             self.failure = self.failure or error
+            self._stop.set()
+            self._patches.close()  # a lossless capture would wait for ever for room
             raise
 
     def _deliver(self, notice: Notice) -> None:
@@ -113,7 +115,7 @@ class Pipeline:
         """
         self.start()
         _join(self._capture_threads, None)
-        self.stop(drain_seconds=None)
+        self.stop()
         if self.failure is not None:
             raise self.failure
 
@@ -124,12 +126,13 @@ class Pipeline:
             f"sink:{name}": depth for name, depth in depths.items()
         }
 
-    def stop(self, drain_seconds: float | None = _DRAIN_JOIN_SECONDS) -> bool:
+    def stop(self) -> bool:
         """Run down: sources, queue, detectors, sinks; True if all threads ended in time.
 
-        What has been captured is analysed to its end if that takes at most `drain_seconds`; None
-        waits for as long as it takes.
+        Sources that have come to their end by themselves are analysed to it, however long it takes.
         """
+        whole = self.ended and self.failure is None
+        drain_seconds = None if whole else _DRAIN_JOIN_SECONDS
         self._stop.set()
         _join(self._capture_threads, _CAPTURE_JOIN_SECONDS)
         self._patches.close()

@@ -96,11 +96,14 @@ class Decoder:
 
     def _next_packet(self) -> Any | None:
         # all tracks, for a track of pictures alone must not keep us from looking at the clock
+        seconds = self._settings.read_timeout_seconds
+        began = time.monotonic()
         try:
             packet = next(self._packets, None)
         except self._av.FFmpegError as error:
-            seconds = self._settings.read_timeout_seconds
             raise self._error(f"lost: {self._reason(error, seconds)}") from None
+        if time.monotonic() - began >= seconds:  # cut short: a piece of a packet, or a false end
+            raise self._error(f"lost: {_no_answer(seconds)}")
         self.at_end = packet is None
         return packet
 

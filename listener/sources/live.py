@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 def unix_minus_monotonic() -> float:
     """Unix time of monotonic time 0; a step of the system clock shows here and nowhere else."""
-    return time.time() - time.monotonic()
+    before, unix, after = time.monotonic(), time.time(), time.monotonic()
+    return unix - (before + after) / 2  # half the error, should the scheduler step in between
 
 
 class LiveBuffer:

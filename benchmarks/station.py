@@ -1,0 +1,107 @@
+"""A real `listener run` with a real Mosquitto, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from benchmarks.process_clock import process_cpu_seconds
+from benchmarks.station_config import StationPlan, config_toml
+from tests.rigs.mosquitto import Mosquitto, free_port
+
+_STOP_SECONDS = 10.0
+_LISTENER = Path(sys.executable).with_name("listener")
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A running station; `started_at` is when it was executed, on the monotonic clock."""
+
+    process: subprocess.Popen[bytes]
+    http_port: int
+    started_at: float
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its threads so far."""
+        return process_cpu_seconds(self.process.pid)
+
+    def rss_bytes(self) -> int:
+        """Memory of the process that is resident now, shared pages included."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    def metric(self, name: str) -> float:
+        """Sum over all labels of a metric, from a scrape (which costs the station CPU time)."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        values = [
+            line.rsplit(" ", 1)[1] for line in lines if line.partition("{")[0].split(" ")[0] == name
+        ]
+        return sum(map(float, values))
+
+
+@contextmanager
+def running_broker() -> Iterator[Mosquitto]:
+    """A Mosquitto of its own on a free port."""
+    with tempfile.TemporaryDirectory() as directory, Mosquitto(Path(directory)) as broker:
+        yield broker
+
+
+@contextmanager
+def running_station(
+    plan: StationPlan,
+    broker: Mosquitto,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Station]:
+    """`listener run` from its execution to SIGTERM.
+
+    Raises:
+        RuntimeError: it ended by itself or with an error; with its last lines.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        http_port = free_port()
+        config, log = Path(directory, "config.toml"), Path(directory, "log")
+        config.write_text(config_toml(plan, broker.port, http_port))
+        with log.open("wb") as log_file:
+            station = _start(config, http_port, log_file, environment)
+        try:
+            yield station
+        finally:
+            code = _stop(station.process)
+        if code:
+            raise RuntimeError(f"listener run ended with {code}: {log.read_text()[-2000:]}")
+
+
+def _start(
+    config: Path,
+    http_port: int,
+    log: IO[bytes],
+    environment: Mapping[str, str] | None,
+) -> Station:
+    started_at = time.monotonic()
+    process = subprocess.Popen(
+        [str(_LISTENER), "run", "--config", str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        env=environment,
+    )
+    return Station(process, http_port, started_at)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    process.terminate()
+    try:
+        return process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

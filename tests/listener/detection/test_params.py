@@ -1,0 +1,35 @@
+"""The numbers of the front end, and what cannot be one."""
+
+from dataclasses import replace
+
+import pytest
+
+from listener.detection.params import FeatureParams
+
+
+def test_the_defaults_are_yamnets_in_samples_and_frames():
+    params = FeatureParams()
+    assert (params.stft_window_samples, params.stft_hop_samples) == (400, 160)
+    assert (params.patch_frames, params.patch_hop_frames) == (96, 48)
+    assert params.patch_hop_samples == 7_680
+    assert params.window_samples == 95 * 160 + 400 == 15_600
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("sample_rate_hz", 0, "sample_rate_hz: expected more than 0, got 0"),
+        ("stft_window_seconds", 0.02503, "stft_window_seconds: expected a whole number of samples"),
+        ("stft_hop_seconds", 0.01003, "stft_hop_seconds: expected a whole number of samples"),
+        ("patch_seconds", 0.965, "patch_seconds: expected a whole number of stft hops, got 96.5"),
+        ("patch_hop_seconds", 0.0, "patch_hop_seconds: expected a whole number of stft hops"),
+        ("patch_hop_seconds", 0.97, "patch_hop_seconds: expected at most 0.96, got 0.97"),
+        ("fft_length", 256, "fft_length: expected at least 400, got 256"),
+        ("mel_max_hz", 8_001.0, r"expected 0 <= min < max <= 8000.0, got 125.0 and 8001.0"),
+        ("mel_min_hz", -1.0, r"expected 0 <= min < max <= 8000.0, got -1.0 and 7500.0"),
+        ("mel_bands", 0, "mel_bands: expected more than 0, got 0"),
+    ],
+)
+def test_an_impossible_number_is_refused_by_name(name: str, value: float, message: str):
+    with pytest.raises(ValueError, match=message):
+        replace(FeatureParams(), **{name: value})

@@ -1,0 +1,226 @@
+"""A source's thread: read, resample, features, queue; and open again what was lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from listener.config import BackoffSettings
+from listener.detection.features import Patch, log_mel_patches
+from listener.health import SourceHealth
+from listener.pipeline.capture import Capture, SourcePlan
+from listener.pipeline.patch_queue import Item, PatchQueue, StreamEnd
+from listener.sources.source import AudioSource
+from tests.doubles import ArraySource, Openings
+from tests.listener.detection.waveforms import noise, sine
+from tests.listener.pipeline.stages import PARAMS, SMALL_BACKOFF, make_health
+
+
+class Rests(threading.Event):
+    """A stop flag that writes down how long a wait for it was to be, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.seconds.append(timeout)
+        return self.is_set()
+
+
+def run(
+    opener: Callable[[], AudioSource],
+    *,
+    restarts: bool = True,
+    lossless: bool = False,
+    capacity: int = 100,
+    stop: threading.Event | None = None,
+    backoff: BackoffSettings = SMALL_BACKOFF,
+) -> tuple[list[Item], SourceHealth]:
+    """What a capture puts into its queue until it ends."""
+    queue = PatchQueue(["hall"], capacity)
+    health = make_health("hall").sources["hall"]
+    plan = SourcePlan("hall", opener, lossless, restarts)
+    Capture(plan, PARAMS, queue, health, backoff, stop or threading.Event()).run()
+    return queue.get(1_000, 0.0, 0.0), health
+
+
+def ends_of(items: list[Item]) -> list[tuple[str, float, str | None]]:
+    return [(i.reason, i.at, i.detail) for i in items if isinstance(i, StreamEnd)]
+
+
+def patches_of(items: list[Item]) -> list[Patch]:
+    return [item for item in items if isinstance(item, Patch)]
+
+
+def test_a_source_becomes_patches_and_an_end():
+    samples = noise(16_000)
+    items, health = run(lambda: ArraySource(samples, captured_at=100.0))
+    log_mels = np.array([patch.log_mel for patch in patches_of(items)])
+    assert np.abs(log_mels - log_mel_patches(samples, PARAMS)).max() < 1e-5
+    assert [patch.captured_at for patch in patches_of(items)] == pytest.approx([100.0, 100.48])
+    assert ends_of(items) == [("end_of_stream", 101.0, None)]
+    assert (health.ended, health.failed, health.restarts) == (True, False, 0)
+
+
+def test_another_rate_is_resampled():
+    items, _ = run(lambda: ArraySource(sine(440, 1.0, 0.5, 48_000), sample_rate_hz=48_000))
+    expected = log_mel_patches(sine(440, 1.0, 0.5), PARAMS)
+    first = patches_of(items)[0]
+    loudest_band = expected[0].mean(axis=0).argmax()
+    assert first.log_mel.mean(axis=0).argmax() == loudest_band
+    assert first.level_dbfs == pytest.approx(-9.03, abs=0.05)
+    assert ends_of(items)[0][1] == pytest.approx(1.0)
+
+
+def test_it_asks_for_what_the_next_patch_lacks():
+    source = ArraySource(noise(80_000))
+    run(lambda: source)
+    assert source.asked[:3] == [0.975, 0.48, 0.48]
+
+
+def test_a_source_is_closed_at_its_end_and_when_it_is_lost():
+    good, lost = ArraySource(noise(1_000)), ArraySource(noise(1_000), error="unplugged")
+    run(lambda: good)
+    run(lambda: lost, restarts=False)
+    assert good.closed
+    assert lost.closed
+
+
+def test_what_was_heard_before_a_loss_is_analysed():
+    items, _ = run(lambda: ArraySource(noise(16_000), error="unplugged"), restarts=False)
+    assert len(patches_of(items)) == 2
+    assert ends_of(items) == [("source_lost", 1.0, "unplugged")]
+
+
+def test_a_lost_source_is_opened_again_until_it_ends():
+    opener = Openings(
+        "no such device",
+        ArraySource(noise(16_000), error="unplugged"),
+        "no such device",
+        ArraySource(noise(16_000), captured_at=50.0),
+    )
+    items, health = run(opener)
+    reasons = [reason for reason, _, _ in ends_of(items)]
+    assert reasons == ["source_lost", "source_lost", "source_lost", "end_of_stream"]
+    assert len(patches_of(items)) == 4
+    assert (opener.count, health.restarts, health.failed) == (4, 3, False)
+
+
+def test_a_source_that_does_not_restart_has_failed():
+    opener = Openings("no such file")
+    items, health = run(opener, restarts=False)
+    assert [(reason, detail) for reason, _, detail in ends_of(items)] == [
+        ("source_lost", "no such file")
+    ]
+    assert (opener.count, health.ended, health.failed) == (1, True, True)
+
+
+def test_rests_double_up_to_the_limit_and_begin_anew_after_a_patch():
+    rests = Rests()
+    failing = ["no such device"] * 4
+    opener = Openings(*failing, ArraySource(noise(16_000), error="lost"), ArraySource(noise(1)))
+    backoff = BackoffSettings(first_seconds=1.0, limit_seconds=3.0)
+    run(opener, stop=rests, backoff=backoff)
+    longest = [1.0, 2.0, 3.0, 3.0, 1.0]
+    assert len(rests.seconds) == len(longest)
+    for rest, limit in zip(rests.seconds, longest, strict=True):
+        assert 0.5 * limit <= rest <= limit
+
+
+def test_a_loss_is_logged_once_an_episode(caplog: pytest.LogCaptureFixture):
+    opener = Openings("no such device", "no such device", "no such device", ArraySource(noise(1)))
+    run(opener)
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert warnings == ["source hall: lost: no such device"]
+
+
+def test_stopped_it_ends_by_shutdown_and_opens_nothing_more():
+    stop = threading.Event()
+
+    class Stopping(ArraySource):
+        def read(self, seconds: float):
+            if len(self.asked) == 2:
+                stop.set()
+            return super().read(seconds)
+
+    opener = Openings(Stopping(noise(80_000)), ArraySource(noise(80_000)))
+    items, health = run(opener, stop=stop)
+    reason, at, _ = ends_of(items)[0]
+    assert (reason, at) == ("shutdown", pytest.approx(0.975 + 2 * 0.48))
+    assert (opener.count, health.restarts, health.ended) == (1, 0, True)
+
+
+def test_stopped_at_rest_it_opens_nothing_more():
+    stop = threading.Event()
+
+    def fail() -> AudioSource:
+        stop.set()
+        return opener()
+
+    opener = Openings("no such device", "no such device")
+    _, health = run(fail, stop=stop)
+    assert (opener.count, health.restarts) == (1, 0)
+
+
+def test_samples_that_are_no_numbers_are_silence_counted_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    samples = noise(40_000)
+    samples[[0, 5, 30_000]] = np.nan, np.inf, -np.inf
+    items, health = run(lambda: ArraySource(samples))
+    assert health.nonfinite_samples == 3
+    assert all(np.isfinite(patch.log_mel).all() for patch in patches_of(items))
+    told = [r for r in caplog.records if "not finite" in r.getMessage()]
+    assert len(told) == 1
+
+
+def test_a_hole_is_counted_and_no_patch_spans_it():
+    class Holed(ArraySource):
+        def read(self, seconds: float):
+            if len(self.asked) == 2:
+                self._start += 8_000
+            return super().read(seconds)
+
+    items, health = run(lambda: Holed(noise(80_000)))
+    starts = [patch.start for patch in patches_of(items)]
+    assert starts[:3] == [0, 7_680, 15_600 + 7_680 + 8_000]
+    assert health.overflows == 1
+
+
+def test_a_full_queue_drops_the_oldest_patch_counted_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    items, health = run(lambda: ArraySource(noise(80_000)), capacity=4)  # 10 patches
+    assert [patch.start // 7_680 for patch in patches_of(items)] == [6, 7, 8, 9]
+    assert health.dropped == 6
+    told = [r.getMessage() for r in caplog.records if "dropped" in r.getMessage()]
+    assert told == ["source hall: analysis is behind, its oldest patches are dropped"]
+
+
+def test_the_next_episode_of_drops_is_told_again(caplog: pytest.LogCaptureFixture):
+    queue = PatchQueue(["hall"], 2)
+
+    class Relieved(ArraySource):
+        def read(self, seconds: float):
+            if len(self.asked) == 5:  # four patches are out: two dropped
+                queue.get(10, 0.0, 0.0)
+            return super().read(seconds)
+
+    plan = SourcePlan("hall", lambda: Relieved(noise(80_000)))
+    health = make_health("hall").sources["hall"]
+    Capture(plan, PARAMS, queue, health, SMALL_BACKOFF, threading.Event()).run()
+    assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == 2
+
+
+def test_its_thread_shows_that_it_moves():
+    health = make_health("hall").sources["hall"]
+    health.beaten_at = -1.0
+    plan = SourcePlan("hall", lambda: ArraySource(noise(1_000)))
+    Capture(plan, PARAMS, PatchQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
+    assert health.beaten_at > 0.0

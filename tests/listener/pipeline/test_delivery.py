@@ -1,0 +1,135 @@
+"""Notices to one sink: in order, and bounded when it is slow."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from listener.detection.event import SoundEvent
+from listener.health import Health
+from listener.pipeline import delivery as module
+from listener.pipeline.delivery import Delivery
+from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from tests.doubles import DEADLINE_SECONDS, BrokenSink, GatedSink, ListSink
+from tests.listener.pipeline.stages import make_health
+
+CAPACITY = module._CAPACITY
+
+
+def level(number: int) -> Level:
+    return Level("hall", -20.0, -10.0, float(number))
+
+
+def event(number: int) -> EventNotice:
+    onset = float(number)
+    return EventNotice(
+        SoundEvent(str(number), "hall", "dog", onset, None, 0.9, 0.9, -20.0, "b@1"), onset
+    )
+
+
+def deliver(*notices: Notice, sink: ListSink) -> Health:
+    health = make_health()
+    delivery = Delivery("list", sink, health)
+    for notice in notices:
+        delivery.put(notice)
+    delivery.finish()
+    delivery.run()
+    return health
+
+
+@contextmanager
+def running(delivery: Delivery) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=delivery.run)
+    thread.start()
+    yield thread
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive()
+
+
+def test_notices_arrive_in_order_and_then_the_sink_is_closed():
+    sink = ListSink()
+    notices = [event(1), level(2), SourceStatus("hall", "online", 3.0), event(4)]
+    health = deliver(*notices, sink=sink)
+    assert sink.notices == notices
+    assert sink.closed
+    assert "sink:list" in health.heartbeats
+
+
+def test_a_sink_gets_only_what_it_takes():
+    sink = ListSink(takes=(EventNotice,))
+    deliver(event(1), level(2), event(3), sink=sink)
+    assert sink.notices == [event(1), event(3)]
+
+
+def test_full_it_leaves_levels_out_counted_and_told_once(caplog: pytest.LogCaptureFixture):
+    sink, health = ListSink(), make_health()
+    delivery = Delivery("list", sink, health)
+    for number in range(CAPACITY + 3):
+        delivery.put(level(number))
+    assert delivery.depth == CAPACITY
+    assert health.sink_drops == {"list": 3}
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert told == ["sink list: it is too slow, notices are dropped"]
+
+
+def test_full_an_event_takes_the_place_of_the_oldest_notice():
+    sink, health = GatedSink(), make_health()
+    delivery = Delivery("list", sink, health)
+    for number in range(CAPACITY):
+        delivery.put(level(number))
+    delivery.put(event(1))
+    sink.gate.set()
+    with running(delivery):
+        sink.wait_for(lambda sink: len(sink.notices) == CAPACITY)
+        delivery.finish()
+    assert sink.levels[0] == level(1)
+    assert sink.notices[-1] == event(1)
+    assert health.sink_drops == {"list": 1}
+
+
+def test_lossless_waits_for_the_sink():
+    sink, health = GatedSink(), make_health()
+    delivery = Delivery("list", sink, health, lossless=True)
+
+    def fill() -> None:
+        for number in range(CAPACITY + 100):
+            delivery.put(level(number))
+
+    with running(delivery):
+        filler = threading.Thread(target=fill)
+        filler.start()
+        sink.entered.wait(DEADLINE_SECONDS)
+        sink.gate.set()
+        filler.join(DEADLINE_SECONDS)
+        delivery.finish()
+    assert len(sink.notices) == CAPACITY + 100
+    assert health.sink_drops == {}
+
+
+def test_a_sink_that_fails_keeps_nobody_waiting():
+    """The pipeline sees the failure; until it ends, a lossless put must not wait for a dead thread."""
+    delivery = Delivery("list", BrokenSink(), make_health(), lossless=True)
+    delivery.put(event(0))
+    with pytest.raises(RuntimeError, match="cannot handle EventNotice"):
+        delivery.run()
+    filler = threading.Thread(
+        target=lambda: [delivery.put(event(number)) for number in range(CAPACITY + 10)], daemon=True
+    )
+    filler.start()
+    filler.join(DEADLINE_SECONDS)
+    assert not filler.is_alive()
+
+
+def test_a_sink_that_hangs_is_told_of_at_the_end(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
+    delivery = Delivery("list", ListSink(), make_health())
+    for number in range(CAPACITY):
+        delivery.put(event(number))
+    delivery.finish()
+    assert f"sink list: it hangs, {CAPACITY} notices are lost" in caplog.text

@@ -1,0 +1,339 @@
+"""The whole flow, with doubles at its ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listener.config import EngineSettings
+from listener.detection.audio import Samples
+from listener.detection.event import SoundEvent
+from listener.detection.scores import PatchScores
+from listener.engines.engine import Engine, EngineError
+from listener.health import Health
+from listener.pipeline.capture import SourcePlan
+from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.sinks.sink import Sink
+from tests.doubles import (
+    LABELS,
+    ArraySource,
+    BrokenSink,
+    FedSource,
+    GatedEngine,
+    GatedSink,
+    HangingSource,
+    ListSink,
+    LoudnessEngine,
+    NanEngine,
+    Openings,
+    spans,
+)
+from tests.listener.detection.waveforms import noise, silence
+from tests.listener.pipeline.stages import SMALL_BACKOFF, make_plan
+
+FLOW = PipelineSettings(EngineSettings(max_wait_ms=0.0), SMALL_BACKOFF)
+TINY_QUEUES = PipelineSettings(EngineSettings(max_wait_ms=0.0, queue_seconds=0.5), SMALL_BACKOFF)
+
+# a thread that fails also prints its traceback; pytest would make that a warning, and so an error
+failing_thread = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)
+
+
+def make_pipeline(
+    plans: list[SourcePlan],
+    sinks: Mapping[str, Sink],
+    engine: Engine | None = None,
+    settings_: PipelineSettings = FLOW,
+    tap: list[PatchScores] | None = None,
+) -> tuple[Pipeline, Health]:
+    health = Health(LABELS, "doubles@1")
+    rows = [] if tap is None else tap
+    pipeline = Pipeline(
+        plans, engine or LoudnessEngine(), make_plan(), sinks, health, settings_, rows.append
+    )
+    return pipeline, health
+
+
+@contextmanager
+def started(pipeline: Pipeline) -> Iterator[Pipeline]:
+    pipeline.start()
+    try:
+        yield pipeline
+    finally:
+        pipeline.stop()
+
+
+def file_plan(samples: Samples, name: str = "hall") -> SourcePlan:
+    opener = Openings(ArraySource(samples, name=name))
+    return SourcePlan(name, opener, lossless=True, restarts=False)
+
+
+def analyse(samples: Samples, settings_: PipelineSettings = FLOW) -> tuple[ListSink, Health]:
+    sink = ListSink()
+    pipeline, health = make_pipeline([file_plan(samples)], {"list": sink}, settings_=settings_)
+    pipeline.run_to_end()
+    return sink, health
+
+
+def one_burst() -> Samples:
+    return np.concatenate([silence(3.0), noise(32_000), silence(3.0)])
+
+
+def test_a_burst_becomes_one_event_at_its_time():
+    sink, health = analyse(one_burst())
+    ((onset, offset),) = spans(sink)
+    assert onset == pytest.approx(3.0, abs=0.5)
+    assert offset == pytest.approx(5.0, abs=0.5)
+    assert sink.statuses == [("hall", "online"), ("hall", "offline")]
+    assert sink.closed
+    assert (health.sources["hall"].dropped, health.sources["hall"].ended) == (0, True)
+
+
+def test_run_to_end_is_lossless_through_the_smallest_queues():
+    sink, health = analyse(noise(60 * 16_000), TINY_QUEUES)
+    patches = 1 + -(-(60 * 16_000 - 15_600) // 7_680)
+    assert health.sources["hall"].patches == patches == len(sink.levels)
+    assert health.sources["hall"].dropped == 0
+    assert spans(sink) == [(0.0, 60.0)]
+
+
+def test_every_source_is_analysed_to_its_end():
+    sink = ListSink()
+    plans = [file_plan(noise(16_000 * (k + 1)), f"s{k}") for k in range(4)]
+    pipeline, health = make_pipeline(plans, {"list": sink})
+    pipeline.run_to_end()
+    ends = {n.event.source: n.event.offset for n in sink.events if n.event.offset is not None}
+    assert ends == {f"s{k}": k + 1.0 for k in range(4)}
+    assert all(not source.active.any() for source in health.sources.values())
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from([8_000, 16_000, 44_100]), st.integers(1, 5_000), st.integers(1, 16))
+def test_events_are_the_same_whatever_the_chunks_and_batches(
+    rate_hz: int, size: int, max_batch: int
+):
+    """Ids and all: the pieces that a live source gives, and the whole."""
+    rng = np.random.default_rng(3)
+    loud = rng.random(8) > 0.5
+    parts = [noise(rate_hz, seed=k) if on else np.zeros(rate_hz) for k, on in enumerate(loud)]
+    samples = np.concatenate(parts).astype(np.float32)
+
+    class InPieces(ArraySource):
+        def read(self, seconds: float):
+            return super().read(min(seconds, max(size, rate_hz // 50) / rate_hz))
+
+    found = []
+    for source in (
+        ArraySource(samples, sample_rate_hz=rate_hz),
+        InPieces(samples, sample_rate_hz=rate_hz),
+    ):
+        sink = ListSink()
+        plan = SourcePlan("hall", Openings(source), lossless=True, restarts=False)
+        flow = PipelineSettings(EngineSettings(max_batch=max_batch, max_wait_ms=0.0))
+        make_pipeline([plan], {"list": sink}, settings_=flow)[0].run_to_end()
+        found.append([notice.event for notice in sink.events])
+    assert [event.id for event in found[0]] == [event.id for event in found[1]]
+    assert times_of(found[0]) == pytest.approx(times_of(found[1]), abs=1e-6)
+    assert found[0]
+
+
+def times_of(events: list[SoundEvent]) -> list[float]:
+    return [time for event in events for time in (event.onset, event.offset or 0.0)]
+
+
+def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice():
+    hall, hall_again, barn = FedSource(), FedSource(), FedSource("barn")
+    plans = [SourcePlan("hall", Openings(hall, "gone", hall_again)), SourcePlan("barn", lambda: barn)]
+    sink = ListSink()
+    pipeline, health = make_pipeline(plans, {"list": sink})
+    with started(pipeline):
+        barn.feed(noise(15_600))
+        hall.feed(noise(15_600))
+        hall.lose("unplugged")
+        sink.wait_for(lambda sink: ("hall", "offline") in sink.statuses)
+        barn.feed(noise(7_680))
+        hall_again.feed(noise(15_600))
+        sink.wait_for(lambda sink: sink.statuses.count(("hall", "online")) == 2)
+        sink.wait_for(lambda sink: len([x for x in sink.levels if x.source == "barn"]) == 2)
+        assert spans_of(sink, "barn") == []
+    assert [r for _, r in ended(sink, "hall")] == ["source_lost", "shutdown"]
+    assert [r for _, r in ended(sink, "barn")] == ["shutdown"]
+    assert ("barn", "offline") == sink.statuses[-1] or ("hall", "offline") == sink.statuses[-1]
+    assert health.sources["hall"].restarts == 2
+    assert health.sources["barn"].restarts == 0
+
+
+def ended(sink: ListSink, source: str) -> list[tuple[float, str | None]]:
+    events = [n.event for n in sink.events if n.event.source == source]
+    return [(e.offset, e.reason) for e in events if e.label == "loud" and e.offset is not None]
+
+
+def spans_of(sink: ListSink, source: str) -> list[float]:
+    return [offset for offset, _ in ended(sink, source)]
+
+
+def test_a_stop_ends_open_events_at_the_last_sample():
+    source, sink = FedSource(), ListSink()
+    pipeline, _ = make_pipeline([SourcePlan("hall", lambda: source)], {"list": sink})
+    pipeline.start()
+    source.feed(noise(20_000))
+    sink.wait_for(lambda sink: bool(sink.events))
+    assert pipeline.stop()
+    assert ended(sink, "hall") == [(1.25, "shutdown")]
+    assert sink.closed
+    assert source.closed
+
+
+def test_stop_does_not_wait_for_a_source_that_hangs(caplog: pytest.LogCaptureFixture):
+    hanging, other, sink = HangingSource(), FedSource("barn"), ListSink()
+    plans = [SourcePlan("hall", lambda: hanging), SourcePlan("barn", lambda: other)]
+    pipeline, _ = make_pipeline(plans, {"list": sink})
+    pipeline.start()
+    other.feed(noise(15_600))
+    sink.wait_for(lambda sink: bool(sink.events))
+    assert hanging.reading.wait(20)
+    try:
+        assert not pipeline.stop()
+        assert "capture:hall: did not stop in time" in caplog.text
+        assert [reason for _, reason in ended(sink, "barn")] == ["shutdown"]
+        assert sink.closed
+    finally:
+        hanging.release()
+
+
+def test_a_slow_sink_does_not_delay_another():
+    source, slow, quick = FedSource(), GatedSink(), ListSink()
+    plans = [SourcePlan("hall", lambda: source)]
+    pipeline, health = make_pipeline(plans, {"slow": slow, "quick": quick})
+    with started(pipeline):
+        source.feed(one_burst())
+        quick.wait_for(lambda sink: len(spans(sink)) == 1)
+        assert slow.notices == []
+        pipeline.refresh_health()
+        assert health.queue_depths["sink:slow"] > 0
+        slow.gate.set()
+    assert spans(slow) == spans(quick)
+
+
+def test_an_engine_that_is_behind_drops_the_oldest_patches_and_ends_events_by_a_gap(
+    caplog: pytest.LogCaptureFixture,
+):
+    source, sink, engine = FedSource(), ListSink(), GatedEngine()
+    plans = [SourcePlan("hall", lambda: source)]
+    pipeline, health = make_pipeline(plans, {"list": sink}, engine, TINY_QUEUES)
+    with started(pipeline):
+        source.feed(noise(15_600))
+        assert engine.entered.wait(20)  # the first patch is in the engine
+        source.feed(noise(10 * 7_680))  # ten more, four of which fit
+        source.end()
+        pipeline._capture_threads[0].join(20)
+        engine.gate.set()
+        sink.wait_for(lambda sink: ("hall", "offline") in sink.statuses)
+    dropped = health.sources["hall"].dropped
+    assert dropped == 6
+    assert health.sources["hall"].patches == 11 - dropped
+    assert [reason for _, reason in ended(sink, "hall")] == ["gap", "end_of_stream"]
+    assert caplog.text.count("its oldest patches are dropped") == 1
+
+
+def test_ended_is_when_every_source_has():
+    first, second = FedSource("a"), FedSource("b")
+    plans = [SourcePlan("a", lambda: first), SourcePlan("b", lambda: second)]
+    sink = ListSink()
+    pipeline, _ = make_pipeline(plans, {"list": sink})
+    with started(pipeline):
+        first.feed(noise(16_000))
+        first.end()
+        sink.wait_for(lambda sink: ("a", "offline") in sink.statuses)
+        assert not pipeline.ended
+        second.end()
+        sink.wait_for(lambda sink: ("b", "offline") in sink.statuses)
+        pipeline._capture_threads[1].join(20)
+        assert pipeline.ended
+
+
+def test_samples_that_are_no_numbers_do_not_stop_anything():
+    samples = noise(48_000)
+    samples[10_000:10_010] = np.nan
+    samples[20_000] = 3e38
+    sink, health = analyse(samples)
+    assert health.sources["hall"].nonfinite_samples == 11
+    assert spans(sink) == [(0.0, 3.0)]
+
+
+@failing_thread
+def test_scores_that_are_no_numbers_end_it_visibly():
+    pipeline, health = make_pipeline([file_plan(noise(16_000))], {"list": ListSink()}, NanEngine())
+    with pytest.raises(EngineError, match="not finite"):
+        pipeline.run_to_end()
+    assert isinstance(pipeline.failure, EngineError)
+    assert pipeline.ended
+    assert health.engine_failed
+
+
+@failing_thread
+def test_a_failed_engine_does_not_leave_a_lossless_source_waiting():
+    """More patches than fit the queue, and nobody left who takes them out."""
+    pipeline, _ = make_pipeline(
+        [file_plan(noise(60 * 16_000))], {"list": ListSink()}, NanEngine(3), TINY_QUEUES
+    )
+    with pytest.raises(EngineError):
+        pipeline.run_to_end()
+
+
+@failing_thread
+def test_a_sink_that_fails_ends_it_visibly():
+    pipeline, _ = make_pipeline([file_plan(noise(16_000))], {"broken": BrokenSink()})
+    with pytest.raises(RuntimeError, match="cannot handle"):
+        pipeline.run_to_end()
+
+
+@failing_thread
+def test_a_source_with_a_bug_ends_it_visibly():
+    class Buggy(ArraySource):
+        def read(self, seconds: float):
+            raise ZeroDivisionError(seconds)
+
+    plan = SourcePlan("hall", lambda: Buggy(noise(1)))
+    pipeline, _ = make_pipeline([plan], {"list": ListSink()})
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run_to_end()
+
+
+@failing_thread
+def test_after_a_failure_stop_waits_for_nobody():
+    source, hanging = FedSource(), GatedSink()
+    plans = [SourcePlan("hall", lambda: source)]
+    pipeline, _ = make_pipeline(plans, {"broken": BrokenSink(), "slow": hanging})
+    pipeline.start()
+    source.feed(noise(16_000))
+    assert hanging.entered.wait(20)
+    pipeline._sink_threads[0].join(20)
+    try:
+        assert pipeline.ended
+        assert not pipeline.stop()
+    finally:
+        hanging.gate.set()
+
+
+def test_threads_have_the_names_of_what_they_do():
+    pipeline, _ = make_pipeline([file_plan(noise(1))], {"list": ListSink()})
+    names = {thread.name for thread in pipeline._all_threads()}
+    assert names == {"capture:hall", "inference", "sink:list"}
+
+
+def test_a_source_is_told_of_when_it_comes_and_goes(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO):
+        analyse(noise(16_000))
+    told = [r.getMessage() for r in caplog.records if "source hall" in r.getMessage()]
+    assert told == ["source hall: end of stream", "source hall: online"] or told == [
+        "source hall: online",
+        "source hall: end of stream",
+    ]

@@ -1,0 +1,65 @@
+import pytest
+
+from listener.sources.devices import CaptureDevice, find_device
+from listener.sources.source import SourceError
+
+
+def device(name: str, index: int = 0, *, is_default: bool = False) -> CaptureDevice:
+    return CaptureDevice(name, index, 1, 48_000, is_default)
+
+
+DEVICES = (
+    device("HDA Intel PCH: ALC257 Analog (hw:0,0)", 0),
+    device("USB PnP Sound Device: Audio (hw:1,0)", 1),
+    device("USB PnP Sound Device: Audio (hw:2,0)", 2),
+    device("bcm2835 ALSA: - (hw:3,0)", 3),
+    device("pulse", 4),
+    device("pulse monitor", 5, is_default=True),
+)
+
+
+def test_the_stable_name_has_no_card_number():
+    assert [d.name for d in DEVICES] == [
+        "HDA Intel PCH: ALC257 Analog",
+        "USB PnP Sound Device: Audio",
+        "USB PnP Sound Device: Audio",
+        "bcm2835 ALSA",
+        "pulse",
+        "pulse monitor",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (None, 5),
+        ("HDA Intel PCH: ALC257 Analog", 0),
+        ("alc257", 0),
+        ("pulse", 4),  # the exact name, though another holds it
+        ("USB PnP Sound Device: Audio (hw:2,0)", 2),
+    ],
+)
+def test_a_device_is_found_by_its_name_or_a_part_of_it(wanted, index):
+    assert find_device(DEVICES, wanted).index == index
+
+
+def test_an_ambiguous_name_lists_what_it_may_be():
+    with pytest.raises(SourceError) as caught:
+        find_device(DEVICES, "usb")
+    assert str(caught.value) == (
+        "microphone 'usb': expected one device, it may be "
+        "'USB PnP Sound Device: Audio (hw:1,0)', 'USB PnP Sound Device: Audio (hw:2,0)'"
+    )
+
+
+def test_an_unknown_name_lists_what_there_is():
+    with pytest.raises(SourceError) as caught:
+        find_device(DEVICES[3:5], "cellar")
+    assert str(caught.value) == (
+        "microphone 'cellar': not found; capture devices: 'bcm2835 ALSA', 'pulse'"
+    )
+
+
+def test_no_default_device_says_so():
+    with pytest.raises(SourceError, match="no default capture device; capture devices: none"):
+        find_device((), None)

@@ -1,0 +1,272 @@
+import io
+import os
+import subprocess
+import sys
+import threading
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from listener.config import StreamSettings
+from listener.detection.audio import AudioChunk
+from listener.sources.intake import LEAD_SECONDS
+from listener.sources.source import SourceError
+from listener.sources.stream import StreamSource
+from tests.listener.sources.conftest import TONE_RATE, TONE_RMS
+from tests.listener.sources.reading import read_all, read_chunk
+from tests.rigs import rtsp
+from tests.rigs.fake_rtsp import Faults, fake_rtsp_server
+from tests.rigs.http_audio import Page, http_server
+
+SECRETS = ("me", "s3cret", "t0ken")
+
+
+def source(url: str | Path, **settings: Any) -> StreamSource:
+    timeouts = {"open_timeout_seconds": 2.0, "read_timeout_seconds": 1.0}
+    return StreamSource(
+        StreamSettings(name="s", kind="stream", url=str(url), **{**timeouts, **settings})
+    )
+
+
+def read_until_lost(opened: StreamSource) -> str:
+    """The error that ends it."""
+    with pytest.raises(SourceError) as caught:
+        read_all(opened)
+    opened.close()
+    return str(caught.value)
+
+
+def rms(chunks: list[AudioChunk]) -> float:
+    return float(np.sqrt(np.mean(np.concatenate([c.samples for c in chunks]) ** 2)))
+
+
+def wav_of(seconds: float) -> bytes:
+    """Silence at 8 kHz, 16 bits."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(round(seconds * 8000)), 8000, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pages(tone, tmp_path_factory):
+    ogg = tmp_path_factory.mktemp("http") / "tone.ogg"
+    samples, _ = soundfile.read(tone)
+    soundfile.write(ogg, samples, TONE_RATE)
+    wav = tone.read_bytes()
+    return {
+        "/tone.wav": Page(wav),
+        "/tone.ogg": Page(ogg.read_bytes(), content_type="audio/ogg", chunked=True),
+        "/stalled.wav": Page(wav_of(20.0), stall_after_bytes=8 * 16_000 + 44),
+        "/deaf.wav": Page(wav, stall_after_bytes=0),
+        "/private.wav": Page(wav, login="me:s3cret"),
+        "/noise": Page(os.urandom(100_000)),
+        "/text": Page(b"<html>no audio here</html>" * 100, content_type="text/html"),
+        "/empty": Page(),
+        "/broken": Page(status=500),
+    }
+
+
+@pytest.fixture
+def http(pages):
+    with http_server(pages) as address:
+        yield address
+
+
+@pytest.mark.parametrize("page", ["tone.wav", "tone.ogg"])
+def test_audio_over_http_is_heard_to_its_end(http, page):
+    opened = source(f"http://{http}/{page}", at_end="stop")
+    chunks = read_all(opened)
+    opened.close()
+    assert sum(len(c.samples) for c in chunks) == pytest.approx(3 * TONE_RATE, abs=2000)
+    assert {(c.source, c.sample_rate_hz) for c in chunks} == {("s", TONE_RATE)}
+    assert rms(chunks) == pytest.approx(TONE_RMS, rel=0.05)
+    for before, after in pairwise(chunks):
+        assert after.start == before.end
+        assert after.captured_at == pytest.approx(before.ended_at, abs=0.05)
+
+
+def test_the_end_is_a_loss_when_the_stream_is_to_be_opened_again(http):
+    lost = read_until_lost(source(f"http://{http}/tone.wav", at_end="restart"))
+    assert lost == f"http://{http}/tone.wav: the stream ended"
+
+
+def test_a_long_recording_is_not_swallowed_at_once(tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(60 * 8000), 8000)
+    opened = source(path, at_end="stop")
+    taken = [len(read_chunk(opened, 0.5).samples) / 8000 for _ in range(24)]
+    assert LEAD_SECONDS < sum(taken) < LEAD_SECONDS + 6
+    opened.close()
+    assert opened.read(0.5) is None
+
+
+def test_close_from_another_thread_ends_the_reading(tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(60 * 8000), 8000)
+    built, finished = threading.Event(), []
+
+    def capture():
+        opened.append(source(path))
+        built.set()
+        finished.extend(read_all(opened[0]))
+
+    opened: list[StreamSource] = []
+    thread = threading.Thread(target=capture)
+    thread.start()
+    assert built.wait(10)
+    opened[0].close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        ("nowhere.wav", "cannot be opened: Server returned 404 Not Found"),
+        ("private.wav", "cannot be opened: Server returned 401 Unauthorized"),
+        ("broken", "cannot be opened: Server returned 5XX Server Error reply"),
+        ("deaf.wav", "cannot be opened: no answer within 2 s"),
+        ("noise", "cannot be opened: "),
+        ("text", "cannot be opened: "),
+        ("empty", "cannot be opened: "),
+    ],
+)
+def test_an_http_fault_is_one_line_without_secrets(http, page, fault):
+    with pytest.raises(SourceError) as caught:
+        source(f"http://me:wrong-s3cret@{http}/{page}?key=t0ken").close()
+    line = str(caught.value)
+    assert line.startswith(f"http://{http}/{page}?key=...: {fault}")
+    assert "\n" not in line
+    assert not any(secret in line.partition(": ")[0] for secret in SECRETS)
+    assert caught.value.__cause__ is None  # FFmpeg's own error holds the address
+
+
+def test_the_right_password_opens(http):
+    source(f"http://me:s3cret@{http}/private.wav").close()
+
+
+def test_a_server_that_stalls_is_lost_within_the_read_timeout(http):
+    opened = source(f"http://{http}/stalled.wav")
+    heard = 0
+    while heard < 8 * 8000 - 1024:  # the burst that came before
+        heard += len(read_chunk(opened, 0.5).samples)
+    assert read_until_lost(opened) == f"http://{http}/stalled.wav: lost: no answer within 1 s"
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:1/a: cannot be opened: Connection refused"),
+        ("rtsp://127.0.0.1:1/a", "rtsp://127.0.0.1:1/a: cannot be opened: Connection refused"),
+        ("/no/such/file.m4a", "/no/such/file.m4a: cannot be opened: No such file or directory"),
+        ("smoke://host/a", "smoke://host/a: cannot be opened: Protocol not found"),
+    ],
+)
+def test_what_is_not_there_is_one_line(url, fault):
+    with pytest.raises(SourceError) as caught:
+        source(url)
+    assert str(caught.value) == fault
+
+
+@pytest.mark.parametrize(
+    ("faults", "line"),
+    [
+        (Faults(refuse=True), "cannot be opened: Server returned 401 Unauthorized"),
+        (Faults(mute=True), "cannot be opened: no answer within 2 s"),
+        (Faults(garbage=True), "cannot be opened: Invalid data found"),
+        (Faults(media="video"), "expected audio, found no audio track"),
+        (Faults(stall_after=0.0), "lost: no answer within 1 s"),
+        (Faults(cut_after=0.0), "ended before any audio came"),
+    ],
+)
+def test_an_rtsp_server_that_fails_at_once_is_one_line(faults, line):
+    with fake_rtsp_server(faults) as address, pytest.raises(SourceError) as caught:
+        source(f"rtsp://me:s3cret@{address}/cam?key=t0ken")
+    assert str(caught.value).startswith(f"rtsp://{address}/cam?key=...: {line}")
+
+
+@pytest.mark.parametrize(
+    ("faults", "line"),
+    [
+        (Faults(stall_after=1.0), "lost: no answer within 1 s"),
+        (Faults(cut_after=1.0), "the stream ended"),
+        (Faults(noise_after=1.0), "lost: no answer within 1 s"),
+    ],
+)
+def test_an_rtsp_server_that_fails_later_is_lost_within_the_read_timeout(faults, line):
+    with fake_rtsp_server(faults) as address:
+        opened = source(f"rtsp://{address}/cam")
+        first = read_chunk(opened, 0.48)
+        assert (len(first.samples), first.sample_rate_hz) == (3840, 8000)
+        assert read_until_lost(opened) == f"rtsp://{address}/cam: {line}"
+
+
+@pytest.mark.skipif(rtsp.missing() is not None, reason=str(rtsp.missing()))
+@pytest.mark.parametrize(("codec", "rate"), [("L16", 16_000), ("PCMA", 8000), ("OPUS", 48_000)])
+def test_a_real_rtsp_server_is_heard_at_its_own_rate(tone, codec, rate):
+    with rtsp.rtsp_server(tone, codec) as address:
+        opened = source(f"rtsp://{address}", open_timeout_seconds=10.0, read_timeout_seconds=5.0)
+        chunks = [read_chunk(opened, 0.48) for _ in range(3)]
+        opened.close()
+    assert {c.sample_rate_hz for c in chunks} == {rate}
+    assert [c.start for c in chunks] == [0, chunks[0].end, chunks[1].end]
+    assert rms(chunks) == pytest.approx(TONE_RMS, rel=0.05)
+
+
+@pytest.mark.skipif(rtsp.missing() is not None, reason=str(rtsp.missing()))
+def test_a_real_rtsp_server_asks_for_the_password(tone):
+    with rtsp.rtsp_server(tone, login="me:s3cret") as address:
+        source(f"rtsp://me:s3cret@{address}", open_timeout_seconds=10.0).close()
+        with pytest.raises(SourceError, match="401 Unauthorized") as caught:
+            source(f"rtsp://me:no-s3cret@{address}", open_timeout_seconds=10.0)
+    assert str(caught.value).startswith(f"rtsp://{address}: cannot be opened: ")
+    assert "s3cret" not in str(caught.value)
+
+
+WITHOUT_AV = """
+import sys
+sys.modules["av"] = None  # as if it were not installed
+from listener.config import StreamSettings
+from listener.sources.source import SourceError
+from listener.sources.stream import StreamSource
+try:
+    StreamSource(StreamSettings(name="s", kind="stream", url="http://127.0.0.1:1/"))
+except SourceError as error:
+    print(error)
+"""
+
+
+def test_without_its_extra_a_stream_names_the_command_that_installs_it():
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_AV], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr, ran.returncode) == (
+        "a source of kind \"stream\" needs PyAV: pip install 'earshot[streams]'\n",
+        "",
+        0,
+    )
+
+
+NOISY = """
+import sys
+from listener.config import StreamSettings
+from listener.sources.source import SourceError
+from listener.sources.stream import StreamSource
+try:
+    StreamSource(StreamSettings(name="s", kind="stream", url=sys.argv[1]))
+except SourceError as error:
+    print(error)
+"""
+
+
+def test_ffmpeg_writes_nothing_of_its_own(http):
+    url = f"http://me:s3cret@{http}/noise"
+    ran = subprocess.run(
+        [sys.executable, "-c", NOISY, url], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.startswith(f"http://{http}/noise: cannot be opened: ")
+    assert ran.stderr == ""

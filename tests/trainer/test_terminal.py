@@ -1,0 +1,53 @@
+"""quiet_stderr: native lines are held back, and shown when something unexpected happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.shared import ROOT
+
+START = "import os, sys; from trainer.terminal import quiet_stderr\n"
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", START + body]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_native_lines_are_dropped_and_our_own_are_kept():
+    result = run(
+        "with quiet_stderr(()):\n"
+        "    os.write(2, b'native\\n'); print('ours', file=sys.stderr); print('stray')\n"
+        "os.write(2, b'after\\n'); print('for the machine')"
+    )
+    assert result.returncode == 0
+    assert result.stderr == "ours\nstray\nafter\n"
+    assert result.stdout == "for the machine\n"
+
+
+def test_an_expected_error_drops_native_lines():
+    result = run(
+        "try:\n"
+        "    with quiet_stderr((ValueError,)):\n"
+        "        os.write(2, b'native\\n'); raise ValueError\n"
+        "except ValueError: print('caught', file=sys.stderr)"
+    )
+    assert result.stderr == "caught\n"
+
+
+def test_an_unexpected_error_shows_native_lines_before_its_traceback():
+    result = run(
+        "with quiet_stderr((ValueError,)):\n    os.write(2, b'native\\n'); raise KeyError('odd')"
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("native\nTraceback")
+    assert "KeyError: 'odd'" in result.stderr
+
+
+def test_a_crash_in_native_code_still_says_where():
+    result = run("with quiet_stderr(()):\n    os.abort()")
+    assert result.returncode == -6
+    assert "Fatal Python error: Aborted" in result.stderr
