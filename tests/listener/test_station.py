@@ -6,7 +6,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from listener.detection.bundle import Bundle
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
 from tests.rigs import pulse, rtsp
 from tests.rigs.http_audio import Page, http_server
-from tests.rigs.mosquitto import Mosquitto, free_port, subscribe, wait_until
+from tests.rigs.mosquitto import Message, Mosquitto, free_port, subscribe, wait_until
 from tests.rigs.prometheus import prometheus
 from tests.rigs.station import LISTENER, get, running_station
 from tests.shared import read_waveform
@@ -136,23 +136,30 @@ def test_every_kind_of_source_gives_the_expected_labels_on_mqtt(
         player = microphone.play(wav)
         for kind in KINDS:
             for label in played.labels:
-                messages.wait_for(
-                    lambda m, kind=kind, label=label: is_start(m, kind, label),
-                    seconds=played.seconds + 15,
-                )
+                messages.wait_for(starts(kind, label), seconds=played.seconds + 15)
         player.wait(10)
         assert station.stop() == 0
     assert "Traceback" not in station.log
 
 
-def is_start(message: Any, source: str, label: str) -> bool:
-    event = json.loads(message.payload)
-    return (event["source"], event["label"], event["phase"]) == (source, label, "start")
+def starts(source: str, label: str) -> Callable[[Message], bool]:
+    """Whether a message is the start of an event of that source and label."""
+    return _is_event(source=source, label=label, phase="start")
 
 
-def is_end(message: Any, source: str, reason: str) -> bool:
-    event = json.loads(message.payload)
-    return (event["source"], event["phase"], event["reason"]) == (source, "end", reason)
+def ends(source: str, reason: str) -> Callable[[Message], bool]:
+    """Whether a message is the end of an event of that source, for that reason."""
+    return _is_event(source=source, phase="end", reason=reason)
+
+
+def _is_event(**expected: str) -> Callable[[Message], bool]:
+    def matches(message: Message) -> bool:
+        if not message.topic.endswith("/event"):
+            return False
+        event = json.loads(message.payload)
+        return all(event[name] == value for name, value in expected.items())
+
+    return matches
 
 
 def test_a_stop_ends_open_events_says_offline_and_exits_0_within_3_seconds(
@@ -196,13 +203,13 @@ def test_a_stop_takes_3_seconds_even_when_a_stream_hangs(
             running_station(tmp_path, config) as station,
         ):
             for name in ("stalls", "good"):
-                messages.wait_for(lambda m, name=name: is_start(m, name, "low_tone"), seconds=20)
+                messages.wait_for(starts(name, "low_tone"), seconds=20)
             wait_until(lambda: "source stalls: last" in get(port, "/readyz")[1], 20, "a stall")
             began = time.monotonic()
             assert station.stop() == 0
             assert time.monotonic() - began < 3.0
             for name in ("stalls", "good"):
-                messages.wait_for(lambda m, name=name: is_end(m, name, "shutdown"))
+                messages.wait_for(ends(name, "shutdown"))
 
 
 def test_whoever_subscribes_later_gets_the_retained_topics(
@@ -308,10 +315,7 @@ def test_sources_that_cannot_work_say_so_once_and_leave_the_others_alone(
         running_station(tmp_path, config) as station,
     ):
         for label in tones.labels:
-            messages.wait_for(
-                lambda m, label=label: m.topic.endswith("/event") and is_start(m, "good", label),
-                seconds=tones.seconds + 15,
-            )
+            messages.wait_for(starts("good", label), seconds=tones.seconds + 15)
         for fault in faults:
             messages.wait_for_payload(f"earshot/test/{fault.name}/status", "offline")
         assert station.stop() == 0
@@ -340,8 +344,8 @@ def test_eight_channels_at_192_khz_and_samples_that_are_not_numbers_are_heard(
         subscribe(broker.port, "earshot/test/+/event") as messages,
         running_station(tmp_path, config) as station,
     ):
-        messages.wait_for(lambda m: is_start(m, "wide", "low_tone"), seconds=20)
-        messages.wait_for(lambda m: is_start(m, "broken", "high_tone"), seconds=20)
+        messages.wait_for(starts("wide", "low_tone"), seconds=20)
+        messages.wait_for(starts("broken", "high_tone"), seconds=20)
         wait_until(
             lambda: metric(config, 'listener_nonfinite_samples_total{source="broken"}') == 10,
             10,

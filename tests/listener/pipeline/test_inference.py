@@ -62,7 +62,7 @@ class Bench:
 
 
 def patches(loud: str, source: str = "hall") -> list[Item]:
-    """"..##" is two silent patches, then two loud ones."""
+    """ "..##" is two silent patches, then two loud ones."""
     return [patch(number, source, loud=sign == "#") for number, sign in enumerate(loud)]
 
 

@@ -41,9 +41,7 @@ FLOW = PipelineSettings(EngineSettings(max_wait_ms=0.0), SMALL_BACKOFF)
 TINY_QUEUES = PipelineSettings(EngineSettings(max_wait_ms=0.0, queue_seconds=0.5), SMALL_BACKOFF)
 
 # a thread that fails also prints its traceback; pytest would make that a warning, and so an error
-failing_thread = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
-)
+failing_thread = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def make_pipeline(
@@ -150,7 +148,10 @@ def times_of(events: list[SoundEvent]) -> list[float]:
 
 def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice():
     hall, hall_again, barn = FedSource(), FedSource(), FedSource("barn")
-    plans = [SourcePlan("hall", Openings(hall, "gone", hall_again)), SourcePlan("barn", lambda: barn)]
+    plans = [
+        SourcePlan("hall", Openings(hall, "gone", hall_again)),
+        SourcePlan("barn", lambda: barn),
+    ]
     sink = ListSink()
     pipeline, health = make_pipeline(plans, {"list": sink})
     with started(pipeline):

@@ -1,0 +1,108 @@
+"""What is written for people is what the code does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+import typing
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from pydantic_core import PydanticUndefined
+
+import listener.cli
+import trainer.cli
+from listener.config import Config, Settings, load_config
+from listener.mqtt.topics import Topics
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+EXAMPLE = ROOT / "config.example.toml"
+
+
+def settings_models(model: type[Settings]) -> Iterator[type[Settings]]:
+    """The model and every model that its fields may hold."""
+    yield model
+    for field in model.model_fields.values():
+        for inner in models_in(field.annotation):
+            yield from settings_models(inner)
+
+
+def models_in(annotation: object) -> Iterator[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from models_in(argument)
+
+
+def test_the_example_config_is_a_config():
+    config = load_config(EXAMPLE)
+    assert config.bundle == ROOT / "models" / "yamnet"
+
+
+def test_the_example_config_shows_every_setting():
+    shown = set(re.findall(r"^\W*\[*([a-z_.]+)\]*(?: =|\]|$)", EXAMPLE.read_text(), re.MULTILINE))
+    shown |= {part for name in shown for part in name.split(".")}
+    fields = {name for model in settings_models(Config) for name in model.model_fields}
+    assert fields - shown == set()
+
+
+def test_what_is_commented_out_in_the_example_is_a_default():
+    shown = re.findall(r"^# ([a-z_]+) = ([^#]+?) *(?:#.*)?$", EXAMPLE.read_text(), re.MULTILINE)
+    defaults: dict[str, list[object]] = defaultdict(list)
+    for model in settings_models(Config):
+        for name, field in model.model_fields.items():
+            defaults[name].append(field.get_default(call_default_factory=True))
+    for name, value in shown:
+        known = defaults[name]
+        has_none = any(default in (None, PydanticUndefined) for default in known)
+        assert has_none or tomllib.loads(f"x = {value}")["x"] in known, name
+
+
+@pytest.mark.parametrize("command", ["listener", "trainer"])
+def test_the_readme_names_every_command_and_no_other(command: str):
+    app = {"listener": listener.cli.app, "trainer": trainer.cli.app}[command]
+    commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(re.findall(rf"^\| `{command} ([a-z]+)", README, re.MULTILINE)) == commands
+
+
+def test_the_readme_shows_the_topics_of_the_code():
+    topics = Topics("earshot", "<station>")
+    in_code = {
+        topics.status,
+        topics.bundle,
+        topics.source_status("<source>"),
+        topics.event("<source>"),
+        topics.state("<source>", "<label>"),
+        topics.level("<source>"),
+    }
+    table = README[README.index("| topic | retained") :]
+    table = table[: table.index("\n\n")]
+    documented = {f"{topics.root}/{name}" for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)}
+    assert documented == in_code
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?= *#|`)", README)) <= targets
+
+
+def test_the_systemd_unit_is_hardened_as_the_readme_says():
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    unit = ROOT / "systemd" / "listener.service"
+    ran = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", str(unit)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    exposure = re.search(r"exposure level for listener.service: ([\d.]+)", ran.stdout)
+    assert exposure is not None
+    assert float(exposure[1]) <= 1.5
+    assert f"gives {exposure[1]}" in README
