@@ -96,7 +96,7 @@ def replay(
     """Analyse files faster than real time; one event a line, in seconds of the file."""
     with _one_line_errors():
         settings = None if config is None else _load(config)
-        set_up_logging("warning")
+        set_up_logging("error")  # a file that cannot be read has a line of its own
         raise typer.Exit(replay_files(files, bundle, settings, format, scores))
 
 
@@ -150,6 +150,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         code: int | None = command.main(arguments, prog_name="listener", standalone_mode=False)
     except typer.TyperException as error:
-        typer.echo(f"listener: {error.format_message()}", err=True)
+        message = error.format_message() or "expected a command"  # its help has been shown
+        typer.echo(f"listener: {message}", err=True)
         return ExitCode.USAGE
     return code or ExitCode.DONE

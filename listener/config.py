@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -23,7 +24,7 @@ class ConfigError(Exception):
 class Settings(BaseModel):
     """A table of the config: frozen, unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class _SourceSettings(Settings):
@@ -133,6 +134,7 @@ class MqttSettings(Settings):
 class HttpSettings(Settings):
     """/metrics, /healthz and /readyz."""
 
+    enabled: bool = True
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 9464  # 0: any that is free
     ready_within_seconds: Seconds = 10.0
@@ -151,16 +153,18 @@ class Config(Settings):
     station: Slug = "earshot"
     bundle: Path
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    sources: tuple[SourceSettings, ...]
     backoff: BackoffSettings = BackoffSettings()
     engine: EngineSettings = EngineSettings()
     detection: DetectionSettings = DetectionSettings()
     mqtt: MqttSettings | None = None
-    http: HttpSettings | None = HttpSettings()
+    http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Config:
+    def _check_sources(self) -> Config:
+        if not self.sources:
+            raise ValueError("sources: expected at least one, got none")
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -192,7 +196,8 @@ def parse_config(document: dict[str, Any], origin: str) -> Config:
         ConfigError: an unknown key, a wrong type or value.
     """
     try:
-        return Config.model_validate(document)
+        # strict, so that "2" is no number and 1 is no truth; as JSON, so that a string can be a path
+        return Config.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {_describe(error)}") from error
 
@@ -204,8 +209,12 @@ def _describe(error: ValidationError) -> str:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown key{more}"
-    if first["type"] in ("missing", "union_tag_not_found"):
+    if first["type"] == "missing":
         return f"{key}: {first['msg']}{more}"
+    if first["type"] == "union_tag_not_found":
+        return (
+            f"{key}.kind: expected 'microphone', 'file', 'stdin' or 'stream', it is missing{more}"
+        )
     value = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{value}{more}"
 

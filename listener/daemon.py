@@ -153,6 +153,6 @@ def _topics(config: Config, mqtt: MqttSettings) -> Topics:
 
 
 def _make_http(config: Config, health: Health) -> HttpServer | None:
-    if config.http is None:
+    if not config.http.enabled:
         return None
     return HttpServer(config.http, health, metrics_registry(health))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 
+from pydantic import ValidationError
+
 from listener.config import ConfigError, DetectionSettings, PolicySettings
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
@@ -41,8 +43,8 @@ def _adjusted(slug: str, policy: LabelPolicy, settings: DetectionSettings) -> La
     changes |= own.model_dump(exclude_none=True)
     try:
         return LabelPolicy(**asdict(policy) | changes)
-    except ValueError as error:
-        message = str(error).splitlines()[-1].strip()
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"detection.policies.{slug}: {message}") from error
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
 import socket
 from types import FrameType
+
+log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -64,5 +67,8 @@ class ServiceManager:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
-            wire.sendto(message.encode(), self._address)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+                wire.sendto(message.encode(), self._address)
+        except OSError as error:  # the station goes on; its manager will say what it misses
+            log.warning("service manager: cannot be told %s: %s", message, error.strerror)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 
@@ -253,7 +253,8 @@ class BrokenSink(ListSink):
         raise RuntimeError(f"cannot handle {type(notice).__name__}")
 
 
-def spans(sink: ListSink, label: str = "loud") -> Sequence[tuple[float, float | None]]:
-    """Onset and offset of the ended events of a label, in order."""
+def spans(sink: ListSink, label: str = "loud") -> NDArray[np.float64]:
+    """Onset and offset of the ended events of a label, in order: (n, 2)."""
     events = [notice.event for notice in sink.events if notice.event.label == label]
-    return [(event.onset, event.offset) for event in events if event.offset is not None]
+    found = [(event.onset, event.offset) for event in events if event.offset is not None]
+    return np.array(found, np.float64).reshape(-1, 2)

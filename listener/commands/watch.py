@@ -77,7 +77,7 @@ def _show(console: Console, polls: Iterator[dict[str, SourceView]]) -> NoReturn:
 
 def _address(config: Path | None) -> str:
     settings = HttpSettings() if config is None else load_config(config).http
-    if settings is None:
+    if not settings.enabled:
         raise ConfigError(f"{config}: http: the station serves no metrics to watch")
     return f"http://{settings.host}:{settings.port}"
 

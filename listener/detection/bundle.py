@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -76,6 +77,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if not _SLUG.fullmatch(self.name):
             raise ValueError(f"name: expected 1 to 64 of [a-z0-9_-], got {self.name!r}")
+        if datetime.fromisoformat(self.created).tzinfo is None:
+            raise ValueError(f"created: expected a time with its zone, got {self.created!r}")
         slugs = [label.slug for label in self.labels]
         if not slugs or len(set(slugs)) != len(slugs):
             raise ValueError("labels: expected at least one, each slug once")

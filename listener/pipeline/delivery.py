@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from queue import Empty, Full, Queue
+from collections import deque
+from threading import Condition
 
 from listener.health import Health
 from listener.sinks.sink import Level, Notice, Sink
@@ -15,74 +16,72 @@ _IDLE_SECONDS = 1.0
 
 
 class Delivery:
-    """Hands notices to one sink, in order."""
+    """Hands notices to one sink, in order.
+
+    When the sink is too slow, a lossless delivery makes the caller wait; else the oldest level is left
+    out, or the oldest notice where there is no level, counted and told once an episode.
+    """
 
     def __init__(self, name: str, sink: Sink, health: Health, *, lossless: bool = False) -> None:
         self.name = name
         self._sink = sink
         self._health = health
         self._lossless = lossless
-        self._queue: Queue[Notice | None] = Queue(_CAPACITY)
+        self._waiting: deque[Notice] = deque()
+        self._changed = Condition()
+        self._finished = False
         self._dropping = False
 
     @property
     def depth(self) -> int:
         """Notices that wait."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def put(self, notice: Notice) -> None:
-        """Hand over a notice, if the sink takes its kind. Called by one thread only.
-
-        When the queue is full, a lossless delivery waits; else a level is left out, or the oldest
-        notice makes room for another.
-        """
+        """Hand over a notice, if the sink takes its kind."""
         if not isinstance(notice, self._sink.takes):
             return
-        try:
-            self._queue.put(notice, block=self._lossless)
-            self._dropping = False
-        except Full:
-            self._drop()
-            if not isinstance(notice, Level):
-                self._make_room()
-                self._queue.put_nowait(notice)
+        with self._changed:
+            if self._lossless:
+                self._changed.wait_for(lambda: self.depth < _CAPACITY or self._finished)
+            self._waiting.append(notice)
+            if self.depth > _CAPACITY:
+                self._drop_one()
+            else:
+                self._dropping = False
+            self._changed.notify_all()
 
-    def _drop(self) -> None:
+    def _drop_one(self) -> None:
+        levels = (at for at, notice in enumerate(self._waiting) if isinstance(notice, Level))
+        del self._waiting[next(levels, 0)]
         self._health.sink_drops[self.name] = self._health.sink_drops.get(self.name, 0) + 1
-        if not self._dropping:  # once an episode
+        if not self._dropping:
             log.warning("sink %s: it is too slow, notices are dropped", self.name)
         self._dropping = True
 
-    def _make_room(self) -> None:
-        try:
-            self._queue.get_nowait()
-        except Empty:
-            return  # the sink was quicker
-
     def finish(self) -> None:
         """No more will come: the thread ends after what waits."""
-        try:
-            self._queue.put(None, timeout=_IDLE_SECONDS)
-        except Full:
-            log.warning("sink %s: it hangs, %d notices are lost", self.name, self.depth)
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
 
     def run(self) -> None:
         """The thread's body."""
         try:
-            self._deliver()
+            while (notice := self._next()) is not None:
+                self._sink.handle(notice)
+            self._sink.close()
         finally:
-            self._lossless = False  # nobody empties the queue any more: no put waits for room
-            self._make_room()
+            self.finish()  # after a failure nobody empties the queue any more: no put may wait
 
-    def _deliver(self) -> None:
-        while True:
-            try:
-                notice = self._queue.get(timeout=_IDLE_SECONDS)
-            except Empty:
+    def _next(self) -> Notice | None:
+        """The oldest notice, waited for; None at the end."""
+        with self._changed:
+            while True:
                 self._health.beat(f"sink:{self.name}")
-                continue
-            if notice is None:
-                break
-            self._sink.handle(notice)
-            self._health.beat(f"sink:{self.name}")
-        self._sink.close()
+                if self._waiting:
+                    self._changed.notify_all()
+                    return self._waiting.popleft()
+                if self._finished:
+                    return None
+                self._changed.wait(_IDLE_SECONDS)

@@ -17,7 +17,7 @@ from listener.control.http import MAX_CONNECTIONS, REQUEST_BYTES, HttpServer
 from listener.health import Health
 from listener.sinks.metrics import metrics_registry
 
-ANY_PORT = HttpSettings.model_construct(port=0)
+ANY_PORT = HttpSettings(port=0)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_metrics_are_openmetrics_for_who_asks_for_it(server: HttpServer) -> None
         200,
         "application/openmetrics-text",
     )
-    families = openmetrics(body)  # type: ignore[no-untyped-call]
+    families = openmetrics(body)
     assert "listener_patches" in {family.name for family in families}
 
 

@@ -77,9 +77,9 @@ class Plain:
 
     def push(self, piece: AudioChunk) -> None:
         end = max(self.samples, default=-1) + 1
-        if self.samples and (piece.start < end or piece.start - end >= SIZE):
+        if piece.start < end or piece.start - end >= SIZE:
             self.samples = {}
-        elif self.samples:
+        else:  # a stream begins at 0, so a first chunk that does not is after a hole
             self.samples |= dict.fromkeys(range(end, piece.start), 0.0)
         for index, value in enumerate(piece.samples.tolist(), start=piece.start):
             self.samples[index] = value

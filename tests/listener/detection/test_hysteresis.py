@@ -144,10 +144,12 @@ def test_scores_of_the_event_are_the_models_and_not_the_smoothed():
 def test_the_mean_leaves_the_gap_out_and_the_level_is_that_of_the_loudest_slot():
     events = feed(make_detector(max_gap_seconds=1.0), "0804000")
     ended = events[-1]
-    assert (ended.onset, ended.offset, ended.mean_score) == (1, 2, pytest.approx(0.8))
+    assert (ended.onset, ended.offset) == (1, 2)
+    assert ended.mean_score == pytest.approx(0.8)
     assert ended.level_dbfs == -39.0
     bridged = feed(make_detector(max_gap_seconds=1.0), "0806000")[-1]
-    assert (bridged.offset, bridged.mean_score) == (4, pytest.approx(0.7))
+    assert bridged.offset == 4
+    assert bridged.mean_score == pytest.approx(0.7)
     assert bridged.level_dbfs == -37.0
 
 

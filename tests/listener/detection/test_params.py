@@ -1,6 +1,7 @@
 """The numbers of the front end, and what cannot be one."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,5 +32,6 @@ def test_the_defaults_are_yamnets_in_samples_and_frames():
     ],
 )
 def test_an_impossible_number_is_refused_by_name(name: str, value: float, message: str):
+    changes: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=message):
-        replace(FeatureParams(), **{name: value})
+        replace(FeatureParams(), **changes)

@@ -152,7 +152,8 @@ def test_stopped_it_ends_by_shutdown_and_opens_nothing_more():
     opener = Openings(Stopping(noise(80_000)), ArraySource(noise(80_000)))
     items, health = run(opener, stop=stop)
     reason, at, _ = ends_of(items)[0]
-    assert (reason, at) == ("shutdown", pytest.approx(0.975 + 2 * 0.48))
+    assert reason == "shutdown"
+    assert at == pytest.approx(0.975 + 2 * 0.48)
     assert (opener.count, health.restarts, health.ended) == (1, 0, True)
 
 

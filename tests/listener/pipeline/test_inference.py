@@ -13,8 +13,8 @@ from listener.engines.engine import EngineError
 from listener.health import Health
 from listener.pipeline.inference import DetectionPlan, Inference
 from listener.pipeline.patch_queue import Item, PatchQueue, StreamEnd
-from listener.sinks.sink import EventNotice, Level, SourceStatus
-from tests.doubles import LABELS, ListSink, LoudnessEngine, NanEngine, spans
+from listener.sinks.sink import EventNotice, SourceStatus
+from tests.doubles import ListSink, LoudnessEngine, NanEngine, spans
 from tests.listener.pipeline.stages import make_health, make_plan, patch
 
 MAX_BATCH = EngineSettings().max_batch
@@ -72,11 +72,9 @@ def end(at: float, reason: str = "end_of_stream", source: str = "hall") -> Strea
 
 def test_scores_become_events_with_the_times_of_their_slots():
     bench = Bench(*patches(".##."), end(2.5)).run()
-    assert spans(bench.sink) == [pytest.approx((0.7275, 1.6875))]
-    assert spans(bench.sink, "quiet") == [
-        pytest.approx((0.0, 0.7275)),
-        pytest.approx((1.6875, 2.5)),
-    ]
+    assert spans(bench.sink) == pytest.approx(np.array([(0.7275, 1.6875)]))
+    quiet = [(0.0, 0.7275), (1.6875, 2.5)]
+    assert spans(bench.sink, "quiet") == pytest.approx(np.array(quiet))
 
 
 def test_an_event_begins_before_it_ends_and_says_when_it_was_heard():
@@ -95,7 +93,8 @@ def test_what_is_active_at_the_end_of_the_stream_ends_with_its_reason():
 def test_a_dropped_patch_ends_events_as_a_gap():
     items = [item for k, item in enumerate(patches("#####")) if k != 2]
     bench = Bench(*items, end(3.0)).run()
-    assert bench.ends() == [(pytest.approx(0.48 + 0.975), "gap"), (3.0, "end_of_stream")]
+    assert [reason for _, reason in bench.ends()] == ["gap", "end_of_stream"]
+    assert [offset for offset, _ in bench.ends()] == pytest.approx([0.48 + 0.975, 3.0])
     onsets = [onset for onset, _ in spans(bench.sink)]
     assert onsets == pytest.approx([0.0, 3 * 0.48])  # the new stretch speaks from its first sample
 
@@ -107,7 +106,9 @@ def test_a_stream_that_begins_again_bridges_nothing():
 
 def test_a_source_that_has_not_ended_is_shut_down_at_its_last_sample():
     bench = Bench(*patches("##")).run()
-    assert bench.ends() == [(pytest.approx(0.48 + 0.975), "shutdown")]
+    ((offset, reason),) = bench.ends()
+    assert offset == pytest.approx(0.48 + 0.975)
+    assert reason == "shutdown"
     assert bench.sink.statuses == [("hall", "online"), ("hall", "offline")]
 
 
@@ -139,10 +140,11 @@ def test_a_source_that_comes_back_is_online_again():
 
 def test_each_patch_gives_a_level():
     bench = Bench(*patches(".#"), end(1.5)).run()
-    assert bench.sink.levels == [
-        Level("hall", -120.0, -120.0, pytest.approx(0.975)),
-        Level("hall", -20.0, -20.0, pytest.approx(1.455)),
+    assert [(level.dbfs, level.peak_dbfs) for level in bench.sink.levels] == [
+        (-120.0, -120.0),
+        (-20.0, -20.0),
     ]
+    assert [level.at for level in bench.sink.levels] == pytest.approx([0.975, 1.455])
 
 
 @pytest.mark.parametrize(("max_batch", "batches"), [(1, [1] * 5), (2, [2, 2, 1]), (16, [5])])
@@ -201,7 +203,6 @@ def test_health_shows_what_is_active_and_its_smoothed_scores():
     bench.run()
     assert states[0] == ([True, False], [1.0, 0.0])
     assert states[-1][0] == [False, False]
-    assert LABELS == tuple(bench.plan.policies)
 
 
 def test_scores_that_are_no_numbers_end_it_with_an_error():

@@ -99,7 +99,7 @@ def test_run_to_end_is_lossless_through_the_smallest_queues():
     patches = 1 + -(-(60 * 16_000 - 15_600) // 7_680)
     assert health.sources["hall"].patches == patches == len(sink.levels)
     assert health.sources["hall"].dropped == 0
-    assert spans(sink) == [(0.0, 60.0)]
+    assert spans(sink).tolist() == [[0.0, 60.0]]
 
 
 def test_every_source_is_analysed_to_its_end():
@@ -166,7 +166,7 @@ def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice(
         assert spans_of(sink, "barn") == []
     assert [r for _, r in ended(sink, "hall")] == ["source_lost", "shutdown"]
     assert [r for _, r in ended(sink, "barn")] == ["shutdown"]
-    assert ("barn", "offline") == sink.statuses[-1] or ("hall", "offline") == sink.statuses[-1]
+    assert set(sink.statuses[-2:]) == {("hall", "offline"), ("barn", "offline")}
     assert health.sources["hall"].restarts == 2
     assert health.sources["barn"].restarts == 0
 
@@ -220,7 +220,7 @@ def test_a_slow_sink_does_not_delay_another():
         pipeline.refresh_health()
         assert health.queue_depths["sink:slow"] > 0
         slow.gate.set()
-    assert spans(slow) == spans(quick)
+    assert spans(slow).tolist() == spans(quick).tolist()
 
 
 def test_an_engine_that_is_behind_drops_the_oldest_patches_and_ends_events_by_a_gap(
@@ -266,7 +266,7 @@ def test_samples_that_are_no_numbers_do_not_stop_anything():
     samples[20_000] = 3e38
     sink, health = analyse(samples)
     assert health.sources["hall"].nonfinite_samples == 11
-    assert spans(sink) == [(0.0, 3.0)]
+    assert spans(sink).tolist() == [[0.0, 3.0]]
 
 
 @failing_thread
@@ -334,7 +334,4 @@ def test_a_source_is_told_of_when_it_comes_and_goes(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         analyse(noise(16_000))
     told = [r.getMessage() for r in caplog.records if "source hall" in r.getMessage()]
-    assert told == ["source hall: end of stream", "source hall: online"] or told == [
-        "source hall: online",
-        "source hall: end of stream",
-    ]
+    assert sorted(told) == ["source hall: end of stream", "source hall: online"]

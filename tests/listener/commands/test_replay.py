@@ -1,0 +1,152 @@
+"""`listener replay`: files in, one event a line out, and nothing else on stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from listener.detection.bundle import Bundle
+from tests.listener.commands.program import one_line, own_lines, run_listener
+from tests.listener.detection.waveforms import noise
+from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_sound
+from tests.rigs.mosquitto import free_port
+from tests.rigs.station import write_toml
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sound(tmp_path_factory.mktemp("sounds") / "two tönes, ok.wav", two_tones())
+
+
+def check_spans(found: list[tuple[str, float, float]]) -> None:
+    assert [label for label, _, _ in found] == [label for label, _, _ in TRUTH]
+    for (_, onset, offset), (_, true_onset, true_offset) in zip(found, TRUTH, strict=True):
+        assert onset == pytest.approx(true_onset, abs=TOLERANCE_SECONDS)
+        assert offset == pytest.approx(true_offset, abs=TOLERANCE_SECONDS)
+
+
+def read_jsonl(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_jsonl_is_one_event_a_line(sound: Path, tones_bundle: Bundle):
+    done = run_listener("replay", sound, "--bundle", tones_bundle.path)
+    assert (done.returncode, own_lines(done.stderr)) == (0, [])
+    events = read_jsonl(done.stdout)
+    check_spans([(event["label"], event["onset"], event["offset"]) for event in events])
+    assert all(event["file"] == str(sound) for event in events)
+    assert all(event["bundle"] == "tones@1" and event["reason"] is None for event in events)
+    assert all(0.9 < event["mean_score"] <= event["peak_score"] <= 1.0 for event in events)
+
+
+def test_csv_has_the_columns_of_sed_tools_and_audacity_its_labels(
+    sound: Path, tones_bundle: Bundle, tmp_path: Path
+):
+    done = run_listener("replay", sound, "--bundle", tones_bundle.path, "--format", "csv")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert list(rows[0])[:4] == ["filename", "onset", "offset", "event_label"]
+    check_spans([(r["event_label"], float(r["onset"]), float(r["offset"])) for r in rows])
+    assert rows[0]["filename"] == str(sound)
+
+    scores = tmp_path / "scores.npz"
+    arguments = ("--format", "audacity", "--scores", scores)
+    done = run_listener("replay", sound, "--bundle", tones_bundle.path, *arguments)
+    cells = [line.split("\t") for line in done.stdout.splitlines()]
+    check_spans([(label, float(onset), float(offset)) for onset, offset, label in cells])
+    with np.load(scores, allow_pickle=False) as stored:
+        assert stored["scores"].shape == (18, 3)
+        assert stored["boundaries"].shape == (19,)
+        assert stored["labels"].tolist() == ["low_tone", "high_tone", "noise"]
+
+
+def test_what_cannot_be_read_is_a_line_each_and_the_others_are_analysed(
+    sound: Path, tones_bundle: Bundle, tmp_path: Path
+):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "garbage.wav").write_bytes(b"RIFF garbage")
+    bad = [tmp_path / name for name in ("missing.wav", "empty.wav", "garbage.wav")] + [tmp_path]
+    nan = noise(16_000)
+    nan[:100] = np.nan
+    odd = write_sound(tmp_path / "nan.wav", nan)
+    files = [bad[0], sound, *bad[1:], odd, sound]
+    done = run_listener("replay", *files, "--bundle", tones_bundle.path)
+    assert done.returncode == 2
+    told = own_lines(done.stderr)
+    assert [line.split(": ")[:2] for line in told] == [["listener", str(path)] for path in bad]
+    events = read_jsonl(done.stdout)
+    assert [e["label"] for e in events if e["file"] == str(sound)] == ["low_tone", "high_tone"] * 2
+    assert {event["file"] for event in events} <= {str(sound), str(odd)}
+
+
+def test_the_config_chooses_labels_policies_and_bundle(
+    sound: Path, tones_bundle: Bundle, tmp_path: Path
+):
+    config = write_toml(
+        tmp_path / "config.toml",
+        {
+            "bundle": tones_bundle.path,
+            "sources": [{"name": "a", "kind": "microphone"}],
+            "detection": {"labels": ["high_tone"]},
+        },
+    )
+    done = run_listener("replay", sound, "--config", config)
+    assert [event["label"] for event in read_jsonl(done.stdout)] == ["high_tone"]
+
+
+def test_a_running_station_hears_the_same(sound: Path, tones_bundle: Bundle, tmp_path: Path):
+    """`run` on the same file: the same times, scores and order."""
+    config = write_toml(
+        tmp_path / "config.toml",
+        {
+            "bundle": tones_bundle.path,
+            "sources": [{"name": "a", "kind": "file", "path": sound, "pace": "fast"}],
+            "console": {"format": "jsonl"},
+            "http": {"port": free_port()},
+        },
+    )
+    ran = run_listener("run", "--config", config)
+    assert ran.returncode == 0, ran.stderr
+    live = [event for event in read_jsonl(ran.stdout) if event["phase"] == "end"]
+    replayed = read_jsonl(run_listener("replay", sound, "--config", config).stdout)
+    assert len(live) == len(replayed) == 2
+    for one, other in zip(live, replayed, strict=True):
+        assert [one["onset"], one["offset"]] == [iso(other["onset"]), iso(other["offset"])]
+        for key in ("label", "peak_score", "mean_score", "level_dbfs", "reason"):
+            assert one[key] == other[key]
+
+
+def iso(seconds: float) -> str:
+    milliseconds = round(math.fmod(seconds, 60.0) * 1000)
+    return f"1970-01-01T00:00:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "expected a bundle: give --bundle, --config or EARSHOT_BUNDLE"),
+        (["--bundle", "/nowhere"], "/nowhere: expected a bundle directory with bundle.json"),
+        (["--config", "/nowhere.toml"], "/nowhere.toml: cannot read the config"),
+        (["--format", "xml"], "Invalid value for '--format'"),
+        (["b.wav", "--scores", "s.npz"], "--scores and --format audacity: expected one file"),
+        (["b.wav", "--format", "audacity"], "--scores and --format audacity: expected one file"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], line: str):
+    done = run_listener("replay", "a.wav", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line in one_line(done.stderr)
+
+
+def test_scores_that_cannot_be_stored_are_one_line(sound: Path, tones_bundle: Bundle):
+    target = "/nowhere/scores.npz"
+    done = run_listener("replay", sound, "--bundle", tones_bundle.path, "--scores", target)
+    assert done.returncode == 2
+    assert (
+        one_line(done.stderr) == f"--scores {target}: cannot be written: No such file or directory"
+    )

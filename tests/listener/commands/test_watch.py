@@ -1,0 +1,129 @@
+"""`listener watch` against a real HTTP server of a station's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from listener.commands.watch import SourceView, read_views
+from listener.config import HttpSettings
+from listener.control.http import HttpServer
+from listener.health import Health
+from listener.sinks.metrics import metrics_registry
+from tests.listener.commands.program import one_line, run_listener
+from tests.rigs.mosquitto import free_port
+from tests.rigs.station import LISTENER, write_toml
+
+LABELS = ("smoke_alarm", "dog", "glass")
+
+
+@pytest.fixture
+def health() -> Health:
+    health = Health(LABELS, "home@1")
+    hall = health.add_source("hall")
+    hall.up, hall.patches, hall.level_dbfs = True, 1, -43.25
+    hall.scores[:] = [0.1, 0.92, 0.5]
+    hall.active[1] = True
+    health.add_source("yard")
+    return health
+
+
+@pytest.fixture
+def server(health: Health) -> Iterator[HttpServer]:
+    settings = HttpSettings(port=free_port())
+    server = HttpServer(settings, health, metrics_registry(health))
+    server.start()
+    yield server
+    server.close()
+
+
+def test_without_a_terminal_a_line_a_source_until_interrupted(server: HttpServer):
+    arguments = [*LISTENER, "watch", "--url", f"http://127.0.0.1:{server.port}/"]
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert lines[0] == "hall online -43.2 dBFS dog=0.92 glass=0.50 smoke_alarm=0.10\n"
+    assert lines[1].startswith("yard offline -120.0 dBFS ")
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_address_is_that_of_the_config(server: HttpServer, tmp_path: Path):
+    server.close()
+    config = write_toml(
+        tmp_path / "config.toml",
+        {
+            "bundle": "b",
+            "sources": [{"name": "a", "kind": "microphone"}],
+            "http": {"port": server.port},
+        },
+    )
+    done = run_listener("watch", "--config", config)
+    assert done.returncode == 3
+    assert one_line(done.stderr).startswith(f"http://127.0.0.1:{server.port}/metrics: ")
+
+
+def test_a_station_that_does_not_answer_is_one_line_and_exit_code_3():
+    done = run_listener("watch", "--url", f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the station does not answer" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1"])
+def test_an_address_that_is_none_is_one_line_and_exit_code_2(url: str):
+    done = run_listener("watch", "--url", url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected the address of a station" in one_line(done.stderr)
+
+
+class _OtherPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write("<html>grüße {".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_page_that_is_no_station_is_one_line_and_exit_code_2():
+    with HTTPServer(("127.0.0.1", 0), _OtherPage) as other:
+        thread = threading.Thread(target=other.serve_forever, args=(0.05,))
+        thread.start()
+        done = run_listener("watch", "--url", f"http://127.0.0.1:{other.server_port}")
+        other.shutdown()
+        thread.join()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected the address of a station" in one_line(done.stderr)
+
+
+def test_metrics_become_views_with_the_highest_scores_first():
+    views = read_views(
+        'listener_source_up{source="hall"} 1.0\n'
+        'listener_level_dbfs{source="hall"} -12.5\n'
+        'listener_score{source="hall",label="dog"} 0.25\n'
+        'listener_score{source="hall",label="cat"} 0.75\n'
+        'listener_event_active{source="hall",label="cat"} 1.0\n'
+        'listener_event_active{source="hall",label="dog"} 0.0\n'
+        "listener_mqtt_connected 1.0\n"
+    )
+    assert views == {
+        "hall": SourceView(
+            up=True, level_dbfs=-12.5, scores={"dog": 0.25, "cat": 0.75}, active={"cat"}
+        )
+    }
+    assert views["hall"].top_scores == [("cat", 0.75), ("dog", 0.25)]

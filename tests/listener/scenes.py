@@ -1,0 +1,31 @@
+"""Sound files that the tones bundle hears, with their truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from listener.detection.audio import Samples
+from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
+from tests.listener.detection.waveforms import RATE_HZ, silence, sine
+
+TOLERANCE_SECONDS = 0.5  # a patch hop, and a little
+
+
+def two_tones(sample_rate_hz: int = RATE_HZ) -> Samples:
+    """Nine seconds: low_tone from 1 to 4, high_tone from 5 to 8."""
+    low, high = (sine(hz, 3.0, 0.5, sample_rate_hz) for hz in (LOW_TONE_HZ, HIGH_TONE_HZ))
+    quiet = silence(1.0, sample_rate_hz)
+    return np.concatenate([quiet, low, quiet, high, quiet])
+
+
+TRUTH = [("low_tone", 1.0, 4.0), ("high_tone", 5.0, 8.0)]
+
+
+def write_sound(path: Path, samples: Samples, sample_rate_hz: int = RATE_HZ) -> Path:
+    """A file in floats, so that nothing is rounded; its form follows from its name."""
+    subtype = "FLOAT" if path.suffix == ".wav" else None
+    soundfile.write(path, samples, sample_rate_hz, subtype=subtype)
+    return path

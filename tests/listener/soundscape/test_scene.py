@@ -1,0 +1,91 @@
+"""A mixed scene: every sound where the truth says, as loud as asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from listener.soundscape import (
+    SAMPLE_RATE_HZ,
+    PlacedSound,
+    clip_sound,
+    mix_scene,
+    smoke_alarm,
+    white_noise,
+)
+from listener.soundscape.scene import at_level, sounding_rms, without_clipping
+from tests.listener.soundscape.spectra import band_power, cut
+
+ALARM = PlacedSound("smoke_alarm", 2.0, 6.0)
+
+
+def rms_dbfs(samples):
+    return 20 * np.log10(np.sqrt(np.mean(np.square(samples.astype(np.float64)))))
+
+
+def test_a_sound_is_at_its_snr_between_onset_and_offset_and_nowhere_else():
+    scene = mix_scene([(ALARM, smoke_alarm)], 8.0, snr_db=20.0, background_dbfs=-50.0, seed=3)
+    empty = mix_scene([], 8.0, snr_db=20.0, background_dbfs=-50.0, seed=3)
+    added = scene.samples - empty.samples
+    assert scene.truth == (ALARM,)
+    assert len(scene.samples) == 8 * SAMPLE_RATE_HZ
+    assert rms_dbfs(empty.samples) == pytest.approx(-50.0, abs=0.1)
+    assert not added[: 2 * SAMPLE_RATE_HZ].any()
+    assert not added[6 * SAMPLE_RATE_HZ :].any()
+    # where it sounds: the pauses of its pattern do not count
+    assert rms_dbfs(cut(added, 2.02, 0.46)) == pytest.approx(-30.0, abs=0.1)
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_others():
+    def samples(seed: int):
+        return mix_scene([(ALARM, smoke_alarm)], 8.0, snr_db=20.0, jitter=1.0, seed=seed).samples
+
+    np.testing.assert_array_equal(samples(1), samples(1))
+    assert not np.array_equal(samples(1), samples(2))
+
+
+def test_reverb_rings_on_after_the_offset():
+    def after(reverb_seconds: float):
+        sounds = [(ALARM, clip_sound(np.ones(160, np.float32)))]
+        mixed = mix_scene(sounds, 8.0, snr_db=40.0, reverb_seconds=reverb_seconds)
+        return cut(mixed.samples, 6.02, 0.1)
+
+    assert rms_dbfs(after(0.5)) > rms_dbfs(after(0.0)) + 6
+
+
+def test_the_background_is_the_given_one():
+    scene = mix_scene([], 2.0, snr_db=0.0, background=white_noise, background_dbfs=-20.0)
+    assert rms_dbfs(scene.samples) == pytest.approx(-20.0, abs=0.1)
+    share = band_power(scene.samples, 4000, 8000) / band_power(scene.samples, 0, 8000)
+    assert share == pytest.approx(0.5, abs=0.05)  # white
+
+
+def test_a_clip_is_played_over_and_over():
+    clip = np.array([0.1, 0.2, 0.3], np.float32)
+    played = clip_sound(clip)(5 / SAMPLE_RATE_HZ, np.random.default_rng(0))
+    np.testing.assert_array_equal(played, np.array([0.1, 0.2, 0.3, 0.1, 0.2], np.float32))
+
+
+@pytest.mark.parametrize(("onset", "offset"), [(-1.0, 2.0), (3.0, 3.0), (7.0, 9.0)])
+def test_a_sound_outside_the_scene_is_refused(onset: float, offset: float):
+    placed = PlacedSound("smoke_alarm", onset, offset)
+    with pytest.raises(ValueError, match=r"smoke_alarm: expected 0 <= onset < offset <= 8 s, got"):
+        mix_scene([(placed, smoke_alarm)], 8.0, snr_db=20.0)
+
+
+def test_pauses_do_not_count_as_level():
+    half = np.concatenate((np.full(3200, 0.5), np.zeros(3200))).astype(np.float32)
+    assert sounding_rms(half) == pytest.approx(0.5)
+    assert rms_dbfs(at_level(half, -26.0)[:3200]) == pytest.approx(-26.0)
+
+
+def test_silence_stays_silence():
+    nothing = np.zeros(1000, np.float32)
+    assert not at_level(nothing, -20.0).any()
+
+
+def test_what_would_clip_is_made_quieter_as_a_whole():
+    np.testing.assert_allclose(without_clipping(np.array([2.0, -1.0], np.float32)), [1.0, -0.5])
+    np.testing.assert_array_equal(
+        without_clipping(np.array([0.5, -0.25], np.float32)), np.array([0.5, -0.25], np.float32)
+    )
