@@ -37,9 +37,11 @@ _MEASURES: dict[Part, Callable[[Materials, Lengths, Path], list[Figure]]] = {
     Part.MEMORY: memory.measure_memory,
     Part.LATENCY: latency.measure_latency,
 }
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _TABLE_COLUMNS = 140  # at least, so that no figure's name is folded into a file or pipe
 
 
+@app.command()
 def main(
     parts: Annotated[list[Part] | None, typer.Argument(help="Default: all.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A short look: 90 seconds.")] = False,
@@ -77,4 +79,4 @@ def _measure(parts: list[Part], lengths: Lengths) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -15,7 +15,7 @@ from benchmarks.lengths import Lengths
 from benchmarks.materials import Materials
 from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan, file_sources
-from benchmarks.subscriber import Subscriber, wait_until_online
+from benchmarks.subscriber import Subscriber
 from benchmarks.worker import Worker, running_worker
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _try(case: Case, bundle: Path, yardsticks: Yardsticks, lengths: Lengths) -> 
         Subscriber(broker.port, "+/status") as subscriber,
         running_station(plan, broker) as station,
     ):
-        wait_until_online(subscriber, case.sources)
+        station.wait_until_online(subscriber, case.sources)
         time.sleep(lengths.settle_seconds)
         cost = _steady_cost(station, case.sources, lengths.window_seconds)
         batch = _mean_batch(station)

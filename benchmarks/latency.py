@@ -16,7 +16,7 @@ from benchmarks.lengths import Lengths
 from benchmarks.materials import Materials
 from benchmarks.station import running_broker, running_station
 from benchmarks.station_config import StationPlan, file_sources
-from benchmarks.subscriber import Receipt, Subscriber, wait_until_online
+from benchmarks.subscriber import Receipt, Subscriber
 from listener.detection.bundle import read_bundle
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
@@ -61,7 +61,7 @@ def _listen(plan: StationPlan, lengths: Lengths) -> list[Receipt]:
         Subscriber(broker.port, "+/status", "+/event", "+/level") as subscriber,
         running_station(plan, broker) as station,
     ):
-        wait_until_online(subscriber, _SOURCES)
+        station.wait_until_online(subscriber, _SOURCES)
         time.sleep(lengths.settle_seconds)
         began = len(subscriber.receipts)
         time.sleep(lengths.latency_seconds)

@@ -21,4 +21,4 @@ class Lengths:
 
 
 FULL = Lengths(3, 20 * _PATCH_HOP_SECONDS, 1.5, 2.0, 5, 20.0, 60.0)
-QUICK = Lengths(1, 8 * _PATCH_HOP_SECONDS, 0.7, 1.0, 3, 6.0, 10.0)
+QUICK = Lengths(1, 6 * _PATCH_HOP_SECONDS, 0.7, 1.0, 2, 4.0, 8.0)

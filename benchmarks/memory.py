@@ -17,7 +17,7 @@ from benchmarks.lengths import Lengths
 from benchmarks.materials import Materials
 from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan, file_sources, microphone_source
-from benchmarks.subscriber import Subscriber, wait_until_online
+from benchmarks.subscriber import Subscriber
 from tests.rigs import pulse
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _from_microphone(bundle: Path, detection: str, wav: Path) -> Iterator[Statio
         running_station(plan, broker, {**os.environ, **microphone.environment}) as station,
         _playing(microphone, wav),
     ):
-        wait_until_online(subscriber, 1)
+        station.wait_until_online(subscriber, 1)
         yield station
 
 
@@ -94,5 +94,5 @@ def _from_file(bundle: Path, detection: str, wav: Path) -> Iterator[Station]:
         Subscriber(broker.port, "+/status") as subscriber,
         running_station(plan, broker) as station,
     ):
-        wait_until_online(subscriber, 1)
+        station.wait_until_online(subscriber, 1)
         yield station

@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.process_clock import process_cpu_seconds
 from benchmarks.station_config import StationPlan, config_toml
+from benchmarks.subscriber import Subscriber
 from tests.rigs.mosquitto import Mosquitto, free_port
 
 _STOP_SECONDS = 10.0
@@ -30,6 +31,20 @@ class Station:
     process: subprocess.Popen[bytes]
     http_port: int
     started_at: float
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def wait_until_online(self, subscriber: Subscriber, sources: int) -> None:
+        """Wait until all sources are `online` at the broker; the subscriber needs `+/status`.
+
+        A source's states go out before its status, so that the flood of a start is over.
+
+        Raises:
+            TimeoutError: they are not in half a minute, or the station has ended.
+        """
+        subscriber.wait_for(lambda receipt: receipt.payload == b"online", sources, self.is_alive)
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads so far."""
@@ -76,9 +91,7 @@ def running_station(
         try:
             yield station
         finally:
-            code = _stop(station.process)
-        if code:
-            raise RuntimeError(f"listener run ended with {code}: {log.read_text()[-2000:]}")
+            _stop(station.process, log)
 
 
 def _start(
@@ -98,10 +111,12 @@ def _start(
     return Station(process, http_port, started_at)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> int:
+def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
     process.terminate()
     try:
-        return process.wait(_STOP_SECONDS)
+        code = process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        return process.wait()
+        code = process.wait()
+    if code:
+        raise RuntimeError(f"listener run ended with {code}: {log.read_text()[-2000:]}")
