@@ -66,8 +66,15 @@ class Station:
 
 @contextmanager
 def running_broker() -> Iterator[Mosquitto]:
-    """A Mosquitto of its own on a free port."""
-    with tempfile.TemporaryDirectory() as directory, Mosquitto(Path(directory)) as broker:
+    """A Mosquitto of its own on a free port, as the README says to run it.
+
+    By default its Nagle's algorithm holds a message back until the one before is acknowledged, which
+    the subscriber's kernel delays by up to 40 ms.
+    """
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Mosquitto(Path(directory), "set_tcp_nodelay true") as broker,
+    ):
         yield broker
 
 

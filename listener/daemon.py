@@ -41,16 +41,21 @@ class Station:
     def __init__(self, config: Config) -> None:
         bundle = read_bundle(config.bundle)
         plan = make_detection_plan(bundle, config.detection, config.station)
+        # a source's next patch comes a hop later, so that no batch needs more patches than sources
+        batch = min(config.engine.max_batch, len(config.sources))
+        flow = PipelineSettings(
+            config.engine.model_copy(update={"max_batch": batch}), config.backoff
+        )
         self.health = Health(tuple(plan.policies), bundle.id)
         self._broker = _make_broker(config, self.health)
         self._http = _make_http(config, self.health)
         self.pipeline = Pipeline(
             [plan_source(source) for source in config.sources],
-            open_engine(bundle, config.engine),  # takes longest: what may be wrong comes before
+            open_engine(bundle, flow.engine),  # takes longest: what may be wrong comes before
             plan,
             _make_sinks(config, bundle, self.health, self._broker),
             self.health,
-            PipelineSettings(config.engine, config.backoff),
+            flow,
         )
         self.hangs = False  # a thread did not end in time when the station was stopped
         self._running = ExitStack()

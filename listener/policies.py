@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-from listener.config import ConfigError, DetectionSettings, PolicySettings
+from listener.config import ConfigError, DetectionSettings
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
@@ -22,8 +22,9 @@ def choose_policies(bundle: Bundle, settings: DetectionSettings) -> dict[str, La
     for slug in (*settings.labels, *settings.policies):
         _check_label(slug, bundle)
     wanted = set(settings.labels or bundle.labels)
+    for_all = settings.default_policy.model_dump(exclude_none=True)
     return {
-        slug: _adjusted(slug, bundle.manifest.policies[slug], settings)
+        slug: _adjusted(slug, bundle.manifest.policies[slug], for_all | _own(slug, settings))
         for slug in bundle.labels
         if slug in wanted
     }
@@ -37,10 +38,14 @@ def _check_label(slug: str, bundle: Bundle) -> None:
     raise ConfigError(f"detection: {bundle.id} has no label {slug!r}{hint}")
 
 
-def _adjusted(slug: str, policy: LabelPolicy, settings: DetectionSettings) -> LabelPolicy:
-    own = settings.policies.get(slug, PolicySettings())
-    changes = settings.default_policy.model_dump(exclude_none=True)
-    changes |= own.model_dump(exclude_none=True)
+def _own(slug: str, settings: DetectionSettings) -> dict[str, float]:
+    policy = settings.policies.get(slug)
+    return {} if policy is None else policy.model_dump(exclude_none=True)
+
+
+def _adjusted(slug: str, policy: LabelPolicy, changes: dict[str, float]) -> LabelPolicy:
+    if not changes:
+        return policy
     try:
         return LabelPolicy(**asdict(policy) | changes)
     except ValidationError as error:

@@ -66,6 +66,7 @@ class LogMelFrames:
         return np.log(mel, out=mel)
 
 
+@lru_cache(maxsize=8)
 def mel_matrix(params: FeatureParams) -> NDArray[np.float32]:
     """Triangular HTK mel bands, float32 (fft_length / 2 + 1, mel_bands), as `tf.signal` makes them.
 
@@ -83,16 +84,13 @@ def mel_matrix(params: FeatureParams) -> NDArray[np.float32]:
     rising = (bin_mel - lower) / (centre - lower)
     falling = (upper - bin_mel) / (upper - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    return np.pad(weights, [(1, 0), (0, 0)]).astype(np.float32)
+    matrix = np.pad(weights, [(1, 0), (0, 0)]).astype(np.float32)
+    matrix.flags.writeable = False  # it is shared
+    return matrix
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1127.0 * np.log1p(hz / 700.0)
-
-
-@lru_cache(maxsize=8)
-def _log_mel_frames(params: FeatureParams) -> LogMelFrames:
-    return LogMelFrames(params)
 
 
 class PatchStream:
@@ -101,9 +99,9 @@ class PatchStream:
     A jump in `AudioChunk.start` begins a new stretch: no patch spans a hole.
     """
 
-    def __init__(self, params: FeatureParams) -> None:
+    def __init__(self, params: FeatureParams, log_mel: LogMelFrames | None = None) -> None:
         self._params = params
-        self._log_mel = _log_mel_frames(params)
+        self._log_mel = log_mel or LogMelFrames(params)  # may be shared
         self._level = LevelMeter()
         self._last: AudioChunk | None = None
         self._begin_stretch(0)
@@ -141,10 +139,9 @@ class PatchStream:
 
     def finish(self) -> list[Patch]:
         """The last patch, padded with silence, if there are samples that no patch has covered."""
-        chunk = self._last
+        chunk, self._last = self._last, None
         if chunk is None or chunk.end <= self._covered:
             return []
-        self._last = None
         self._append(np.zeros(self.missing_samples, np.float32))
         return [self._complete(chunk)]
 

@@ -117,14 +117,21 @@ class _Hysteresis:
 
 
 class _LabelGroup:
-    """The labels that share a smoothing length: their smoother, hysteresis and waiting slots."""
+    """The labels that share a smoothing length: their smoother, hysteresis and waiting slots.
+
+    `columns` are theirs in the scores; None when they are all.
+    """
 
     def __init__(
-        self, columns: list[int], policies: Sequence[LabelPolicy], smoothing_patches: int
+        self,
+        policies: Mapping[str, LabelPolicy],
+        smoothing_patches: int,
+        columns: NDArray[np.intp] | None,
     ) -> None:
-        self.columns = np.array(columns)
-        self.smoother = ScoreSmoother(smoothing_patches, len(columns))
-        self.hysteresis = _Hysteresis(policies)
+        self.labels = tuple(policies)
+        self.columns = columns
+        self.smoother = ScoreSmoother(smoothing_patches, len(policies))
+        self.hysteresis = _Hysteresis(list(policies.values()))
         self.waiting: deque[PatchScores] = deque()
 
 
@@ -153,7 +160,8 @@ class EventDetector:
         """Take the scores of the next slot."""
         events = []
         for group in self._groups:
-            slot = replace(row, scores=row.scores[group.columns])
+            columns = group.columns
+            slot = row if columns is None else replace(row, scores=row.scores[columns])
             group.waiting.append(slot)
             smoothed = group.smoother.push(slot.scores)
             if smoothed is not None:
@@ -161,7 +169,7 @@ class EventDetector:
         return events
 
     def _advance(self, group: _LabelGroup, smoothed: Scores) -> list[SoundEvent]:
-        self.smoothed[group.columns] = smoothed
+        self.smoothed[... if group.columns is None else group.columns] = smoothed
         slot = group.waiting.popleft()
         return [
             self._event(group, label, stretch, ended=not stretch.active)
@@ -188,7 +196,7 @@ class EventDetector:
     def _event(
         self, group: _LabelGroup, label: int, stretch: _Stretch, *, ended: bool
     ) -> SoundEvent:
-        name = self.labels[group.columns[label]]
+        name = group.labels[label]
         return SoundEvent(
             id=event_id(self._namespace, self._source, name, stretch.onset),
             source=self._source,
@@ -203,12 +211,16 @@ class EventDetector:
 
 
 def _group(policies: Mapping[str, LabelPolicy], patch_hop_seconds: float) -> list[_LabelGroup]:
+    labels = list(policies)
     columns: dict[int, list[int]] = defaultdict(list)
     for column, policy in enumerate(policies.values()):
         columns[policy.smoothing_patches(patch_hop_seconds)].append(column)
-    every = list(policies.values())
     return [
-        _LabelGroup(members, [every[column] for column in members], length)
+        _LabelGroup(
+            {labels[column]: policies[labels[column]] for column in members},
+            length,
+            None if len(columns) == 1 else np.array(members),
+        )
         for length, members in sorted(columns.items())
     ]
 

@@ -72,8 +72,7 @@ class ScoreSmoother:
         self._pushed += 1
         if self._pushed <= self.delay:
             return None
-        smoothed: Scores = np.sort(self._ring, axis=0)[self.delay]
-        return smoothed
+        return _median(self._ring)
 
     def finish(self) -> list[Scores]:
         """The smoothed rows still inside; afterwards the smoother is as new."""
@@ -82,3 +81,14 @@ class ScoreSmoother:
         self._ring[:] = 0.0
         self._pushed = 0
         return [row for row in rows if row is not None]
+
+
+def _median(rows: NDArray[np.float32]) -> Scores:
+    """The median of an odd number of rows, float32 (n, K) -> (K,)."""
+    if len(rows) == 3:  # noqa: PLR2004 - the default length, five times as fast as sorting
+        first, second, third = rows
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        median: Scores = np.maximum(low, np.minimum(high, third))
+    else:
+        median = np.sort(rows, axis=0)[len(rows) // 2]
+    return median

@@ -1,4 +1,4 @@
-"""One thread a source: read -> resample -> features -> patch queue; lost sources are opened again."""
+"""One thread a source: read -> resample -> cut at patch ends -> queue; lost sources are opened again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from threading import Event
 
 from listener.config import BackoffSettings
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
-from listener.detection.features import Patch, PatchStream
+from listener.detection.cutter import PatchCutter
 from listener.detection.params import FeatureParams
 from listener.health import SourceHealth
-from listener.pipeline.patch_queue import PatchQueue, StreamEnd
+from listener.pipeline.chunk_queue import ChunkQueue, StreamEnd
 from listener.sources.source import AudioSource, SourceError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _LEAST_READ_SECONDS = 0.01  # the resampler holds some samples back; no reads of
 class SourcePlan:
     """How a source is run.
 
-    `lossless`: a full queue makes it wait (files read at once), else the oldest patch is dropped.
+    `lossless`: a full queue makes it wait (files read at once), else its older half is dropped.
     `restarts`: after a loss it is opened again, for ever; else its first loss is its end.
     """
 
@@ -44,14 +44,13 @@ class Capture:
         self,
         plan: SourcePlan,
         params: FeatureParams,
-        patches: PatchQueue,
+        chunks: ChunkQueue,
         health: SourceHealth,
         backoff: BackoffSettings,
         stop: Event,
     ) -> None:
-        self._plan, self._params, self._queue = plan, params, patches
+        self._plan, self._params, self._queue = plan, params, chunks
         self._health, self._backoff, self._stop = health, backoff, stop
-        self._dropping = False
         self._failures = 0  # in a row, without a patch between
 
     def run(self) -> None:
@@ -68,10 +67,10 @@ class Capture:
 
     def _run_once(self) -> StreamEnd:
         self._health.beat()
-        stream = _Stream(self._plan.name, self._params)
+        stream = _Stream(self._plan.name, self._params, self._health)
         end = self._play(stream)
-        for patch in stream.finish():
-            self._put(patch)
+        for chunk in stream.finish():
+            self._put(chunk)
         end = replace(end, at=stream.ended_at)
         self._announce(end)
         self._queue.put(end)
@@ -93,24 +92,25 @@ class Capture:
             self._health.beat()
             if chunk is None:
                 return self._end("end_of_stream")
-            for patch in stream.push(chunk, self._health):
-                self._put(patch)
+            for whole in stream.push(chunk):
+                if self._put(whole):
+                    stream.realign()
                 self._failures = 0
         return self._end("shutdown")
 
-    def _put(self, patch: Patch) -> None:
-        if self._queue.put(patch, lossless=self._plan.lossless):
-            self._dropping &= len(self._queue) > 1  # an episode ends when nothing else waits
-            return
-        self._health.dropped += 1
-        if not self._dropping:  # once an episode
+    def _put(self, chunk: AudioChunk) -> int:
+        dropped = self._queue.put(chunk, lossless=self._plan.lossless)
+        self._health.dropped += dropped
+        if dropped:
             log.warning(
-                "source %s: analysis is behind, its oldest patches are dropped", self._plan.name
+                "source %s: analysis is %d patches behind, %d are dropped",
+                self._plan.name,
+                2 * dropped,
+                dropped,
             )
-        self._dropping = True
+        return dropped
 
     def _announce(self, end: StreamEnd) -> None:
-        self._dropping = False
         if end.reason != "source_lost":
             log.info("source %s: %s", end.source, end.reason.replace("_", " "))
         elif self._failures == 0:  # once an episode, not once a try
@@ -122,41 +122,45 @@ class Capture:
 
 
 class _Stream:
-    """The chunks of one open source, through resampler and front end."""
+    """The chunks of one open source: made finite, resampled, cut at the ends of patches."""
 
-    def __init__(self, name: str, params: FeatureParams) -> None:
-        self._name = name
+    def __init__(self, name: str, params: FeatureParams, health: SourceHealth) -> None:
+        self._name, self._health = name, health
         self._resampler = ChunkResampler(params.sample_rate_hz)
-        self._patches = PatchStream(params)
+        self._cutter = PatchCutter(params)
         self._last: AudioChunk | None = None
         self._nonfinite = False
 
     @property
     def missing_seconds(self) -> float:
         """Audio still to come until the next patch is whole."""
-        return self._patches.missing_samples / self._resampler.sample_rate_hz
+        return self._cutter.missing_samples / self._resampler.sample_rate_hz
 
     @property
     def ended_at(self) -> float:
         """Time after the last sample; now, if there was none."""
         return time.time() if self._last is None else self._last.ended_at
 
-    def push(self, chunk: AudioChunk, health: SourceHealth) -> list[Patch]:
+    def push(self, chunk: AudioChunk) -> list[AudioChunk]:
         if self._last is not None and chunk.start != self._last.end:
-            health.overflows += 1
+            self._health.overflows += 1
         self._last = chunk
-        return self._patches.push(self._resampler.push(self._made_finite(chunk, health)))
+        return self._cutter.push(self._resampler.push(self._made_finite(chunk)))
 
-    def _made_finite(self, chunk: AudioChunk, health: SourceHealth) -> AudioChunk:
+    def realign(self) -> None:
+        self._cutter.realign()
+
+    def _made_finite(self, chunk: AudioChunk) -> AudioChunk:
         samples, nonfinite = zero_nonfinite(chunk.samples)
-        health.nonfinite_samples += nonfinite
-        if nonfinite and not self._nonfinite:  # once a stream
+        if not nonfinite:
+            return chunk
+        self._health.nonfinite_samples += nonfinite
+        if not self._nonfinite:  # once a stream
             log.warning("source %s: samples that are not finite, taken as silence", self._name)
-        self._nonfinite |= nonfinite > 0
-        return replace(chunk, samples=samples) if nonfinite else chunk
+        self._nonfinite = True
+        return replace(chunk, samples=samples)
 
-    def finish(self) -> list[Patch]:
+    def finish(self) -> list[AudioChunk]:
         if self._last is None:
             return []
-        tail = self._resampler.finish(self._last)
-        return self._patches.push(tail) + self._patches.finish()
+        return self._cutter.push(self._resampler.finish(self._last)) + self._cutter.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from threading import Condition
 
 from listener.health import Health
@@ -37,19 +38,25 @@ class Delivery:
         """Notices that wait."""
         return len(self._waiting)
 
-    def put(self, notice: Notice) -> None:
-        """Hand over a notice, if the sink takes its kind."""
-        if not isinstance(notice, self._sink.takes):
+    def put(self, notices: Sequence[Notice]) -> None:
+        """Hand over the notices of the kinds that the sink takes."""
+        wanted = [notice for notice in notices if isinstance(notice, self._sink.takes)]
+        if not wanted:
             return
         with self._changed:
-            if self._lossless:
-                self._changed.wait_for(lambda: self.depth < _CAPACITY or self._finished)
-            self._waiting.append(notice)
-            if self.depth > _CAPACITY:
-                self._drop_one()
-            else:
-                self._dropping = False
+            for notice in wanted:
+                self._add(notice)
             self._changed.notify_all()
+
+    def _add(self, notice: Notice) -> None:
+        if self._lossless and self.depth >= _CAPACITY:
+            self._changed.notify_all()  # the sink's thread may sleep on an empty queue
+            self._changed.wait_for(lambda: self.depth < _CAPACITY or self._finished)
+        self._waiting.append(notice)
+        if self.depth > _CAPACITY:
+            self._drop_one()
+        else:
+            self._dropping = False
 
     def _drop_one(self) -> None:
         levels = (at for at, notice in enumerate(self._waiting) if isinstance(notice, Level))

@@ -1,32 +1,37 @@
-"""The inference thread: batches of patches over all sources -> scores -> events."""
+"""The inference thread: chunks of all sources -> patches, in batches -> scores -> events.
+
+The front end runs here, too: on one thread its tables stay in the cache and nobody waits for the
+interpreter's lock, which with 64 sources costs half of what it does on theirs.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection.audio import AudioChunk
 from listener.detection.event import SoundEvent
-from listener.detection.features import Patch
+from listener.detection.features import LogMelFrames, Patch, PatchStream
 from listener.detection.hysteresis import EventDetector
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores, Scores, slot_of
 from listener.engines.engine import Engine, EngineError
 from listener.health import Health, SourceHealth
-from listener.pipeline.patch_queue import PatchQueue, StreamEnd
+from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
 
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 1.0  # how long the thread may sit still before it shows that it is alive
 
-Deliver = Callable[[Notice], None]
+Deliver = Callable[[Sequence[Notice]], None]
 ScoresTap = Callable[[PatchScores], None]
 
 
@@ -42,18 +47,19 @@ class DetectionPlan:
 
 
 class _SourceAnalysis:
-    """Scores of one source -> notices. Only the inference thread touches it."""
+    """Chunks of one source -> patches, and their scores -> notices, which it collects."""
 
     def __init__(
         self,
         name: str,
         plan: DetectionPlan,
         health: SourceHealth,
-        deliver: Deliver,
+        log_mel: LogMelFrames,
         tap: ScoresTap | None,
     ) -> None:
-        self._name, self._plan, self._health = name, plan, health
-        self._deliver, self._tap = deliver, tap
+        self._name, self._plan, self._health, self._tap = name, plan, health, tap
+        self._patches = PatchStream(plan.params, log_mel)
+        self._notices: list[Notice] = []
         self._detector = EventDetector(
             name,
             plan.policies,
@@ -65,6 +71,17 @@ class _SourceAnalysis:
         self._last: Patch | None = None
         self._reported = False
         health.scores = self._detector.smoothed
+
+    def cut(self, item: Item) -> list[Patch | StreamEnd]:
+        """The patches that a chunk completes, or that were left when the stream ended."""
+        if isinstance(item, AudioChunk):
+            return [*self._patches.push(item)]
+        return [*self._patches.finish(), item]
+
+    def take_notices(self) -> list[Notice]:
+        """What has come up since the last time."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def push(self, patch: Patch, scores: Scores, embedding: NDArray[np.float32]) -> None:
         if self._last is not None and patch.start != self._follows(self._last):
@@ -90,9 +107,12 @@ class _SourceAnalysis:
         if not health.up:
             log.info("source %s: online", self._name)
             self._report("online", heard_at, None)
-        self._deliver(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
+        self._notices.append(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
 
     def end(self, end: StreamEnd) -> None:
+        last, hop_seconds = self._last, self._plan.params.patch_hop_seconds
+        if last is not None and end.at > last.ended_at + hop_seconds:
+            self._finish(last.ended_at, "gap")  # the chunks between were dropped
         self._finish(end.at, end.reason)
         if self._health.up or not self._reported:  # once an episode, not once a try
             self._report("offline", end.at, end.detail or end.reason)
@@ -100,7 +120,7 @@ class _SourceAnalysis:
     def _report(self, status: Literal["online", "offline"], at: float, reason: str | None) -> None:
         self._health.up = status == "online"
         self._reported = True
-        self._deliver(SourceStatus(self._name, status, at, reason))
+        self._notices.append(SourceStatus(self._name, status, at, reason))
 
     def shut_down(self) -> None:
         """The station stops and the source has not ended by itself."""
@@ -117,17 +137,17 @@ class _SourceAnalysis:
             self._health.active[column] = event.offset is None
             if event.offset is None:
                 self._health.events[column] += 1
-            self._deliver(EventNotice(event, heard_at))
+            self._notices.append(EventNotice(event, heard_at))
 
 
 class Inference:
-    """Gathers patches, runs the engine and hands the scores to each source's detector, in order."""
+    """Gathers chunks, runs the engine and hands the scores to each source's detector, in order."""
 
     def __init__(
         self,
         engine: Engine,
         plan: DetectionPlan,
-        patches: PatchQueue,
+        chunks: ChunkQueue,
         health: Health,
         deliver: Deliver,
         *,
@@ -135,10 +155,12 @@ class Inference:
         max_wait_seconds: float,
         tap: ScoresTap | None = None,
     ) -> None:
-        self._engine, self._plan, self._queue, self._health = engine, plan, patches, health
+        self._engine, self._plan, self._queue = engine, plan, chunks
+        self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
+        log_mel = LogMelFrames(plan.params)
         self._sources = {
-            name: _SourceAnalysis(name, plan, source, deliver, tap)
+            name: _SourceAnalysis(name, plan, source, log_mel, tap)
             for name, source in health.sources.items()
         }
 
@@ -156,16 +178,19 @@ class Inference:
                 break
         for source in self._sources.values():
             source.shut_down()
+        self._deliver_all(self._sources)
 
-    def _analyse(self, items: list[Patch | StreamEnd]) -> None:
-        patches = [item for item in items if isinstance(item, Patch)]
+    def _analyse(self, items: list[Item]) -> None:
+        steps = [step for item in items for step in self._sources[item.source].cut(item)]
+        patches = [step for step in steps if isinstance(step, Patch)]
         rows = iter(self._infer(patches)) if patches else iter(())
-        for item in items:
-            if isinstance(item, Patch):
-                scores, embedding = next(rows)
-                self._sources[item.source].push(item, scores, embedding)
+        for step in steps:
+            source = self._sources[step.source]
+            if isinstance(step, Patch):
+                source.push(step, *next(rows))
             else:
-                self._sources[item.source].end(item)
+                source.end(step)
+        self._deliver_all(dict.fromkeys(step.source for step in steps))
 
     def _infer(self, patches: list[Patch]) -> zip[tuple[Scores, NDArray[np.float32]]]:
         began = time.perf_counter()
@@ -176,3 +201,7 @@ class Inference:
             self._health.engine_failed = True
             raise EngineError("the engine gave scores that are not finite numbers")
         return zip(scores[:, self._plan.columns], embeddings, strict=True)
+
+    def _deliver_all(self, sources: Iterable[str]) -> None:
+        """At once for a batch: each hand-over wakes the sinks' threads."""
+        self._deliver([n for source in sources for n in self._sources[source].take_notices()])

@@ -12,16 +12,16 @@ from listener.config import BackoffSettings, EngineSettings
 from listener.engines.engine import Engine
 from listener.health import Health
 from listener.pipeline.capture import Capture, SourcePlan
+from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
 from listener.pipeline.inference import DetectionPlan, Inference, ScoresTap
-from listener.pipeline.patch_queue import PatchQueue
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)
 
 _CAPTURE_JOIN_SECONDS = 1.2  # a read returns within a second, but for a stream that hangs
 _DRAIN_JOIN_SECONDS = 0.8
-_LEAST_QUEUED_PATCHES = 4
+_LEAST_QUEUED_CHUNKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,16 @@ class Pipeline:
         self._deliveries = [
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
-        self._patches = PatchQueue(health.sources, _queue_capacity(settings.engine, plan))
+        self._chunks = ChunkQueue(health.sources, _queue_capacity(settings.engine, plan))
         self._captures = [
-            Capture(source, plan.params, self._patches, health.sources[source.name],
+            Capture(source, plan.params, self._chunks, health.sources[source.name],
                     settings.backoff, self._stop)
             for source in sources
         ]  # fmt: skip
         self._inference = Inference(
             engine,
             plan,
-            self._patches,
+            self._chunks,
             health,
             self._deliver,
             max_batch=settings.engine.max_batch,
@@ -89,12 +89,12 @@ class Pipeline:
         except BaseException as error:
             self.failure = self.failure or error
             self._stop.set()
-            self._patches.close()  # a lossless capture would wait for ever for room
+            self._chunks.close()  # a lossless capture would wait for ever for room
             raise
 
-    def _deliver(self, notice: Notice) -> None:
+    def _deliver(self, notices: Sequence[Notice]) -> None:
         for delivery in self._deliveries:
-            delivery.put(notice)
+            delivery.put(notices)
 
     def start(self) -> None:
         """Start all threads, the last stage first."""
@@ -122,7 +122,7 @@ class Pipeline:
     def refresh_health(self) -> None:
         """Bring the queue depths up to date."""
         depths = {delivery.name: delivery.depth for delivery in self._deliveries}
-        self._health.queue_depths |= {"inference": len(self._patches)} | {
+        self._health.queue_depths |= {"inference": len(self._chunks)} | {
             f"sink:{name}": depth for name, depth in depths.items()
         }
 
@@ -135,7 +135,7 @@ class Pipeline:
         drain_seconds = None if whole else _DRAIN_JOIN_SECONDS
         self._stop.set()
         _join(self._capture_threads, _CAPTURE_JOIN_SECONDS)
-        self._patches.close()
+        self._chunks.close()
         _join([self._inference_thread], drain_seconds)
         for delivery in self._deliveries:
             delivery.finish()
@@ -157,4 +157,4 @@ def _join(threads: Sequence[Thread], seconds: float | None) -> None:
 
 def _queue_capacity(engine: EngineSettings, plan: DetectionPlan) -> int:
     patches = round(engine.queue_seconds / plan.params.patch_hop_seconds)
-    return max(_LEAST_QUEUED_PATCHES, patches)
+    return max(_LEAST_QUEUED_CHUNKS, patches)

@@ -1,22 +1,27 @@
-"""A detection plan for the doubles, and patches without sound."""
+"""A detection plan for the doubles, and the chunks that captures would put."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from listener.config import BackoffSettings
-from listener.detection.features import Patch
+from listener.detection.audio import AudioChunk
+from listener.detection.features import Patch, PatchStream
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.health import Health
+from listener.pipeline.chunk_queue import Item, StreamEnd
 from listener.pipeline.inference import DetectionPlan
 from tests.doubles import LABELS
+from tests.listener.detection.waveforms import RATE_HZ, noise
 
 PARAMS = FeatureParams()
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.5, smoothing_seconds=0.0)
 SMALL_BACKOFF = BackoffSettings(first_seconds=0.001, limit_seconds=0.004)
 
-_LOUD, _SILENT = 1.0, float(np.log(0.001))
+WINDOW, HOP = 15_600, 7_680  # samples
 
 
 def make_plan(policy: LabelPolicy = POLICY, labels: tuple[str, ...] = LABELS) -> DetectionPlan:
@@ -33,8 +38,24 @@ def make_health(*sources: str, labels: tuple[str, ...] = LABELS) -> Health:
     return health
 
 
-def patch(number: int, source: str = "hall", *, loud: bool = False) -> Patch:
-    """Patch `number` of a stream, all silent or all loud."""
-    log_mel = np.full((96, 64), _LOUD if loud else _SILENT, np.float32)
-    level = -20.0 if loud else -120.0
-    return Patch(source, 7_680 * number, 0.48 * number, 0.975, log_mel, level, level)
+def chunk(number: int, source: str = "hall", *, loud: bool = False) -> AudioChunk:
+    """Chunk `number` of a stream, which completes patch `number`: all silent, or white at -20 dBFS."""
+    start = 0 if number == 0 else WINDOW + HOP * (number - 1)
+    size = WINDOW if number == 0 else HOP
+    samples = np.float32(0.1 * loud) * np.sign(noise(size, seed=number))
+    return AudioChunk(source, start, start / RATE_HZ, RATE_HZ, samples)
+
+
+def number_of(chunk: AudioChunk) -> int:
+    """The number that `chunk` was made with."""
+    return max(0, (chunk.end - WINDOW) // HOP)
+
+
+def analysed(items: Iterable[Item]) -> list[Patch]:
+    """The patches of what one capture has put."""
+    stream = PatchStream(PARAMS)
+    return [
+        patch
+        for item in items
+        for patch in (stream.finish() if isinstance(item, StreamEnd) else stream.push(item))
+    ]

@@ -1,4 +1,4 @@
-"""A source's thread: read, resample, features, queue; and open again what was lost."""
+"""A source's thread: read, resample, cut, queue; and open again what was lost."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from listener.config import BackoffSettings
-from listener.detection.features import Patch, log_mel_patches
+from listener.detection.audio import AudioChunk
+from listener.detection.features import PatchStream, log_mel_patches
 from listener.health import SourceHealth
 from listener.pipeline.capture import Capture, SourcePlan
-from listener.pipeline.patch_queue import Item, PatchQueue, StreamEnd
+from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.sources.source import AudioSource
 from tests.doubles import ArraySource, Openings
 from tests.listener.detection.waveforms import noise, sine
-from tests.listener.pipeline.stages import PARAMS, SMALL_BACKOFF, make_health
+from tests.listener.pipeline.stages import HOP, PARAMS, SMALL_BACKOFF, WINDOW, analysed, make_health
 
 
 class Rests(threading.Event):
@@ -43,7 +44,7 @@ def run(
     backoff: BackoffSettings = SMALL_BACKOFF,
 ) -> tuple[list[Item], SourceHealth]:
     """What a capture puts into its queue until it ends."""
-    queue = PatchQueue(["hall"], capacity)
+    queue = ChunkQueue(["hall"], capacity)
     health = make_health("hall").sources["hall"]
     plan = SourcePlan("hall", opener, lossless, restarts)
     Capture(plan, PARAMS, queue, health, backoff, stop or threading.Event()).run()
@@ -54,16 +55,18 @@ def ends_of(items: list[Item]) -> list[tuple[str, float, str | None]]:
     return [(i.reason, i.at, i.detail) for i in items if isinstance(i, StreamEnd)]
 
 
-def patches_of(items: list[Item]) -> list[Patch]:
-    return [item for item in items if isinstance(item, Patch)]
+def chunks_of(items: list[Item]) -> list[AudioChunk]:
+    return [item for item in items if isinstance(item, AudioChunk)]
 
 
-def test_a_source_becomes_patches_and_an_end():
+def test_a_source_becomes_chunks_of_a_patch_each_and_an_end():
     samples = noise(16_000)
     items, health = run(lambda: ArraySource(samples, captured_at=100.0))
-    log_mels = np.array([patch.log_mel for patch in patches_of(items)])
+    assert [len(chunk.samples) for chunk in chunks_of(items)] == [WINDOW, 16_000 - WINDOW]
+    assert np.array_equal(np.concatenate([c.samples for c in chunks_of(items)]), samples)
+    log_mels = np.array([patch.log_mel for patch in analysed(items)])
     assert np.abs(log_mels - log_mel_patches(samples, PARAMS)).max() < 1e-5
-    assert [patch.captured_at for patch in patches_of(items)] == pytest.approx([100.0, 100.48])
+    assert [patch.captured_at for patch in analysed(items)] == pytest.approx([100.0, 100.48])
     assert ends_of(items) == [("end_of_stream", 101.0, None)]
     assert (health.ended, health.failed, health.restarts) == (True, False, 0)
 
@@ -71,7 +74,7 @@ def test_a_source_becomes_patches_and_an_end():
 def test_another_rate_is_resampled():
     items, _ = run(lambda: ArraySource(sine(440, 1.0, 0.5, 48_000), sample_rate_hz=48_000))
     expected = log_mel_patches(sine(440, 1.0, 0.5), PARAMS)
-    first = patches_of(items)[0]
+    first = analysed(items)[0]
     loudest_band = expected[0].mean(axis=0).argmax()
     assert first.log_mel.mean(axis=0).argmax() == loudest_band
     assert first.level_dbfs == pytest.approx(-9.03, abs=0.05)
@@ -94,7 +97,7 @@ def test_a_source_is_closed_at_its_end_and_when_it_is_lost():
 
 def test_what_was_heard_before_a_loss_is_analysed():
     items, _ = run(lambda: ArraySource(noise(16_000), error="unplugged"), restarts=False)
-    assert len(patches_of(items)) == 2
+    assert len(analysed(items)) == 2
     assert ends_of(items) == [("source_lost", 1.0, "unplugged")]
 
 
@@ -108,7 +111,7 @@ def test_a_lost_source_is_opened_again_until_it_ends():
     items, health = run(opener)
     reasons = [reason for reason, _, _ in ends_of(items)]
     assert reasons == ["source_lost", "source_lost", "source_lost", "end_of_stream"]
-    assert len(patches_of(items)) == 4
+    assert len(analysed(items)) == 4
     assert (opener.count, health.restarts, health.failed) == (4, 3, False)
 
 
@@ -176,7 +179,9 @@ def test_samples_that_are_no_numbers_are_silence_counted_and_told_once(
     samples[[0, 5, 30_000]] = np.nan, np.inf, -np.inf
     items, health = run(lambda: ArraySource(samples))
     assert health.nonfinite_samples == 3
-    assert all(np.isfinite(patch.log_mel).all() for patch in patches_of(items))
+    silenced = samples.copy()
+    silenced[[0, 5, 30_000]] = 0.0
+    assert np.array_equal(np.concatenate([c.samples for c in chunks_of(items)]), silenced)
     told = [r for r in caplog.records if "not finite" in r.getMessage()]
     assert len(told) == 1
 
@@ -189,39 +194,53 @@ def test_a_hole_is_counted_and_no_patch_spans_it():
             return super().read(seconds)
 
     items, health = run(lambda: Holed(noise(80_000)))
-    starts = [patch.start for patch in patches_of(items)]
+    starts = [patch.start for patch in analysed(items)]
     assert starts[:3] == [0, 7_680, 15_600 + 7_680 + 8_000]
     assert health.overflows == 1
 
 
-def test_a_full_queue_drops_the_oldest_patch_counted_and_told_once(
+def test_a_full_queue_drops_its_older_half_counted_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ):
-    items, health = run(lambda: ArraySource(noise(80_000)), capacity=4)  # 10 patches
-    assert [patch.start // 7_680 for patch in patches_of(items)] == [6, 7, 8, 9]
-    assert health.dropped == 6
+    """The ninth of eleven chunks is one too many, and four go."""
+    items, health = run(lambda: ArraySource(noise(80_000)), capacity=8)
+    begin = WINDOW + 3 * HOP
+    assert chunks_of(items)[0].start == begin
+    assert [patch.start for patch in analysed(items)] == [begin + HOP * k for k in range(5)]
+    assert health.dropped == 4
     told = [r.getMessage() for r in caplog.records if "dropped" in r.getMessage()]
-    assert told == ["source hall: analysis is behind, its oldest patches are dropped"]
+    assert told == ["source hall: analysis is 8 patches behind, 4 are dropped"]
 
 
-def test_the_next_episode_of_drops_is_told_again(caplog: pytest.LogCaptureFixture):
-    queue = PatchQueue(["hall"], 2)
+def test_a_chunk_is_of_one_patch_after_a_drop_too():
+    """Else each later patch of the stream, which may last for months, would come half a second late."""
+    items, _ = run(lambda: ArraySource(noise(80_000)), capacity=8)
+    stream = PatchStream(PARAMS)
+    begin, chunks = WINDOW + 3 * HOP, chunks_of(items)
+    late = [c.end - p.start - WINDOW for c in chunks for p in stream.push(c)]
+    assert late == [HOP - 240] * 3 + [0]  # those that waited when it happened, then the one after
+    assert chunks[-2].end == begin + WINDOW + 3 * HOP
+
+
+def test_every_hole_is_told_of(caplog: pytest.LogCaptureFixture):
+    queue = ChunkQueue(["hall"], 8)
 
     class Relieved(ArraySource):
         def read(self, seconds: float):
-            if len(self.asked) == 5:  # four patches are out: two dropped
-                queue.get(10, 0.0, 0.0)
+            if len(self.asked) == 12:
+                queue.get(100, 0.0, 0.0)
             return super().read(seconds)
 
-    plan = SourcePlan("hall", lambda: Relieved(noise(80_000)))
+    plan = SourcePlan("hall", lambda: Relieved(noise(170_000)))
     health = make_health("hall").sources["hall"]
     Capture(plan, PARAMS, queue, health, SMALL_BACKOFF, threading.Event()).run()
     assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == 2
+    assert health.dropped == 8
 
 
 def test_its_thread_shows_that_it_moves():
     health = make_health("hall").sources["hall"]
     health.beaten_at = -1.0
     plan = SourcePlan("hall", lambda: ArraySource(noise(1_000)))
-    Capture(plan, PARAMS, PatchQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
+    Capture(plan, PARAMS, ChunkQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
     assert health.beaten_at > 0.0

@@ -35,7 +35,7 @@ def deliver(*notices: Notice, sink: ListSink) -> Health:
     health = make_health()
     delivery = Delivery("list", sink, health)
     for notice in notices:
-        delivery.put(notice)
+        delivery.put([notice])
     delivery.finish()
     delivery.run()
     return health
@@ -69,7 +69,7 @@ def test_full_it_leaves_levels_out_counted_and_told_once(caplog: pytest.LogCaptu
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health)
     for number in range(CAPACITY + 3):
-        delivery.put(level(number))
+        delivery.put([level(number)])
     assert delivery.depth == CAPACITY
     assert health.sink_drops == {"list": 3}
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
@@ -79,10 +79,10 @@ def test_full_it_leaves_levels_out_counted_and_told_once(caplog: pytest.LogCaptu
 def test_full_an_event_takes_the_place_of_the_oldest_level():
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health)
-    delivery.put(event(0))
+    delivery.put([event(0)])
     for number in range(CAPACITY - 1):
-        delivery.put(level(number))
-    delivery.put(event(1))
+        delivery.put([level(number)])
+    delivery.put([event(1)])
     delivery.finish()
     delivery.run()
     assert (sink.notices[0], sink.notices[1], sink.notices[-1]) == (event(0), level(1), event(1))
@@ -94,7 +94,7 @@ def test_full_of_events_it_loses_the_oldest():
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health)
     for number in range(CAPACITY + 1):
-        delivery.put(event(number))
+        delivery.put([event(number)])
     delivery.finish()
     delivery.run()
     assert (sink.notices[0], sink.notices[-1]) == (event(1), event(CAPACITY))
@@ -107,7 +107,7 @@ def test_lossless_waits_for_the_sink():
 
     def fill() -> None:
         for number in range(CAPACITY + 100):
-            delivery.put(level(number))
+            delivery.put([level(number)])
 
     with running(delivery):
         filler = threading.Thread(target=fill)
@@ -120,16 +120,58 @@ def test_lossless_waits_for_the_sink():
     assert health.sink_drops == {}
 
 
+def test_notices_handed_over_together_arrive_in_order_with_those_before_and_after():
+    sink, health = ListSink(takes=(EventNotice,)), make_health()
+    delivery = Delivery("list", sink, health)
+    handed: list[list[Notice]] = [[event(0), level(0), event(1)], [], [level(1)], [event(2)]]
+    for notices in handed:
+        delivery.put(notices)
+    assert delivery.depth == 3
+    delivery.finish()
+    delivery.run()
+    assert sink.notices == [event(0), event(1), event(2)]
+
+
+def test_more_at_once_than_there_is_room_for_leaves_the_oldest_levels_out(
+    caplog: pytest.LogCaptureFixture,
+):
+    sink, health = ListSink(), make_health()
+    delivery = Delivery("list", sink, health)
+    delivery.put([event(0), *(level(number) for number in range(CAPACITY + 2))])
+    assert health.sink_drops == {"list": 3}
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
+    delivery.finish()
+    delivery.run()
+    assert (sink.notices[0], sink.notices[1], len(sink.notices)) == (event(0), level(3), CAPACITY)
+
+
+def test_more_at_once_than_there_is_room_for_wakes_a_sink_that_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Not only at its next sign of life: the whole station would stand still until then."""
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 3 * DEADLINE_SECONDS)
+    sink, health = ListSink(), make_health()
+    delivery = Delivery("list", sink, health, lossless=True)
+    with running(delivery):
+        delivery.put([level(0)])
+        sink.wait_for(lambda sink: len(sink.notices) == 1)
+        delivery.put([level(number) for number in range(1, 2 * CAPACITY)])
+        sink.wait_for(lambda sink: len(sink.notices) == 2 * CAPACITY)
+        delivery.finish()
+    assert sink.notices == [level(number) for number in range(2 * CAPACITY)]
+    assert health.sink_drops == {}
+
+
 def test_a_sink_that_fails_keeps_nobody_waiting():
     """The pipeline sees the failure; until it ends, a lossless put must not wait for a dead thread."""
     delivery = Delivery("list", BrokenSink(), make_health(), lossless=True)
-    delivery.put(event(0))
+    delivery.put([event(0)])
     with pytest.raises(RuntimeError, match="cannot handle EventNotice"):
         delivery.run()
 
     def fill() -> None:
         for number in range(CAPACITY + 10):
-            delivery.put(event(number))
+            delivery.put([event(number)])
 
     filler = threading.Thread(target=fill, daemon=True)
     filler.start()

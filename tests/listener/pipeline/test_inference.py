@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from listener.config import EngineSettings
+from listener.detection.audio import AudioChunk
+from listener.detection.features import log_mel_patches
 from listener.detection.scores import PatchScores
 from listener.engines.engine import EngineError
 from listener.health import Health
+from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.pipeline.inference import DetectionPlan, Inference
-from listener.pipeline.patch_queue import Item, PatchQueue, StreamEnd
-from listener.sinks.sink import EventNotice, SourceStatus
-from tests.doubles import ListSink, LoudnessEngine, NanEngine, spans
-from tests.listener.pipeline.stages import make_health, make_plan, patch
+from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from tests.doubles import ListSink, LoudnessEngine, NanEngine, NewestEngine, spans
+from tests.listener.pipeline.stages import HOP, PARAMS, WINDOW, chunk, make_health, make_plan
 
 MAX_BATCH = EngineSettings().max_batch
 
@@ -31,12 +35,13 @@ class Bench:
         max_batch: int = MAX_BATCH,
     ) -> None:
         self.plan = plan or make_plan()
-        self.engine = engine or LoudnessEngine()
+        self.engine = engine or NewestEngine()
         self.sources = list(dict.fromkeys(item.source for item in items)) or ["hall"]
         self.health: Health = make_health(*self.sources, labels=tuple(self.plan.policies))
         self.sink = ListSink()
+        self.deliveries: list[Sequence[Notice]] = []
         self.rows: list[PatchScores] = []
-        self.queue = PatchQueue(self.sources, 1_000)
+        self.queue = ChunkQueue(self.sources, 1_000)
         for item in items:
             self.queue.put(item)
         self.queue.close()
@@ -45,11 +50,16 @@ class Bench:
             self.plan,
             self.queue,
             self.health,
-            self.sink.handle,
+            self.deliver,
             max_batch=max_batch,
             max_wait_seconds=0.0,
             tap=self.rows.append,
         )
+
+    def deliver(self, notices: Sequence[Notice]) -> None:
+        self.deliveries.append(notices)
+        for notice in notices:
+            self.sink.handle(notice)
 
     def run(self) -> Bench:
         self.inference.run()
@@ -61,9 +71,9 @@ class Bench:
         return [(event.offset, event.reason) for event in events if event.offset is not None]
 
 
-def patches(loud: str, source: str = "hall") -> list[Item]:
-    """ "..##" is two silent patches, then two loud ones."""
-    return [patch(number, source, loud=sign == "#") for number, sign in enumerate(loud)]
+def chunks(loud: str, source: str = "hall") -> list[Item]:
+    """ "..##" completes two silent patches, then two loud ones."""
+    return [chunk(number, source, loud=sign == "#") for number, sign in enumerate(loud)]
 
 
 def end(at: float, reason: str = "end_of_stream", source: str = "hall") -> StreamEnd:
@@ -71,14 +81,14 @@ def end(at: float, reason: str = "end_of_stream", source: str = "hall") -> Strea
 
 
 def test_scores_become_events_with_the_times_of_their_slots():
-    bench = Bench(*patches(".##."), end(2.5)).run()
+    bench = Bench(*chunks(".##."), end(2.5)).run()
     assert spans(bench.sink) == pytest.approx(np.array([(0.7275, 1.6875)]))
     quiet = [(0.0, 0.7275), (1.6875, 2.5)]
     assert spans(bench.sink, "quiet") == pytest.approx(np.array(quiet))
 
 
 def test_an_event_begins_before_it_ends_and_says_when_it_was_heard():
-    bench = Bench(*patches("#."), end(1.5)).run()
+    bench = Bench(*chunks("#."), end(1.5)).run()
     loud = [notice for notice in bench.sink.events if notice.event.label == "loud"]
     assert [notice.event.offset is None for notice in loud] == [True, False]
     assert [notice.heard_at for notice in loud] == pytest.approx([0.975, 0.48 + 0.975])
@@ -86,26 +96,51 @@ def test_an_event_begins_before_it_ends_and_says_when_it_was_heard():
 
 def test_what_is_active_at_the_end_of_the_stream_ends_with_its_reason():
     for reason in ("end_of_stream", "source_lost", "shutdown"):
-        bench = Bench(*patches("##"), end(1.4, reason)).run()
+        bench = Bench(*chunks("##"), end(1.4, reason)).run()
         assert bench.ends() == [(1.4, reason)]
 
 
-def test_a_dropped_patch_ends_events_as_a_gap():
-    items = [item for k, item in enumerate(patches("#####")) if k != 2]
-    bench = Bench(*items, end(3.0)).run()
+def test_dropped_chunks_end_events_as_a_gap():
+    items = [item for number, item in enumerate(chunks("#######")) if number not in (2, 3)]
+    bench = Bench(*items, end(3.855)).run()
     assert [reason for _, reason in bench.ends()] == ["gap", "end_of_stream"]
-    assert [offset for offset, _ in bench.ends()] == pytest.approx([0.48 + 0.975, 3.0])
+    assert [offset for offset, _ in bench.ends()] == pytest.approx([0.48 + 0.975, 3.855])
     onsets = [onset for onset, _ in spans(bench.sink)]
-    assert onsets == pytest.approx([0.0, 3 * 0.48])  # the new stretch speaks from its first sample
+    # the new stretch speaks from its first sample
+    assert onsets == pytest.approx([0.0, 0.975 + 3 * 0.48])
+    assert bench.engine.batches == [4]  # two before; a window and what is left of it after
+
+
+def test_what_was_dropped_before_the_end_of_the_stream_is_a_gap_too():
+    bench = Bench(*chunks("##"), end(0.975 + 4 * 0.48)).run()
+    ((offset, reason),) = bench.ends()
+    assert offset == pytest.approx(0.48 + 0.975)
+    assert reason == "gap"
+    assert bench.sink.statuses == [("hall", "online"), ("hall", "offline")]
+
+
+def test_what_is_left_at_the_end_of_a_stream_is_a_padded_patch():
+    """Before its end, and not before the next stream."""
+    tail = replace(chunk(1, loud=True), samples=chunk(1, loud=True).samples[:7_000])
+    bench = Bench(*chunks("#"), tail, end(1.4125), *chunks("."), end(0.975)).run()
+    assert bench.ends() == [(1.4125, "end_of_stream")]
+    assert [row.offset for row in bench.rows] == pytest.approx([0.7275, 1.2075, 0.7275])
+
+
+def test_a_stream_that_goes_on_counting_bridges_nothing_either():
+    """The stream before ended with a whole patch, and the next begins at the sample after it."""
+    bench = Bench(*chunks("#"), end(0.975, "source_lost"), chunk(1, loud=True), end(1.455)).run()
+    assert [row.onset for row in bench.rows] == pytest.approx([0.0, 0.975])
+    assert bench.ends() == [(0.975, "source_lost")]  # padding is most of the second's newer half
 
 
 def test_a_stream_that_begins_again_bridges_nothing():
-    bench = Bench(*patches("##"), end(1.4, "source_lost"), *patches("##"), end(1.4)).run()
+    bench = Bench(*chunks("##"), end(1.4, "source_lost"), *chunks("##"), end(1.4)).run()
     assert [reason for _, reason in bench.ends()] == ["source_lost", "end_of_stream"]
 
 
 def test_a_source_that_has_not_ended_is_shut_down_at_its_last_sample():
-    bench = Bench(*patches("##")).run()
+    bench = Bench(*chunks("##")).run()
     ((offset, reason),) = bench.ends()
     assert offset == pytest.approx(0.48 + 0.975)
     assert reason == "shutdown"
@@ -113,7 +148,7 @@ def test_a_source_that_has_not_ended_is_shut_down_at_its_last_sample():
 
 
 def test_sources_do_not_mix():
-    hall, barn = patches("###", "hall"), patches("...", "barn")
+    hall, barn = chunks("###", "hall"), chunks("...", "barn")
     items = [item for pair in zip(hall, barn, strict=True) for item in pair]
     bench = Bench(*items, end(2.0), end(2.0, source="barn")).run()
     loud = [n.event for n in bench.sink.events if n.event.label == "loud"]
@@ -122,7 +157,7 @@ def test_sources_do_not_mix():
 
 
 def test_a_source_is_online_from_its_first_patch_and_told_once():
-    bench = Bench(*patches("...."), end(2.0)).run()
+    bench = Bench(*chunks("...."), end(2.0)).run()
     assert bench.sink.statuses == [("hall", "online"), ("hall", "offline")]
     assert isinstance(bench.sink.notices[0], SourceStatus)
 
@@ -133,52 +168,90 @@ def test_a_source_that_never_came_is_offline_once_with_the_reason():
 
 
 def test_a_source_that_comes_back_is_online_again():
-    items = [*patches("."), end(1.0, "source_lost"), end(2.0, "source_lost"), *patches("."), end(1)]
+    items = [*chunks("."), end(1.0, "source_lost"), end(2.0, "source_lost"), *chunks("."), end(1)]
     statuses = [status for _, status in Bench(*items).run().sink.statuses]
     assert statuses == ["online", "offline", "online", "offline"]
 
 
 def test_each_patch_gives_a_level():
-    bench = Bench(*patches(".#"), end(1.5)).run()
+    bench = Bench(*chunks(".#"), end(1.5)).run()
     assert [(level.dbfs, level.peak_dbfs) for level in bench.sink.levels] == [
         (-120.0, -120.0),
-        (-20.0, -20.0),
+        pytest.approx((-20.0, -20.0), abs=1e-4),
     ]
     assert [level.at for level in bench.sink.levels] == pytest.approx([0.975, 1.455])
 
 
 @pytest.mark.parametrize(("max_batch", "batches"), [(1, [1] * 5), (2, [2, 2, 1]), (16, [5])])
 def test_no_batch_is_larger_than_allowed(max_batch: int, batches: list[int]):
-    bench = Bench(*patches("....."), max_batch=max_batch).run()
+    bench = Bench(*chunks("....."), max_batch=max_batch).run()
     assert bench.engine.batches == batches
     assert bench.health.batch_patches.sum == 5
 
 
 def test_scores_do_not_depend_on_the_batches():
     tables = [
-        [row.scores.tolist() for row in Bench(*patches(".#.##"), max_batch=size).run().rows]
+        [row.scores.tolist() for row in Bench(*chunks(".#.##"), max_batch=size).run().rows]
         for size in (1, 2, 16)
     ]
     assert tables[0] == tables[1] == tables[2]
 
 
+@pytest.mark.parametrize("max_batch", [1, 2, 3, 16])
+def test_the_notices_of_a_source_do_not_depend_on_the_batches(max_batch: int):
+    """Nor does their order: levels, events, ends and all."""
+    hall = [*chunks(".#.", "hall"), end(2.0, "source_lost"), *chunks("##", "hall"), end(1.5)]
+    barn = chunks("##.##.#", "barn")
+    items = [item for pair in zip(hall, barn, strict=True) for item in pair]
+    at_once = Bench(*items, max_batch=1_000).run().sink.notices
+    in_batches = Bench(*items, max_batch=max_batch).run().sink.notices
+    for source in ("hall", "barn"):
+        assert of(in_batches, source) == of(at_once, source)
+    assert {len(at_once), len(in_batches)} == {len(of(at_once, "hall") + of(at_once, "barn"))}
+
+
+def of(notices: list[Notice], source: str) -> list[str]:
+    return [
+        repr(notice)
+        for notice in notices
+        if (notice.event if isinstance(notice, EventNotice) else notice).source == source
+    ]
+
+
+def test_the_notices_of_a_batch_are_delivered_at_once():
+    bench = Bench(*chunks("#.#."), max_batch=2).run()
+    with_notices = [notices for notices in bench.deliveries if notices]
+    assert len(with_notices) == 3  # two batches and the end
+    assert [type(notice) for notice in with_notices[0][:2]] == [SourceStatus, Level]
+    assert sum(isinstance(notice, Level) for notice in with_notices[1]) == 2
+
+
+def test_a_chunk_that_completes_no_patch_needs_no_engine():
+    part = AudioChunk("hall", 0, 0.0, 16_000, np.zeros(WINDOW - 1, np.float32))
+    rest = AudioChunk("hall", WINDOW - 1, 0.0, 16_000, np.zeros(HOP, np.float32))
+    bench = Bench(part, rest, max_batch=1).run()
+    assert bench.engine.batches == [1]
+
+
 def test_only_the_labels_that_are_looked_for_are_seen():
-    bench = Bench(*patches(".#"), end(1.5), plan=make_plan(labels=("quiet",))).run()
+    bench = Bench(*chunks(".#"), end(1.5), plan=make_plan(labels=("quiet",))).run()
     assert {notice.event.label for notice in bench.sink.events} == {"quiet"}
     assert [row.scores.shape for row in bench.rows] == [(1,), (1,)]
     assert bench.rows[0].scores.tolist() == [1.0]
 
 
 def test_the_tap_sees_scores_and_embeddings_as_the_engine_gave_them():
-    row = Bench(*patches("#")).run().rows[0]
+    row = Bench(*chunks("#")).run().rows[0]
+    log_mel = log_mel_patches(chunk(0, loud=True).samples, PARAMS)
     assert row.scores.tolist() == [1.0, 0.0]
     assert row.embedding is not None
-    assert row.embedding.tolist() == pytest.approx([1.0])
-    assert (row.source, row.level_dbfs) == ("hall", -20.0)
+    assert row.embedding.tolist() == pytest.approx([log_mel[0, 48:].mean()], abs=1e-5)
+    assert row.source == "hall"
+    assert row.level_dbfs == pytest.approx(-20.0, abs=1e-4)
 
 
 def test_health_counts_what_was_analysed():
-    bench = Bench(*patches("#.#."), end(2.4)).run()
+    bench = Bench(*chunks("#.#."), end(2.4)).run()
     source = bench.health.sources["hall"]
     assert (source.patches, source.level_dbfs) == (4, -120.0)
     assert source.events.tolist() == [2, 2]
@@ -189,12 +262,12 @@ def test_health_counts_what_was_analysed():
 
 
 def test_health_shows_what_is_active_and_its_smoothed_scores():
-    bench = Bench(*patches("#"))
+    bench = Bench(*chunks("#"))
     source = bench.health.sources["hall"]
     states: list[tuple[list[bool], list[float]]] = []
 
-    def look(notice: object) -> None:
-        if isinstance(notice, EventNotice):
+    def look(notices: Sequence[Notice]) -> None:
+        if any(isinstance(notice, EventNotice) for notice in notices):
             states.append((source.active.tolist(), source.scores.tolist()))
 
     bench.inference = Inference(
@@ -206,7 +279,7 @@ def test_health_shows_what_is_active_and_its_smoothed_scores():
 
 
 def test_scores_that_are_no_numbers_end_it_with_an_error():
-    bench = Bench(*patches("...."), engine=NanEngine(broken_from=2), max_batch=1)
+    bench = Bench(*chunks("...."), engine=NanEngine(broken_from=2), max_batch=1)
     with pytest.raises(EngineError, match="scores that are not finite"):
         bench.run()
     assert len(bench.rows) == 2

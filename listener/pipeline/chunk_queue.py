@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Condition, Lock
 
-from listener.detection.features import Patch
+from listener.detection.audio import AudioChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,15 @@ class StreamEnd:
     detail: str | None = None
 
 
-Item = Patch | StreamEnd
+Item = AudioChunk | StreamEnd
 
 
-class PatchQueue:
-    """Patches and stream ends of all sources, in order within a source.
+class ChunkQueue:
+    """Chunks, each of one patch, and stream ends of all sources, in order within a source.
 
-    Each source may have `capacity` patches waiting. Then either its oldest patch is dropped, or its
-    capture waits (lossless). A getter takes one item of each source in turn, so that none is starved.
+    Each source may have `capacity` chunks waiting. Then either the older half of them is dropped, one
+    hole and not one after every other chunk, or its capture waits (lossless). A getter takes one item
+    of each source in turn, so that none is starved.
     """
 
     def __init__(self, sources: Iterable[str], capacity: int) -> None:
@@ -53,8 +54,8 @@ class PatchQueue:
         """No more will come."""
         return self._closed
 
-    def put(self, item: Item, *, lossless: bool = False) -> bool:
-        """Add an item; False if the source's oldest patch was dropped for it.
+    def put(self, item: Item, *, lossless: bool = False) -> int:
+        """Add an item; how many chunks of the source were dropped for it.
 
         With `lossless`, waits for room instead, until the queue is closed.
         """
@@ -66,18 +67,29 @@ class PatchQueue:
                 self._turns.append(item.source)
             waiting.append(item)
             self._count += 1
-            dropped = len(waiting) > self._capacity and isinstance(item, Patch)
-            if dropped:
-                self._drop_oldest_patch(waiting)
+            dropped = self._drop_older_half(waiting) if self._overflows(waiting) else 0
             if self._count >= self._wanted:
                 self._arrived.notify()
-            return not dropped
+            return dropped
 
-    def _drop_oldest_patch(self, waiting: deque[Item]) -> None:
-        # a stream's end is kept: without it an event would never end
-        oldest = next(i for i, item in enumerate(waiting) if isinstance(item, Patch))
-        del waiting[oldest]
-        self._count -= 1
+    def _overflows(self, waiting: deque[Item]) -> bool:
+        if len(waiting) <= self._capacity:
+            return False
+        return sum(isinstance(item, AudioChunk) for item in waiting) > self._capacity
+
+    def _drop_older_half(self, waiting: deque[Item]) -> int:
+        dropped = (self._capacity + 1) // 2
+        self._count -= dropped
+        ends: list[Item] = []
+        left = dropped
+        while left:
+            item = waiting.popleft()
+            if isinstance(item, StreamEnd):
+                ends.append(item)  # kept: without it an event would never end
+            else:
+                left -= 1
+        waiting.extendleft(reversed(ends))
+        return dropped
 
     def get(self, max_items: int, max_wait_seconds: float, idle_seconds: float) -> list[Item]:
         """Up to `max_items`, gathered for at most `max_wait_seconds` after the first one.

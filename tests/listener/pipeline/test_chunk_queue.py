@@ -1,0 +1,233 @@
+"""The queue between captures and inference: fair, bounded, and never waiting for nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listener.detection.audio import AudioChunk
+from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
+from tests.doubles import DEADLINE_SECONDS
+from tests.listener.pipeline.stages import chunk, number_of
+
+FOREVER = 60.0  # seconds, longer than any test
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def end(source: str = "hall") -> StreamEnd:
+    return StreamEnd(source, 0.0, "end_of_stream")
+
+
+def take(queue: ChunkQueue, count: int = 100) -> list[str]:
+    """Sources and numbers of what waits, e.g. "hall0"; ends are "hall!"."""
+    return [name_of(item) for item in queue.get(count, 0.0, 0.0)]
+
+
+def name_of(item: Item) -> str:
+    number = number_of(item) if isinstance(item, AudioChunk) else "!"
+    return f"{item.source}{number}"
+
+
+def begin(pool: ThreadPoolExecutor, queue: ChunkQueue, item: Item) -> Future[int]:
+    """A lossless put on another thread, which has begun."""
+    entered = threading.Event()
+
+    def put() -> int:
+        entered.set()
+        return queue.put(item, lossless=True)
+
+    future = pool.submit(put)
+    entered.wait(DEADLINE_SECONDS)
+    return future
+
+
+def test_what_goes_in_comes_out_in_order():
+    queue = ChunkQueue(["hall"], 10)
+    for number in range(3):
+        assert queue.put(chunk(number)) == 0
+    queue.put(end())
+    assert len(queue) == 4
+    assert take(queue) == ["hall0", "hall1", "hall2", "hall!"]
+    assert len(queue) == 0
+
+
+def test_sources_take_turns():
+    queue = ChunkQueue(["hall", "barn"], 10)
+    for number in range(3):
+        queue.put(chunk(number))
+    queue.put(chunk(0, "barn"))
+    assert take(queue) == ["hall0", "barn0", "hall1", "hall2"]
+
+
+def test_turns_go_on_where_the_last_batch_stopped():
+    queue = ChunkQueue(["a", "b", "c"], 10)
+    for source in "abc":
+        for number in range(2):
+            queue.put(chunk(number, source))
+    assert take(queue, 2) == ["a0", "b0"]
+    assert take(queue, 2) == ["c0", "a1"]
+    assert take(queue, 2) == ["b1", "c1"]
+
+
+def test_full_it_drops_the_older_half_of_that_source_at_once():
+    queue = ChunkQueue(["hall", "barn"], 4)
+    queue.put(chunk(0, "barn"))
+    assert [queue.put(chunk(number)) for number in range(7)] == [0, 0, 0, 0, 2, 0, 2]
+    assert len(queue) == 4
+    assert take(queue) == ["barn0", "hall4", "hall5", "hall6"]
+    assert len(queue) == 0
+
+
+@given(st.integers(1, 9), st.lists(st.booleans(), max_size=60))
+def test_it_is_bounded_and_loses_only_the_oldest_whatever_comes(capacity: int, chunks: list[bool]):
+    """True is a chunk, False the end of a stream, as of a source that comes and goes."""
+    queue = ChunkQueue(["hall"], capacity)
+    items = [chunk(number) if is_chunk else end() for number, is_chunk in enumerate(chunks)]
+    dropped = 0
+    for item in items:
+        newly = queue.put(item)
+        assert newly in (0, (capacity + 1) // 2)
+        dropped += newly
+    left = queue.get(1_000, 0.0, 0.0)
+    assert sum(isinstance(item, AudioChunk) for item in left) <= capacity
+    oldest = [item for item in items if isinstance(item, AudioChunk)][:dropped]
+    assert left == [item for item in items if not any(item is gone for gone in oldest)]
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 5, 31])
+def test_what_stays_is_one_piece_up_to_the_newest(capacity: int):
+    queue = ChunkQueue(["hall"], capacity)
+    dropped = sum(queue.put(chunk(number)) for number in range(100))
+    assert take(queue) == [f"hall{number}" for number in range(dropped, 100)]
+
+
+def test_the_end_of_a_stream_is_never_dropped():
+    queue = ChunkQueue(["hall"], 2)
+    queue.put(chunk(0))
+    queue.put(end())
+    for number in range(1, 5):
+        queue.put(chunk(number))
+    assert take(queue) == ["hall!", "hall3", "hall4"]
+
+
+def test_the_ends_of_streams_keep_their_order():
+    queue = ChunkQueue(["hall"], 2)
+    lost, again = (StreamEnd("hall", at, "source_lost") for at in (1.0, 2.0))
+    items: list[Item] = [chunk(0), lost, chunk(1), again, chunk(2)]
+    assert [queue.put(item) for item in items] == [0, 0, 0, 0, 1]
+    assert queue.put(chunk(3)) == 1
+    assert [
+        item if item in (lost, again) else name_of(item) for item in queue.get(9, 0.0, 0.0)
+    ] == [
+        lost,
+        again,
+        "hall2",
+        "hall3",
+    ]
+
+
+def test_an_end_finds_room_when_it_is_full_and_drops_nothing():
+    queue = ChunkQueue(["hall"], 2)
+    for item in (chunk(0), chunk(1), end()):
+        assert queue.put(item) == 0
+    assert take(queue) == ["hall0", "hall1", "hall!"]
+
+
+def test_lossless_waits_for_room(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall"], 1)
+    queue.put(chunk(0))
+    waiting = begin(threads, queue, chunk(1))
+    assert not waiting.done()
+    assert take(queue, 1) == ["hall0"]
+    assert waiting.result(DEADLINE_SECONDS) == 0
+    assert take(queue, 1) == ["hall1"]
+
+
+def test_a_full_source_does_not_keep_another_waiting(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall", "barn"], 1)
+    queue.put(chunk(0))
+    waiting = begin(threads, queue, chunk(1))
+    assert begin(threads, queue, chunk(0, "barn")).result(DEADLINE_SECONDS) == 0
+    queue.close()
+    waiting.result(DEADLINE_SECONDS)
+
+
+def test_closing_releases_who_waits_for_room(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall"], 1)
+    queue.put(chunk(0))
+    waiting = begin(threads, queue, chunk(1))
+    queue.close()
+    waiting.result(DEADLINE_SECONDS)
+    assert queue.closed
+
+
+def test_closing_releases_who_waits_for_chunks(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall"], 1)
+    waiting = threads.submit(queue.get, 1, FOREVER, FOREVER)
+    queue.close()
+    assert waiting.result(DEADLINE_SECONDS) == []
+
+
+def test_closed_it_hands_out_what_waits_at_once():
+    queue = ChunkQueue(["hall"], 10)
+    queue.put(chunk(0))
+    queue.close()
+    assert [name_of(item) for item in queue.get(8, FOREVER, FOREVER)] == ["hall0"]
+    assert queue.get(8, FOREVER, FOREVER) == []
+
+
+def test_a_getter_gathers_until_the_batch_is_full(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall"], 10)
+    gathered = threads.submit(queue.get, 3, FOREVER, FOREVER)
+    for number in range(3):
+        queue.put(chunk(number))
+    names = [name_of(item) for item in gathered.result(DEADLINE_SECONDS)]
+    assert names == ["hall0", "hall1", "hall2"]
+
+
+def test_a_getter_gathers_no_longer_than_it_may():
+    queue = ChunkQueue(["hall"], 10)
+    queue.put(chunk(0))
+    assert [name_of(item) for item in queue.get(3, 0.01, FOREVER)] == ["hall0"]
+
+
+def test_a_getter_gives_up_when_nothing_comes():
+    assert ChunkQueue(["hall"], 10).get(3, FOREVER, 0.01) == []
+
+
+def test_more_than_a_batch_stays_for_the_next():
+    queue = ChunkQueue(["hall"], 10)
+    for number in range(5):
+        queue.put(chunk(number))
+    assert [len(take(queue, 2)) for _ in range(3)] == [2, 2, 1]
+
+
+def test_many_producers_lose_nothing_and_keep_their_order(threads: ThreadPoolExecutor):
+    sources = ["a", "b", "c"]
+    queue = ChunkQueue(sources, 2)
+
+    def produce(source: str) -> None:
+        for number in range(200):
+            queue.put(chunk(number, source), lossless=True)
+
+    producers = [threads.submit(produce, source) for source in sources]
+    got: list[str] = []
+    while len(got) < 600:
+        items = queue.get(4, 0.01, DEADLINE_SECONDS)
+        assert items
+        got += [name_of(item) for item in items]
+    for producer in producers:
+        producer.result(DEADLINE_SECONDS)
+    for source in sources:
+        assert [name for name in got if name[0] == source] == [f"{source}{n}" for n in range(200)]
