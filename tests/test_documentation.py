@@ -83,7 +83,9 @@ def test_the_readme_shows_the_topics_of_the_code():
     }
     table = README[README.index("| topic | retained") :]
     table = table[: table.index("\n\n")]
-    documented = {f"{topics.root}/{name}" for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)}
+    documented = {
+        f"{topics.root}/{name}" for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    }
     assert documented == in_code
 
 

@@ -1,25 +1,31 @@
-"""A detection plan for the doubles, and the chunks that captures would put."""
+"""Plans and pipelines for the doubles, and the chunks that captures would put."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from listener.config import BackoffSettings
+from listener.config import BackoffSettings, EngineSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import Patch, PatchStream
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
+from listener.detection.scores import PatchScores
+from listener.engines.engine import Engine
 from listener.health import Health
+from listener.pipeline.capture import SourcePlan
 from listener.pipeline.chunk_queue import Item, StreamEnd
 from listener.pipeline.inference import DetectionPlan
-from tests.doubles import LABELS
+from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.sinks.sink import Sink
+from tests.doubles import LABELS, LoudnessEngine
 from tests.listener.detection.waveforms import RATE_HZ, noise
 
 PARAMS = FeatureParams()
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.5, smoothing_seconds=0.0)
 SMALL_BACKOFF = BackoffSettings(first_seconds=0.001, limit_seconds=0.004)
+FLOW = PipelineSettings(EngineSettings(max_wait_ms=0.0), SMALL_BACKOFF)
 
 WINDOW, HOP = 15_600, 7_680  # samples
 
@@ -59,3 +65,19 @@ def analysed(items: Iterable[Item]) -> list[Patch]:
         for item in items
         for patch in (stream.finish() if isinstance(item, StreamEnd) else stream.push(item))
     ]
+
+
+def make_pipeline(
+    plans: Sequence[SourcePlan],
+    sinks: Mapping[str, Sink],
+    engine: Engine | None = None,
+    settings_: PipelineSettings = FLOW,
+    tap: list[PatchScores] | None = None,
+) -> tuple[Pipeline, Health]:
+    """A pipeline that has not started; `tap` is where its scores go."""
+    health = Health(LABELS, "doubles@1")
+    rows = [] if tap is None else tap
+    pipeline = Pipeline(
+        plans, engine or LoudnessEngine(), make_plan(), sinks, health, settings_, rows.append
+    )
+    return pipeline, health

@@ -24,8 +24,8 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def end(source: str = "hall") -> StreamEnd:
-    return StreamEnd(source, 0.0, "end_of_stream")
+def end(at: float = 0.0) -> StreamEnd:
+    return StreamEnd("hall", at, "end_of_stream")
 
 
 def take(queue: ChunkQueue, count: int = 100) -> list[str]:
@@ -92,7 +92,7 @@ def test_full_it_drops_the_older_half_of_that_source_at_once():
 def test_it_is_bounded_and_loses_only_the_oldest_whatever_comes(capacity: int, chunks: list[bool]):
     """True is a chunk, False the end of a stream, as of a source that comes and goes."""
     queue = ChunkQueue(["hall"], capacity)
-    items = [chunk(number) if is_chunk else end() for number, is_chunk in enumerate(chunks)]
+    items = [chunk(number) if is_chunk else end(number) for number, is_chunk in enumerate(chunks)]
     dropped = 0
     for item in items:
         newly = queue.put(item)
@@ -122,19 +122,12 @@ def test_the_end_of_a_stream_is_never_dropped():
 
 
 def test_the_ends_of_streams_keep_their_order():
-    queue = ChunkQueue(["hall"], 2)
-    lost, again = (StreamEnd("hall", at, "source_lost") for at in (1.0, 2.0))
-    items: list[Item] = [chunk(0), lost, chunk(1), again, chunk(2)]
-    assert [queue.put(item) for item in items] == [0, 0, 0, 0, 1]
-    assert queue.put(chunk(3)) == 1
-    assert [
-        item if item in (lost, again) else name_of(item) for item in queue.get(9, 0.0, 0.0)
-    ] == [
-        lost,
-        again,
-        "hall2",
-        "hall3",
-    ]
+    queue = ChunkQueue(["hall"], 4)
+    items: list[Item] = [chunk(0), end(1.0), end(2.0), *(chunk(number) for number in range(1, 5))]
+    assert [queue.put(item) for item in items] == [0, 0, 0, 0, 0, 0, 2]
+    left = queue.get(9, 0.0, 0.0)
+    assert left[:2] == [end(1.0), end(2.0)]
+    assert [name_of(item) for item in left[2:]] == ["hall2", "hall3", "hall4"]
 
 
 def test_an_end_finds_room_when_it_is_full_and_drops_nothing():

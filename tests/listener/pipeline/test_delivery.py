@@ -43,7 +43,7 @@ def deliver(*notices: Notice, sink: ListSink) -> Health:
 
 @contextmanager
 def running(delivery: Delivery) -> Iterator[threading.Thread]:
-    thread = threading.Thread(target=delivery.run)
+    thread = threading.Thread(target=delivery.run, daemon=True)  # a failed test ends all the same
     thread.start()
     yield thread
     thread.join(DEADLINE_SECONDS)
@@ -152,11 +152,14 @@ def test_more_at_once_than_there_is_room_for_wakes_a_sink_that_sleeps(
     monkeypatch.setattr(module, "_IDLE_SECONDS", 3 * DEADLINE_SECONDS)
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health, lossless=True)
+    many = [level(number) for number in range(1, 2 * CAPACITY)]
+    filler = threading.Thread(target=delivery.put, args=(many,), daemon=True)
     with running(delivery):
         delivery.put([level(0)])
         sink.wait_for(lambda sink: len(sink.notices) == 1)
-        delivery.put([level(number) for number in range(1, 2 * CAPACITY)])
-        sink.wait_for(lambda sink: len(sink.notices) == 2 * CAPACITY)
+        filler.start()
+        filler.join(DEADLINE_SECONDS)
+        assert not filler.is_alive()
         delivery.finish()
     assert sink.notices == [level(number) for number in range(2 * CAPACITY)]
     assert health.sink_drops == {}

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from listener.config import EngineSettings
 from listener.detection.audio import Samples
-from listener.detection.event import SoundEvent
-from listener.detection.features import log_mel_patches
-from listener.detection.hysteresis import detect_events
-from listener.detection.scores import PatchScores, slot_boundaries
-from listener.engines.engine import Engine, EngineError
+from listener.engines.engine import EngineError
 from listener.health import Health
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
-from listener.sinks.sink import Sink
 from tests.doubles import (
-    LABELS,
     ArraySource,
     BrokenSink,
     FedSource,
@@ -31,34 +23,17 @@ from tests.doubles import (
     GatedSink,
     HangingSource,
     ListSink,
-    LoudnessEngine,
     NanEngine,
     Openings,
     spans,
 )
 from tests.listener.detection.waveforms import noise, silence
-from tests.listener.pipeline.stages import PARAMS, POLICY, SMALL_BACKOFF, make_plan
+from tests.listener.pipeline.stages import FLOW, SMALL_BACKOFF, make_pipeline
 
-FLOW = PipelineSettings(EngineSettings(max_wait_ms=0.0), SMALL_BACKOFF)
 TINY_QUEUES = PipelineSettings(EngineSettings(max_wait_ms=0.0, queue_seconds=0.5), SMALL_BACKOFF)
 
 # a thread that fails also prints its traceback; pytest would make that a warning, and so an error
 failing_thread = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
-
-def make_pipeline(
-    plans: list[SourcePlan],
-    sinks: Mapping[str, Sink],
-    engine: Engine | None = None,
-    settings_: PipelineSettings = FLOW,
-    tap: list[PatchScores] | None = None,
-) -> tuple[Pipeline, Health]:
-    health = Health(LABELS, "doubles@1")
-    rows = [] if tap is None else tap
-    pipeline = Pipeline(
-        plans, engine or LoudnessEngine(), make_plan(), sinks, health, settings_, rows.append
-    )
-    return pipeline, health
 
 
 @contextmanager
@@ -112,74 +87,6 @@ def test_every_source_is_analysed_to_its_end():
     ends = {n.event.source: n.event.offset for n in sink.events if n.event.offset is not None}
     assert ends == {f"s{k}": k + 1.0 for k in range(4)}
     assert all(not source.active.any() for source in health.sources.values())
-
-
-class InPieces(ArraySource):
-    """Gives no more than `size` samples at once, however many are asked for."""
-
-    size = 1
-
-    def read(self, seconds: float):
-        return super().read(min(seconds, self.size / self._rate_hz))
-
-
-def in_pieces(samples: Samples, size: int, rate_hz: int = 16_000) -> InPieces:
-    source = InPieces(samples, sample_rate_hz=rate_hz)
-    source.size = size
-    return source
-
-
-def bursts(rate_hz: int) -> Samples:
-    """Eight seconds, each of them loud or silent."""
-    loud = np.random.default_rng(3).random(8) > 0.5
-    parts = [noise(rate_hz, seed=k) if on else np.zeros(rate_hz) for k, on in enumerate(loud)]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def heard(source: ArraySource, max_batch: int, tap: list[PatchScores]) -> list[SoundEvent]:
-    sink = ListSink()
-    plan = SourcePlan("hall", Openings(source), lossless=True, restarts=False)
-    flow = PipelineSettings(EngineSettings(max_batch=max_batch, max_wait_ms=0.0))
-    make_pipeline([plan], {"list": sink}, settings_=flow, tap=tap)[0].run_to_end()
-    return [notice.event for notice in sink.events]
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.sampled_from([8_000, 16_000, 44_100]), st.integers(1, 5_000), st.integers(1, 16))
-def test_events_are_the_same_whatever_the_chunks_and_batches(
-    rate_hz: int, size: int, max_batch: int
-):
-    """Ids and all: the pieces that a live source gives, and the whole."""
-    samples = bursts(rate_hz)
-    whole = heard(ArraySource(samples, sample_rate_hz=rate_hz), max_batch, [])
-    size = max(size, rate_hz // 50)
-    pieces = heard(in_pieces(samples, size, rate_hz), max_batch, [])
-    assert [event.id for event in whole] == [event.id for event in pieces]
-    assert times_of(whole) == pytest.approx(times_of(pieces), abs=1e-6)
-    assert whole
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(100, 100_000), st.integers(1, 8 * 16_000), st.integers(1, 16))
-def test_scores_and_events_are_those_of_the_offline_path(size: int, count: int, max_batch: int):
-    """Whatever the chunks and the length: whole patches, a rest, or a single sample."""
-    samples, rows = bursts(16_000)[:count], list[PatchScores]()
-    live = [e for e in heard(in_pieces(samples, size), max_batch, rows) if e.offset is not None]
-    scores, _ = LoudnessEngine().infer(log_mel_patches(samples, PARAMS))
-    boundaries = slot_boundaries(len(scores), count / 16_000, PARAMS)
-    offline = detect_events(scores, boundaries, dict.fromkeys(LABELS, POLICY), 0.48)
-    assert np.array([row.scores for row in rows]) == pytest.approx(scores, abs=1e-5)
-    assert [row.onset for row in rows] == pytest.approx(boundaries[:-1])
-    # live, the last slot does not know yet that it is the last, and that it speaks for the rest, too
-    assert [row.offset for row in rows[:-1]] == pytest.approx(boundaries[1:-1])
-    live.sort(key=lambda event: (event.onset, event.label))
-    assert [(e.label, e.reason) for e in live] == [(e.label, e.reason) for e in offline]
-    assert times_of(live) == pytest.approx(times_of(offline))
-    assert [e.mean_score for e in live] == pytest.approx([e.mean_score for e in offline], abs=1e-5)
-
-
-def times_of(events: list[SoundEvent]) -> list[float]:
-    return [time for event in events for time in (event.onset, event.offset or 0.0)]
 
 
 def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice():
