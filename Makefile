@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
 
 .PHONY: help demo test check format bench constraints clean
@@ -10,22 +11,20 @@ INSTALLED := $(VENV)/.installed
 help:  ## Say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+PIP_INSTALL = $(PYTHON) -m venv $(VENV) && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# The demo needs little: no TensorFlow, no model to download.
+$(DEMO): pyproject.toml constraints.txt
+	$(PIP_INSTALL) '.[broker]'
 	touch $@
 
-# The demo's bundle: EARSHOT_BUNDLE if set, else YAMNet's, made once from a local copy of the model if
-# there is one beside the project, else from TF Hub.
-SHARED := $(or $(EARSHOT_SHARED),../shared)
-HANDLE := $(wildcard $(SHARED)/models/yamnet)
-BUNDLE := $(or $(EARSHOT_BUNDLE),models/yamnet)
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PIP_INSTALL) '.[dev]'
+	touch $@ $(DEMO)
 
-models/yamnet: $(INSTALLED)
-	$(BIN)/trainer backbone $(HANDLE) --out $@
-
-demo: $(INSTALLED) $(BUNDLE)  ## Hear a generated soundscape: real pipeline, real broker, no microphone
-	$(BIN)/listener demo --bundle $(BUNDLE)
+demo: $(DEMO)  ## Hear a generated soundscape: real pipeline, real broker, no microphone
+	$(BIN)/listener demo
 
 test: $(INSTALLED)  ## Run the tests
 	$(BIN)/pytest

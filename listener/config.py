@@ -87,7 +87,7 @@ class EngineSettings(Settings):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 10.0
-    queue_seconds: Seconds = 15.0  # a source may be behind before the older half of its patches is dropped
+    queue_seconds: Seconds = 15.0  # so far behind, a source loses the older half of its patches
 
 
 class PolicySettings(Settings):

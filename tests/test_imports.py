@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
     {"listener.sinks", "listener.sources", "listener.engines"},
     {"listener.mqtt"},
     {"listener.config", "listener.health", "listener.service"},
-    {"listener.exit_codes", "listener.logs", "listener.soundscape"},
+    {"listener.exit_codes", "listener.logs", "listener.soundscape", "listener.starter"},
     {"listener.detection"},
     {"listener"},  # its version
 ]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from listener.detection.bundle import Bundle, Manifest
 from listener.detection.params import FeatureParams
@@ -17,7 +15,8 @@ from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export import check_target, export_bundle
 from trainer.labels import make_labels
-from trainer.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
+from trainer.model.handles import resolve_handle
+from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
 
 log = logging.getLogger(__name__)
 
@@ -72,34 +71,6 @@ def make_backbone_bundle(
         _card(handle, model, features, storage),
         storage,
     )
-
-
-def resolve_handle(handle: str) -> Path:
-    """The directory of a SavedModel: the handle itself, or what TF Hub downloads for a URL.
-
-    Raises:
-        BackboneError: neither a directory nor a URL that TF Hub can resolve.
-    """
-    if Path(handle).is_dir():
-        return Path(handle)
-    if "://" not in handle:
-        raise BackboneError(f"{handle}: expected a SavedModel directory or a TF Hub URL")
-    log.info("resolving %s", handle)
-    return Path(_resolve_with_hub(handle))
-
-
-def _resolve_with_hub(handle: str) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # tensorflow-hub 0.16.1 imports the deprecated pkg_resources
-        import tensorflow_hub  # noqa: PLC0415 - needed only here, and only for a URL
-    try:
-        path: str = tensorflow_hub.resolve(handle)
-    # no connection and a wrong archive are OSErrors; the others are schemes that are not supported
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise BackboneError(f"{handle}: TF Hub cannot resolve it: {error}") from error
-    return path
 
 
 def _read_classes(saved_model: Path, model: keras.Model) -> list[AudioSetClass]:

@@ -17,3 +17,11 @@ class TargetError(ValueError):
 
 class ParityError(Exception):
     """The exported model does not give the scores of the model it was made from."""
+
+
+class DataError(ValueError):
+    """Audio, labels or folds that cannot be learnt from, or a cache that cannot be kept."""
+
+
+class FitError(ValueError):
+    """The training has nothing to learn from, or went astray."""

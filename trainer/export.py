@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -42,10 +43,13 @@ def export_bundle(
     manifest: Manifest,
     card: str,
     storage: Storage = "float32",
+    *,
+    with_saved_model: bool = True,
 ) -> Bundle:
     """Write the bundle, whole or not at all; a bundle that was at `path` is replaced.
 
-    `model` takes patches (B, 96, 64) and gives a dict of scores (B, K) and embeddings (B, D).
+    `model` takes patches (B, 96, 64) and gives a dict of scores (B, K) and embeddings (B, D). A bundle
+    `with_saved_model` False is small and runs on LiteRT only.
 
     Raises:
         TargetError: `path` holds something else or cannot be written.
@@ -59,6 +63,8 @@ def export_bundle(
         golden = make_golden(model, manifest.features)
         _write_golden(contents, golden)
         _write_model(contents, model, manifest.features, storage)
+        if not with_saved_model:
+            shutil.rmtree(contents / SAVED_MODEL_DIR)
         (contents / CARD_FILE).write_text(card, encoding="utf-8")
         difference = _check(Bundle(contents, manifest), golden, storage)
         made = {"storage": storage, "tflite_score_difference": difference}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,21 +22,38 @@ from rich.table import Table
 from listener.commands.embedded_broker import EmbeddedBroker
 from listener.config import Config, ConfigError, parse_config
 from listener.daemon import Station
+from listener.detection.bundle import read_bundle
 from listener.exit_codes import ExitCode
 from listener.soundscape import (
     SAMPLE_RATE_HZ,
+    Generator,
     PlacedSound,
     Scene,
     busy_signal,
     mix_scene,
     pink_noise,
+    reversing_beeper,
     smoke_alarm,
+    yelp,
 )
+from listener.starter import starter_bundle_path
 
 _SCENE_SECONDS = 28.0
 _PATIENCE_SECONDS = 15.0  # after the end of the scene
 _REFRESH_SECONDS = 0.25
 _LEAST_OVERLAP_SECONDS = 1.0
+
+# When something sounds, and what it may be: labels of the starter bundle, then of YAMNet
+_SLOTS = ((3.0, 9.0), (12.0, 17.0), (20.0, 25.0))
+_SOUNDS: dict[str, Generator] = {
+    "smoke_alarm": smoke_alarm,
+    "siren": yelp,
+    "telephone": busy_signal,
+    "reversing_beeper": reversing_beeper,
+    "smoke_detector_smoke_alarm": smoke_alarm,
+    "busy_signal": busy_signal,
+    "pink_noise": pink_noise,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +74,14 @@ class HeardEvent:
 def run_demo(bundle: Path | None) -> ExitCode:
     """Play the scene; DONE when every expected event arrived, else FAILED.
 
+    `bundle` None is the starter bundle.
+
     Raises:
-        ConfigError: no bundle, or amqtt is not installed.
+        ConfigError: no sound of the demo is a label of the bundle, or amqtt is not installed.
         BundleError, EngineError: what they say.
     """
-    if bundle is None:
-        raise ConfigError("expected a bundle: give --bundle or EARSHOT_BUNDLE")
-    scene = make_demo_scene()
+    bundle = bundle or starter_bundle_path()
+    scene = make_demo_scene(read_bundle(bundle).labels)
     with (
         tempfile.TemporaryDirectory(prefix="earshot-demo-") as directory,
         EmbeddedBroker() as broker,
@@ -74,12 +92,18 @@ def run_demo(bundle: Path | None) -> ExitCode:
         return _play(config, scene)
 
 
-def make_demo_scene() -> Scene:
-    """Half a minute with three sounds that YAMNet knows, by the names of its labels."""
+def make_demo_scene(labels: Collection[str]) -> Scene:
+    """Half a minute with up to three sounds that a bundle with these labels knows.
+
+    Raises:
+        ConfigError: it knows none of them.
+    """
+    known = [label for label in _SOUNDS if label in labels]
+    if not known:
+        raise ConfigError(f"bundle: expected one of the labels {', '.join(_SOUNDS)}, it has none")
     sounds = [
-        (PlacedSound("smoke_detector_smoke_alarm", 3.0, 9.0), smoke_alarm),
-        (PlacedSound("busy_signal", 12.0, 17.0), busy_signal),
-        (PlacedSound("pink_noise", 20.0, 25.0), pink_noise),
+        (PlacedSound(label, onset, offset), _SOUNDS[label])
+        for label, (onset, offset) in zip(known, _SLOTS, strict=False)
     ]
     return mix_scene(sounds, _SCENE_SECONDS, snr_db=30.0)
 

@@ -38,7 +38,7 @@ def test_names_with_the_same_slug_are_numbered():
 
 
 def test_all_521_audioset_classes_have_a_slug_of_their_own(shared: Path):
-    from trainer.yamnet import read_class_map  # noqa: PLC0415 - imports TensorFlow
+    from trainer.model.yamnet import read_class_map  # noqa: PLC0415 - imports TensorFlow
 
     names = [entry.name for entry in read_class_map(shared / "models" / "yamnet")]
     labels = make_labels(names)

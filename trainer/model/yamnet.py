@@ -107,6 +107,25 @@ def load_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
     return model
 
 
+def load_yamnet_embedder(saved_model: Path, params: FeatureParams) -> keras.Model:
+    """The same without its classes: patches (B, 96, 64) -> embeddings (B, 1024).
+
+    Raises:
+        BackboneError: the checkpoint holds other variables than YAMNet's.
+    """
+    whole = load_yamnet(saved_model, params)
+    return keras.Model(whole.input, whole.output["embeddings"], name="yamnet")
+
+
+def holds_yamnet(saved_model: Path) -> bool:
+    """Whether the directory's variables have the names of YAMNet's.
+
+    Raises:
+        BackboneError: it has no variables at all.
+    """
+    return bool(_read_variables(saved_model))
+
+
 def _read_variables(saved_model: Path) -> dict[int, dict[str, np.ndarray]]:
     try:
         checkpoint = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))

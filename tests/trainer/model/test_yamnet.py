@@ -18,7 +18,7 @@ from listener.detection.params import FeatureParams
 from listener.engines.litert import LiteRTEngine
 from tests.shared import read_esc10, read_waveform
 from trainer.errors import BackboneError
-from trainer.yamnet import load_yamnet, read_class_map
+from trainer.model.yamnet import load_yamnet, read_class_map
 
 TOLERANCE = 1e-4
 RATE_HZ = 16_000

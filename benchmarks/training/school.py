@@ -1,0 +1,87 @@
+"""What all of these measurements share: ESC-10 embedded, heads trained as `trainer fit` does, accuracy."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from benchmarks.materials import find_materials
+from trainer.config import EMBEDDING_CACHE
+from trainer.data.cache import EmbeddingCache
+from trainer.data.clips import ClipTable
+from trainer.data.embedded import EmbeddedTable
+from trainer.data.embedding import embed_table
+from trainer.data.formats import read_clips
+from trainer.data.patches import PatchSource
+from trainer.data.preparation import Preparation
+from trainer.model.backbones import Backbone, open_backbone
+from trainer.model.history import OnEpoch
+from trainer.model.judge import accuracy
+from trainer.model.scoring import score_clips
+from trainer.teaching.lesson import Lesson
+from trainer.teaching.material import Material, gather
+from trainer.teaching.teach import Taught, split, teach
+
+FOLDS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A backbone, its cache, ESC-10, and the lesson, which is the default of `trainer fit`."""
+
+    backbone: Backbone
+    cache: EmbeddingCache
+    table: ClipTable
+    lesson: Lesson
+
+    def gather(self, table: ClipTable | None = None) -> Material:
+        """A table's material; without one that of all of ESC-10."""
+        return gather(table or self.table, self.backbone, self.cache, self.lesson, _unseen)
+
+    def embed(self, preparation: Preparation) -> EmbeddedTable:
+        """ESC-10 changed in some way, to be tested on."""
+        return embed_table(self.table, self.backbone, self.cache, preparation)
+
+    def teach(self, material: Material, folds: tuple[int, ...], validation: int | None) -> Taught:
+        """As `trainer fit` does with these folds."""
+        return teach(split(material, folds, validation), self.backbone, self.lesson, quietly)
+
+
+def open_school(lesson: Lesson | None = None) -> School:
+    """YAMNet and ESC-10 of the shared folder; embeddings are kept where `trainer fit` keeps them.
+
+    Raises:
+        MaterialsError: they are not there.
+    """
+    materials = find_materials()
+    return School(
+        open_backbone(str(materials.yamnet)),
+        EmbeddingCache(EMBEDDING_CACHE),
+        read_clips([materials.recordings[0].parent.parent]),
+        lesson or Lesson(),
+    )
+
+
+def clip_accuracy(taught: Taught, source: PatchSource) -> float:
+    """The share of clips of embeddings whose highest mean score is their label's."""
+    size = len(taught.moments.mean)
+    embeddings = keras.Input((size,), name="embeddings")
+    net = keras.Model(embeddings, keras.layers.Identity()(embeddings))
+    network = taught.network_on(net)
+    scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
+    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
+    return accuracy(scores, np.array(targets, np.float32))
+
+
+@contextlib.contextmanager
+def quietly(_what: str, _epochs: int) -> Iterator[OnEpoch]:
+    """No bar for each of many trainings."""
+    yield lambda _epoch: None
+
+
+def _unseen(_what: str) -> Callable[[int, int], None]:
+    return lambda _done, _total: None

@@ -1,0 +1,14 @@
+"""The small bundle that ships with the package, so that a first run needs no download.
+
+It is made by `trainer starter`; its card.md says from what, how well it does, and whom it owes.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def starter_bundle_path() -> Path:
+    """The directory of the starter bundle."""
+    return Path(str(files(__name__) / "bundle"))

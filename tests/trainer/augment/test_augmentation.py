@@ -1,0 +1,68 @@
+"""A varied copy follows from its strengths and its seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer.augment.augmentation import Augmentation, augment
+
+RATE_HZ = 16_000
+CLIP = np.random.default_rng(0).normal(0.0, 0.1, RATE_HZ).astype(np.float32)
+NOTHING = Augmentation(gain_db=(0.0, 0.0), noise_chance=0.0)
+EVERYTHING = Augmentation(
+    shift_seconds=0.2, pitch_chance=1.0, speed_chance=1.0, reverb_chance=1.0, noise_chance=1.0
+)
+
+
+def vary(augmentation: Augmentation, seed: int = 0, backgrounds=()):
+    return augment(CLIP, augmentation, RATE_HZ, np.random.default_rng(seed), backgrounds)
+
+
+def test_no_strength_changes_nothing():
+    np.testing.assert_array_equal(vary(NOTHING), CLIP)
+
+
+def test_the_same_seed_gives_the_same_copy_and_another_another():
+    np.testing.assert_array_equal(vary(EVERYTHING, 1), vary(EVERYTHING, 1))
+    assert not np.array_equal(vary(EVERYTHING, 1)[:100], vary(EVERYTHING, 2)[:100])
+
+
+def test_all_at_once_stays_finite_float32():
+    copy = vary(EVERYTHING)
+    assert copy.dtype == np.float32
+    assert np.isfinite(copy).all()
+    assert RATE_HZ / 1.1 - 1 <= len(copy) <= RATE_HZ / 0.9 + 1
+
+
+def test_only_speed_changes_the_length():
+    assert len(vary(Augmentation(pitch_chance=1.0, reverb_chance=1.0))) == RATE_HZ
+
+
+def test_a_fixed_gain_is_that_gain():
+    louder = vary(Augmentation(gain_db=(20.0, 20.0), noise_chance=0.0))
+    np.testing.assert_allclose(louder, 10 * CLIP, rtol=1e-5)
+
+
+def test_given_backgrounds_are_mixed_in():
+    augmentation = Augmentation(gain_db=(0, 0), background_chance=1.0, snr_db=(0.0, 0.0))
+    added = vary(augmentation, backgrounds=[np.ones(10, np.float32)]) - CLIP
+    np.testing.assert_allclose(added, added[0], rtol=1e-3)
+    assert added[0] ** 2 == pytest.approx(np.mean(CLIP**2), rel=1e-3)
+
+
+def test_no_samples_stay_none():
+    none = augment(CLIP[:0], EVERYTHING, RATE_HZ, np.random.default_rng(0))
+    assert len(none) == 0
+
+
+@pytest.mark.parametrize(
+    ("strengths", "message"),
+    [
+        ({"noise_chance": 1.5}, r"noise_chance: expected a chance in \[0, 1\], got 1.5"),
+        ({"snr_db": (5.0, 0.0)}, r"snr_db: expected least <= most"),
+    ],
+)
+def test_impossible_strengths_are_refused(strengths, message: str):
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**strengths)

@@ -1,0 +1,80 @@
+"""Tables of spans, with commas or tabs, with and without column names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from listener.detection.clip import LabelSpan
+from tests.trainer.data.doubles import write_tone
+from trainer.data.background import BACKGROUND
+from trainer.data.formats import read_clips
+from trainer.errors import DataError
+
+BARK, MEOW = LabelSpan("bark", 0.1, 0.5), LabelSpan("meow", 0.6, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("spans.csv", "filename,onset,offset,label\na.wav,0.1,0.5,bark\na.wav,0.6,0.9,meow\n"),
+        (
+            "spans.tsv",
+            "filename\tonset\toffset\tevent_label\na.wav\t0.1\t0.5\tbark\na.wav\t0.6\t0.9\tmeow\n",
+        ),
+        ("spans.txt", "a.wav\t0.1\t0.5\tbark\na.wav\t0.6\t0.9\tmeow\n"),
+    ],
+)
+def test_every_spelling_gives_the_same_clip(tmp_path: Path, name: str, text: str):
+    write_tone(tmp_path / "audio" / "a.wav")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    table = read_clips([tmp_path / name])
+    assert table.classes == ("bark", "meow")
+    assert [clip.spans for clip in table.clips] == [(BARK, MEOW)]
+
+
+def test_a_folder_with_one_table_may_be_named(tmp_path: Path):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "spans.csv").write_text("filename,onset,offset,label\na.wav,0.1,0.5,bark\n")
+    assert read_clips([tmp_path]).clips[0].spans == (BARK,)
+
+
+def test_two_tables_in_a_folder_are_ambiguous(tmp_path: Path):
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text("filename,onset,offset,label\na.wav,0.1,0.5,bark\n")
+    with pytest.raises(DataError, match=r"found one.csv, two.csv: name the one"):
+        read_clips([tmp_path])
+
+
+def test_a_file_without_spans_is_background(tmp_path: Path):
+    for name in ("a.wav", "b.wav"):
+        write_tone(tmp_path / name)
+    rows = "filename\tonset\toffset\tevent_label\na.wav\t0.1\t0.5\tbark\nb.wav\t\t\t\n"
+    (tmp_path / "spans.tsv").write_text(rows)
+    table = read_clips([tmp_path])
+    assert [clip.labels for clip in table.clips] == [{"bark"}, {BACKGROUND}]
+
+
+def test_a_fold_that_is_given_is_kept(tmp_path: Path):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "s.csv").write_text("filename,onset,offset,label,fold\na.wav,0.1,0.5,bark,4\n")
+    assert read_clips([tmp_path]).clips[0].fold == 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.wav,x,0.5,bark,1\n", "s.csv:2: onset: expected a number, got 'x'"),
+        ("a.wav,0.5,0.1,bark,1\n", "s.csv:2: expected 0 <= onset < offset"),
+        ("a.wav,0.1,0.5,,1\n", "s.csv:2: label: expected the name of a class"),
+        (",0.1,0.5,bark,1\n", "s.csv:2: filename: expected the name of a file"),
+        ("a.wav,0.1,0.5,bark,x\n", "s.csv:2: fold: expected a whole number"),
+        ("a.wav,0.1,0.5,bark,1\na.wav,0.6,0.7,bark,2\n", "s.csv:3: a.wav: expected fold 1, got 2"),
+    ],
+)
+def test_a_malformed_row_is_refused(tmp_path: Path, rows: str, message: str):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "s.csv").write_text("filename,onset,offset,label,fold\n" + rows)
+    with pytest.raises(DataError, match=message):
+        read_clips([tmp_path])

@@ -1,0 +1,49 @@
+"""Calibrated policies in a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from listener.detection.bundle import Bundle, BundleError, read_bundle
+from listener.detection.policy import LabelPolicy
+from trainer.evaluation.bundle_policies import write_policies
+from trainer.evaluation.calibration import Calibration, LabelFinding
+from trainer.evaluation.poisson import AlarmRate
+
+
+def calibration(bundle: Bundle) -> Calibration:
+    policies = dict.fromkeys(bundle.labels, LabelPolicy(0.8, 0.4))
+    rate = AlarmRate(1, 2.0)
+    findings = tuple(LabelFinding(label, p, None, rate) for label, p in policies.items())
+    return Calibration(policies, findings, 1.0, rate)
+
+
+def test_policies_go_into_a_bundle_of_the_next_version(tones_bundle: Bundle, tmp_path: Path):
+    out = tmp_path / "calibrated"
+    write_policies(tones_bundle, calibration(tones_bundle), out)
+    found = read_bundle(out)
+    assert found.id == "tones@2"
+    assert set(found.manifest.policies.values()) == {LabelPolicy(0.8, 0.4)}
+    assert found.manifest.files == tones_bundle.manifest.files
+    assert found.manifest.provenance["data"] == "none: its weights are set by hand"
+    told = found.manifest.provenance["calibration"]
+    assert told["false_alarms_per_day"] == 1.0
+    assert told["ambient"]["at_most_per_day"] == pytest.approx(56.9, abs=0.1)
+    assert len(told["remarks"]) == 4
+
+
+def test_a_bundle_in_its_own_place(tones_bundle: Bundle, tmp_path: Path):
+    first = write_policies(tones_bundle, calibration(tones_bundle), tmp_path / "bundle")
+    second = write_policies(first, replace(calibration(first), false_alarms_per_day=9.0))
+    assert second.path == first.path
+    assert read_bundle(first.path).id == "tones@3"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_something_else_is_not_overwritten(tones_bundle: Bundle, tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(BundleError, match="found something else"):
+        write_policies(tones_bundle, calibration(tones_bundle), tmp_path / "photos")

@@ -1,0 +1,124 @@
+"""The search finds the policy that a person would."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listener.detection.clip import LabelSpan
+from trainer.evaluation.collar import collar_counts
+from trainer.evaluation.counts import Counts
+from trainer.evaluation.operating_points import Grid, allowed_alarms, best_point, overlap_counts
+from trainer.evaluation.spans import ScoredFile, overlaps
+from trainer.evaluation.tracks import Track, find_events, make_track
+
+HOP_SECONDS = 0.5
+SMALL = Grid(
+    smoothing_seconds=(0.0, 1.5),
+    on_thresholds=(0.1, 0.3, 0.5, 0.7, 0.9),
+    off_shares=(1.0, 0.5),
+    min_duration_seconds=(0.0, 1.0),
+    max_gap_seconds=(0.0, 1.0),
+)
+
+
+Pairs = list[tuple[float, float]]
+pairs = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 6)), max_size=6).map(
+    lambda drawn: sorted((float(onset), float(onset + length)) for onset, length in drawn)
+)
+
+
+def make(digits: str, *truth: tuple[float, float]) -> Track:
+    """Scores in tenths, one digit a slot of half a second, over and over for an hour if no truth."""
+    spans = tuple(LabelSpan("dog", onset, offset) for onset, offset in truth)
+    scores = np.array([[int(digit) / 10] for digit in digits], np.float32)
+    boundaries = np.arange(len(scores) + 1, dtype=np.float64) * HOP_SECONDS
+    return make_track([ScoredFile("x", scores, boundaries, spans)], 0, "dog")
+
+
+def hour_of(digits: str) -> Track:
+    return make(digits * (7200 // len(digits)))
+
+
+def intervals(*pairs: tuple[float, float]):
+    return np.array(pairs, np.float64).reshape(-1, 2)
+
+
+def test_events_meet_truth_or_not():
+    found = intervals((0.0, 1.0), (1.5, 2.0), (5.0, 6.0))
+    assert overlap_counts(found, intervals((0.5, 1.8), (8.0, 9.0))) == Counts(1, 1, 1)
+    assert overlap_counts(intervals((0.0, 1.0)), intervals((1.0, 2.0))) == Counts(0, 1, 1)
+    assert overlap_counts(intervals(), intervals((1.0, 2.0))) == Counts(0, 0, 1)
+
+
+@given(pairs, pairs)
+def test_events_meet_truth_as_a_table_of_all_pairs_says(found: Pairs, truth: Pairs):
+    meet = overlaps(intervals(*found), intervals(*truth)) > 0
+    hits, right = int(meet.any(axis=0).sum()), int(meet.any(axis=1).sum())
+    wanted = Counts(hits, len(found) - right, len(truth) - hits)
+    assert overlap_counts(intervals(*found), intervals(*truth)) == wanted
+
+
+def test_the_threshold_lies_between_the_sound_and_the_others():
+    track = make("0044000088000044", (4.0, 5.0))
+    point = best_point(track, None, 1.0, HOP_SECONDS, grid=SMALL)
+    assert point.counts == Counts(1, 0, 0)
+    assert 0.4 < point.policy.on_threshold <= 0.8
+    assert (point.ambient, point.within_budget) == (None, True)
+
+
+def test_a_lone_high_slot_calls_for_a_median():
+    track = make("00900000" + "0088880000" + "009000", (5.0, 7.0))
+    point = best_point(track, None, 1.0, HOP_SECONDS, grid=SMALL)
+    assert point.counts == Counts(1, 0, 0)
+    assert point.policy.smoothing_seconds == 1.5 or point.policy.min_duration_seconds == 1.0
+
+
+def test_a_pause_calls_for_a_gap():
+    track = make("008808800000", (1.0, 3.5))
+    exact = partial(collar_counts, collar_seconds=0.2)
+    point = best_point(track, None, 1.0, HOP_SECONDS, judge=exact, grid=SMALL)
+    assert point.counts == Counts(1, 0, 0)
+    found = find_events(track, point.policy, HOP_SECONDS)
+    assert found.tolist() == [[1.0, 3.5]]
+
+
+def test_the_budget_raises_the_threshold():
+    """0.6 would find both sounds, but ambient audio reaches 0.7 twice an hour."""
+    track = make("0066000099", (1.0, 2.0), (4.0, 5.0))
+    ambient = hour_of("7" + "0" * 3599)
+    free = best_point(track, ambient, 24 * 2, HOP_SECONDS, grid=SMALL)
+    assert (free.counts, free.within_budget) == (Counts(2, 0, 0), True)
+    strict = best_point(track, ambient, 24.0, HOP_SECONDS, grid=SMALL)
+    assert strict.within_budget
+    assert strict.ambient is not None
+    assert strict.ambient.alarms == 0
+
+
+def test_where_no_policy_keeps_to_the_budget_it_is_the_one_with_the_fewest_alarms():
+    ambient = hour_of("9" * 10 + "0" * 10)
+    track = make("0000999900", (2.0, 4.0))
+    point = best_point(track, ambient, 1.0, HOP_SECONDS, grid=SMALL)
+    assert not point.within_budget
+    assert point.ambient is not None
+    assert point.ambient.alarms == 360
+
+
+def test_recall_alone_takes_what_f1_does_not():
+    """The second sound is found only where others raise four false alarms."""
+    track = make("0099" + "0000" + "0033" + "0000" + "0044000000" * 4, (1.0, 2.0), (5.0, 6.0))
+    f1 = best_point(track, None, 1.0, HOP_SECONDS, grid=SMALL)
+    recall = best_point(track, None, 1.0, HOP_SECONDS, grid=SMALL, objective="recall")
+    assert (f1.counts.hits, f1.counts.false_alarms) == (1, 0)
+    assert (recall.counts.hits, recall.counts.false_alarms) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("per_day", "hours", "alarms"), [(1.0, 23.9, 0), (1.0, 24.0, 1), (2.4, 1.0, 0), (48.0, 1.0, 2)]
+)
+def test_alarms_that_a_budget_allows(per_day: float, hours: float, alarms: int):
+    assert allowed_alarms(per_day, hours) == alarms

@@ -1,0 +1,96 @@
+"""Training finds what is there, stops in time, keeps the best weights, and repeats itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from tests.trainer.model.examples import CLASSES, OneBatch, make_source
+from trainer.errors import FitError
+from trainer.model.fit import Fitted, fit
+from trainer.model.history import Epoch
+from trainer.model.moments import Moments
+from trainer.model.network import build_head
+from trainer.model.settings import FitSettings, HeadShape
+
+SOURCE = make_source(["a", "b", "c"])
+SETTINGS = FitSettings(learning_rate=0.1, weight_decay=0.0, max_epochs=30, patience=30)
+MOMENTS = Moments(np.zeros(3, np.float32), np.ones(3, np.float32), 6)
+
+
+def train(settings: FitSettings, source=SOURCE, validation=SOURCE, **options) -> Fitted:
+    keras.utils.set_random_seed(settings.seed)
+    head = build_head(MOMENTS, len(CLASSES), settings.head)
+    return fit(head, OneBatch(source), validation, settings, **options)
+
+
+def test_what_can_be_told_apart_is_learnt():
+    history = train(SETTINGS).history
+    assert history.best.accuracy == 1.0
+    assert history.epochs[-1].loss < 0.2 * history.epochs[0].loss
+
+
+def test_several_labels_a_clip_are_learnt_as_independent_scores():
+    source = make_source(["a", "b", "a,b", ""])
+    fitted = train(replace(SETTINGS, activation="sigmoid"), source, source)
+    logits = fitted.network(np.stack([each.inputs[0] for each in source.patches]))
+    expected = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(np.asarray(logits) > 0, expected)
+
+
+@pytest.mark.parametrize("head", [HeadShape(), HeadShape(hidden=4, dropout=0.5)])
+def test_the_same_seed_gives_the_same_weights(head: HeadShape):
+    settings = replace(SETTINGS, head=head, max_epochs=3, mixup_alpha=0.4)
+    first, second = (train(settings).network.get_weights() for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_training_stops_when_it_only_gets_worse_and_gives_the_best_weights_back():
+    """Validation has every label wrong: each epoch is worse than the one before."""
+    wrong = make_source(["b", "c", "a"])
+    wrong = replace(wrong, patches=SOURCE.patches)
+    fitted = train(replace(SETTINGS, patience=3), validation=wrong)
+    assert len(fitted.history.epochs) == 4
+    assert fitted.history.best.number == 1
+    one_epoch = train(replace(SETTINGS, stop_after=1), validation=wrong)
+    for best, first in zip(
+        fitted.network.get_weights(), one_epoch.network.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(best, first)
+
+
+def test_without_validation_it_goes_on_to_the_end():
+    assert (
+        len(train(replace(SETTINGS, max_epochs=5, patience=1), validation=None).history.epochs) == 5
+    )
+
+
+def test_each_epoch_is_shown():
+    shown: list[Epoch] = []
+    history = train(replace(SETTINGS, max_epochs=3), on_epoch=shown.append).history
+    assert tuple(shown) == history.epochs
+
+
+def test_weight_decay_keeps_weights_small():
+    free, held = (
+        np.abs(train(replace(SETTINGS, weight_decay=decay)).network.get_weights()[0]).max()
+        for decay in (0.0, 1.0)
+    )
+    assert held < 0.3 * free
+
+
+def test_nothing_to_learn_from_is_refused():
+    with pytest.raises(FitError, match="expected patches to learn from, got none"):
+        fit(build_head(MOMENTS, 3, HeadShape()), [], None, SETTINGS)
+
+
+def test_a_loss_that_is_not_a_number_is_refused():
+    source = replace(
+        SOURCE, patches=tuple(replace(p, inputs=p.inputs * np.nan) for p in SOURCE.patches)
+    )
+    with pytest.raises(FitError, match="epoch 1: the loss is nan: try a lower learning rate"):
+        train(SETTINGS, source, None)

@@ -1,0 +1,26 @@
+"""Mean and deviation over batches are those over all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer.model.moments import LEAST_DEVIATION, measure_moments
+
+
+def test_batches_give_what_the_whole_gives():
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (100, 4)).astype(np.float32)
+    moments = measure_moments(np.split(rows, [7, 50]))
+    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(moments.deviation, rows.std(axis=0), rtol=1e-4)
+    assert moments.count == 100
+
+
+def test_a_number_that_never_changes_has_the_least_deviation():
+    moments = measure_moments([np.full((3, 2), 5.0, np.float32)])
+    np.testing.assert_allclose(moments.deviation, LEAST_DEVIATION)
+
+
+def test_nothing_has_no_moments():
+    with pytest.raises(ValueError, match="expected at least one embedding, got none"):
+        measure_moments([])

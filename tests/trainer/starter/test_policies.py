@@ -1,0 +1,44 @@
+"""Thresholds lie halfway between what background reaches and 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer.starter.labels import COLUMNS, LABELS
+from trainer.starter.policies import highest_smoothed, make_policies
+
+
+def test_a_threshold_is_halfway_between_the_highest_background_score_and_1():
+    highest = np.zeros(len(LABELS), np.float32)
+    highest[COLUMNS["siren"]] = 0.4
+    highest[COLUMNS["rain"]] = 0.99
+    policies = make_policies(highest)
+    assert list(policies) == [label.slug for label in LABELS]
+    assert policies["siren"].on_threshold == pytest.approx(0.7)
+    assert policies["siren"].off_threshold == pytest.approx(0.35)
+    assert policies["dog"].on_threshold == 0.5  # never less
+    assert policies["rain"].on_threshold == 0.95  # never more
+
+
+def test_a_policy_bridges_the_pauses_of_its_standard():
+    policies = make_policies(np.zeros(len(LABELS), np.float32))
+    # pauses of 1.5 s (ISO 8201), 5 s (NFPA 720), 4 s (the ring), each up to a tenth longer
+    assert policies["smoke_alarm"].max_gap_seconds >= 1.65
+    assert policies["co_alarm"].max_gap_seconds >= 5.5
+    assert policies["telephone"].max_gap_seconds >= 4.4
+
+
+def test_one_high_patch_alone_does_not_count_as_background():
+    table = np.zeros((9, len(LABELS)), np.float32)
+    table[4, COLUMNS["siren"]] = 0.9
+    table[3:5, COLUMNS["rain"]] = 0.8
+    highest = highest_smoothed(table)
+    assert highest[COLUMNS["siren"]] == 0.0
+    assert highest[COLUMNS["rain"]] == pytest.approx(0.8)
+
+
+def test_a_single_high_patch_counts_for_the_short_burst_of_a_co_alarm():
+    table = np.zeros((9, len(LABELS)), np.float32)
+    table[4, COLUMNS["co_alarm"]] = 0.9
+    assert highest_smoothed(table)[COLUMNS["co_alarm"]] == pytest.approx(0.9)

@@ -1,0 +1,1 @@
+"""Seeded variations of clips and patches: numpy, small pure functions, the generator passed in."""

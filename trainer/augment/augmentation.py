@@ -1,0 +1,106 @@
+"""Augmentation: how strongly clips are varied, and one varied copy of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from listener.detection.audio import Samples
+from trainer.augment.noise import add_background, add_coloured_noise
+from trainer.augment.waveform import (
+    add_reverb,
+    change_gain,
+    change_speed,
+    shift_pitch,
+    shift_time,
+)
+
+Span = tuple[float, float]  # least and most; drawn uniformly between
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Augmentation:
+    """How strongly clips are varied; part of the key of every cached embedding.
+
+    A chance is a share of the copies, [0, 1]; what has none is done to each copy. Noise goes from
+    `noise_exponent` 0 (white) to 2 (brown).
+
+    Raises:
+        ValueError: a chance outside [0, 1], or a span whose least is over its most.
+    """
+
+    gain_db: Span = (-6.0, 6.0)
+    shift_seconds: float = (
+        0.0  # at most, either way; a label of a part of the clip stays where it was
+    )
+    pitch_chance: float = 0.0
+    pitch_semitones: float = 2.0  # at most, either way
+    speed_chance: float = 0.0
+    speed_factor: Span = (0.9, 1.1)
+    reverb_chance: float = 0.0
+    rt60_seconds: Span = (0.1, 0.8)
+    direct_to_reverb_db: Span = (-3.0, 12.0)
+    noise_chance: float = 1.0
+    noise_exponent: Span = (0.0, 2.0)
+    background_chance: float = 0.5  # of the noisy copies, where there are backgrounds
+    snr_db: Span = (0.0, 20.0)
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if name.endswith("_chance") and not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}: expected a chance in [0, 1], got {value}")
+            if isinstance(value, tuple) and not value[0] <= value[1]:
+                raise ValueError(f"{name}: expected least <= most, got {value}")
+
+
+def augment(
+    samples: Samples,
+    augmentation: Augmentation,
+    sample_rate_hz: int,
+    rng: np.random.Generator,
+    backgrounds: Sequence[Samples] = (),
+) -> Samples:
+    """One varied copy of a clip, float32 (n,); only a change of speed changes its length.
+
+    In the order of the world: the thing sounds, in a room, beside other sounds, and then it is
+    recorded at some level.
+    """
+    if not len(samples):
+        return samples
+    source = _vary_source(samples, augmentation, sample_rate_hz, rng)
+    if rng.random() < augmentation.reverb_chance:
+        rt60, ratio = rng.uniform(*augmentation.rt60_seconds), augmentation.direct_to_reverb_db
+        source = add_reverb(source, rt60, rng.uniform(*ratio), sample_rate_hz, rng)
+    if rng.random() < augmentation.noise_chance:
+        source = _add_some_noise(source, augmentation, rng, backgrounds)
+    return change_gain(source, rng.uniform(*augmentation.gain_db))
+
+
+def _vary_source(
+    samples: Samples, augmentation: Augmentation, sample_rate_hz: int, rng: np.random.Generator
+) -> Samples:
+    most = round(augmentation.shift_seconds * sample_rate_hz)
+    samples = shift_time(samples, int(rng.integers(-most, most + 1)))
+    if rng.random() < augmentation.pitch_chance:
+        semitones = augmentation.pitch_semitones * rng.uniform(-1.0, 1.0)
+        samples = shift_pitch(samples, semitones)
+    if rng.random() < augmentation.speed_chance:
+        samples = change_speed(samples, rng.uniform(*augmentation.speed_factor))
+    return samples
+
+
+def _add_some_noise(
+    samples: Samples,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    backgrounds: Sequence[Samples],
+) -> Samples:
+    snr_db = rng.uniform(*augmentation.snr_db)
+    if backgrounds and rng.random() < augmentation.background_chance:
+        background = backgrounds[int(rng.integers(len(backgrounds)))]
+        return add_background(samples, background, snr_db, rng)
+    return add_coloured_noise(samples, snr_db, rng.uniform(*augmentation.noise_exponent), rng)

@@ -1,0 +1,1 @@
+"""Which audio, which targets, which fold: several forms on disk in, one table out."""

@@ -1,0 +1,129 @@
+"""Audio files and tables of text on disk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.errors import DataError
+
+# What a folder is searched for; a file that a table names may have any suffix.
+AUDIO_SUFFIXES = frozenset(
+    {
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".au",
+        ".caf",
+        ".flac",
+        ".m4a",
+        ".mka",
+        ".mkv",
+        ".mov",
+        ".mp3",
+        ".mp4",
+    }
+    | {".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv"}
+)
+
+
+def audio_files(folder: Path, *, deep: bool = False) -> list[Path]:
+    """The audio files in a folder, `deep` those of its folders too, sorted; hidden ones left out."""
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(path for path in found if _is_audio(path, folder))
+
+
+def _is_audio(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table by its columns' names, and where it stands: `labels.csv:7`."""
+
+    where: str
+    values: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        """The value, without blanks around it; empty where the row is too short."""
+        return (self.values.get(column) or "").strip()
+
+    def number(self, column: str) -> float:
+        """The value as a number.
+
+        Raises:
+            DataError: it is none.
+        """
+        try:
+            return float(
+                self[column].replace(",", ".")
+            )  # a decimal comma, as some countries write it
+        except ValueError as error:
+            raise DataError(
+                f"{self.where}: {column}: expected a number, got {self[column]!r}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of text: comma or tab separated, its first row the columns' names."""
+
+    path: Path
+    columns: frozenset[str]
+    rows: tuple[Row, ...]
+
+
+def read_text_table(path: Path) -> TextTable:
+    """The table in a `.csv` or `.tsv` file.
+
+    Raises:
+        DataError: unreadable, or not text.
+    """
+    lines = read_lines(path)
+    delimiter = "\t" if lines and "\t" in lines[0] else ","
+    cells = list(csv.reader(lines, delimiter=delimiter))
+    names = [name.strip().lower() for name in cells[0]] if cells else []
+    return TextTable(path, frozenset(names), tuple(number_rows(path, names, cells[1:], first=2)))
+
+
+def number_rows(
+    path: Path, names: list[str], cells: Iterable[list[str]], *, first: int
+) -> Iterator[Row]:
+    """The rows that are not blank, with the number of their line."""
+    for number, values in enumerate(cells, start=first):
+        if any(values):
+            yield Row(f"{path}:{number}", dict(zip(names, values, strict=False)))
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file in UTF-8, with or without a byte-order mark.
+
+    Raises:
+        DataError: unreadable, or not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected text in UTF-8, got other bytes") from error
+
+
+def find_audio(table: Path, name: str) -> Path:
+    """The file that a table names: beside it, in `audio/` beside it, or in `../audio/` (as in ESC-50).
+
+    Where there is none, the path at which it was expected first.
+    """
+    folders = (table.parent / "audio", table.parent, table.parent.parent / "audio")
+    candidates = [folder / name for folder in folders]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def set_name(path: Path) -> str:
+    """The name of the data set that a folder or a table is of: its folder's, that above `meta/`."""
+    path = path.resolve()
+    folder = path if path.is_dir() else path.parent
+    return (folder.parent if folder.name == "meta" else folder).name

@@ -1,0 +1,88 @@
+"""From a clip to its patches: the waveform, what is done to it, the log-mel."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import Samples
+from listener.detection.features import log_mel_patches
+from listener.detection.params import FeatureParams
+from trainer.data.audio import read_audio
+from trainer.data.clips import Clip
+from trainer.errors import DataError
+
+
+def leave_as_is(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:  # noqa: ARG001 - the form of every change
+    """The waveform unchanged."""
+    return samples
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is done to a waveform before its log-mel: preprocessing, augmentation.
+
+    `change(samples, sample_rate_hz, random)` gives float32 (n,). `name` must tell apart all that gives
+    other waveforms, files mixed in by their content: it is part of the cache's keys, as `seed` is. The
+    generator follows from the seed and the clip, so that the order of the clips does not matter.
+    """
+
+    name: str = "as is"
+    change: Callable[[Samples, int, np.random.Generator], Samples] = leave_as_is
+    seed: int = 0
+
+    def apply(self, samples: Samples, sample_rate_hz: int, clip: Clip, digest: str) -> Samples:
+        """The changed waveform of a clip, `digest` that of its file."""
+        cut = hashlib.sha256(f"{digest} {clip.onset} {clip.seconds}".encode()).digest()
+        random = np.random.default_rng([self.seed, int.from_bytes(cut[:8], "big")])
+        return self.change(samples, sample_rate_hz, random)
+
+
+AS_IS = Preparation()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A clip's patches, float32 (patches, 96, 64), and its length in seconds."""
+
+    patches: NDArray[np.float32]
+    seconds: float
+
+
+def prepare(clip: Clip, features: FeatureParams, preparation: Preparation, digest: str) -> Prepared:
+    """Read, change, and cut into patches; the last is padded with silence. `digest` is the file's.
+
+    Raises:
+        DataError: unusable audio, or a span that begins after its end.
+    """
+    samples = read_audio(clip, features.sample_rate_hz)
+    _check_spans(clip, len(samples) / features.sample_rate_hz)
+    samples = preparation.apply(samples, features.sample_rate_hz, clip, digest)
+    return Prepared(log_mel_patches(samples, features), len(samples) / features.sample_rate_hz)
+
+
+def _check_spans(clip: Clip, seconds: float) -> None:
+    for span in clip.spans:
+        if span.onset >= seconds:
+            raise DataError(
+                f"{clip.path}: {span.label}: expected an onset within {seconds:g} s, "
+                f"got {span.onset:g}"
+            )
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

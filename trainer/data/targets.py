@@ -1,0 +1,90 @@
+"""What a network should say of each patch of a clip, and where anybody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.clip import LabelSpan
+from listener.detection.params import FeatureParams
+from listener.detection.scores import slot_boundaries
+from trainer.data.background import BACKGROUND
+from trainer.data.checks import check_labels
+from trainer.data.clips import Clip
+
+_ENOUGH = 0.5 - 1e-6  # times are sums of float seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """`values` and `known`, float32 (patches, K), 0 or 1; where `known` is 0 the value says nothing."""
+
+    values: NDArray[np.float32]
+    known: NDArray[np.float32]
+
+
+def clip_targets(clip: Clip, classes: tuple[str, ...], *, exclusive: bool = False) -> Targets:
+    """The targets of a clip as a whole, (1, K): its labels 1, its negatives 0.
+
+    Every other class is 0 and known if the clip is exhaustive, or if classes are `exclusive` (one alone
+    can be true, softmax); else it is unknown.
+
+    Raises:
+        DataError: a label that is not among the classes.
+    """
+    check_labels(clip, classes)
+    values = np.array([[name in clip.labels for name in classes]], np.float32)
+    if clip.exhaustive or exclusive:
+        return Targets(values, np.ones_like(values))
+    named = clip.labels | clip.negatives
+    return Targets(values, np.array([[name in named for name in classes]], np.float32))
+
+
+def patch_targets(
+    clip: Clip,
+    classes: tuple[str, ...],
+    patch_count: int,
+    seconds: float,
+    features: FeatureParams,
+    *,
+    exclusive: bool = False,
+) -> Targets:
+    """The targets of each patch of a clip of this length, (patches, K).
+
+    Where spans say when a label is heard, it is 1 in patches whose slot they cover by half or more, or
+    that hold half or more of a span shorter than a slot; elsewhere it is known to be 0. A label without
+    spans is 1 in every patch. Patches of an exhaustive clip in which nothing is heard are background, if
+    that is a class.
+
+    Raises:
+        DataError: a label that is not among the classes.
+    """
+    whole = clip_targets(clip, classes, exclusive=exclusive)
+    values = np.repeat(whole.values, patch_count, axis=0)
+    known = np.repeat(whole.known, patch_count, axis=0)
+    boundaries = slot_boundaries(patch_count, seconds, features)
+    for label in {span.label for span in clip.spans}:
+        spans = [span for span in clip.spans if span.label == label]
+        values[:, classes.index(label)] = _heard(spans, boundaries)
+        known[:, classes.index(label)] = 1.0
+    if BACKGROUND in classes and clip.exhaustive:
+        values[:, classes.index(BACKGROUND)] = ~_others(values, classes).any(axis=1)
+    return Targets(values, known)
+
+
+def _heard(spans: Sequence[LabelSpan], boundaries: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which slots hear any of the spans, (patches,)."""
+    heard = np.zeros(len(boundaries) - 1, np.bool_)
+    for span in spans:
+        begin = np.maximum(boundaries[:-1], span.onset)
+        overlap = np.minimum(boundaries[1:], span.offset) - begin
+        enough = _ENOUGH * np.minimum(np.diff(boundaries), span.offset - span.onset)
+        heard |= overlap >= enough
+    return heard
+
+
+def _others(values: NDArray[np.float32], classes: tuple[str, ...]) -> NDArray[np.float32]:
+    return values[:, [name != BACKGROUND for name in classes]]

@@ -1,0 +1,189 @@
+"""A LabelPolicy for one label: the best on validation within a budget of false alarms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.policy import LabelPolicy
+from trainer.evaluation.counts import Counts
+from trainer.evaluation.poisson import AlarmRate
+from trainer.evaluation.spans import Intervals
+from trainer.evaluation.tracks import Track, find_stretches, shape_events, smooth_track
+
+Objective = Literal["f1", "recall"]
+Judge = Callable[[Intervals, Intervals], Counts]  # found, truth
+
+_HOURS_PER_DAY = 24.0
+_SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What is tried. `off_shares` are shares of the on_threshold.
+
+    Scores crowd near 0 and 1, so the thresholds do, too.
+    """
+
+    smoothing_seconds: tuple[float, ...] = (0.0, 0.72, 1.44, 1.92, 2.4, 3.36)
+    on_thresholds: tuple[float, ...] = (
+        *(0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
+        *(0.75, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98, 0.99, 0.995, 0.999),
+    )
+    off_shares: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4)
+    min_duration_seconds: tuple[float, ...] = (0.0, 0.5, 1.0)
+    max_gap_seconds: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A policy and what it gives: counts on validation, alarms on ambient audio (None: there is none)."""
+
+    policy: LabelPolicy
+    counts: Counts
+    ambient: AlarmRate | None
+    within_budget: bool
+
+
+def overlap_counts(found: Intervals, truth: Intervals) -> Counts:
+    """An event that overlaps truth at all is right, truth that no event overlaps is missed.
+
+    Both by onset.
+    """
+    hits = int(_meets(truth, found).sum())
+    return Counts(hits, int((~_meets(found, truth)).sum()), len(truth) - hits)
+
+
+def _meets(ones: Intervals, others: Intervals) -> NDArray[np.bool_]:
+    """Which of the ones overlap any of the others; no table of all pairs, so that many are no matter."""
+    if not len(others):
+        return np.zeros(len(ones), np.bool_)
+    # the first of the others to end after each begins; it begins first of all that do
+    first = np.searchsorted(np.maximum.accumulate(others[:, 1]), ones[:, 0], side="right")
+    onsets = np.append(others[:, 0], np.inf)
+    return onsets[first] < ones[:, 1]
+
+
+def best_point(
+    track: Track,
+    ambient: Track | None,
+    allowed_per_day: float,
+    patch_hop_seconds: float,
+    *,
+    objective: Objective = "f1",
+    judge: Judge = overlap_counts,
+    grid: Grid | None = None,
+) -> OperatingPoint:
+    """Search coarsely, then the gap and the least duration, then near the best thresholds.
+
+    Args:
+        track: validation audio with the truth of the label.
+        ambient: audio without the label; every event in it is a false alarm.
+        allowed_per_day: the false alarms that ambient audio may give. Where no policy keeps to it, the
+            one with the fewest is given.
+        patch_hop_seconds: the bundle's.
+        objective: what is best. Recall alone takes the lowest thresholds that the ambient audio
+            forgives, also where other sounds of the validation audio raise false alarms.
+        judge: when an event is right.
+        grid: what is tried.
+    """
+    grid = grid or Grid()
+    search = _Search(track, ambient, allowed_per_day, patch_hop_seconds, objective, judge)
+    best = search.best(_thresholds(grid))
+    best = search.best(_shapes(best.policy, grid), best)
+    return search.best(_nearby(best.policy, grid), best)
+
+
+def _thresholds(grid: Grid) -> Iterable[LabelPolicy]:
+    for seconds in grid.smoothing_seconds:
+        for on in grid.on_thresholds:
+            for share in grid.off_shares:
+                yield LabelPolicy(on, on * share, seconds)
+
+
+def _shapes(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
+    for least in grid.min_duration_seconds:
+        for gap in grid.max_gap_seconds:
+            yield replace(policy, min_duration_seconds=least, max_gap_seconds=gap)
+
+
+def _nearby(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
+    """Four thresholds between each pair of neighbours on the grid, and finer shares."""
+    place = int(np.searchsorted(grid.on_thresholds, policy.on_threshold))
+    around = grid.on_thresholds[max(0, place - 1) : place + 2]
+    for on in np.interp(np.linspace(0, 1, 11), np.linspace(0, 1, len(around)), around).tolist():
+        for share in (*grid.off_shares, policy.off_threshold / policy.on_threshold, 0.9, 0.7, 0.5):
+            yield replace(policy, on_threshold=on, off_threshold=min(on, on * share))
+
+
+class _Search:
+    """Judges policies; medians are computed once a length."""
+
+    def __init__(
+        self,
+        track: Track,
+        ambient: Track | None,
+        allowed_per_day: float,
+        patch_hop_seconds: float,
+        objective: Objective,
+        judge: Judge,
+    ) -> None:
+        self._track, self._ambient = track, ambient
+        self._allowed_per_day = allowed_per_day
+        self._patch_hop_seconds = patch_hop_seconds
+        self._objective, self._judge = objective, judge
+        self._smoothed: dict[int, tuple[Track, Track | None]] = {}
+
+    def best(
+        self, policies: Iterable[LabelPolicy], known: OperatingPoint | None = None
+    ) -> OperatingPoint:
+        """What is already known if none is better, else the middle threshold of the equally best."""
+        points = [self.point(policy) for policy in policies]
+        most = max(map(self._worth, points))
+        if known is not None and self._worth(known) >= most:
+            return known
+        equals = [point for point in points if self._worth(point) == most]
+        return sorted(equals, key=_by_threshold)[len(equals) // 2]
+
+    def point(self, policy: LabelPolicy) -> OperatingPoint:
+        track, ambient = self._smooth(policy.smoothing_patches(self._patch_hop_seconds))
+        found = shape_events(find_stretches(track, policy), policy)
+        rate = None if ambient is None else count_alarms(ambient, policy)
+        within = rate is None or rate.alarms <= allowed_alarms(self._allowed_per_day, rate.hours)
+        return OperatingPoint(policy, self._judge(found, track.truth), rate, within)
+
+    def _smooth(self, length: int) -> tuple[Track, Track | None]:
+        if length not in self._smoothed:
+            ambient = None if self._ambient is None else smooth_track(self._ambient, length)
+            self._smoothed[length] = smooth_track(self._track, length), ambient
+        return self._smoothed[length]
+
+    def _worth(self, point: OperatingPoint) -> tuple[float, ...]:
+        """Larger is better."""
+        alarms = 0 if point.ambient is None else point.ambient.alarms
+        scores = point.counts.f1 or 0.0, point.counts.recall or 0.0
+        wanted = scores if self._objective == "f1" else scores[::-1]
+        outside = 0 if point.within_budget else alarms
+        return (-outside, *wanted, -alarms)
+
+
+def _by_threshold(point: OperatingPoint) -> tuple[float, float, float]:
+    """The middle one is as far from missing the sound as from alarms in vain."""
+    policy = point.policy
+    return policy.on_threshold, policy.off_threshold, policy.smoothing_seconds
+
+
+def count_alarms(smoothed: Track, policy: LabelPolicy) -> AlarmRate:
+    """The events in audio without the label, whose scores are smoothed already."""
+    alarms = shape_events(find_stretches(smoothed, policy), policy)
+    return AlarmRate(len(alarms), smoothed.seconds / _SECONDS_PER_HOUR)
+
+
+def allowed_alarms(per_day: float, hours: float) -> int:
+    """How many alarms in so many hours are no more than `per_day`."""
+    return math.floor(per_day * hours / _HOURS_PER_DAY + 1e-9)  # a sum of file lengths

@@ -1,0 +1,144 @@
+"""Polyphonic sound detection score: the area under recall against false alarms, over all thresholds.
+
+C. Bilen et al., ICASSP 2020, computed exactly at every score that occurs, as J. Ebbers et al. do in
+"Threshold-Independent Evaluation of Sound Event Detection Scores", ICASSP 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.evaluation.intersection import Tolerances, judge
+from trainer.evaluation.spans import Intervals, ScoredFile, intervals_of, lengths_of
+
+_SECONDS_PER_HOUR = 3600.0
+_CELLS_AT_ONCE = 4_000_000  # of the table thresholds x slots; an hour-long file has many of both
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is asked of the detector.
+
+    `cross_trigger_weight` (alpha_ct) adds the rate of cross triggers to that of false alarms,
+    `spread_weight` (alpha_st) takes the labels' standard deviation off their mean recall, and the area
+    ends at `max_per_hour` false alarms.
+    """
+
+    tolerances: Tolerances
+    cross_trigger_weight: float = 0.0
+    spread_weight: float = 1.0
+    max_per_hour: float = 100.0
+
+
+# DCASE 2021-2024 task 4: the first wants exact times, the second that labels are not confused
+PSDS1 = Scenario(Tolerances(detection=0.7, truth=0.7))
+PSDS2 = Scenario(Tolerances(0.1, 0.1, cross_trigger=0.3), cross_trigger_weight=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """A staircase of one label: from `rates[i]` false alarms an hour on, `recalls[i]` is reached."""
+
+    rates: NDArray[np.float64]
+    recalls: NDArray[np.float64]
+
+    def at(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The recall at these rates; 0 before the first step."""
+        step = np.searchsorted(self.rates, rates, side="right")
+        return np.concatenate(([0.0], self.recalls))[step]
+
+
+def psds(files: Sequence[ScoredFile], labels: Sequence[str], scenario: Scenario) -> float:
+    """The score in [0, 1] over the labels that are heard; `labels` are the columns of the scores.
+
+    Raises:
+        ValueError: none of the labels is heard in any file, so that there is no recall.
+    """
+    heard = {span.label for file in files for span in file.truth}
+    columns = [column for column, label in enumerate(labels) if label in heard]
+    if not columns:
+        raise ValueError(f"PSDS: expected truth of one of {len(labels)} labels, got none")
+    rocs = [label_roc(files, labels, column, scenario) for column in columns]
+    rates = np.unique(np.concatenate([[0.0], *(roc.rates for roc in rocs)]))
+    rates = rates[rates <= scenario.max_per_hour]
+    recalls = np.stack([roc.at(rates) for roc in rocs])
+    steady = recalls.mean(axis=0) - scenario.spread_weight * recalls.std(axis=0)
+    widths = np.diff(rates, append=scenario.max_per_hour)
+    return float(np.maximum(steady, 0.0) @ widths / scenario.max_per_hour)
+
+
+def label_roc(
+    files: Sequence[ScoredFile], labels: Sequence[str], column: int, scenario: Scenario
+) -> Roc:
+    """One label's staircase."""
+    truths = {label: [intervals_of(file.truth, label) for file in files] for label in labels}
+    own = truths.pop(labels[column])
+    others = list(zip(*truths.values(), strict=True)) or [()] * len(files)
+    changes = [
+        _changes(file, column, truth, other, scenario.tolerances)
+        for file, truth, other in zip(files, own, others, strict=True)
+    ]
+    counts = _accumulate(changes)  # (thresholds, 2 + others)
+    seconds = sum(file.seconds for file in files)
+    rates = counts[:, 1] / seconds
+    if scenario.cross_trigger_weight and truths:
+        heard = [sum(lengths_of(truth).sum() for truth in each) for each in truths.values()]
+        crossed = counts[:, 2:] / np.maximum(heard, 1e-12)  # 0 / 0 is no cross trigger
+        rates = rates + scenario.cross_trigger_weight * crossed.mean(axis=1)
+    truth_count = sum(len(truth) for truth in own)
+    return _staircase(rates * _SECONDS_PER_HOUR, counts[:, 0] / max(truth_count, 1))
+
+
+def _staircase(rates: NDArray[np.float64], recalls: NDArray[np.float64]) -> Roc:
+    order = np.argsort(rates, kind="stable")
+    return Roc(rates[order], np.maximum.accumulate(recalls[order]))
+
+
+_Changes = tuple[NDArray[np.float32], NDArray[np.intp]]
+
+
+def _accumulate(changes: Sequence[_Changes]) -> NDArray[np.intp]:
+    """The counts of all files together, at each threshold that changes one, highest first."""
+    thresholds = np.concatenate([values for values, _ in changes])
+    steps = np.concatenate([steps for _, steps in changes])
+    order = np.argsort(-thresholds, kind="stable")
+    thresholds, counts = thresholds[order], np.cumsum(steps[order], axis=0)
+    last_of_equals = np.append(thresholds[1:] != thresholds[:-1], True)
+    return counts[last_of_equals]
+
+
+def _changes(
+    file: ScoredFile,
+    column: int,
+    truth: Intervals,
+    others: Sequence[Intervals],
+    tolerances: Tolerances,
+) -> _Changes:
+    """The scores of one label in one file, highest first, and what each adds to the counts."""
+    scores = file.scores[:, column]
+    thresholds = np.unique(scores)[::-1]
+    parts = []
+    rows = max(1, _CELLS_AT_ONCE // max(1, len(scores)))
+    for start in range(0, len(thresholds), rows):
+        part = thresholds[start : start + rows]
+        found, group = _events_at(scores, file.boundaries, part)
+        judged = judge(found, group, len(part), truth, others, tolerances)
+        parts.append(np.column_stack((judged.hits, judged.false_alarms, judged.cross_triggers)))
+    counts = np.concatenate([np.zeros((1, 2 + len(others)), np.intp), *parts])
+    return thresholds, np.diff(counts, axis=0)
+
+
+def _events_at(
+    scores: NDArray[np.float32],
+    boundaries: NDArray[np.float64],
+    thresholds: NDArray[np.float32],
+) -> tuple[Intervals, NDArray[np.intp]]:
+    """All stretches of slots at or above each threshold, and the threshold's index."""
+    active = np.pad(scores >= thresholds[:, None], ((0, 0), (1, 1)))
+    group, first = np.nonzero(active[:, 1:] & ~active[:, :-1])
+    _, last = np.nonzero(active[:, :-1] & ~active[:, 1:])
+    return np.column_stack((boundaries[first], boundaries[last])), group

@@ -1,0 +1,77 @@
+"""Waveform -> the scores that the daemon would see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import Samples
+from listener.detection.bundle import Bundle, Infer
+from listener.detection.clip import LabelSpan
+from listener.detection.features import log_mel_patches
+from listener.detection.hysteresis import detect_events
+from listener.detection.params import FeatureParams
+from listener.detection.policy import LabelPolicy
+from listener.detection.scores import slot_boundaries
+from listener.engines.litert import LiteRTEngine
+from trainer.evaluation.spans import ScoredFile, Span
+
+_PATCHES_AT_ONCE = 16  # the engine's largest batch
+
+
+class Scorer(Protocol):
+    """A model as the evaluation sees it."""
+
+    @property
+    def features(self) -> FeatureParams:
+        """Its front end."""
+
+    def __call__(self, samples: Samples) -> NDArray[np.float32]:
+        """Waveform, float32 (n,) at the front end's rate -> scores (patches, K) in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchScorer:
+    """A `Scorer` of what turns patches into scores and embeddings: an engine."""
+
+    features: FeatureParams
+    infer: Infer
+
+    def __call__(self, samples: Samples) -> NDArray[np.float32]:
+        """See `Scorer`."""
+        patches = log_mel_patches(samples, self.features)
+        starts = range(0, len(patches), _PATCHES_AT_ONCE)
+        parts = [self.infer(patches[start : start + _PATCHES_AT_ONCE])[0] for start in starts]
+        return np.concatenate(parts)
+
+
+def open_scorer(bundle: Bundle, threads: int = 1) -> PatchScorer:
+    """The bundle's model in the daemon's own engine.
+
+    Raises:
+        BundleError: the model cannot be run.
+    """
+    engine = LiteRTEngine(bundle.model_path, threads, _PATCHES_AT_ONCE)
+    return PatchScorer(bundle.manifest.features, engine.infer)
+
+
+def score_file(
+    scorer: Scorer, samples: Samples, name: str = "", truth: Sequence[Span] = ()
+) -> ScoredFile:
+    """Scores with the slots that they speak for; at least one sample."""
+    scores = scorer(samples)
+    seconds = len(samples) / scorer.features.sample_rate_hz
+    boundaries = slot_boundaries(len(scores), seconds, scorer.features)
+    return ScoredFile(name, scores, boundaries, tuple(truth))
+
+
+def find_spans(
+    file: ScoredFile, policies: Mapping[str, LabelPolicy], patch_hop_seconds: float
+) -> list[LabelSpan]:
+    """The events that the daemon would report, by onset and label."""
+    events = detect_events(file.scores, file.boundaries, policies, patch_hop_seconds)
+    return [LabelSpan(event.label, event.onset, event.offset or event.onset) for event in events]

@@ -1,0 +1,168 @@
+"""Backbones: networks whose published weights turn patches into embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from listener.detection.bundle import MANIFEST_FILE, MODEL_FILE, read_bundle
+from listener.detection.params import FeatureParams
+from listener.engines.litert import LiteRTEngine
+from trainer.errors import BackboneError
+from trainer.model.frozen import read_patches_net, read_waveform_net
+from trainer.model.handles import resolve_handle
+from trainer.model.yamnet import holds_yamnet, load_yamnet_embedder
+
+EMBED_BATCH = 32  # patches at once: 3 MB for YAMNet's largest layer; more is no faster on a CPU
+
+VGGISH_LOG_OFFSET = 0.01  # `vggish_params.py` of its reference; all else is YAMNet's front end
+
+Embeddings = NDArray[np.float32]
+Patches = NDArray[np.float32]
+ReadNet = Callable[[Path, FeatureParams], keras.Model]
+
+
+class Backbone(Protocol):
+    """A front end and the network behind it. `id` changes with the weights and with the front end."""
+
+    @property
+    def features(self) -> FeatureParams:
+        """How the patches are made."""
+        ...
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the numbers in an embedding."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """64 hexadecimal digits."""
+        ...
+
+    def embed(self, patches: Patches) -> Embeddings:
+        """Log-mel patches (B, frames, bands) -> embeddings (B, D); both float32, B may be 0."""
+        ...
+
+    def build_net(self) -> keras.Model:
+        """Patches (B, frames, bands) -> embeddings (B, D), a net of its own at each call.
+
+        It is what goes into an exported bundle, and for YAMNet what can be thawed.
+        """
+        ...
+
+
+class KerasBackbone:
+    """A `Backbone` that runs in TensorFlow: YAMNet, or what a frozen SavedModel holds."""
+
+    def __init__(
+        self, saved_model: Path, read_net: ReadNet, features: FeatureParams | None = None
+    ) -> None:
+        self.features = features or FeatureParams()
+        self.id = _identify(_content(saved_model), self.features)
+        self._saved_model, self._read_net = saved_model, read_net
+        net = self.build_net()
+        self.embedding_size = int(net.output_shape[-1])
+        shape = (None, self.features.patch_frames, self.features.mel_bands)
+        self._infer = tf.function(
+            partial(net, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
+        )
+
+    def embed(self, patches: Patches) -> Embeddings:
+        """See `Backbone`."""
+        return _embed_in_batches(self._infer_numpy, patches, self.embedding_size)
+
+    def build_net(self) -> keras.Model:
+        """See `Backbone`."""
+        return self._read_net(self._saved_model, self.features)
+
+    def _infer_numpy(self, patches: Patches) -> Embeddings:
+        return self._infer(patches).numpy()
+
+
+class BundleBackbone:
+    """A `Backbone` out of one of our bundles: embeds in LiteRT, at two thirds of TensorFlow's time.
+
+    Raises:
+        BundleError: not a bundle.
+    """
+
+    def __init__(
+        self, path: Path, patch_hop_seconds: float | None = None, threads: int = 1
+    ) -> None:
+        self._bundle = read_bundle(path)
+        manifest = self._bundle.manifest
+        hop = patch_hop_seconds or manifest.features.patch_hop_seconds
+        self.features = replace(manifest.features, patch_hop_seconds=hop)
+        self.id = _identify([manifest.files[MODEL_FILE].encode()], self.features)
+        self._engine = LiteRTEngine(self._bundle.model_path, threads)
+        silence = np.zeros((1, self.features.patch_frames, self.features.mel_bands), np.float32)
+        self.embedding_size = self._engine.infer(silence)[1].shape[1]
+
+    def embed(self, patches: Patches) -> Embeddings:
+        """See `Backbone`."""
+        return _embed_in_batches(
+            lambda batch: self._engine.infer(batch)[1], patches, self.embedding_size
+        )
+
+    def build_net(self) -> keras.Model:
+        """See `Backbone`.
+
+        Raises:
+            BackboneError: the bundle has no SavedModel.
+        """
+        saved_model = self._bundle.saved_model_path
+        if saved_model is None:
+            raise BackboneError(f"{self._bundle.path}: expected a bundle with saved_model/")
+        return read_patches_net(saved_model, self.features)
+
+
+def open_backbone(handle: str, patch_hop_seconds: float = 0.48) -> Backbone:
+    """The backbone of a bundle, of YAMNet's SavedModel, or of one that takes a waveform (VGGish).
+
+    `handle` is a directory or a TF Hub URL.
+
+    Raises:
+        BackboneError: it leads to none of the three.
+        BundleError: a bundle that cannot be used.
+    """
+    path = resolve_handle(handle)
+    if (path / MANIFEST_FILE).is_file():
+        return BundleBackbone(path, patch_hop_seconds)
+    features = FeatureParams(patch_hop_seconds=patch_hop_seconds)
+    if holds_yamnet(path):
+        return KerasBackbone(path, load_yamnet_embedder, features)
+    return KerasBackbone(path, read_waveform_net, replace(features, log_offset=VGGISH_LOG_OFFSET))
+
+
+def _embed_in_batches(
+    embed: Callable[[Patches], Embeddings], patches: Patches, embedding_size: int
+) -> Embeddings:
+    embeddings = np.empty((len(patches), embedding_size), np.float32)
+    for start in range(0, len(patches), EMBED_BATCH):
+        batch = slice(start, start + EMBED_BATCH)
+        embeddings[batch] = embed(patches[batch])
+    return embeddings
+
+
+def _identify(content: Iterable[bytes], features: FeatureParams) -> str:
+    digest = hashlib.sha256(json.dumps(asdict(features), sort_keys=True).encode())
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _content(saved_model: Path) -> Iterator[bytes]:
+    """The variables; a SavedModel's graph file is not the same each time that it is written."""
+    for file in sorted((saved_model / "variables").iterdir()):
+        yield file.read_bytes()

@@ -1,0 +1,80 @@
+"""How a network does on whole clips after an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.background import BACKGROUND
+from trainer.data.patches import PatchSource
+from trainer.data.targets import Targets, clip_targets
+from trainer.model.history import Epoch
+from trainer.model.scoring import make_scorer, score_clips
+from trainer.model.settings import Activation
+
+Judge = Callable[[int, float], Epoch]  # number and training loss of an epoch -> all of its figures
+
+_LEAST_SCORE = 1e-7  # so that the logarithm of a score of 0 is finite, as in Keras
+
+
+def make_judge(
+    network: keras.Model, validation: PatchSource | None, activation: Activation
+) -> Judge:
+    """Judges the network by its weights at the time; without validation by nothing.
+
+    Background is no answer for a clip: the scores of the other classes are compared as they are to each
+    other.
+    """
+    if validation is None:
+        return Epoch
+    classes = np.array([name != BACKGROUND for name in validation.table.classes])
+    targets = stack_targets(validation, activation, classes)
+    scorer = make_scorer(network, activation)
+
+    def judge(number: int, loss: float) -> Epoch:
+        scores = score_clips(scorer, validation)[:, classes]
+        if activation == "softmax":
+            scores /= np.maximum(scores.sum(axis=1, keepdims=True), _LEAST_SCORE)
+        return Epoch(
+            number, loss, log_loss(scores, targets, activation), accuracy(scores, targets.values)
+        )
+
+    return judge
+
+
+def stack_targets(
+    source: PatchSource, activation: Activation, classes: NDArray[np.bool_]
+) -> Targets:
+    """The targets of all clips for these classes, (clips, K)."""
+    exclusive = activation == "softmax"
+    table = source.table
+    each = [clip_targets(clip, table.classes, exclusive=exclusive) for clip in table.clips]
+    return Targets(
+        np.concatenate([targets.values for targets in each])[:, classes],
+        np.concatenate([targets.known for targets in each])[:, classes],
+    )
+
+
+def log_loss(scores: NDArray[np.float32], targets: Targets, activation: Activation) -> float:
+    """The cross-entropy of clip scores (clips, K), the mean over what is known; 0 if nothing is.
+
+    Softmax: over the clips that have a label. Sigmoid: over the labels that are known.
+    """
+    exact = np.clip(scores.astype(np.float64), _LEAST_SCORE, 1.0 - _LEAST_SCORE)
+    losses = -targets.values * np.log(exact)
+    if activation == "softmax":
+        return float(losses.sum() / max(targets.values.any(axis=1).sum(), 1))
+    losses -= (1.0 - targets.values) * np.log(1.0 - exact)
+    return float((losses * targets.known).sum() / max(targets.known.sum(), 1.0))
+
+
+def accuracy(scores: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """The share of labelled clips whose highest score is that of a label of theirs; 0 without any."""
+    labelled = targets.any(axis=1)
+    if not labelled.any():
+        return 0.0
+    best = scores[labelled].argmax(axis=1)
+    return float(np.mean(targets[labelled][np.arange(len(best)), best] > 0))

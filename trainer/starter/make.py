@@ -1,0 +1,105 @@
+"""`trainer starter`: ESC-10 and generated alarms -> the bundle that ships with the package."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from listener.detection.bundle import Bundle, Manifest, read_bundle
+from listener.detection.policy import LabelPolicy
+from listener.engines.litert import LiteRTEngine
+from trainer.export import check_target, export_bundle
+from trainer.starter.card import make_card
+from trainer.starter.credits import Credit, is_used, read_credits
+from trainer.starter.distil import Schedule, train
+from trainer.starter.evaluate import Figures, measure
+from trainer.starter.examples import make_examples
+from trainer.starter.labels import LABELS
+from trainer.starter.network import NetworkEngine, build_network
+from trainer.starter.policies import calibrate
+from trainer.starter.recordings import Recording, read_recordings
+from trainer.starter.strips import FEATURES
+
+log = logging.getLogger(__name__)
+
+TEST_FOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the starter follows from, beside the recordings and the teacher.
+
+    `strip_count` strips of 5.3 s are learnt from, `epochs` times each. `minutes` of generated background
+    and as many of alarms give the card's figures; twice as many others set the thresholds.
+    """
+
+    strip_count: int = 6000
+    epochs: int = 6
+    minutes: int = 60
+    seed: int = 0
+
+
+def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: Recipe) -> Bundle:
+    """Learn from ESC-10's folds 1 to 4 and write the bundle `starter`; fold 5 only gives figures.
+
+    Raises:
+        DataError: ESC-10 is not there or not whole.
+        TargetError: `out` holds something else than a bundle.
+        BundleError: the teacher is no bundle.
+        ParityError: the exported model differs from the trained one.
+    """
+    check_target(out)
+    taught_by = read_bundle(teacher)
+    authors = read_credits(esc10)
+    learnt, held_out = _split(esc10, authors)
+    network = _teach(learnt, taught_by, recipe)
+    engine = NetworkEngine(network)
+    log.info("setting the thresholds")
+    policies = calibrate(engine, learnt, 2 * recipe.minutes, recipe.seed)
+    log.info("measuring on what was not learnt from")
+    figures = measure(engine, policies, held_out, recipe.minutes, recipe.seed)
+    manifest = _manifest(policies, taught_by, figures, recipe)
+    card = make_card(network, manifest, figures, authors)
+    return export_bundle(out, network, manifest, card, with_saved_model=False)
+
+
+def _split(esc10: Path, authors: Sequence[Credit]) -> tuple[list[Recording], list[Recording]]:
+    used = [clip for clip in read_recordings(esc10) if is_used(clip.name, authors)]
+    learnt = [recording for recording in used if recording.fold != TEST_FOLD]
+    return learnt, [recording for recording in used if recording.fold == TEST_FOLD]
+
+
+def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: Recipe) -> keras.Model:
+    engine = LiteRTEngine(teacher.model_path)
+    examples = make_examples(learnt, engine, recipe.strip_count, recipe.seed)
+    keras.utils.set_random_seed(recipe.seed)
+    network = build_network(len(LABELS), FEATURES)
+    train(network, examples, Schedule(epochs=recipe.epochs), recipe.seed)
+    return network
+
+
+def _manifest(
+    policies: Mapping[str, LabelPolicy], teacher: Bundle, figures: Figures, recipe: Recipe
+) -> Manifest:
+    return Manifest(
+        name="starter",
+        version=1,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        labels=LABELS,
+        policies=dict(policies),
+        features=FEATURES,
+        provenance={
+            "data": "ESC-10, folds 1 to 4 (5 is for testing), and generated alarms",
+            "licences": {"data": "CC BY 3.0 and CC0", "teacher": "Apache-2.0"},
+            "teacher": teacher.id,
+            "seed": recipe.seed,
+            "strips": recipe.strip_count,
+            "epochs": recipe.epochs,
+            "metrics": figures.as_dict(),
+        },
+    )

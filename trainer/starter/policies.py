@@ -1,0 +1,108 @@
+"""A LabelPolicy for each of the starter's labels: a pattern's pauses bridged, quiet in background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.policy import LabelPolicy
+from listener.detection.scores import ScoreSmoother
+from listener.engines.engine import Engine
+from trainer.starter.audio import alarm_scenes, background_scenes
+from trainer.starter.labels import COLUMNS, ESC10_LABELS, LABELS
+from trainer.starter.recordings import Recording
+from trainer.starter.scoring import ScoreTable, score
+from trainer.starter.strips import FEATURES
+
+# three patches, so that a single high one is a blip; but few hold enough of the 0.7 s of a T4 burst
+_SMOOTHING_SECONDS = {label.slug: 0.48 if label.slug == "co_alarm" else 1.44 for label in LABELS}
+_GAP_SECONDS = 1.0
+# the longest pause of each pattern with its tolerance, and what the smoother may take off the ends
+_PATTERN_GAPS_SECONDS = {
+    "smoke_alarm": 2.5,
+    "co_alarm": 6.5,
+    "reversing_beeper": 1.5,
+    "doorbell": 4.0,
+    "appliance_beep": 2.5,
+    "telephone": 5.5,
+    "dog": 2.0,
+    "clock_tick": 2.0,
+}
+_LEAST_THRESHOLD, _MOST_THRESHOLD = 0.5, 0.95
+_OFF_SHARE = 0.5  # of the threshold that opens
+_CALIBRATION_SEED = 10_000  # after the seeds that figures are measured with
+_ESC10_COLUMNS = [COLUMNS[label.slug] for label in ESC10_LABELS]
+
+
+def calibrate(
+    engine: Engine, learnt: Sequence[Recording], minutes: int, seed: int
+) -> dict[str, LabelPolicy]:
+    """Policies that no background reaches: thresholds halfway between its highest score and 1.
+
+    Background is for every label the generated one and the alarms of other labels, for the alarms also
+    the recordings. Scores are smoothed as the detector smooths them.
+    """
+    tables = [
+        *_background_tables(engine, minutes, seed + _CALIBRATION_SEED),
+        *_alarm_tables(engine, minutes, seed + _CALIBRATION_SEED),
+        *_recording_tables(engine, learnt),
+    ]
+    return make_policies(np.max([highest_smoothed(table) for table in tables], axis=0))
+
+
+def make_policies(highest: NDArray[np.float32]) -> dict[str, LabelPolicy]:
+    """Policies from each label's highest smoothed score in background, (K,)."""
+    thresholds = np.clip((1.0 + highest) / 2, _LEAST_THRESHOLD, _MOST_THRESHOLD)
+    return {
+        label.slug: _policy(label.slug, round(float(threshold), 2))
+        for label, threshold in zip(LABELS, thresholds, strict=True)
+    }
+
+
+def highest_smoothed(table: ScoreTable) -> NDArray[np.float32]:
+    """The highest smoothed score of each label, float32 (K,)."""
+    seconds = [_SMOOTHING_SECONDS[label.slug] for label in LABELS]
+    smoothed = {each: _smooth(table, each).max(axis=0) for each in set(seconds)}
+    return np.array([smoothed[each][column] for column, each in enumerate(seconds)], np.float32)
+
+
+def _smooth(table: ScoreTable, seconds: float) -> ScoreTable:
+    length = LabelPolicy(smoothing_seconds=seconds).smoothing_patches(FEATURES.patch_hop_seconds)
+    smoother = ScoreSmoother(length, table.shape[1])
+    rows = [row for scores in table if (row := smoother.push(scores)) is not None]
+    return np.array(rows + smoother.finish())
+
+
+def _background_tables(engine: Engine, minutes: int, seed: int) -> Iterator[ScoreTable]:
+    for scene in background_scenes(minutes, seed):
+        yield score(scene.samples, engine)
+
+
+def _alarm_tables(engine: Engine, minutes: int, seed: int) -> Iterator[ScoreTable]:
+    for scene in alarm_scenes(minutes, seed):
+        yield _without(
+            score(scene.samples, engine), [COLUMNS[sound.label] for sound in scene.truth]
+        )
+
+
+def _recording_tables(engine: Engine, learnt: Sequence[Recording]) -> Iterator[ScoreTable]:
+    for recording in learnt:
+        yield _without(score(recording.samples, engine), _ESC10_COLUMNS)
+
+
+def _without(table: ScoreTable, columns: list[int]) -> ScoreTable:
+    """The table with these labels silent: what is in the audio, or may be, is no background for them."""
+    rest = table.copy()
+    rest[:, columns] = 0.0
+    return rest
+
+
+def _policy(label: str, threshold: float) -> LabelPolicy:
+    return LabelPolicy(
+        on_threshold=threshold,
+        off_threshold=round(threshold * _OFF_SHARE, 2),
+        smoothing_seconds=_SMOOTHING_SECONDS[label],
+        max_gap_seconds=_PATTERN_GAPS_SECONDS.get(label, _GAP_SECONDS),
+    )

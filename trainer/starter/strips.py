@@ -1,0 +1,185 @@
+"""Strips: a few seconds of mixed sound and what is heard in each of their patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import Samples
+from listener.detection.params import FeatureParams
+from listener.soundscape import (
+    SAMPLE_RATE_HZ,
+    Generator,
+    ambience,
+    busy_ambience,
+    reverberate,
+)
+from listener.soundscape.scene import at_level, without_clipping
+from trainer.starter.labels import ALARM_SOUNDS, COLUMNS
+from trainer.starter.recordings import Recording
+
+FEATURES = FeatureParams()
+PATCHES = 10  # in a strip
+STRIP_SAMPLES = FEATURES.window_samples + (PATCHES - 1) * FEATURES.patch_hop_samples
+STRIP_SECONDS = STRIP_SAMPLES / SAMPLE_RATE_HZ
+
+_FRAME_SAMPLES = 320  # 20 ms: a whole number of them is a patch hop
+_AUDIBLE_DB = 20.0  # under the loudest frame of a sound: what of it still counts as heard
+# Of a sound in a patch; with less, the target is a part of 1: 0.1 s of a smoke alarm may as well be one
+# pulse of a CO alarm, but a bark is a bark
+_ENOUGH_SECONDS, _ENOUGH_ALARM_SECONDS = 0.1, 0.3
+# A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches: they come twice as often
+_DRAWN_ALARMS = (*ALARM_SOUNDS, "co_alarm", "smoke_alarm")
+
+# How often a strip holds a recording, an alarm or nothing, and how loud everything is
+_SHARES = {"recording": 0.5, "alarm": 0.35, "nothing": 0.15}
+_LEVEL_DBFS = (-55.0, -12.0)
+_QUIETEST_DBFS = -90.0
+_SNR_DB = (0.0, 35.0)
+_FILTER_HZ = (60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One sound of a strip; `label` None is a background."""
+
+    label: str | None
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Samples float32 (STRIP_SAMPLES,), targets float32 (PATCHES, K) in [0, 1]."""
+
+    samples: Samples
+    targets: NDArray[np.float32]
+
+
+class StripMaker:
+    """Draws strips out of recordings, generated alarms and backgrounds."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self._recordings = recordings
+        self._by_label = {
+            label: [recording for recording in recordings if recording.label == label]
+            for label in sorted({recording.label for recording in recordings})
+        }
+
+    def draw(self, rng: np.random.Generator) -> Strip:
+        """The next strip; the same state of `rng` gives the same one."""
+        kind = rng.choice(list(_SHARES), p=list(_SHARES.values()))
+        layers = {"recording": self._recording, "alarm": self._alarm, "nothing": _nothing}[kind]
+        return mix(layers(rng))
+
+    def _recording(self, rng: np.random.Generator) -> list[Layer]:
+        level = rng.uniform(*_LEVEL_DBFS)
+        layers = [self._draw_recording(rng, level)]
+        if _happens(rng, 0.3):
+            layers.append(self._draw_recording(rng, level + rng.uniform(-10.0, 5.0)))
+        if _happens(rng, 0.6):
+            layers.append(_background(rng, level - rng.uniform(*_SNR_DB)))
+        return layers
+
+    def _alarm(self, rng: np.random.Generator) -> list[Layer]:
+        level = rng.uniform(*_LEVEL_DBFS)
+        below = level - rng.uniform(*_SNR_DB)
+        real = _happens(rng, 0.4)
+        under = self._draw_recording(rng, below) if real else _background(rng, below)
+        return [_draw_alarm(rng, level), under]
+
+    def _draw_recording(self, rng: np.random.Generator, dbfs: float) -> Layer:
+        label = str(rng.choice(list(self._by_label)))
+        recording = self._by_label[label][rng.integers(len(self._by_label[label]))]
+        samples = _at_speed(recording.samples, rng.uniform(0.85, 1.18))
+        samples = _in_a_room(_through_a_filter(samples, rng), rng)
+        shifted = np.roll(np.resize(samples, STRIP_SAMPLES), rng.integers(STRIP_SAMPLES))
+        return Layer(label, at_level(shifted, dbfs))
+
+
+def mix(layers: Sequence[Layer]) -> Strip:
+    """The layers' sum, and for each labelled one in which patches it is heard."""
+    targets = np.zeros((PATCHES, len(COLUMNS)), np.float32)
+    for layer in layers:
+        if layer.label is not None:
+            column = targets[:, COLUMNS[layer.label]]
+            enough = _ENOUGH_ALARM_SECONDS if layer.label in ALARM_SOUNDS else _ENOUGH_SECONDS
+            np.maximum(column, heard_in_patches(layer.samples, enough), out=column)
+    samples: Samples = np.sum([layer.samples for layer in layers], axis=0, dtype=np.float32)
+    return Strip(without_clipping(samples), targets)
+
+
+def heard_in_patches(samples: Samples, enough_seconds: float) -> NDArray[np.float32]:
+    """For each patch 1 if so much of it sounds, within 20 dB of the loudest 20 ms; with less, less."""
+    whole = len(samples) // _FRAME_SAMPLES * _FRAME_SAMPLES
+    power = np.mean(np.square(samples[:whole].reshape(-1, _FRAME_SAMPLES)), axis=1)
+    sounding = (power > 0) & (power >= power.max() * 10 ** (-_AUDIBLE_DB / 10))
+    starts = np.arange(PATCHES) * FEATURES.patch_hop_samples // _FRAME_SAMPLES
+    count = FEATURES.window_samples // _FRAME_SAMPLES
+    seconds = np.array([sounding[start : start + count].sum() for start in starts]) * (
+        _FRAME_SAMPLES / SAMPLE_RATE_HZ
+    )
+    return np.minimum(1.0, seconds / enough_seconds).astype(np.float32)
+
+
+def _nothing(rng: np.random.Generator) -> list[Layer]:
+    if _happens(rng, 0.1):
+        return [Layer(None, np.zeros(STRIP_SAMPLES, np.float32))]
+    return [_background(rng, rng.uniform(_QUIETEST_DBFS, _LEVEL_DBFS[1]))]
+
+
+def _background(rng: np.random.Generator, dbfs: float) -> Layer:
+    make = busy_ambience if _happens(rng, 0.4) else ambience
+    return Layer(None, at_level(make(STRIP_SECONDS, rng)[:STRIP_SAMPLES], dbfs))
+
+
+def _draw_alarm(rng: np.random.Generator, dbfs: float) -> Layer:
+    """An alarm from a random point of its pattern; one in three begins or ends within the strip."""
+    label = str(rng.choice(_DRAWN_ALARMS))
+    variants: tuple[Generator, ...] = ALARM_SOUNDS[label]
+    samples = variants[rng.integers(len(variants))](3 * STRIP_SECONDS, rng, 1.0)
+    start = rng.integers(2 * STRIP_SAMPLES)
+    samples = samples[start : start + STRIP_SAMPLES]
+    samples = _in_a_room(_through_a_filter(samples, rng), rng)
+    if _happens(rng, 1 / 3):
+        samples = samples * _window(rng)
+    return Layer(label, at_level(samples, dbfs))
+
+
+def _window(rng: np.random.Generator) -> Samples:
+    """1 from a random onset to a random offset, 0 elsewhere."""
+    onset, offset = np.sort(rng.integers(STRIP_SAMPLES, size=2))
+    window = np.zeros(STRIP_SAMPLES, np.float32)
+    window[onset:offset] = 1.0
+    return window
+
+
+def _at_speed(samples: Samples, speed: float) -> Samples:
+    """Played faster or slower, pitch with it; linear interpolation."""
+    positions = np.arange(0.0, len(samples) - 1, speed)
+    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def _through_a_filter(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Every other time with another timbre: louder and quieter bands, as of another microphone."""
+    if not _happens(rng, 0.5):
+        return samples
+    gain_db = rng.normal(0.0, 5.0, len(_FILTER_HZ))
+    spectrum = np.fft.rfft(samples)
+    frequency_hz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+    spectrum *= 10 ** (np.interp(frequency_hz, _FILTER_HZ, gain_db) / 20)
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def _in_a_room(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Two times in five with a reverb of up to 0.8 s."""
+    if not _happens(rng, 0.4):
+        return samples
+    wet = reverberate(samples, rng.uniform(0.1, 0.8), rng, rng.uniform(-3.0, 9.0))
+    return wet[: len(samples)]
+
+
+def _happens(rng: np.random.Generator, chance: float) -> bool:
+    return bool(rng.uniform() < chance)

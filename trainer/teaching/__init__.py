@@ -1,0 +1,1 @@
+"""From labelled clips to a bundle: the embeddings, the training of the head, the export."""

@@ -1,0 +1,91 @@
+"""`trainer fit`: data sets in, a bundle out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from listener.detection.bundle import Bundle
+from trainer.config import Storage
+from trainer.data.cache import EmbeddingCache
+from trainer.data.clips import ClipTable
+from trainer.data.formats import read_clips
+from trainer.errors import FitError
+from trainer.export import check_target
+from trainer.model.backbones import open_backbone
+from trainer.model.progress import clips_bar, epochs_bar
+from trainer.model.settings import Activation
+from trainer.teaching.bundling import Origin, write_taught
+from trainer.teaching.lesson import Lesson
+from trainer.teaching.material import gather
+from trainer.teaching.teach import split, teach
+
+
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """What `trainer fit` is asked for; no folds means all of them.
+
+    The validation fold is the last of the folds, unless it is named; with one fold there is none.
+    """
+
+    data: tuple[Path, ...]
+    out: Path
+    backbone: str
+    cache: Path
+    lesson: Lesson
+    patch_hop_seconds: float = 0.48
+    folds: tuple[int, ...] = ()
+    validation_fold: int | None = None
+    activation: Activation | None = None  # None: softmax, unless a clip has several labels
+    storage: Storage = "float32"
+
+
+def fit_bundle(request: FitRequest) -> Bundle:
+    """Read, embed, train, write.
+
+    Raises:
+        DataError, BackboneError, FitError, TargetError, ParityError, BundleError: one line on what is
+            wrong.
+    """
+    check_target(request.out)
+    table = read_clips(request.data)
+    folds, validation_fold = choose_folds(table, request.folds, request.validation_fold)
+    activation = request.activation or choose_activation(table)
+    lesson = replace(request.lesson, fit=replace(request.lesson.fit, activation=activation))
+    backbone = open_backbone(request.backbone, request.patch_hop_seconds)
+    with clips_bar() as report:
+        cache = EmbeddingCache(request.cache)
+        material = gather(table.in_folds(*folds), backbone, cache, lesson, report)
+    parts = split(material, folds, validation_fold)
+    taught = teach(parts, backbone, lesson, epochs_bar)
+    data = tuple(str(path) for path in request.data)
+    origin = Origin(data, request.backbone, folds, validation_fold)
+    network = taught.network_on(backbone.build_net())
+    return write_taught(request.out, network, taught, parts.both, lesson, origin, request.storage)
+
+
+def choose_activation(table: ClipTable) -> Activation:
+    """Softmax where each clip has one label at most, else independent scores."""
+    return "sigmoid" if any(len(clip.labels) > 1 for clip in table.clips) else "softmax"
+
+
+def choose_folds(
+    table: ClipTable, wanted: tuple[int, ...], validation: int | None
+) -> tuple[tuple[int, ...], int | None]:
+    """The folds to learn from, and which of them tells when to stop.
+
+    Raises:
+        FitError: a fold without clips, or a validation fold that is not one of the folds.
+    """
+    there = sorted({clip.fold for clip in table.clips})
+    folds = tuple(wanted) or tuple(there)
+    if missing := sorted(set(folds) - set(there)):
+        raise FitError(f"folds: expected some of {there}, got {missing}")
+    if validation is None:
+        return folds, folds[-1] if len(folds) > 1 else None
+    if validation not in folds or len(folds) == 1:
+        raise FitError(
+            f"validation fold: expected one of {list(folds)} and others to learn from, "
+            f"got {validation}"
+        )
+    return folds, validation

@@ -1,0 +1,42 @@
+"""Lesson: every choice of a training. No import of TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from trainer.augment.augmentation import Augmentation
+from trainer.model.settings import FitSettings
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Lesson:
+    """How a head, and if asked for the last blocks of YAMNet, learn from a table of clips.
+
+    `copies` varied copies are made of each clip by `augmentation`; `heads` are trained with seeds of
+    their own and become one with their mean weights. `background`: noise and silence of our own making
+    are learnt as no class at all, and so, with softmax, are the quiet parts of clips. The defaults are
+    those of `trainer fit`.
+
+    Raises:
+        ValueError: a count out of its range, or several heads that are not linear.
+    """
+
+    fit: FitSettings = field(default_factory=FitSettings)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    copies: int = 2
+    heads: int = 1
+    batch_size: int = 256
+    balance: Literal["none", "weights", "resample"] = "weights"
+    background: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("copies", 0), ("heads", 1), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.heads > 1 and (self.fit.head.hidden or self.fit.thawing.blocks):
+            raise ValueError("heads: expected 1, as only linear heads have a mean that is one")

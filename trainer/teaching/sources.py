@@ -1,0 +1,71 @@
+"""Sources put together, and kept in memory while there is room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from listener.detection.params import FeatureParams
+from trainer.data.clips import ClipTable
+from trainer.data.patches import ClipPatches, PatchSource
+
+HELD_BYTES = 256 * 2**20  # of embeddings kept in memory; those beyond are read again each epoch
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A `PatchSource` of few patches, log-mel or embedded."""
+
+    table: ClipTable
+    features: FeatureParams
+    patches: tuple[ClipPatches, ...]
+
+    def load(self, index: int) -> ClipPatches:
+        """The patches of one clip."""
+        return self.patches[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Several `PatchSource`s of the same classes, one after another."""
+
+    sources: tuple[PatchSource, ...]
+
+    @property
+    def table(self) -> ClipTable:
+        """All clips; a varied copy is a clip of its own."""
+        first = self.sources[0].table
+        clips = tuple(clip for source in self.sources for clip in source.table.clips)
+        return ClipTable(clips, first.classes, first.quarantined)
+
+    @property
+    def features(self) -> FeatureParams:
+        """Those of the first source."""
+        return self.sources[0].features
+
+    def load(self, index: int) -> ClipPatches:
+        """The patches of one clip."""
+        place = index
+        for source in self.sources:
+            count = len(source.table.clips)
+            if place < count:
+                return source.load(place)
+            place -= count
+        raise IndexError(f"expected one of {index - place} clips, got number {index}")
+
+
+class Held:
+    """A `PatchSource` that remembers what it read while there is room."""
+
+    def __init__(self, source: PatchSource, room_bytes: int = HELD_BYTES) -> None:
+        self.table, self.features = source.table, source.features
+        self._source = source
+        self._held: dict[int, ClipPatches] = {}
+        self._room = room_bytes
+
+    def load(self, index: int) -> ClipPatches:
+        """The patches of one clip."""
+        patches = self._held.get(index) or self._source.load(index)
+        if index not in self._held and patches.inputs.nbytes <= self._room:
+            self._held[index] = patches
+            self._room -= patches.inputs.nbytes
+        return patches
