@@ -35,6 +35,7 @@ class Net(StrEnum):
 _READERS = {Net.STEPS: read_steps_net, Net.EMBEDDING: read_embedding_net}
 _QUICK = Sizes(train=40, validation=15, test=15)
 _COLUMNS = ("PSDS1", "PSDS2", "F1 0.2 s", "F1 0.5 s", "F1 1 s", "intersection F1")
+_TABLE_COLUMNS = 170  # at least, so that the seeds' values stay on one line in a file or pipe
 _AIMS = ("0.60", "", "", "0.55", "", "")
 
 
@@ -64,7 +65,7 @@ def main(
     table = _empty_table(seeds)
     for net in nets or [Net.STEPS]:
         _add_rows(table, net, _measure(material, net, hop, plan, sizes, seeds))
-    Console(width=max(120, Console().width)).print(table)
+    Console(width=max(_TABLE_COLUMNS, Console().width)).print(table)
 
 
 def _measure(

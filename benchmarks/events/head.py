@@ -32,6 +32,7 @@ def fit_head(embeddings: Array, targets: Array, seed: int) -> LinearHead:
     """Logistic regression with L2 by Adam; `targets` are (N, K), 0 or 1."""
     mean, deviation = embeddings.mean(axis=0), embeddings.std(axis=0) + np.float32(1e-3)
     weights = np.zeros((embeddings.shape[1] + 1, targets.shape[1]), np.float32)
+    weights[-1] = _rarity(targets)
     moments, squares = np.zeros_like(weights), np.zeros_like(weights)
     batches = _batches(len(embeddings), seed)
     for number, rows in enumerate(batches, start=1):
@@ -45,6 +46,13 @@ def fit_head(embeddings: Array, targets: Array, seed: int) -> LinearHead:
         rate = _RATE * (1 + np.cos(np.pi * number / len(batches))) / 2
         weights -= (rate * unbiased / scale).astype(np.float32)
     return LinearHead(mean, deviation, weights)
+
+
+def _rarity(targets: Array) -> Array:
+    """The log odds of each label: Adam's small steps would be long on the way from 0 to there."""
+    share = np.clip(targets.mean(axis=0), 1e-3, 1 - 1e-3)
+    odds: Array = share / (1 - share)
+    return np.log(odds)
 
 
 def _batches(count: int, seed: int) -> list[NDArray[np.intp]]:

@@ -61,7 +61,7 @@ def measure_seed(
     unseen = model.score(make_scenes(material.recordings(test), sizes.test, 10 * seed, plan))
     hop = backbone.features.patch_hop_seconds
     return {
-        "median and hysteresis (the daemon's)": _by_policies(tuning, unseen, material.labels, hop),
+        "median and hysteresis": _by_policies(tuning, unseen, material.labels, hop),
         "change points": _by_change_points(tuning, unseen, material.labels, hop),
     }
 

@@ -22,6 +22,7 @@ from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.history import OnEpoch
 from trainer.model.judge import accuracy
 from trainer.model.scoring import score_clips
+from trainer.teaching.fit_bundle import FIT_HOP_SECONDS
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material, gather
 from trainer.teaching.teach import Taught, split, teach
@@ -59,7 +60,7 @@ def open_school(lesson: Lesson | None = None) -> School:
     """
     materials = find_materials()
     return School(
-        open_backbone(str(materials.yamnet)),
+        open_backbone(str(materials.yamnet), FIT_HOP_SECONDS),
         EmbeddingCache(EMBEDDING_CACHE),
         read_clips([materials.recordings[0].parent.parent]),
         lesson or Lesson(),

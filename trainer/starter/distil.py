@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _EMBEDDING_WEIGHT = 0.2  # of the teacher's embeddings beside the labels
 _STEEPEST = 5.0  # deviations: what a rare embedding number is clipped at
-_MASKED_FRAMES, _MASKED_BANDS = 20, 10  # SpecAugment (arXiv:1904.08779): the widest gap
+_MASKED_FRAMES, _MASKED_BANDS = 12, 6  # SpecAugment (arXiv:1904.08779): the widest gap
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Recipe:
     and as many of alarms give the card's figures; twice as many others set the thresholds.
     """
 
-    strip_count: int = 6000
+    strip_count: int = 8000
     epochs: int = 6
     minutes: int = 60
     seed: int = 0

@@ -31,6 +31,7 @@ _PATTERN_GAPS_SECONDS = {
     "clock_tick": 2.0,
 }
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 0.5, 0.95
+_MARGIN = 0.25  # of what is left between the highest score in background and 1
 _OFF_SHARE = 0.5  # of the threshold that opens
 _CALIBRATION_SEED = 10_000  # after the seeds that figures are measured with
 _ESC10_COLUMNS = [COLUMNS[label.slug] for label in ESC10_LABELS]
@@ -39,7 +40,7 @@ _ESC10_COLUMNS = [COLUMNS[label.slug] for label in ESC10_LABELS]
 def calibrate(
     engine: Engine, learnt: Sequence[Recording], minutes: int, seed: int
 ) -> dict[str, LabelPolicy]:
-    """Policies that no background reaches: thresholds halfway between its highest score and 1.
+    """Policies that no background reaches: thresholds a quarter of the way from its highest score to 1.
 
     Background is for every label the generated one and the alarms of other labels, for the alarms also
     the recordings. Scores are smoothed as the detector smooths them.
@@ -54,7 +55,7 @@ def calibrate(
 
 def make_policies(highest: NDArray[np.float32]) -> dict[str, LabelPolicy]:
     """Policies from each label's highest smoothed score in background, (K,)."""
-    thresholds = np.clip((1.0 + highest) / 2, _LEAST_THRESHOLD, _MOST_THRESHOLD)
+    thresholds = np.clip(highest + _MARGIN * (1.0 - highest), _LEAST_THRESHOLD, _MOST_THRESHOLD)
     return {
         label.slug: _policy(label.slug, round(float(threshold), 2))
         for label, threshold in zip(LABELS, thresholds, strict=True)

@@ -166,7 +166,7 @@ def _through_a_filter(samples: Samples, rng: np.random.Generator) -> Samples:
     """Every other time with another timbre: louder and quieter bands, as of another microphone."""
     if not _happens(rng, 0.5):
         return samples
-    gain_db = rng.normal(0.0, 5.0, len(_FILTER_HZ))
+    gain_db = rng.normal(0.0, 3.0, len(_FILTER_HZ))
     spectrum = np.fft.rfft(samples)
     frequency_hz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
     spectrum *= 10 ** (np.interp(frequency_hz, _FILTER_HZ, gain_db) / 20)

@@ -20,6 +20,10 @@ from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import gather
 from trainer.teaching.teach import split, teach
 
+# From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
+# computes.
+FIT_HOP_SECONDS = 0.24
+
 
 @dataclass(frozen=True, slots=True)
 class FitRequest:
@@ -33,7 +37,7 @@ class FitRequest:
     backbone: str
     cache: Path
     lesson: Lesson
-    patch_hop_seconds: float = 0.48
+    patch_hop_seconds: float = FIT_HOP_SECONDS
     folds: tuple[int, ...] = ()
     validation_fold: int | None = None
     activation: Activation | None = None  # None: softmax, unless a clip has several labels

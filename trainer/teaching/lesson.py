@@ -18,8 +18,9 @@ class Lesson:
 
     `copies` varied copies are made of each clip by `augmentation`; `heads` are trained with seeds of
     their own and become one with their mean weights. `background`: noise and silence of our own making
-    are learnt as no class at all, and so, with softmax, are the quiet parts of clips. The defaults are
-    those of `trainer fit`.
+    are learnt as no class at all, and so, with softmax, are the quiet parts of clips. Patches nearer to
+    each other than `learnt_hop_seconds` are scored but not learnt from. The defaults are those of
+    `trainer fit`.
 
     Raises:
         ValueError: a count out of its range, or several heads that are not linear.
@@ -29,6 +30,7 @@ class Lesson:
     augmentation: Augmentation = field(default_factory=Augmentation)
     copies: int = 2
     heads: int = 1
+    learnt_hop_seconds: float = 0.48
     batch_size: int = 256
     balance: Literal["none", "weights", "resample"] = "weights"
     background: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,9 @@ from trainer.model.backbones import Backbone
 from trainer.teaching.activity import mark_activity
 from trainer.teaching.generated import embed_background, generate_background
 from trainer.teaching.lesson import Lesson
-from trainer.teaching.sources import Held, InMemory, Joined
+from trainer.teaching.sources import Held, InMemory, Joined, Thinned
+
+_ROUNDING = 1e-6  # of quotients of decimal seconds
 
 ReportClips = Callable[[str], Progress]  # what is being embedded -> how far it is
 
@@ -29,12 +32,14 @@ ReportClips = Callable[[str], Progress]  # what is being embedded -> how far it 
 class Material:
     """Clips as they are, their varied copies, and background of our own making, if any.
 
-    `tables` are embedded, the clips first; `preparations` say how each came to be.
+    `tables` are embedded, the clips first; `preparations` say how each came to be. Of the patches of a
+    clip every `stride`-th is learnt from.
     """
 
     tables: tuple[EmbeddedTable, ...]
     preparations: tuple[Preparation, ...]
     background: InMemory | None  # embedded
+    stride: int
     seed: int
 
     @property
@@ -54,7 +59,7 @@ class Material:
     def embedded(self) -> PatchSource:
         """All of it, to learn from."""
         background = () if self.background is None else (self.background,)
-        return Held(Joined((*self.tables, *background)))
+        return self._to_learn_from(*self.tables, *background)
 
     def clips_as_log_mel(self) -> PatchSource:
         """The clips as they are, before the backbone."""
@@ -67,9 +72,12 @@ class Material:
             for table, preparation in zip(self.tables, self.preparations, strict=True)
         )
         if self.background is None:
-            return Held(Joined(tuple(tables)))
+            return self._to_learn_from(*tables)
         background = generate_background(self.classes, self.clips.features, self.seed)
-        return Held(Joined((*tables, background)))
+        return self._to_learn_from(*tables, background)
+
+    def _to_learn_from(self, *sources: PatchSource) -> PatchSource:
+        return Held(Thinned(Joined(sources), self.stride))
 
 
 def gather(
@@ -94,7 +102,13 @@ def gather(
         else None
     )
     relabelled = tuple(_relabel(embedded, marked.table) for embedded in tables)
-    return Material(relabelled, preparations, background, lesson.seed)
+    stride = _stride(backbone.features.patch_hop_seconds, lesson.learnt_hop_seconds)
+    return Material(relabelled, preparations, background, stride, lesson.seed)
+
+
+def _stride(hop_seconds: float, learnt_hop_seconds: float) -> int:
+    """How many hops are at most the hop to learn from; at least one."""
+    return max(1, math.floor(learnt_hop_seconds / hop_seconds + _ROUNDING))
 
 
 def _nth(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from listener.detection.params import FeatureParams
 from trainer.data.clips import ClipTable
@@ -51,6 +51,30 @@ class Joined:
                 return source.load(place)
             place -= count
         raise IndexError(f"expected one of {index - place} clips, got number {index}")
+
+
+@dataclass(frozen=True, slots=True)
+class Thinned:
+    """A `PatchSource` with every `stride`-th patch of another: overlapping neighbours tell little new."""
+
+    source: PatchSource
+    stride: int
+
+    @property
+    def table(self) -> ClipTable:
+        """The same clips."""
+        return self.source.table
+
+    @property
+    def features(self) -> FeatureParams:
+        """With the longer hop."""
+        features = self.source.features
+        return replace(features, patch_hop_seconds=self.stride * features.patch_hop_seconds)
+
+    def load(self, index: int) -> ClipPatches:
+        """The patches of one clip."""
+        patches = self.source.load(index)
+        return replace(patches, inputs=patches.inputs[:: self.stride])
 
 
 class Held:

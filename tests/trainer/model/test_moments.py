@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.model.moments import LEAST_DEVIATION, measure_moments
+from trainer.model.moments import LEAST_DEVIATION, LEAST_SHARE, measure_moments
 
 
 def test_batches_give_what_the_whole_gives():
@@ -16,7 +16,13 @@ def test_batches_give_what_the_whole_gives():
     assert moments.count == 100
 
 
-def test_a_number_that_never_changes_has_the_least_deviation():
+def test_what_hardly_changes_is_not_blown_up():
+    """Deviations of 0 and 1: their root mean square is the root of a half."""
+    moments = measure_moments([np.array([[5.0, -1.0], [5.0, 1.0]], np.float32)])
+    np.testing.assert_allclose(moments.deviation, [LEAST_SHARE * np.sqrt(0.5), 1.0], rtol=1e-6)
+
+
+def test_where_nothing_changes_there_is_no_division_by_zero():
     moments = measure_moments([np.full((3, 2), 5.0, np.float32)])
     np.testing.assert_allclose(moments.deviation, LEAST_DEVIATION)
 

@@ -14,15 +14,15 @@ def test_a_dead_number_of_the_teacher_is_not_divided_by_zero():
     np.testing.assert_allclose(embedding_spread(embeddings), [[0, 3], [1, 1]])
 
 
-def test_a_mask_covers_at_most_20_frames_and_10_bands():
+def test_a_mask_covers_at_most_12_frames_and_6_bands():
     patches = np.random.default_rng(0).normal(size=(50, 96, 64)).astype(np.float32)
     masked = mask(patches.copy(), np.random.default_rng(1))
     changed = masked != patches
     assert 0 < changed.mean() < 0.4
     for before, after, touched in zip(patches, masked, changed, strict=True):
         frames, bands = touched.all(axis=1).sum(), touched.all(axis=0).sum()
-        assert frames <= 20
-        assert bands <= 10
+        assert frames <= 12
+        assert bands <= 6
         np.testing.assert_allclose(after[touched], before.mean(), atol=1e-6)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.trainer.model.examples import make_source
 from trainer.data.patches import ClipPatches
-from trainer.teaching.sources import Held, InMemory, Joined
+from trainer.teaching.sources import Held, InMemory, Joined, Thinned
 
 
 class Counting:
@@ -30,6 +32,15 @@ def test_joined_sources_are_one_after_another():
         np.testing.assert_array_equal(joined.load(place).inputs[0], np.eye(3)[place])
     with pytest.raises(IndexError, match="expected one of 3 clips"):
         joined.load(3)
+
+
+def test_a_thinned_source_has_every_other_patch_and_twice_the_hop():
+    source = make_source(["a"])
+    patches = (ClipPatches(np.arange(5.0, dtype=np.float32)[:, None], 1.0),)
+    thinned = Thinned(replace(source, patches=patches), 2)
+    np.testing.assert_array_equal(thinned.load(0).inputs[:, 0], [0, 2, 4])
+    assert thinned.features.patch_hop_seconds == pytest.approx(0.96)
+    assert thinned.table == source.table
 
 
 def test_what_is_held_is_read_once():
