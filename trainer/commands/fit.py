@@ -48,7 +48,7 @@ def fit(
         ),
     ] = True,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 2e-3,
-    epochs: Annotated[int, typer.Option(help="At most.")] = 20,
+    epochs: Annotated[int, typer.Option(help="At most.")] = 12,
     labels: Annotated[
         LabelsOfAClip | None,
         typer.Option(help="Of a clip; default: one, unless a clip has several."),

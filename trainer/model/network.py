@@ -8,19 +8,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.model.compression import compress
 from trainer.model.moments import Moments
 from trainer.model.settings import Activation, HeadShape
 
 
 def build_head(moments: Moments, class_count: int, shape: HeadShape) -> keras.Model:
-    """Embeddings (B, D) -> logits (B, K); what comes in is standardised first.
+    """Embeddings (B, D) -> logits (B, K); what comes in is compressed, then standardised.
 
     A linear head begins at zero: each class as likely as another.
     """
     embeddings = keras.Input((len(moments.mean),), name="embeddings")
     x = keras.layers.Rescaling(
         1.0 / moments.deviation, -moments.mean / moments.deviation, name="standardised"
-    )(embeddings)
+    )(compress(embeddings))
     if shape.hidden:
         x = keras.layers.Dense(shape.hidden, "relu", name="hidden")(x)
     if shape.dropout:
@@ -52,7 +53,7 @@ def build_exportable(
         ValueError: several heads that are not linear.
     """
     *hidden, last = fold(moments, mean_weights(heads))
-    x = net.output
+    x = compress(net.output)
     for kernel, bias in hidden:
         x = _dense(kernel, bias, "relu", "hidden")(x)
     scores = _dense(*last, activation, "all_scores")(x)[:, :label_count]
@@ -78,7 +79,7 @@ def mean_weights(heads: Sequence[keras.Model]) -> list[Layer]:
 
 
 def fold(moments: Moments, layers: list[Layer]) -> list[Layer]:
-    """The same answers for embeddings that are not standardised."""
+    """The same answers for compressed embeddings that are not standardised."""
     (kernel, bias), *rest = layers
     scaled = kernel / moments.deviation[:, None]
     return [(scaled, bias - moments.mean @ scaled), *rest]

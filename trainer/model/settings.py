@@ -60,8 +60,8 @@ class FitSettings:
     weight_decay: float = 3e-2
     label_smoothing: float = 0.0
     mixup_alpha: float = 0.0
-    max_epochs: int = 20
-    patience: int = 5
+    max_epochs: int = 12
+    patience: int = 4
     stop_after: int | None = None  # an epoch that an earlier training found best
     seed: int = 0
 

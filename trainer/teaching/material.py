@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,13 +33,15 @@ class Material:
     """Clips as they are, their varied copies, and background of our own making, if any.
 
     `tables` are embedded, the clips first; `preparations` say how each came to be. Of the patches of a
-    clip every `stride`-th is learnt from.
+    clip every `stride`-th is learnt from; clips and background are learnt from `repeats` times as often
+    as a copy.
     """
 
     tables: tuple[EmbeddedTable, ...]
     preparations: tuple[Preparation, ...]
     background: InMemory | None  # embedded
     stride: int
+    repeats: int
     seed: int
 
     @property
@@ -58,8 +60,7 @@ class Material:
 
     def embedded(self) -> PatchSource:
         """All of it, to learn from."""
-        background = () if self.background is None else (self.background,)
-        return self._to_learn_from(*self.tables, *background)
+        return self._to_learn_from(self.tables, self.background)
 
     def clips_as_log_mel(self) -> PatchSource:
         """The clips as they are, before the backbone."""
@@ -67,17 +68,21 @@ class Material:
 
     def log_mel(self) -> PatchSource:
         """All of it before the backbone, to learn from through thawed blocks; decoded as needed."""
-        tables = (
+        tables = [
             LogMelTable(table.table, table.features, preparation)
             for table, preparation in zip(self.tables, self.preparations, strict=True)
-        )
+        ]
         if self.background is None:
-            return self._to_learn_from(*tables)
+            return self._to_learn_from(tables, None)
         background = generate_background(self.classes, self.clips.features, self.seed)
-        return self._to_learn_from(*tables, background)
+        return self._to_learn_from(tables, background)
 
-    def _to_learn_from(self, *sources: PatchSource) -> PatchSource:
-        return Held(Thinned(Joined(sources), self.stride))
+    def _to_learn_from(
+        self, tables: Sequence[PatchSource], background: PatchSource | None
+    ) -> PatchSource:
+        clips, *copies = (Held(Thinned(table, self.stride)) for table in tables)
+        pure = [clips] if background is None else [clips, Thinned(background, self.stride)]
+        return Joined((*pure * (self.repeats if copies else 1), *copies))
 
 
 def gather(
@@ -103,7 +108,7 @@ def gather(
     )
     relabelled = tuple(_relabel(embedded, marked.table) for embedded in tables)
     stride = _stride(backbone.features.patch_hop_seconds, lesson.learnt_hop_seconds)
-    return Material(relabelled, preparations, background, stride, lesson.seed)
+    return Material(relabelled, preparations, background, stride, lesson.repeats, lesson.seed)
 
 
 def _stride(hop_seconds: float, learnt_hop_seconds: float) -> int:

@@ -13,8 +13,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
-from listener.detection.features import log_mel_patches, mel_matrix
+from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
+from listener.detection.spectrum import mel_matrix
 from listener.engines.litert import LiteRTEngine
 from tests.shared import read_esc10, read_waveform
 from trainer.errors import BackboneError
