@@ -46,7 +46,7 @@ class Augmentation:
     noise_chance: float = 1.0
     noise_exponent: Span = (0.0, 2.0)
     background_chance: float = 0.5  # of the noisy copies, where there are backgrounds
-    snr_db: Span = (0.0, 20.0)
+    snr_db: Span = (-5.0, 20.0)
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
