@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother
 from listener.engines.engine import Engine
+from listener.soundscape import PlacedSound
 from trainer.starter.audio import alarm_scenes, background_scenes
-from trainer.starter.labels import COLUMNS, ESC10_LABELS, LABELS
+from trainer.starter.labels import ALARM_LABELS, COLUMNS, ESC10_LABELS, LABELS
 from trainer.starter.recordings import Recording
 from trainer.starter.scoring import ScoreTable, score
 from trainer.starter.strips import FEATURES
@@ -32,6 +33,9 @@ _PATTERN_GAPS_SECONDS = {
 }
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 0.5, 0.95
 _MARGIN = 0.25  # of what is left between the highest score in background and 1
+_FAINTEST_SHARE = (
+    0.01  # of the alarms that are to be found may be fainter than what counts as faintest
+)
 _OFF_SHARE = 0.5  # of the threshold that opens
 _CALIBRATION_SEED = 10_000  # after the seeds that figures are measured with
 _ESC10_COLUMNS = [COLUMNS[label.slug] for label in ESC10_LABELS]
@@ -40,26 +44,55 @@ _ESC10_COLUMNS = [COLUMNS[label.slug] for label in ESC10_LABELS]
 def calibrate(
     engine: Engine, learnt: Sequence[Recording], minutes: int, seed: int
 ) -> dict[str, LabelPolicy]:
-    """Policies that no background reaches: thresholds a quarter of the way from its highest score to 1.
+    """Policies that no background reaches and, where the network tells them apart, every alarm does.
 
     Background is for every label the generated one and the alarms of other labels, for the alarms also
     the recordings. Scores are smoothed as the detector smooths them.
     """
-    tables = [
-        *_background_tables(engine, minutes, seed + _CALIBRATION_SEED),
-        *_alarm_tables(engine, minutes, seed + _CALIBRATION_SEED),
-        *_recording_tables(engine, learnt),
-    ]
-    return make_policies(np.max([highest_smoothed(table) for table in tables], axis=0))
+    seed += _CALIBRATION_SEED
+    tables = [*_background_tables(engine, minutes, seed), *_recording_tables(engine, learnt)]
+    highest = np.max([highest_smoothed(table) for table in tables], axis=0)
+    peaks: dict[str, list[float]] = {label.slug: [] for label in ALARM_LABELS}
+    for scene in alarm_scenes(minutes, seed):
+        table = score(scene.samples, engine)
+        background = without(table, [COLUMNS[sound.label] for sound in scene.truth])
+        highest = np.maximum(highest, highest_smoothed(background))
+        for sound in scene.truth:
+            peaks[sound.label].append(peak_within(table, sound))
+    return make_policies(highest, {label: _faintest(found) for label, found in peaks.items()})
 
 
-def make_policies(highest: NDArray[np.float32]) -> dict[str, LabelPolicy]:
-    """Policies from each label's highest smoothed score in background, (K,)."""
-    thresholds = np.clip(highest + _MARGIN * (1.0 - highest), _LEAST_THRESHOLD, _MOST_THRESHOLD)
+def make_policies(
+    highest: NDArray[np.float32], faintest: Mapping[str, float]
+) -> dict[str, LabelPolicy]:
+    """From each label's highest smoothed score in background, (K,), and the faintest alarm's of some.
+
+    The threshold is midway between the two if background stays below, else a quarter of the way from
+    the highest score in background to 1: rather an alarm missed than one a night.
+    """
     return {
-        label.slug: _policy(label.slug, round(float(threshold), 2))
-        for label, threshold in zip(LABELS, thresholds, strict=True)
+        label.slug: _policy(label.slug, _threshold(float(level), faintest.get(label.slug, 0.0)))
+        for label, level in zip(LABELS, highest, strict=True)
     }
+
+
+def _threshold(highest: float, faintest: float) -> float:
+    if faintest > highest:
+        return round((highest + faintest) / 2, 2)
+    wary = highest + _MARGIN * (1.0 - highest)
+    return round(min(max(wary, _LEAST_THRESHOLD), _MOST_THRESHOLD), 2)
+
+
+def _faintest(peaks: Sequence[float]) -> float:
+    return float(np.quantile(peaks, _FAINTEST_SHARE)) if peaks else 0.0
+
+
+def peak_within(table: ScoreTable, sound: PlacedSound) -> float:
+    """The highest smoothed score of a sound's label while it sounds."""
+    first = int(sound.onset / FEATURES.patch_hop_seconds)
+    last = int(sound.offset / FEATURES.patch_hop_seconds) + 1
+    column = table[:, [COLUMNS[sound.label]]]
+    return float(_smooth(column, _SMOOTHING_SECONDS[sound.label])[first:last].max(initial=0.0))
 
 
 def highest_smoothed(table: ScoreTable) -> NDArray[np.float32]:
@@ -81,19 +114,12 @@ def _background_tables(engine: Engine, minutes: int, seed: int) -> Iterator[Scor
         yield score(scene.samples, engine)
 
 
-def _alarm_tables(engine: Engine, minutes: int, seed: int) -> Iterator[ScoreTable]:
-    for scene in alarm_scenes(minutes, seed):
-        yield _without(
-            score(scene.samples, engine), [COLUMNS[sound.label] for sound in scene.truth]
-        )
-
-
 def _recording_tables(engine: Engine, learnt: Sequence[Recording]) -> Iterator[ScoreTable]:
     for recording in learnt:
-        yield _without(score(recording.samples, engine), _ESC10_COLUMNS)
+        yield without(score(recording.samples, engine), _ESC10_COLUMNS)
 
 
-def _without(table: ScoreTable, columns: list[int]) -> ScoreTable:
+def without(table: ScoreTable, columns: list[int]) -> ScoreTable:
     """The table with these labels silent: what is in the audio, or may be, is no background for them."""
     rest = table.copy()
     rest[:, columns] = 0.0

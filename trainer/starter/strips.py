@@ -31,11 +31,12 @@ _AUDIBLE_DB = 20.0  # under the loudest frame of a sound: what of it still count
 # Of a sound in a patch; with less, the target is a part of 1: 0.1 s of a smoke alarm may as well be one
 # pulse of a CO alarm, but a bark is a bark
 _ENOUGH_SECONDS, _ENOUGH_ALARM_SECONDS = 0.1, 0.3
-# A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches: they come twice as often
-_DRAWN_ALARMS = (*ALARM_SOUNDS, "co_alarm", "smoke_alarm")
+# A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches and in part sounds like one: they
+# come three times as often
+_DRAWN_ALARMS = (*ALARM_SOUNDS, *["co_alarm", "smoke_alarm"] * 2)
 
 # How often a strip holds a recording, an alarm or nothing, and how loud everything is
-_SHARES = {"recording": 0.5, "alarm": 0.35, "nothing": 0.15}
+_SHARES = {"recording": 0.48, "alarm": 0.4, "nothing": 0.12}
 _LEVEL_DBFS = (-55.0, -12.0)
 _QUIETEST_DBFS = -90.0
 _SNR_DB = (0.0, 35.0)

@@ -1,19 +1,20 @@
-"""Thresholds lie a quarter of the way from what background reaches to 1."""
+"""Thresholds lie above what background reaches, and below what alarms do where that is higher."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from listener.soundscape import PlacedSound
 from trainer.starter.labels import COLUMNS, LABELS
-from trainer.starter.policies import highest_smoothed, make_policies
+from trainer.starter.policies import highest_smoothed, make_policies, peak_within
 
 
 def test_a_threshold_is_a_quarter_above_the_highest_background_score():
     highest = np.zeros(len(LABELS), np.float32)
     highest[COLUMNS["siren"]] = 0.6
     highest[COLUMNS["rain"]] = 0.99
-    policies = make_policies(highest)
+    policies = make_policies(highest, {})
     assert list(policies) == [label.slug for label in LABELS]
     assert policies["siren"].on_threshold == pytest.approx(0.7)
     assert policies["siren"].off_threshold == pytest.approx(0.35)
@@ -21,8 +22,25 @@ def test_a_threshold_is_a_quarter_above_the_highest_background_score():
     assert policies["rain"].on_threshold == 0.95  # never more
 
 
+def test_a_threshold_is_midway_where_the_faintest_alarm_is_over_the_background():
+    highest = np.full(len(LABELS), 0.2, np.float32)
+    policies = make_policies(highest, {"siren": 0.6, "doorbell": 0.2})
+    assert policies["siren"].on_threshold == pytest.approx(0.4)
+    assert policies["doorbell"].on_threshold == 0.5  # no room between: as without any alarm
+
+
+def test_an_alarms_peak_is_looked_for_while_it_sounds():
+    table = np.zeros((30, len(LABELS)), np.float32)
+    column = COLUMNS["siren"]
+    table[10:13, column] = 0.7  # 4.8 s to 6.24 s
+    table[24:27, column] = 0.9
+    sound = PlacedSound("siren", 4.8, 6.2)
+    assert peak_within(table, sound) == pytest.approx(0.7)
+    assert peak_within(table, PlacedSound("co_alarm", 4.8, 6.2)) == 0.0
+
+
 def test_a_policy_bridges_the_pauses_of_its_standard():
-    policies = make_policies(np.zeros(len(LABELS), np.float32))
+    policies = make_policies(np.zeros(len(LABELS), np.float32), {})
     # pauses of 1.5 s (ISO 8201), 5 s (NFPA 720), 4 s (the ring), each up to a tenth longer
     assert policies["smoke_alarm"].max_gap_seconds >= 1.65
     assert policies["co_alarm"].max_gap_seconds >= 5.5

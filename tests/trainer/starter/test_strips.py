@@ -77,7 +77,7 @@ def test_the_same_seed_draws_the_same_strips():
 def test_strips_hold_recordings_alarms_and_nothing_and_never_clip():
     rng = np.random.default_rng(0)
     maker = StripMaker([BARK])
-    strips = [maker.draw(rng) for _ in range(60)]
+    strips = [maker.draw(rng) for _ in range(120)]
     heard = {label.slug for label in LABELS if _heard(strips, label.slug)}
     assert "dog" in heard
     assert {"smoke_alarm", "siren", "telephone"} <= heard
