@@ -26,6 +26,7 @@ class Part(StrEnum):
     ESC10 = "esc10"
     FEW_SHOT = "few-shot"
     SNR = "snr"
+    FIT = "fit"
 
 
 def main(
@@ -33,7 +34,11 @@ def main(
 ) -> None:
     """Measure how well the defaults of `trainer fit` learn; embeddings are kept for the next time."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from benchmarks.training import esc10, noise_colours  # noqa: PLC0415 - after the line above
+    from benchmarks.training import (  # noqa: PLC0415 - after the line above
+        esc10,
+        fit_cost,
+        noise_colours,
+    )
     from benchmarks.training.school import open_school  # noqa: PLC0415
 
     measures = {
@@ -42,6 +47,7 @@ def main(
         Part.ESC10: esc10.measure_folds,
         Part.FEW_SHOT: esc10.measure_few_shots,
         Part.SNR: esc10.measure_noise,
+        Part.FIT: fit_cost.measure_fit_cost,
     }
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
