@@ -35,6 +35,7 @@ def main(
     """Measure how well the defaults of `trainer fit` learn; embeddings are kept for the next time."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from benchmarks.training import (  # noqa: PLC0415 - after the line above
+        dog_rooster,
         esc10,
         fit_cost,
         noise_colours,
@@ -43,7 +44,7 @@ def main(
 
     measures = {
         Part.NOISE_COLOURS: noise_colours.measure_noise_colours,
-        Part.DOG_ROOSTER: esc10.measure_dog_rooster,
+        Part.DOG_ROOSTER: dog_rooster.measure_dog_rooster,
         Part.ESC10: esc10.measure_folds,
         Part.FEW_SHOT: esc10.measure_few_shots,
         Part.SNR: esc10.measure_noise,

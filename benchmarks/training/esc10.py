@@ -1,4 +1,4 @@
-"""ESC-10 by its official folds, a clip a class or more, dog against rooster, and under noise."""
+"""ESC-10 by its official folds, a clip a class or more, and under noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from benchmarks.figures import Aim, Figure
 from benchmarks.training.noises import KINDS, add_kind
 from benchmarks.training.school import FOLDS, School, clip_accuracy
-from trainer.data.clips import ClipTable
 from trainer.data.preparation import Preparation
 from trainer.teaching.material import Material
 from trainer.teaching.teach import Taught
@@ -41,16 +40,6 @@ def _teach_folds(school: School, material: Material) -> Iterator[tuple[int, Taug
         rest = tuple(other for other in FOLDS if other != fold)
         next_one = fold % len(FOLDS) + 1
         yield fold, school.teach(material, rest, next_one)
-
-
-def measure_dog_rooster(school: School) -> list[Figure]:
-    """As the TensorFlow tutorial: folds 1 to 3 to learn from, 4 to stop by, 5 to test on."""
-    pair = {"dog", "rooster"}
-    clips = tuple(clip for clip in school.table.clips if clip.labels <= pair)
-    material = school.gather(ClipTable(clips, tuple(sorted(pair))))
-    taught = school.teach(material, (1, 2, 3, 4), 4)
-    value = 100 * clip_accuracy(taught, material.in_folds(5).clips)
-    return [Figure("dog-rooster", "clip accuracy, fold 5", "%", (value,), Aim("at least", 100))]
 
 
 def measure_few_shots(school: School) -> list[Figure]:
