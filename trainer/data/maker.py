@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.params import FeatureParams
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import Clip, Quarantined
 from trainer.data.embedded import EmbeddedClip
+from trainer.data.embedder import Embedder
 from trainer.data.front_end import front_end_digest
 from trainer.data.preparation import Preparation, Prepared, prepare
 from trainer.data.quarantine import or_quarantined
@@ -21,29 +20,6 @@ from trainer.data.workers import map_in_threads
 from trainer.errors import BackboneError
 
 BATCH_PATCHES = 64  # of several clips: one short clip would leave the backbone half idle
-
-
-class Embedder(Protocol):
-    """What is needed of a backbone here."""
-
-    @property
-    def features(self) -> FeatureParams:
-        """How its patches are made."""
-        ...
-
-    @property
-    def embedding_size(self) -> int:
-        """D, the numbers in an embedding."""
-        ...
-
-    @property
-    def id(self) -> str:
-        """A hash of its weights and its front end."""
-        ...
-
-    def embed(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-mel patches (B, frames, bands) -> embeddings (B, D), both float32."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
