@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import typer
 
 from trainer.commands.backbone import backbone
+from trainer.commands.calibrate import calibrate
+from trainer.commands.evaluate import evaluate
 from trainer.commands.fit import fit
+from trainer.commands.search import search
 from trainer.commands.session import WRONG_USE, failure
+from trainer.commands.shrink import shrink
 from trainer.commands.soundscape import soundscape
 from trainer.commands.starter import starter
 
@@ -19,6 +23,19 @@ app = typer.Typer(
 )
 app.command(epilog="Example: trainer backbone --out models/yamnet")(backbone)
 app.command(epilog="Example: trainer fit --data ESC-50/meta/esc50.csv --out models/my-sounds")(fit)
+app.command(epilog="Example: trainer search --data ESC-50/meta/esc50.csv --trials 50 --out found")(
+    search
+)
+app.command(
+    epilog="Example: trainer calibrate models/my-sounds --data ESC-50/meta/esc50.csv --folds 4 "
+    "--ambient hall.flac --false-alarms-per-day 1"
+)(calibrate)
+app.command(epilog="Example: trainer evaluate models/my-sounds --data ESC-50/meta/esc50.csv")(
+    evaluate
+)
+app.command(
+    epilog="Example: trainer shrink models/my-sounds --data ESC-50/meta/esc50.csv --out models/small"
+)(shrink)
 app.command(epilog="Example: trainer soundscape --out scenes --scenes 20 --seed 1")(soundscape)
 app.command(
     epilog="Example: trainer starter --esc10 ESC-10 --teacher models/yamnet --out models/starter"

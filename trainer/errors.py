@@ -25,3 +25,15 @@ class DataError(ValueError):
 
 class FitError(ValueError):
     """The training has nothing to learn from, or went astray."""
+
+
+class SearchError(ValueError):
+    """A study that cannot be searched as asked for."""
+
+
+class StorageError(Exception):
+    """What keeps a study cannot be opened, or was lost."""
+
+
+class FormError(Exception):
+    """The form of the model that was asked for is not good enough."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection.bundle import (
@@ -57,11 +60,11 @@ def export_bundle(
         BundleError: the golden check failed.
     """
     check_target(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as workspace:
-        contents = Path(workspace) / "contents"
+    with _writing(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as name:
+        contents = Path(name) / "contents"
         contents.mkdir()  # one of its own, because mkdtemp's may be read by its owner only
         golden = make_golden(model, manifest.features)
-        _write_golden(contents, golden)
+        write_golden(contents, golden)
         _write_model(contents, model, manifest.features, storage)
         if not with_saved_model:
             shutil.rmtree(contents / SAVED_MODEL_DIR)
@@ -71,6 +74,16 @@ def export_bundle(
         return write_bundle(
             path, replace(manifest, provenance=manifest.provenance | made), contents
         )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What cannot be written, by us or by TensorFlow, is one error."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.message
+        raise TargetError(f"{path}: cannot be written: {reason}") from error
 
 
 def check_target(path: Path) -> None:
@@ -103,6 +116,16 @@ def golden_waveform(sample_rate_hz: int) -> NDArray[np.float32]:
     return np.concatenate((0.2 * chord, 0.5 * sweep, 0.1 * noise)).astype(np.float32)
 
 
+def write_golden(contents: Path, golden: Golden) -> None:
+    """GOLDEN_FILE into the directory of a bundle that is being made."""
+    np.savez_compressed(
+        contents / GOLDEN_FILE,
+        waveform=golden.waveform,
+        scores=golden.scores,
+        tolerance=np.float64(golden.tolerance),
+    )
+
+
 def _write_model(
     contents: Path, model: keras.Model, features: FeatureParams, storage: Storage
 ) -> None:
@@ -111,10 +134,6 @@ def _write_model(
     log.info("converting to %s, %s weights", MODEL_FILE, storage)
     tflite = convert_to_tflite(contents / SAVED_MODEL_DIR, storage)
     (contents / MODEL_FILE).write_bytes(tflite)
-
-
-def _write_golden(contents: Path, golden: Golden) -> None:
-    np.savez_compressed(contents / GOLDEN_FILE, waveform=golden.waveform, scores=golden.scores)
 
 
 def _check(bundle: Bundle, golden: Golden, storage: Storage) -> float:

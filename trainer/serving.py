@@ -5,30 +5,35 @@ The log-mel is computed inside with `tf.signal`, as the YAMNet reference does (`
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from listener.detection.audio import SILENCE_DBFS
 from listener.detection.params import FeatureParams
+from listener.detection.spectrum import low_basis, mean_square_weights
 
 WAVEFORM_SIGNATURE = "serving_default"
 PATCHES_SIGNATURE = "patches"
+
+_SILENT_POWER = 10.0 ** (SILENCE_DBFS / 10.0)
 
 
 def write_saved_model(model: keras.Model, features: FeatureParams, directory: Path) -> None:
     """A SavedModel with two signatures, both -> scores (patches, K), embeddings (patches, D).
 
-    `serving_default` takes a waveform, float32 (n,) at the model's rate; `patches` takes log-mel
-    patches, float32 (B, 96, 64).
+    `serving_default` takes a waveform, float32 (n,) at the model's rate, and gives `clip_scores` as
+    well: (K,), the mean over the patches; `patches` takes log-mel patches, float32 (B, 96, 64).
     """
     patch_shape = (None, features.patch_frames, features.mel_bands)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
         WAVEFORM_SIGNATURE,
-        lambda waveform: _infer(model, tf_log_mel_patches(waveform, features)),
+        lambda waveform: _infer_clip(model, tf_log_mel_patches(waveform, features)),
         input_signature=[tf.TensorSpec((None,), tf.float32, "waveform")],
     )
     archive.add_endpoint(
@@ -44,14 +49,14 @@ def _infer(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
     return {"scores": outputs["scores"], "embeddings": outputs["embeddings"]}
 
 
+def _infer_clip(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
+    outputs = _infer(model, patches)
+    return outputs | {"clip_scores": tf.reduce_mean(outputs["scores"], axis=0)}
+
+
 def tf_log_mel_patches(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(n,) -> (patches, 96, 64), the end padded with silence; no samples give one silent patch."""
-    spectrum = tf.signal.stft(
-        _pad(waveform, features),
-        features.stft_window_samples,
-        features.stft_hop_samples,
-        features.fft_length,
-    )
+    spectrum = _magnitudes(_pad(waveform, features), features)
     mel_weights = tf.signal.linear_to_mel_weight_matrix(
         features.mel_bands,
         features.fft_length // 2 + 1,
@@ -59,8 +64,39 @@ def tf_log_mel_patches(waveform: tf.Tensor, features: FeatureParams) -> tf.Tenso
         features.mel_min_hz,
         features.mel_max_hz,
     )
-    log_mel = tf.math.log(tf.abs(spectrum) @ mel_weights + features.log_offset)
-    return tf.signal.frame(log_mel, features.patch_frames, features.patch_hop_frames, axis=0)
+    mel = spectrum @ mel_weights
+    if features.preprocessing.level_dbfs is None:
+        return _frame(tf.math.log(mel + features.log_offset), features)
+    gains = _gains(spectrum, features)[:, tf.newaxis, tf.newaxis]
+    return tf.math.log(_frame(mel, features) * gains + features.log_offset)
+
+
+def _magnitudes(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """(n,) -> (frames, 257), what the high-pass takes out left out."""
+    window, hop = features.stft_window_samples, features.stft_hop_samples
+    frames = tf.signal.frame(waveform, window, hop)
+    low = low_basis(features)
+    if low is not None:
+        exact = tf.cast(frames, tf.float64)  # as the listener does, whose reason it is
+        exact -= tf.matmul(exact @ low, low, transpose_b=True)
+        frames = tf.cast(exact, tf.float32)
+    return tf.abs(tf.signal.rfft(frames * tf.signal.hann_window(window), [features.fft_length]))
+
+
+def _frame(frames: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """(frames, ...) -> (patches, 96, ...)."""
+    return tf.signal.frame(frames, features.patch_frames, features.patch_hop_frames, axis=0)
+
+
+def _gains(spectrum: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """What brings each patch to the level that is asked for, (patches,); see `LevelledFrames`."""
+    preprocessing = features.preprocessing
+    mean_squares = tf.linalg.matvec(tf.square(spectrum), mean_square_weights(features))
+    powers = tf.reduce_mean(_frame(mean_squares, features), axis=1)
+    levels_dbfs = 10.0 * tf.math.log(tf.maximum(powers, _SILENT_POWER)) / math.log(10.0)
+    wanted_db = preprocessing.level_dbfs - levels_dbfs
+    bound_db = preprocessing.max_gain_db
+    return tf.pow(10.0, tf.clip_by_value(wanted_db, -bound_db, bound_db) / 20.0)
 
 
 def _pad(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:

@@ -1,21 +1,20 @@
 """Streaming log-mel: each STFT frame is computed once, patches come out, equal to offline.
 
 The front end is that of the YAMNet reference (`features.py` there): magnitude STFT with a periodic
-Hann window, HTK mel bands, log(mel + offset). All arithmetic is float32.
+Hann window, HTK mel bands, log(mel + offset); before it, what `Preprocessing` asks for. All arithmetic
+is float32.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import AudioChunk, LevelMeter, Samples
+from listener.detection.front_end import FrontEnd, LogMel, make_front_end
 from listener.detection.params import FeatureParams
-
-LogMel = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,67 +40,15 @@ class Patch:
         return self.captured_at + self.seconds
 
 
-class LogMelFrames:
-    """Waveform in, STFT frames as log-mel out; stateless but for its tables."""
-
-    def __init__(self, params: FeatureParams) -> None:
-        self._params = params
-        samples = np.arange(params.stft_window_samples)
-        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * samples / len(samples))).astype(np.float32)
-        self._mel = mel_matrix(params)
-        self._offset = np.float32(params.log_offset)
-
-    def __call__(self, samples: Samples) -> LogMel:
-        """float32 (n,) -> float32 (frames, 64), as many frames as lie wholly inside."""
-        params = self._params
-        if len(samples) < params.stft_window_samples:
-            return np.empty((0, params.mel_bands), np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(samples, params.stft_window_samples)
-        windowed = frames[:: params.stft_hop_samples] * self._window
-        spectrum = np.fft.rfft(windowed, params.fft_length)  # float32 in, complex64 out
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
-        mel = np.sqrt(power, out=power) @ self._mel
-        mel += self._offset
-        return np.log(mel, out=mel)
-
-
-@lru_cache(maxsize=8)
-def mel_matrix(params: FeatureParams) -> NDArray[np.float32]:
-    """Triangular HTK mel bands, float32 (fft_length / 2 + 1, mel_bands), as `tf.signal` makes them.
-
-    The triangles are linear in mel, unnormalised, and the DC bin is left out
-    (`tf.signal.linear_to_mel_weight_matrix`).
-    """
-    bins = np.linspace(0.0, params.sample_rate_hz / 2, params.fft_length // 2 + 1)
-    bin_mel = _hz_to_mel(bins[1:, None])
-    edges = np.linspace(
-        _hz_to_mel(np.array(params.mel_min_hz)),
-        _hz_to_mel(np.array(params.mel_max_hz)),
-        params.mel_bands + 2,
-    )
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bin_mel - lower) / (centre - lower)
-    falling = (upper - bin_mel) / (upper - centre)
-    weights = np.maximum(0.0, np.minimum(rising, falling))
-    matrix = np.pad(weights, [(1, 0), (0, 0)]).astype(np.float32)
-    matrix.flags.writeable = False  # it is shared
-    return matrix
-
-
-def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1127.0 * np.log1p(hz / 700.0)
-
-
 class PatchStream:
     """Chunks of one source at the model's rate -> patches, whatever the chunk size.
 
     A jump in `AudioChunk.start` begins a new stretch: no patch spans a hole.
     """
 
-    def __init__(self, params: FeatureParams, log_mel: LogMelFrames | None = None) -> None:
+    def __init__(self, params: FeatureParams, front_end: FrontEnd | None = None) -> None:
         self._params = params
-        self._log_mel = log_mel or LogMelFrames(params)  # may be shared
+        self._front_end = front_end or make_front_end(params)  # may be shared
         self._level = LevelMeter()
         self._last: AudioChunk | None = None
         self._begin_stretch(0)
@@ -110,7 +57,7 @@ class PatchStream:
         self._patch_start = start
         self._covered = start  # end of the last patch
         self._samples = np.empty(0, np.float32)  # not yet consumed by an STFT frame
-        self._frames = np.empty((0, self._params.mel_bands), np.float32)  # from _patch_start on
+        self._frames = self._front_end(self._samples)  # none yet; from _patch_start on
 
     @property
     def missing_samples(self) -> int:
@@ -147,7 +94,7 @@ class PatchStream:
 
     def _append(self, samples: Samples) -> None:
         samples = np.concatenate((self._samples, samples))
-        frames = self._log_mel(samples)
+        frames = self._front_end(samples)
         self._samples = samples[len(frames) * self._params.stft_hop_samples :]
         self._frames = np.concatenate((self._frames, frames))
 
@@ -159,7 +106,7 @@ class PatchStream:
             start=self._patch_start,
             captured_at=chunk.time_of(self._patch_start),
             seconds=(min(self._covered, chunk.end) - self._patch_start) / chunk.sample_rate_hz,
-            log_mel=self._frames[: self._params.patch_frames],
+            log_mel=self._front_end.patch(self._frames[: self._params.patch_frames]),
             level_dbfs=rms,
             peak_dbfs=peak,
         )

@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+
+_SOFTEST_DBFS = -60.0  # at it the mel bands of white noise are hardly over the log's offset
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Preprocessing:
+    """What is done to the sound before its log-mel; by default nothing.
+
+    `high_pass_hz`: what lies lower is taken out of every STFT frame. `level_dbfs`: each patch is brought
+    to this RMS level, by `max_gain_db` up or down at most, so that silence stays silence. Both look at
+    one frame or one patch alone and remember nothing.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    high_pass_hz: float | None = None
+    level_dbfs: float | None = None
+    max_gain_db: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.high_pass_hz is not None and not self.high_pass_hz > 0:
+            raise ValueError(f"high_pass_hz: expected more than 0, got {self.high_pass_hz}")
+        if self.level_dbfs is not None and not _SOFTEST_DBFS <= self.level_dbfs <= 0:
+            raise ValueError(
+                f"level_dbfs: expected {_SOFTEST_DBFS:g} to 0 dBFS, got {self.level_dbfs}"
+            )
+        if not 0 < self.max_gain_db <= -_SOFTEST_DBFS:
+            raise ValueError(
+                f"max_gain_db: expected more than 0, at most {-_SOFTEST_DBFS:g}, "
+                f"got {self.max_gain_db}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +58,7 @@ class FeatureParams:
     log_offset: float = 0.001
     patch_seconds: float = 0.96
     patch_hop_seconds: float = 0.48
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     def __post_init__(self) -> None:
         for name in ("sample_rate_hz", "stft_window_seconds", "stft_hop_seconds", "mel_bands"):
@@ -45,6 +81,11 @@ class FeatureParams:
             raise ValueError(
                 f"patch_hop_seconds: expected at most {self.patch_seconds}, "
                 f"got {self.patch_hop_seconds}"
+            )
+        high_pass_hz = self.preprocessing.high_pass_hz
+        if high_pass_hz is not None and not high_pass_hz < self.mel_max_hz:
+            raise ValueError(
+                f"high_pass_hz: expected less than {self.mel_max_hz:g}, got {high_pass_hz}"
             )
 
     @property

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from listener.detection.audio import AudioChunk
 from listener.detection.event import SoundEvent
-from listener.detection.features import LogMelFrames, Patch, PatchStream
+from listener.detection.features import Patch, PatchStream
+from listener.detection.front_end import FrontEnd, make_front_end
 from listener.detection.hysteresis import EventDetector
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
@@ -54,11 +55,11 @@ class _SourceAnalysis:
         name: str,
         plan: DetectionPlan,
         health: SourceHealth,
-        log_mel: LogMelFrames,
+        front_end: FrontEnd,
         tap: ScoresTap | None,
     ) -> None:
         self._name, self._plan, self._health, self._tap = name, plan, health, tap
-        self._patches = PatchStream(plan.params, log_mel)
+        self._patches = PatchStream(plan.params, front_end)
         self._notices: list[Notice] = []
         self._detector = EventDetector(
             name,
@@ -158,9 +159,9 @@ class Inference:
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
-        log_mel = LogMelFrames(plan.params)
+        front_end = make_front_end(plan.params)
         self._sources = {
-            name: _SourceAnalysis(name, plan, source, log_mel, tap)
+            name: _SourceAnalysis(name, plan, source, front_end, tap)
             for name, source in health.sources.items()
         }
 

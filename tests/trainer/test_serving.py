@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
 from listener.engines.litert import LiteRTEngine
 from trainer.serving import tf_log_mel_patches
 
@@ -41,6 +41,26 @@ def test_the_log_mel_of_tensorflow_is_that_of_the_listener(count: int, hop: floa
     )
 
 
+@pytest.mark.parametrize("count", [1_000, 15_600, 23_281])
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        Preprocessing(high_pass_hz=150.0),
+        Preprocessing(level_dbfs=-10.0),
+        Preprocessing(high_pass_hz=400.0, level_dbfs=-40.0, max_gain_db=6.0),
+    ],
+)
+def test_preprocessing_in_tensorflow_is_that_of_the_listener(
+    count: int, preprocessing: Preprocessing
+):
+    params = FeatureParams(preprocessing=preprocessing)
+    ours = log_mel_patches(noise(count), params)
+    assert np.abs(ours - log_mel_patches(noise(count), FeatureParams())).max() > 0.5
+    theirs = tf_log_mel_patches(noise(count), params)
+    # where a band is emptied, rounding errors of TensorFlow's FFT are left
+    np.testing.assert_allclose(theirs, ours, atol=5 * TOLERANCE)
+
+
 def test_no_samples_give_one_patch_of_silence():
     patches = tf_log_mel_patches(np.zeros(0, np.float32), FeatureParams())
     np.testing.assert_allclose(patches, np.full((1, 96, 64), np.log(0.001)), rtol=1e-6)
@@ -54,6 +74,7 @@ def test_serving_default_gives_the_bundles_scores(tones_bundle: Bundle, count: i
     scores, embeddings = LiteRTEngine(tones_bundle.model_path).infer(patches)
     np.testing.assert_allclose(outputs["scores"], scores, atol=TOLERANCE)
     np.testing.assert_allclose(outputs["embeddings"], embeddings, atol=TOLERANCE)
+    np.testing.assert_allclose(outputs["clip_scores"], scores.mean(axis=0), atol=TOLERANCE)
 
 
 def test_serving_default_gives_hubs_scores_and_number_of_patches(

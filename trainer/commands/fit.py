@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
-from trainer.commands.options import features_with_hop, first_line
+from trainer.commands.options import (
+    ACTIVATIONS,
+    choose_preprocessing,
+    features_with_hop,
+    first_line,
+)
 from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, LabelsOfAClip, Storage
-from trainer.model.settings import Activation, FitSettings
+from trainer.model.settings import FitSettings, HeadShape, Thawing
 from trainer.teaching.lesson import Lesson
+from trainer.teaching.lesson_file import read_lesson
 
-_ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {
-    None: None,  # as the clips are
-    "one": "softmax",
-    "many": "sigmoid",
-}
+_DEFAULTS = Lesson()
+_Settings = TypeVar("_Settings", Lesson, FitSettings, HeadShape, Thawing)
 
 
 def fit(
@@ -36,39 +40,88 @@ def fit(
     validation: Annotated[
         int | None, typer.Option(help="The fold of them that says when to stop. Default: the last.")
     ] = None,
-    thaw: Annotated[int, typer.Option(help="YAMNet's last blocks that learn too, 0 to 14.")] = 0,
-    hidden: Annotated[int, typer.Option(help="Units of a dense layer; 0: a linear head.")] = 0,
-    dropout: Annotated[float, typer.Option(help="Share of dropout before the last layer.")] = 0.0,
-    copies: Annotated[int, typer.Option(help="Varied copies of each clip.")] = 2,
+    lesson: Annotated[
+        Path | None,
+        typer.Option(help="best.json of `trainer search`; the options below win over it."),
+    ] = None,
+    thaw: Annotated[
+        int | None,
+        typer.Option(
+            help="YAMNet's last blocks that learn too, 0 to 14.",
+            show_default=str(_DEFAULTS.fit.thawing.blocks),
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            help="Units of a dense layer; 0: a linear head.",
+            show_default=str(_DEFAULTS.fit.head.hidden),
+        ),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of dropout before the last layer.",
+            show_default=str(_DEFAULTS.fit.head.dropout),
+        ),
+    ] = None,
+    copies: Annotated[
+        int | None,
+        typer.Option(help="Varied copies of each clip.", show_default=str(_DEFAULTS.copies)),
+    ] = None,
     background: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--background/--no-background",
             help="Learn noise, silence and quiet parts as none of the classes.",
+            show_default="background",
         ),
-    ] = True,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 2e-3,
-    epochs: Annotated[int, typer.Option(help="At most.")] = 12,
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Learning rate.", show_default=str(_DEFAULTS.fit.learning_rate)),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="At most.", show_default=str(_DEFAULTS.fit.max_epochs))
+    ] = None,
     labels: Annotated[
         LabelsOfAClip | None,
         typer.Option(help="Of a clip; default: one, unless a clip has several."),
     ] = None,
     hop: Annotated[float, typer.Option(help="Seconds from one patch to the next.")] = 0.24,
+    high_pass: Annotated[
+        float | None,
+        typer.Option(help="Hz; what is lower is taken out, in the daemon as well. Default: off."),
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(help="dBFS; each patch is brought to it, by 30 dB at most. Default: off."),
+    ] = None,
     storage: Annotated[Storage, typer.Option(help="How the weights are kept.")] = "float32",
+    licence: Annotated[
+        str | None, typer.Option(help="Of the data. Default: the licence file beside it, if any.")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Embeddings of earlier runs.")] = EMBEDDING_CACHE,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bundle.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed gives the same bundle.", show_default=str(_DEFAULTS.seed)),
+    ] = None,
 ) -> None:
     """Learn the classes of data sets; the path of the bundle goes to stdout."""
     features = features_with_hop(hop)
-    fit_settings = {
-        "thawing": {"blocks": thaw},
-        "head": {"hidden": hidden, "dropout": dropout},
-        "learning_rate": rate,
-        "max_epochs": epochs,
-        "seed": seed,
-    }
-    lesson = _lesson(fit_settings, copies=copies, background=background, seed=seed)
+    preprocessing = choose_preprocessing(features, high_pass, level)
     with session():
+        chosen = _choose(
+            _DEFAULTS if lesson is None else read_lesson(lesson),
+            thaw=thaw,
+            hidden=hidden,
+            dropout=dropout,
+            copies=copies,
+            background=background,
+            rate=rate,
+            epochs=epochs,
+            seed=seed,
+        )
         from trainer.teaching.fit_bundle import FitRequest, fit_bundle  # noqa: PLC0415 - TensorFlow
 
         request = FitRequest(
@@ -76,19 +129,46 @@ def fit(
             out=out,
             backbone=backbone,
             cache=cache,
-            lesson=lesson,
+            lesson=chosen,
             patch_hop_seconds=features.patch_hop_seconds,
+            preprocessing=preprocessing,
             folds=tuple(folds or ()),
             validation_fold=validation,
-            activation=_ACTIVATIONS[labels],
+            activation=ACTIVATIONS[labels],
             storage=storage,
+            licence=licence,
         )
         bundle = fit_bundle(request)
     typer.echo(bundle.path)
 
 
-def _lesson(fit: dict[str, Any], *, copies: int, background: bool, seed: int) -> Lesson:
+def _choose(
+    base: Lesson,
+    *,
+    thaw: int | None,
+    hidden: int | None,
+    dropout: float | None,
+    copies: int | None,
+    background: bool | None,
+    rate: float | None,
+    epochs: int | None,
+    seed: int | None,
+) -> Lesson:
+    """The lesson with what was chosen on the command line; None is what was not."""
     try:
-        return Lesson(fit=FitSettings(**fit), copies=copies, background=background, seed=seed)
+        fit = _with(
+            base.fit,
+            head=_with(base.fit.head, hidden=hidden, dropout=dropout),
+            thawing=_with(base.fit.thawing, blocks=thaw),
+            learning_rate=rate,
+            max_epochs=epochs,
+            seed=seed,
+        )
+        return _with(base, fit=fit, copies=copies, background=background, seed=seed)
     except ValidationError as error:
         raise typer.BadParameter(first_line(error)) from error
+
+
+def _with(settings: _Settings, **chosen: Any) -> _Settings:
+    named = {name: value for name, value in chosen.items() if value is not None}
+    return replace(settings, **named)

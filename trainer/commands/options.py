@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 from pydantic import ValidationError
 
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
+from trainer.config import LabelsOfAClip
+from trainer.model.settings import Activation
+
+ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {
+    None: None,  # as the clips are
+    "one": "softmax",
+    "many": "sigmoid",
+}
 
 
 def features_with_hop(hop: float) -> FeatureParams:
@@ -18,6 +28,23 @@ def features_with_hop(hop: float) -> FeatureParams:
         return FeatureParams(patch_hop_seconds=hop)
     except ValidationError as error:
         raise typer.BadParameter(first_line(error), param_hint="--hop") from error
+
+
+def choose_preprocessing(
+    features: FeatureParams, high_pass_hz: float | None, level_dbfs: float | None
+) -> Preprocessing | None:
+    """What is asked for; None if nothing is.
+
+    Raises:
+        typer.BadParameter: a cutoff or a level out of the front end's range.
+    """
+    if high_pass_hz is None and level_dbfs is None:
+        return None
+    try:
+        wanted = Preprocessing(high_pass_hz, level_dbfs)
+        return replace(features, preprocessing=wanted).preprocessing
+    except ValidationError as error:
+        raise typer.BadParameter(first_line(error)) from error
 
 
 def first_line(error: ValidationError) -> str:

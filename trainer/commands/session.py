@@ -12,7 +12,16 @@ from contextlib import contextmanager
 import typer
 
 from listener.detection.bundle import BundleError
-from trainer.errors import BackboneError, DataError, FitError, ParityError, TargetError
+from trainer.errors import (
+    BackboneError,
+    DataError,
+    FitError,
+    FormError,
+    ParityError,
+    SearchError,
+    StorageError,
+    TargetError,
+)
 from trainer.terminal import log_progress, quiet_stderr
 
 CHECK_FAILED, WRONG_USE, LACKING = 1, 2, 3
@@ -20,11 +29,21 @@ _EXIT_CODES: dict[type[Exception], int] = {
     BackboneError: WRONG_USE,
     DataError: WRONG_USE,
     FitError: WRONG_USE,
+    SearchError: WRONG_USE,
+    StorageError: LACKING,
     TargetError: WRONG_USE,
+    FormError: CHECK_FAILED,
     ParityError: CHECK_FAILED,
     BundleError: CHECK_FAILED,
 }
-_TRAIN_PACKAGES = {"tensorflow", "keras", "tensorflow_hub", "pkg_resources"}
+_TRAIN_PACKAGES = {
+    "tensorflow",
+    "keras",
+    "tensorflow_hub",
+    "pkg_resources",
+    "optuna",
+    "matplotlib",
+}
 
 
 @contextmanager

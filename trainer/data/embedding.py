@@ -9,8 +9,8 @@ from pathlib import Path
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, Quarantined
 from trainer.data.embedded import EmbeddedClip, EmbeddedTable
-from trainer.data.folds import check_copies
 from trainer.data.embedder import Embedder
+from trainer.data.folds import check_copies
 from trainer.data.maker import EmbeddingMaker, Job
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.data.quarantine import check_what_is_left, or_quarantined

@@ -12,6 +12,8 @@ import soxr
 
 from listener.detection import audio as detection_audio
 from listener.detection import features as detection_features
+from listener.detection import front_end as detection_front_end
+from listener.detection import spectrum as detection_spectrum
 from trainer.data import audio, decoding, preparation
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -20,6 +22,8 @@ _MODULES: tuple[ModuleType, ...] = (
     preparation,
     detection_audio,
     detection_features,
+    detection_front_end,
+    detection_spectrum,
 )
 
 

@@ -8,10 +8,11 @@ from functools import partial
 
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
+from trainer.config import Objective
+from trainer.errors import DataError
 from trainer.evaluation.operating_points import (
     Grid,
     Judge,
-    Objective,
     OperatingPoint,
     best_point,
     count_alarms,
@@ -20,6 +21,11 @@ from trainer.evaluation.operating_points import (
 from trainer.evaluation.poisson import AlarmRate, hours_to_claim
 from trainer.evaluation.spans import ScoredFile
 from trainer.evaluation.tracks import Track, make_track, smooth_track
+
+_GENERATED = (
+    "the ambient audio was generated (noises, knocks and clicks): it says little of your rooms, "
+    "record hours of them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,15 @@ class LabelFinding:
 class Calibration:
     """A policy for every label of the bundle, and what is known of them.
 
-    `ambient` counts the alarms of all labels; None where there was no ambient audio.
+    `ambient` counts the alarms of all labels; None where there was no ambient audio. `generated`: it was
+    not recorded but made of noises, knocks and clicks.
     """
 
     policies: Mapping[str, LabelPolicy]
     findings: tuple[LabelFinding, ...]
     false_alarms_per_day: float
     ambient: AlarmRate | None
+    generated: bool = False
 
     @property
     def claimed(self) -> bool:
@@ -63,6 +71,7 @@ def calibrate_bundle(
     ambient: Sequence[ScoredFile],
     false_alarms_per_day: float,
     *,
+    generated: bool = False,
     objective: Objective = "f1",
     judge: Judge = overlap_counts,
     grid: Grid | None = None,
@@ -77,19 +86,15 @@ def calibrate_bundle(
         files: validation audio, never trained on, with its truth.
         ambient: audio without any of the labels; may be empty, then nothing is known of false alarms.
         false_alarms_per_day: the budget for all labels together.
+        generated: whether the ambient audio was made, not recorded.
         objective: see `best_point`.
         judge: when an event is right; see `best_point`.
         grid: what is tried.
 
     Raises:
-        ValueError: a budget that is not over 0, no validation files, or none with a label.
+        DataError: a budget that is not over 0, no validation files, or none with a label.
     """
-    heard = {span.label for file in files for span in file.truth} & set(bundle.labels)
-    if not false_alarms_per_day > 0 or not heard:
-        raise ValueError(
-            "calibration: expected over 0 false alarms a day and validation audio with the bundle's "
-            f"labels, got {false_alarms_per_day} and {len(heard)} labels in {len(files)} files"
-        )
+    heard = _heard(bundle, files, false_alarms_per_day)
     search = partial(
         best_point,
         allowed_per_day=false_alarms_per_day / len(heard),
@@ -101,11 +106,22 @@ def calibrate_bundle(
     findings = []
     for column, label in enumerate(bundle.labels):
         quiet = make_track(ambient, column, label) if ambient else None
-        track = make_track(files, column, label)
-        point = search(track, quiet) if label in heard else None
+        point = search(make_track(files, column, label), quiet) if label in heard else None
         findings.append(_finding(bundle, label, point, quiet))
     policies = {finding.label: finding.policy for finding in findings}
-    return Calibration(policies, tuple(findings), false_alarms_per_day, _total(findings))
+    rate = _total(findings)
+    return Calibration(policies, tuple(findings), false_alarms_per_day, rate, generated)
+
+
+def _heard(bundle: Bundle, files: Sequence[ScoredFile], false_alarms_per_day: float) -> set[str]:
+    """The labels that can be calibrated."""
+    heard = {span.label for file in files for span in file.truth} & set(bundle.labels)
+    if not false_alarms_per_day > 0 or not heard:
+        raise DataError(
+            "calibration: expected over 0 false alarms a day and validation audio with the bundle's "
+            f"labels, got {false_alarms_per_day} and {len(heard)} labels in {len(files)} files"
+        )
+    return heard
 
 
 def _finding(
@@ -130,11 +146,13 @@ def _budget_remarks(calibration: Calibration) -> list[str]:
     needed = f"{hours_to_claim(budget):.1f} h without an alarm would be needed"
     if rate is None:
         return [f"no ambient audio: nothing is known of false alarms; {needed}"]
+    made = [_GENERATED] if calibration.generated else []
     if calibration.claimed:
-        return []
+        return made
     return [
+        *made,
         f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
-        f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}"
+        f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}",
     ]
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from trainer.evaluation.counts import Counts, mean_known
 from trainer.evaluation.ranking import average_precision, roc_auc
-
-CALIBRATION_BINS = 15  # as in C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
+from trainer.evaluation.reliability import ReliabilityBin, calibration_error, reliability_bins
 
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -35,8 +34,8 @@ class ClipMetrics:
     """All labels; `precision` to `average_precision` are means over labels (macro).
 
     `accuracy` and `confusion` look at clips with exactly one label: whether it has the highest score.
-    `confusion[i][j]` counts clips of label i whose highest score is label j's. `calibration_error` is
-    the expected one (ECE).
+    `confusion[i][j]` counts clips of label i whose highest score is label j's. `reliability` is of the
+    highest scores where each clip has one label, else of every known score.
     """
 
     clips: int
@@ -46,9 +45,14 @@ class ClipMetrics:
     f1: float | None
     roc_auc: float | None
     average_precision: float | None
-    calibration_error: float
     labels: tuple[LabelMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...]
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected one (ECE)."""
+        return calibration_error(self.reliability)
 
 
 def clip_metrics(
@@ -91,9 +95,9 @@ def clip_metrics(
         f1=mean_known(label.f1 for label in each),
         roc_auc=mean_known(label.roc_auc for label in each),
         average_precision=mean_known(label.average_precision for label in each),
-        calibration_error=_calibration(targets, scores, known, single_label=single),
         labels=each,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        reliability=_reliability(targets, scores, known, single_label=single),
     )
 
 
@@ -140,22 +144,11 @@ def confusion_matrix(targets: Mask, scores: Scores) -> NDArray[np.intp]:
     return matrix
 
 
-def _calibration(targets: Mask, scores: Scores, known: Mask, *, single_label: bool) -> float:
-    """Of the highest score where clips have one label each, else of every known score."""
+def _reliability(
+    targets: Mask, scores: Scores, known: Mask, *, single_label: bool
+) -> tuple[ReliabilityBin, ...]:
     if single_label:
         best = scores.argmax(axis=1)
         rows = np.arange(len(scores))
-        return calibration_error(scores[rows, best], targets[rows, best])
-    return calibration_error(scores[known], targets[known])
-
-
-def calibration_error(scores: Scores, hits: Mask, bins: int = CALIBRATION_BINS) -> float:
-    """Expected calibration error: how far scores (N,) are from the share that is right, on average.
-
-    Scores are put in bins of equal width; each bin counts as much as it holds.
-    """
-    if not len(scores):
-        return 0.0
-    place = np.minimum((scores * bins).astype(np.intp), bins - 1)
-    gaps = np.bincount(place, scores.astype(np.float64) - hits, minlength=bins)
-    return float(np.abs(gaps).sum() / len(scores))
+        return reliability_bins(scores[rows, best], targets[rows, best])
+    return reliability_bins(scores[known], targets[known])

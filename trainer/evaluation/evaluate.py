@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
-from trainer.data.audio import read_audio
-from trainer.data.clips import Clip, ClipTable, Quarantined
-from trainer.data.targets import clip_targets, patch_targets
-from trainer.errors import DataError
+from trainer.data.clips import ClipTable, Quarantined
 from trainer.evaluation.alarms import AmbientAlarms, NoiseAlarms, ambient_alarms, noise_alarms
-from trainer.evaluation.clip_metrics import ClipMetrics, Mask, clip_metrics
+from trainer.evaluation.clip_metrics import ClipMetrics, clip_metrics
 from trainer.evaluation.event_metrics import EventMetrics, event_metrics
+from trainer.evaluation.examples import Example, choose_examples
 from trainer.evaluation.matching import match_classes
 from trainer.evaluation.medians import smooth_file
+from trainer.evaluation.precision_recall import PrecisionRecall, precision_recall_curves
+from trainer.evaluation.reading import Progress
 from trainer.evaluation.robustness import (
     Condition,
     ConditionResult,
     judge_condition,
-    score_condition,
     standard_conditions,
 )
-from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, score_file
+from trainer.evaluation.scored_clips import ScoredTable, choose_columns, score_table
+from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, ordered_policies
 from trainer.evaluation.spans import ScoredFile
-from trainer.evaluation.unseen import check_unseen
-
-log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
+from trainer.evaluation.unseen import check_unseen, paths_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +41,12 @@ class Evaluation:
     labels: tuple[str, ...]
     clip: ClipMetrics
     patch: ClipMetrics
+    curves: tuple[PrecisionRecall, ...]
     robustness: tuple[ConditionResult, ...]
     events: EventMetrics | None
     noise: tuple[NoiseAlarms, ...]
     ambient: AmbientAlarms | None
+    examples: tuple[Example, ...]
     quarantined: tuple[Quarantined, ...]
 
 
@@ -73,7 +68,7 @@ def evaluate_bundle(
         table: clips that it was not trained on; its classes are labels of the bundle.
         ambient: scored audio without any of the labels, see `score_file`.
         robust: also with noise, reverb and gain, which takes fifteen times as long.
-        allow_seen: do not look whether the bundle was trained on the clips.
+        allow_seen: do not look whether the bundle was trained or calibrated on the clips.
         noise_labels: labels that are right to hear noise, of a bundle that knows noise as a sound.
         scorer: what gives the scores; default: the bundle's model in the daemon's engine.
         progress: called after each clip.
@@ -84,138 +79,91 @@ def evaluate_bundle(
         BundleError: the model cannot be run.
     """
     if not allow_seen:
-        check_unseen(bundle, table)
+        check_unseen(bundle, paths_of(table))
     table = match_classes(table, bundle)
     scorer = scorer or open_scorer(bundle)
     conditions = standard_conditions(scorer.features.sample_rate_hz) if robust else ()
-    clips = list(_score_clips(scorer, table, conditions, progress))
-    scored = [clip for clip in clips if isinstance(clip, _ScoredClip)]
-    if not scored:
-        raise DataError(f"evaluation: expected clips that can be read, got none of {len(clips)}")
-    policies, hop = bundle.manifest.policies, scorer.features.patch_hop_seconds
-    every_policy = {label: policies[label] for label in bundle.labels}
-    columns = [bundle.labels.index(label) for label in table.classes]
+    scored = score_table(scorer, table, bundle.labels, conditions, progress)
+    noise = noise_alarms(scorer, ordered_policies(bundle), ignored=noise_labels)
+    return _judge(bundle, scored, conditions, noise, ambient)
+
+
+def _judge(
+    bundle: Bundle,
+    scored: ScoredTable,
+    conditions: Sequence[Condition],
+    noise: tuple[NoiseAlarms, ...],
+    ambient: Sequence[ScoredFile],
+) -> Evaluation:
+    hop = scored.features.patch_hop_seconds
     return Evaluation(
         bundle=bundle.id,
-        labels=table.classes,
-        clip=_clip_level(scored, table.classes, columns),
-        patch=_patch_level(scored, table.classes, columns, scorer),
-        robustness=_robustness(scored, conditions, table.classes, columns),
-        events=_events(bundle, scored, table.classes, columns),
-        noise=noise_alarms(scorer, every_policy, ignored=noise_labels),
-        ambient=ambient_alarms(ambient, every_policy, hop) if ambient else None,
-        quarantined=(
-            *table.quarantined,
-            *(clip for clip in clips if isinstance(clip, Quarantined)),
-        ),
+        labels=scored.labels,
+        clip=_clip_level(scored),
+        patch=_patch_level(scored),
+        curves=_curves(bundle, scored),
+        robustness=_robustness(scored, conditions),
+        events=_events(bundle, scored),
+        noise=noise,
+        ambient=ambient_alarms(ambient, ordered_policies(bundle), hop) if ambient else None,
+        examples=choose_examples(scored),
+        quarantined=scored.quarantined,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _ScoredClip:
-    """A clip, its scores of all the bundle's labels, and its mean scores under each condition."""
-
-    clip: Clip
-    file: ScoredFile
-    conditions: tuple[NDArray[np.float32], ...]
+def _clip_level(scored: ScoredTable) -> ClipMetrics:
+    targets, known = scored.clip_targets()
+    return clip_metrics(targets, scored.mean_scores(), scored.labels, known=known)
 
 
-def _score_clips(
-    scorer: Scorer, table: ClipTable, conditions: Sequence[Condition], progress: Progress | None
-) -> Iterator[_ScoredClip | Quarantined]:
-    """One clip in memory at a time."""
-    for index, clip in enumerate(table.clips):
-        try:
-            samples = read_audio(clip, scorer.features.sample_rate_hz)
-        except DataError as error:
-            log.warning("left out: %s", error)
-            yield Quarantined(clip.path, str(error))
-        else:
-            yield _score_clip(scorer, clip, samples, conditions, index)
-        if progress is not None:
-            progress(index + 1, len(table.clips))
+def _patch_level(scored: ScoredTable) -> ClipMetrics:
+    targets, known = scored.patch_targets()
+    scores = np.concatenate([each.file.scores for each in scored.clips])
+    return clip_metrics(targets, scores, scored.labels, known=known)
 
 
-def _score_clip(
-    scorer: Scorer, clip: Clip, samples: Samples, conditions: Sequence[Condition], index: int
-) -> _ScoredClip:
-    file = score_file(scorer, samples, clip.path.name, clip.spans)
-    changed = (score_condition(scorer, each, samples, index) for each in conditions)
-    return _ScoredClip(clip, file, tuple(changed))
-
-
-def _clip_targets(clips: Sequence[_ScoredClip], labels: tuple[str, ...]) -> tuple[Mask, Mask]:
-    """What is in the clips, and where anybody knows, (N, K)."""
-    targets = [clip_targets(each.clip, labels) for each in clips]
-    return (
-        np.concatenate([each.values for each in targets]) > 0,
-        np.concatenate([each.known for each in targets]) > 0,
-    )
-
-
-def _clip_level(
-    clips: Sequence[_ScoredClip], labels: tuple[str, ...], columns: list[int]
-) -> ClipMetrics:
-    targets, known = _clip_targets(clips, labels)
-    scores = np.stack([each.file.scores.mean(axis=0) for each in clips])
-    return clip_metrics(targets, scores[:, columns], labels, known=known)
-
-
-def _patch_level(
-    clips: Sequence[_ScoredClip], labels: tuple[str, ...], columns: list[int], scorer: Scorer
-) -> ClipMetrics:
-    targets = [
-        patch_targets(each.clip, labels, len(each.file.scores), each.file.seconds, scorer.features)
-        for each in clips
-    ]
-    return clip_metrics(
-        np.concatenate([each.values for each in targets]) > 0,
-        np.concatenate([each.file.scores[:, columns] for each in clips]),
-        labels,
-        known=np.concatenate([each.known for each in targets]) > 0,
-    )
+def _curves(bundle: Bundle, scored: ScoredTable) -> tuple[PrecisionRecall, ...]:
+    targets, known = scored.clip_targets()
+    policies = [bundle.manifest.policies[label] for label in scored.labels]
+    peaks = scored.peak_scores(policies)
+    return precision_recall_curves(targets, known, peaks, scored.labels, policies)
 
 
 def _robustness(
-    clips: Sequence[_ScoredClip],
-    conditions: Sequence[Condition],
-    labels: tuple[str, ...],
-    columns: list[int],
+    scored: ScoredTable, conditions: Sequence[Condition]
 ) -> tuple[ConditionResult, ...]:
-    targets, known = _clip_targets(clips, labels)
+    targets, known = scored.clip_targets()
     return tuple(
         judge_condition(
             condition,
             targets,
-            np.stack([each.conditions[i] for each in clips])[:, columns],
-            labels,
+            np.stack([each.conditions[i] for each in scored.clips]),
+            scored.labels,
             known,
         )
         for i, condition in enumerate(conditions)
     )
 
 
-def _events(
-    bundle: Bundle, clips: Sequence[_ScoredClip], labels: tuple[str, ...], columns: list[int]
-) -> EventMetrics | None:
+def _events(bundle: Bundle, scored: ScoredTable) -> EventMetrics | None:
     """Of the clips that say when each label is heard, or that none is."""
-    timed = [each.file for each in clips if each.clip.spans or not each.clip.labels]
+    timed = [each.every_label for each in scored.clips if each.clip.spans or not each.clip.labels]
     if not any(file.truth for file in timed):
         return None
-    return bundle_events(bundle, timed, labels, columns)
+    return bundle_events(bundle, timed, scored.labels)
 
 
 def bundle_events(
-    bundle: Bundle, files: Sequence[ScoredFile], labels: Sequence[str], columns: Sequence[int]
+    bundle: Bundle, files: Sequence[ScoredFile], labels: Sequence[str]
 ) -> EventMetrics:
-    """Event metrics of scored files with the bundle's policies; PSDS of the smoothed scores."""
+    """Event metrics with the bundle's policies, PSDS of the smoothed scores; of these labels.
+
+    The files have scores of all labels of the bundle.
+    """
     hop = bundle.manifest.features.patch_hop_seconds
-    policies = {label: bundle.manifest.policies[label] for label in bundle.labels}
+    policies = ordered_policies(bundle)
     found = [find_spans(file, policies, hop) for file in files]
     lengths = [policy.smoothing_patches(hop) for policy in policies.values()]
-    smoothed = [_choose(smooth_file(file, lengths), columns) for file in files]
+    columns = [bundle.labels.index(label) for label in labels]
+    smoothed = [choose_columns(smooth_file(file, lengths), columns) for file in files]
     return event_metrics(smoothed, found, labels)
-
-
-def _choose(file: ScoredFile, columns: Sequence[int]) -> ScoredFile:
-    return ScoredFile(file.name, file.scores[:, list(columns)], file.boundaries, file.truth)

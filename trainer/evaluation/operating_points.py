@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.policy import LabelPolicy
+from trainer.config import Objective
 from trainer.evaluation.counts import Counts
 from trainer.evaluation.poisson import AlarmRate
 from trainer.evaluation.spans import Intervals
 from trainer.evaluation.tracks import Track, find_stretches, shape_events, smooth_track
 
-Objective = Literal["f1", "recall"]
 Judge = Callable[[Intervals, Intervals], Counts]  # found, truth
 
 _HOURS_PER_DAY = 24.0

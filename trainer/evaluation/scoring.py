@@ -59,6 +59,11 @@ def open_scorer(bundle: Bundle, threads: int = 1) -> PatchScorer:
     return PatchScorer(bundle.manifest.features, engine.infer)
 
 
+def ordered_policies(bundle: Bundle) -> dict[str, LabelPolicy]:
+    """The bundle's policies in the order of its scores, as the detector needs them."""
+    return {label: bundle.manifest.policies[label] for label in bundle.labels}
+
+
 def score_file(
     scorer: Scorer, samples: Samples, name: str = "", truth: Sequence[Span] = ()
 ) -> ScoredFile:

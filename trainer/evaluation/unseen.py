@@ -1,37 +1,76 @@
-"""Whether a bundle was trained on the clips that are to judge it."""
+"""Whether a bundle knows the clips that are to judge it."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable
 from trainer.data.preparation import digest_file
 from trainer.errors import DataError
 
-TRAINING_FILES = "training_files"  # in a bundle's provenance: SHA-256 of each file it learnt from
+# In a bundle's provenance: the SHA-256 of each file that it learnt from, and of each by which its
+# policies were chosen.
+TRAINING_FILES = "training_files"
+CALIBRATION_FILES = "calibration_files"
+
+TRAINED: Sequence[str] = (TRAINING_FILES,)
+TRAINED_OR_TUNED: Sequence[str] = (TRAINING_FILES, CALIBRATION_FILES)
+_DONE = {TRAINING_FILES: "trained", CALIBRATION_FILES: "calibrated"}
 
 
-def training_files(table: ClipTable) -> list[str]:
-    """What goes into the provenance under TRAINING_FILES, sorted.
+def digest_files(paths: Collection[Path]) -> list[str]:
+    """What goes into the provenance, sorted.
 
     Files, not cuts: another cut of the same recording is no more unseen than the one trained on.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return sorted({digest_file(path) for path in {clip.path for clip in table.clips}})
+    return sorted({digest_file(path) for path in set(paths)})
 
 
-def check_unseen(bundle: Bundle, table: ClipTable) -> None:
-    """Refuse clips that the bundle was trained on, validation of the training included.
+def check_unseen(
+    bundle: Bundle, paths: Collection[Path], keys: Sequence[str] = TRAINED_OR_TUNED
+) -> None:
+    """Refuse files that the bundle was trained on, validation of the training included, or tuned on.
 
     Raises:
         DataError: some are, or a file cannot be read.
     """
-    trained_on = set(bundle.manifest.provenance.get(TRAINING_FILES, ()))
-    paths = sorted({clip.path for clip in table.clips}) if trained_on else []
-    seen = [path for path in paths if digest_file(path) in trained_on]
-    if seen:
-        raise DataError(
-            f"{bundle.id} was trained on {len(seen)} of {len(paths)} files, {seen[0]} the first: "
-            "expected audio that it never saw"
-        )
+    for key in keys:
+        seen = seen_paths(bundle, paths, [key])
+        if seen:
+            raise DataError(
+                f"{bundle.id} was {_DONE[key]} on {len(seen)} of {len(set(paths))} files, "
+                f"{min(seen)} the first: expected audio that it never saw"
+            )
+
+
+def seen_paths(bundle: Bundle, paths: Collection[Path], keys: Sequence[str]) -> set[Path]:
+    """Those of the files that the bundle's provenance lists under one of the keys.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    provenance = bundle.manifest.provenance
+    known = {digest for key in keys for digest in provenance.get(key, ())}
+    return {path for path in set(paths) if digest_file(path) in known} if known else set()
+
+
+def unseen_folds(bundle: Bundle, table: ClipTable, keys: Sequence[str]) -> tuple[int, ...]:
+    """The folds of which the bundle saw no file; all of them where it saw every one.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    seen = seen_paths(bundle, paths_of(table), keys)
+    folds = {clip.fold for clip in table.clips}
+    unseen = folds - {clip.fold for clip in table.clips if clip.path in seen}
+    return tuple(sorted(unseen or folds))
+
+
+def paths_of(table: ClipTable) -> set[Path]:
+    """The files of its clips."""
+    return {clip.path for clip in table.clips}

@@ -16,8 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection.bundle import MANIFEST_FILE, MODEL_FILE, read_bundle
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
 from listener.engines.litert import LiteRTEngine
+from trainer.data.embedder import Embedder
 from trainer.errors import BackboneError
 from trainer.model.frozen import read_patches_net, read_waveform_net
 from trainer.model.handles import resolve_handle
@@ -32,27 +33,8 @@ Patches = NDArray[np.float32]
 ReadNet = Callable[[Path, FeatureParams], keras.Model]
 
 
-class Backbone(Protocol):
-    """A front end and the network behind it. `id` changes with the weights and with the front end."""
-
-    @property
-    def features(self) -> FeatureParams:
-        """How the patches are made."""
-        ...
-
-    @property
-    def embedding_size(self) -> int:
-        """D, the numbers in an embedding."""
-        ...
-
-    @property
-    def id(self) -> str:
-        """64 hexadecimal digits."""
-        ...
-
-    def embed(self, patches: Patches) -> Embeddings:
-        """Log-mel patches (B, frames, bands) -> embeddings (B, D); both float32, B may be 0."""
-        ...
+class Backbone(Embedder, Protocol):
+    """An embedder whose network can be built again, to be exported or thawed."""
 
     def build_net(self) -> keras.Model:
         """Patches (B, frames, bands) -> embeddings (B, D), a net of its own at each call.
@@ -98,12 +80,20 @@ class BundleBackbone:
     """
 
     def __init__(
-        self, path: Path, patch_hop_seconds: float | None = None, threads: int = 1
+        self,
+        path: Path,
+        patch_hop_seconds: float | None = None,
+        threads: int = 1,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         self._bundle = read_bundle(path)
         manifest = self._bundle.manifest
-        hop = patch_hop_seconds or manifest.features.patch_hop_seconds
-        self.features = replace(manifest.features, patch_hop_seconds=hop)
+        own = manifest.features
+        self.features = replace(
+            own,
+            patch_hop_seconds=patch_hop_seconds or own.patch_hop_seconds,
+            preprocessing=preprocessing or own.preprocessing,
+        )
         self.id = _identify([manifest.files[MODEL_FILE].encode()], self.features)
         self._engine = LiteRTEngine(self._bundle.model_path, threads)
         silence = np.zeros((1, self.features.patch_frames, self.features.mel_bands), np.float32)
@@ -127,10 +117,13 @@ class BundleBackbone:
         return read_patches_net(saved_model, self.features)
 
 
-def open_backbone(handle: str, patch_hop_seconds: float = 0.48) -> Backbone:
+def open_backbone(
+    handle: str, patch_hop_seconds: float = 0.48, preprocessing: Preprocessing | None = None
+) -> Backbone:
     """The backbone of a bundle, of YAMNet's SavedModel, or of one that takes a waveform (VGGish).
 
-    `handle` is a directory or a TF Hub URL.
+    `handle` is a directory or a TF Hub URL. No `preprocessing` is that of the bundle; the others have
+    none.
 
     Raises:
         BackboneError: it leads to none of the three.
@@ -138,8 +131,10 @@ def open_backbone(handle: str, patch_hop_seconds: float = 0.48) -> Backbone:
     """
     path = resolve_handle(handle)
     if (path / MANIFEST_FILE).is_file():
-        return BundleBackbone(path, patch_hop_seconds)
-    features = FeatureParams(patch_hop_seconds=patch_hop_seconds)
+        return BundleBackbone(path, patch_hop_seconds, preprocessing=preprocessing)
+    features = FeatureParams(
+        patch_hop_seconds=patch_hop_seconds, preprocessing=preprocessing or Preprocessing()
+    )
     if holds_yamnet(path):
         return KerasBackbone(path, load_yamnet_embedder, features)
     return KerasBackbone(path, read_waveform_net, replace(features, log_offset=VGGISH_LOG_OFFSET))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
 from trainer.errors import BackboneError
 from trainer.serving import PATCHES_SIGNATURE
 
@@ -63,7 +64,7 @@ def read_waveform_net(saved_model: Path, features: FeatureParams) -> keras.Model
 
     Called with a waveform, float32 (n,), it gives (patches, D). In its frozen graph the log-mel patches
     are the last tensor of their shape; what leads to them is cut off, and what remains must give for
-    our log-mel what the whole gives for the waveform.
+    our log-mel, without preprocessing, what the whole gives for the waveform.
 
     Raises:
         BackboneError: it takes or gives something else, or its front end is not `features`.
@@ -72,7 +73,8 @@ def read_waveform_net(saved_model: Path, features: FeatureParams) -> keras.Model
     frozen = convert_variables_to_constants_v2(whole)
     function = _cut_at_patches(saved_model, frozen, features)
     net = _net(function, features)
-    _check_front_end(saved_model, whole, net, features)
+    plain = replace(features, preprocessing=Preprocessing())
+    _check_front_end(saved_model, whole, net, plain)
     return net
 
 

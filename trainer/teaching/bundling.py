@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,34 +17,25 @@ from trainer.evaluation.unseen import TRAINING_FILES
 from trainer.export import export_bundle
 from trainer.labels import make_labels, slug_of
 from trainer.model.progress import describe
+from trainer.report.card.card import make_card
+from trainer.report.card.leak import LEAK
+from trainer.teaching.leak import Leak
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material
 from trainer.teaching.teach import Taught
 
 DEFAULT_POLICY = LabelPolicy()  # until `trainer calibrate` has heard the user's own background
 
-_CARD = """\
-# {name}
-
-{count} classes, learnt by `trainer fit` from {clips} clips, on the embeddings of `{backbone}`.
-
-- Classes: {classes}.
-- Scores: {activation}; a clip's score is the mean over its patches.
-- Folds: {folds}; of them, {validation_fold} told when to stop.
-- Validation, before it was learnt from as well: {validation}.
-- Left out as unusable: {left_out}.
-
-The thresholds are not calibrated: every label opens at {policy.on_threshold} and closes at
-{policy.off_threshold}. `trainer calibrate` chooses them by how many false alarms you will bear,
-`trainer evaluate` says how well the bundle does on data that it has not seen.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a training began: the data sets, the handle of the backbone, and the folds."""
+    """Where a training began: the data sets, the handle of the backbone, and the folds.
+
+    `licences` is by data set.
+    """
 
     data: tuple[str, ...]
+    licences: Mapping[str, str]
     backbone: str
     folds: tuple[int, ...]
     validation_fold: int | None
@@ -57,8 +49,11 @@ def write_taught(
     lesson: Lesson,
     origin: Origin,
     storage: Storage,
+    leak: Leak | None = None,
 ) -> Bundle:
     """Write the bundle of the taught network, its provenance and its card.
+
+    A `leak` that was measured is shown as a warning.
 
     Raises:
         TargetError, ParityError, BundleError: see `export_bundle`.
@@ -72,9 +67,10 @@ def write_taught(
         policies={label.slug: DEFAULT_POLICY for label in labels},
         features=learnt.clips.features,
         activation=lesson.fit.activation,
-        provenance=_provenance(taught, learnt, lesson, origin),
+        provenance=_provenance(taught, learnt, lesson, origin)
+        | ({} if leak is None else {LEAK: asdict(leak)}),
     )
-    return export_bundle(out, network, manifest, _card(manifest), storage)
+    return export_bundle(out, network, manifest, make_card(manifest), storage)
 
 
 def _provenance(taught: Taught, learnt: Material, lesson: Lesson, origin: Origin) -> dict[str, Any]:
@@ -87,20 +83,3 @@ def _provenance(taught: Taught, learnt: Material, lesson: Lesson, origin: Origin
         "lesson": asdict(lesson),
         TRAINING_FILES: sorted({embedded.digest for embedded in learnt.clips.clips}),
     }
-
-
-def _card(manifest: Manifest) -> str:
-    known = manifest.provenance
-    return _CARD.format(
-        name=manifest.name,
-        count=len(manifest.labels),
-        clips=known["clips"],
-        backbone=known["backbone"],
-        classes=", ".join(label.name for label in manifest.labels),
-        activation=manifest.activation,
-        folds=", ".join(map(str, known["folds"])),
-        validation_fold=known["validation_fold"],
-        validation=known["validation"],
-        left_out=len(known["left_out"]) or "nothing",
-        policy=DEFAULT_POLICY,
-    )

@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
+from listener.detection.params import Preprocessing
 from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
+from trainer.data.licences import find_licence
 from trainer.errors import FitError
 from trainer.export import check_target
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import clips_bar, epochs_bar
 from trainer.model.settings import Activation
 from trainer.teaching.bundling import Origin, write_taught
+from trainer.teaching.leak import measure_leak
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import gather
 from trainer.teaching.teach import split, teach
@@ -27,7 +30,7 @@ FIT_HOP_SECONDS = 0.24
 
 @dataclass(frozen=True, slots=True)
 class FitRequest:
-    """What `trainer fit` is asked for; no folds means all of them.
+    """What `trainer fit` is asked for; no folds means all of them, no preprocessing the backbone's own.
 
     The validation fold is the last of the folds, unless it is named; with one fold there is none.
     """
@@ -38,10 +41,12 @@ class FitRequest:
     cache: Path
     lesson: Lesson
     patch_hop_seconds: float = FIT_HOP_SECONDS
+    preprocessing: Preprocessing | None = None
     folds: tuple[int, ...] = ()
     validation_fold: int | None = None
     activation: Activation | None = None  # None: softmax, unless a clip has several labels
     storage: Storage = "float32"
+    licence: str | None = None  # of the data; None: what is found beside it
 
 
 def fit_bundle(request: FitRequest) -> Bundle:
@@ -56,16 +61,19 @@ def fit_bundle(request: FitRequest) -> Bundle:
     folds, validation_fold = choose_folds(table, request.folds, request.validation_fold)
     activation = request.activation or choose_activation(table)
     lesson = replace(request.lesson, fit=replace(request.lesson.fit, activation=activation))
-    backbone = open_backbone(request.backbone, request.patch_hop_seconds)
+    backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         material = gather(table.in_folds(*folds), backbone, cache, lesson, report)
     parts = split(material, folds, validation_fold)
     taught = teach(parts, backbone, lesson, epochs_bar)
-    data = tuple(str(path) for path in request.data)
-    origin = Origin(data, request.backbone, folds, validation_fold)
+    licences = {str(path): request.licence or find_licence(path) for path in request.data}
+    origin = Origin(tuple(licences), licences, request.backbone, folds, validation_fold)
     network = taught.network_on(backbone.build_net())
-    return write_taught(request.out, network, taught, parts.both, lesson, origin, request.storage)
+    leak = measure_leak(parts.both, lesson)
+    return write_taught(
+        request.out, network, taught, parts.both, lesson, origin, request.storage, leak
+    )
 
 
 def choose_activation(table: ClipTable) -> Activation:

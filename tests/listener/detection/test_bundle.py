@@ -19,6 +19,7 @@ from listener.detection.bundle import (
     read_bundle,
     write_bundle,
 )
+from listener.detection.params import FeatureParams, Preprocessing
 from listener.detection.policy import LabelPolicy
 
 WAVEFORM = np.zeros(15_600, np.float32)  # one patch
@@ -69,6 +70,21 @@ def test_what_was_written_is_read(bundle: Bundle):
     assert replace(again.manifest, files={}) == MANIFEST
     assert set(again.manifest.files) == {"model.tflite", "golden.npz", "saved_model/saved_model.pb"}
     assert again.saved_model_path == bundle.path / "saved_model"
+
+
+def test_preprocessing_is_written_and_read(tmp_path: Path):
+    features = FeatureParams(preprocessing=Preprocessing(high_pass_hz=150.0, level_dbfs=-20.0))
+    contents = write_contents(tmp_path / "contents")
+    made = write_bundle(tmp_path / "pair", replace(MANIFEST, features=features), contents)
+    assert read_bundle(made.path).manifest.features == features
+
+
+def test_a_manifest_from_before_preprocessing_has_none(bundle: Bundle):
+    features = json.loads((bundle.path / "bundle.json").read_text())["features"]
+    del features["preprocessing"]
+    older = read_bundle(edit_manifest(bundle, features=features))
+    assert older.manifest.features.preprocessing == Preprocessing()
+    assert older.manifest.features == FeatureParams()
 
 
 def test_a_bundle_may_have_no_saved_model(tmp_path: Path):
@@ -125,6 +141,7 @@ def test_a_manifest_that_is_no_json_object_is_refused(bundle: Bundle, text: byte
         ({"policies": {}}, "policies: expected one for each label"),
         ({"policies": {"dog": {"on_threshold": 2.0}, "cat": {}}}, "expected 0 < off <= on <= 1"),
         ({"features": {"patch_hop_seconds": 0.473}}, "whole number of stft hops"),
+        ({"features": {"preprocessing": {"low_pass_hz": 9}}}, "low_pass_hz"),
         ({"activation": "tanh"}, "activation"),
         ({"colour": "red"}, "colour"),
         ({"format": 2}, "expected format 1, got 2"),
@@ -180,6 +197,23 @@ def test_golden_scores_that_differ_are_refused(bundle: Bundle, wrong: float):
     write_golden(bundle, waveform=WAVEFORM, scores=SCORES + np.array([[wrong, 0.0]], np.float32))
     with pytest.raises(BundleError, match=r"golden check: expected scores within 0\.001"):
         check_golden(bundle, infer_golden)
+
+
+def test_golden_scores_may_bring_a_tolerance_of_their_own(bundle: Bundle):
+    """For a model that rounds its activations; checked within it, and refused beyond it."""
+    scores = SCORES + np.array([[0.0, 0.0625]], np.float32)
+    np.savez(bundle.path / "golden.npz", waveform=WAVEFORM, scores=scores, tolerance=0.07)
+    assert check_golden(bundle, infer_golden) == 0.0625
+    np.savez(bundle.path / "golden.npz", waveform=WAVEFORM, scores=scores, tolerance=0.06)
+    with pytest.raises(BundleError, match=r"expected scores within 0\.06, they differ by 0\.062"):
+        check_golden(bundle, infer_golden)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, 0.2, np.nan, [0.1, 0.1], "loose"])
+def test_a_tolerance_that_checks_nothing_is_refused(bundle: Bundle, tolerance: Any):
+    np.savez(bundle.path / "golden.npz", waveform=WAVEFORM, scores=SCORES, tolerance=tolerance)
+    with pytest.raises(BundleError, match="golden"):
+        bundle.read_golden()
 
 
 @pytest.mark.parametrize("scores", [SCORES[:, :1], SCORES[0], np.repeat(SCORES, 2, axis=0)])

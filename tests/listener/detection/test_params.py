@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
 
 
 def test_the_defaults_are_yamnets_in_samples_and_frames():
@@ -35,3 +35,25 @@ def test_an_impossible_number_is_refused_by_name(name: str, value: float, messag
     changes: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=message):
         replace(FeatureParams(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"high_pass_hz": 0.0}, "high_pass_hz: expected more than 0, got 0.0"),
+        ({"high_pass_hz": float("nan")}, "high_pass_hz: expected more than 0, got nan"),
+        ({"level_dbfs": 1.0}, "level_dbfs: expected -60 to 0 dBFS, got 1.0"),
+        ({"level_dbfs": float("nan")}, "level_dbfs: expected -60 to 0 dBFS, got nan"),
+        ({"max_gain_db": 0.0}, "max_gain_db: expected more than 0, at most 60, got 0.0"),
+        ({"max_gain_db": float("inf")}, "max_gain_db: expected more than 0, at most 60, got inf"),
+        ({"low_pass_hz": 100.0}, "low_pass_hz"),
+    ],
+)
+def test_impossible_preprocessing_is_refused_by_name(changes: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(**changes)
+
+
+def test_a_high_pass_over_all_mel_bands_is_refused():
+    with pytest.raises(ValueError, match=r"high_pass_hz: expected less than 7500, got 7500\.0"):
+        FeatureParams(preprocessing=Preprocessing(high_pass_hz=7_500.0))

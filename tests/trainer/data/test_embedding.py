@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from listener.detection.clip import LabelSpan
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
+from listener.detection.params import FeatureParams, Preprocessing
 from tests.trainer.data.doubles import (
     PARAMS,
     RATE_HZ,
@@ -81,6 +81,8 @@ def half(
     [
         (MeanBackbone("other weights"), AS_IS),
         (MeanBackbone(features=FeatureParams(patch_hop_seconds=0.24)), AS_IS),
+        (MeanBackbone(features=FeatureParams(preprocessing=Preprocessing(100.0))), AS_IS),
+        (MeanBackbone(features=FeatureParams(preprocessing=Preprocessing(None, -20.0))), AS_IS),
         (MeanBackbone(), Preparation("half", half)),
         (MeanBackbone(), Preparation(seed=1)),
     ],

@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.evaluation.reference import RANKINGS
-from trainer.evaluation.clip_metrics import (
-    calibration_error,
-    clip_metrics,
-    confusion_matrix,
-    decide,
-)
+from trainer.evaluation.clip_metrics import clip_metrics, confusion_matrix, decide
 from trainer.evaluation.ranking import average_precision, precision_recall, roc_auc
 
 LABELS = ("cat", "dog", "owl")
@@ -103,15 +98,6 @@ def test_decisions():
     scores = np.array([[0.6, 0.7], [0.2, 0.1]], np.float32)
     assert decide(scores, single_label=True).tolist() == [[False, True], [True, False]]
     assert decide(scores, single_label=False).tolist() == [[True, True], [False, False]]
-
-
-def test_calibration_error_by_hand():
-    """Ten scores of 0.75 of which five are right are off by 0.25; ten of 0.5, five right, by none."""
-    scores = np.repeat(np.array([0.75, 0.5], np.float32), 10)
-    hits = np.tile([True, False], 10)
-    assert calibration_error(scores, hits) == pytest.approx(0.125)
-    assert calibration_error(np.ones(4, np.float32), np.ones(4, np.bool_)) == 0.0
-    assert calibration_error(scores[:0], hits[:0]) == 0.0
 
 
 def test_shapes_that_differ_are_refused():

@@ -88,8 +88,11 @@ def test_the_bundle_says_what_it_learnt_from(fitted: Bundle, request_of_tones: F
     assert len(known["training_files"]) == 12
     assert known["backbone"] == request_of_tones.backbone
     assert "accuracy 100.0 %" in known["validation"]
+    assert known["licences"] == {known["data"][0]: "not stated"}
+    assert (known["leak"]["patches"], known["leak"]["folds"]) == (24, 3)
     card = (fitted.path / "card.md").read_text()
     assert "2 classes, learnt by `trainer fit` from 12 clips" in card
+    assert "## A figure not to believe" in card
     assert "Left out as unusable: nothing" in card
 
 

@@ -1,0 +1,83 @@
+"""From a waveform to the log-mel of its STFT frames, and from them to a patch."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import Samples, to_dbfs
+from listener.detection.params import FeatureParams
+from listener.detection.spectrum import PowerSpectrum, mean_square_weights, mel_matrix
+
+LogMel = NDArray[np.float32]
+Frames = NDArray[np.float32]  # (frames, width): what a patch needs to know of each STFT frame
+
+
+class FrontEnd(Protocol):
+    """Two steps, so that a frame is computed once, however many patches share it."""
+
+    def __call__(self, samples: Samples) -> Frames:
+        """float32 (n,) -> float32 (frames, width), as many frames as lie wholly inside."""
+        ...
+
+    def patch(self, frames: Frames) -> LogMel:
+        """The frames of one patch -> its log-mel, float32 (96, 64)."""
+        ...
+
+
+def make_front_end(params: FeatureParams) -> FrontEnd:
+    """The one that the preprocessing asks for; it may be shared by any number of streams."""
+    levelled = params.preprocessing.level_dbfs is not None
+    return LevelledFrames(params) if levelled else LogMelFrames(params)
+
+
+class LogMelFrames:
+    """A `FrontEnd` whose frames are log-mel: log(mel + offset), nothing left to do for a patch."""
+
+    def __init__(self, params: FeatureParams) -> None:
+        self._power = PowerSpectrum(params)
+        self._mel = mel_matrix(params)
+        self._offset = np.float32(params.log_offset)
+
+    def __call__(self, samples: Samples) -> LogMel:
+        """float32 (n,) -> float32 (frames, 64)."""
+        power = self._power(samples)
+        mel = np.sqrt(power, out=power) @ self._mel
+        mel += self._offset
+        return np.log(mel, out=mel)
+
+    def patch(self, frames: LogMel) -> LogMel:
+        """The frames as they are."""
+        return frames
+
+
+class LevelledFrames:
+    """A `FrontEnd` that brings each patch to the same level; its frames are mel, and their mean square."""
+
+    def __init__(self, params: FeatureParams) -> None:
+        self._params = params
+        self._power = PowerSpectrum(params)
+        self._mel = mel_matrix(params)
+        self._weights = mean_square_weights(params)
+        self._offset = np.float32(params.log_offset)
+
+    def __call__(self, samples: Samples) -> Frames:
+        """float32 (n,) -> float32 (frames, 65)."""
+        power = self._power(samples)
+        mean_square = power @ self._weights
+        return np.column_stack((np.sqrt(power, out=power) @ self._mel, mean_square))
+
+    def patch(self, frames: Frames) -> LogMel:
+        """The log-mel of the amplified frames; the gain comes before the offset."""
+        mel: LogMel = frames[:, :-1] * self._gain(float(frames[:, -1].mean()))
+        mel += self._offset
+        return np.log(mel, out=mel)
+
+    def _gain(self, mean_square: float) -> np.float32:
+        preprocessing = self._params.preprocessing
+        wanted_db = (preprocessing.level_dbfs or 0.0) - to_dbfs(math.sqrt(mean_square))
+        bound_db = preprocessing.max_gain_db
+        return np.float32(10.0 ** (min(max(wanted_db, -bound_db), bound_db) / 20.0))

@@ -1,0 +1,42 @@
+"""What a search found is what `trainer fit` learns by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trainer.errors import DataError
+from trainer.model.settings import FitSettings, HeadShape
+from trainer.teaching.lesson import Lesson
+from trainer.teaching.lesson_file import read_lesson, write_lesson
+
+
+def test_a_lesson_comes_back_as_it_was(tmp_path: Path):
+    lesson = Lesson(fit=FitSettings(head=HeadShape(8, 0.5), learning_rate=1e-3), copies=1)
+    write_lesson(tmp_path / "best.json", lesson, {"accuracy": 0.98})
+    assert read_lesson(tmp_path / "best.json") == lesson
+    assert json.loads((tmp_path / "best.json").read_text())["found"] == {"accuracy": 0.98}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected a lesson of `trainer search`, found none"),
+        ("[]", "expected a lesson of `trainer search`, found none"),
+        ('{"found": {}}', "expected a lesson of `trainer search`, found none"),
+        ('{"lesson": {"copies": "many"}}', "best.json: copies: Input should be a valid integer"),
+        ('{"lesson": {"colour": 1}}', "best.json: colour: "),
+        ('{"lesson": {"copies": -1}}', "copies: expected at least 0, got -1"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, content: str, message: str):
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_lesson(tmp_path / "best.json")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"best.json: expected a lesson .*: No such file"):
+        read_lesson(tmp_path / "best.json")

@@ -1,0 +1,158 @@
+"""`trainer shrink`: a bundle in, its smallest form that is good enough out."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.bundle import MODEL_FILE, Bundle, BundleError
+from listener.detection.features import log_mel_patches
+from listener.engines.litert import LiteRTEngine
+from trainer.config import Form, WantedForm
+from trainer.data.clips import ClipTable
+from trainer.data.formats import read_clips
+from trainer.errors import FormError, TargetError
+from trainer.evaluation.choosing import choose_clips
+from trainer.evaluation.clip_metrics import ClipMetrics
+from trainer.evaluation.matching import match_classes
+from trainer.evaluation.reading import Progress
+from trainer.evaluation.unseen import TRAINED_OR_TUNED, check_unseen, paths_of
+from trainer.export import check_target
+from trainer.forms.clips import representative_patches, split_clips
+from trainer.forms.figures import FormFigures, lost_points, smallest
+from trainer.forms.judging import golden_tolerance, judge_forms
+from trainer.forms.speed import BATCH_PATCHES, measure_speeds
+from trainer.forms.write import Tried, write_form
+from trainer.tflite import convert_to_tflite
+
+log = logging.getLogger(__name__)
+
+_FORMS: tuple[Form, ...] = get_args(Form)
+
+ReportClips = Callable[[str], Progress]  # what is being done -> how far it is
+
+
+@dataclass(frozen=True, slots=True)
+class ShrinkRequest:
+    """What `trainer shrink` is asked for; no folds means those of which the bundle saw no clip."""
+
+    bundle: Bundle
+    data: tuple[Path, ...]
+    out: Path
+    form: WantedForm = "best"
+    folds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A form of the model as a file, and in the daemon's engine with one thread."""
+
+    path: Path
+    engine: LiteRTEngine
+
+
+def shrink_bundle(request: ShrinkRequest, report: ReportClips) -> Bundle:
+    """Convert to every form, judge them all, write the one that is asked for.
+
+    Raises:
+        FormError: the form that was asked for is not offered.
+        DataError: data that cannot be used, or that the bundle knows.
+        BundleError: the bundle has no SavedModel.
+        TargetError: `out` is no place for it.
+    """
+    bundle = request.bundle
+    saved_model = _check_places(request)
+    table = match_classes(_choose(request), bundle)
+    for_ranges, to_judge = split_clips(table)
+    ranges = report("reading clips for the activations' ranges")
+    patches = representative_patches(for_ranges, bundle.manifest.features, ranges)
+    with tempfile.TemporaryDirectory(prefix="earshot-forms-") as workspace:
+        models = {form: _convert(saved_model, form, patches, Path(workspace)) for form in _FORMS}
+        clips = judge_forms(
+            {form: model.engine.infer for form, model in models.items()},
+            to_judge,
+            bundle.labels,
+            bundle.manifest.features,
+            report("judging forms"),
+        )
+        figures = _measure(bundle, models, clips, patches)
+        chosen = choose_form(figures, request.form)
+        tried = Tried(tuple(map(str, request.data)), clips["float32"].clips, BATCH_PATCHES, figures)
+        return write_form(request.out, bundle, models[chosen.form].path, chosen, tried)
+
+
+def _check_places(request: ShrinkRequest) -> Path:
+    """Where the SavedModel is."""
+    check_target(request.out)
+    bundle = request.bundle
+    if request.out.resolve() == bundle.path.resolve():
+        raise TargetError(
+            f"{request.out}: expected another place than the bundle's own, which stays as it is"
+        )
+    if bundle.saved_model_path is None:
+        raise BundleError(f"{bundle.path}: expected a bundle with saved_model/, found none")
+    return bundle.saved_model_path
+
+
+def _choose(request: ShrinkRequest) -> ClipTable:
+    every_clip = read_clips(request.data)
+    table = choose_clips(request.bundle, every_clip, request.folds, TRAINED_OR_TUNED)
+    check_unseen(request.bundle, paths_of(table))
+    return table
+
+
+def _convert(saved_model: Path, form: Form, patches: NDArray[np.float32], folder: Path) -> _Model:
+    log.info("converting to %s", form)
+    path = folder / f"{form}-{MODEL_FILE}"
+    path.write_bytes(convert_to_tflite(saved_model, form, patches))
+    return _Model(path, LiteRTEngine(path))
+
+
+def _measure(
+    bundle: Bundle,
+    models: Mapping[Form, _Model],
+    clips: Mapping[Form, ClipMetrics],
+    patches: NDArray[np.float32],
+) -> tuple[FormFigures, ...]:
+    speeds = measure_speeds({form: model.engine.infer for form, model in models.items()}, patches)
+    golden = log_mel_patches(bundle.read_golden().waveform, bundle.manifest.features)
+    best = clips["float32"]
+    figures = tuple(
+        FormFigures(
+            form=form,
+            size_bytes=model.path.stat().st_size,
+            speed=speeds[form],
+            accuracy=clips[form].accuracy,
+            average_precision=clips[form].average_precision,
+            accuracy_loss_points=lost_points(best.accuracy, clips[form].accuracy),
+            average_precision_loss_points=lost_points(
+                best.average_precision, clips[form].average_precision
+            ),
+            golden_tolerance=golden_tolerance(model.engine.infer, golden),
+        )
+        for form, model in models.items()
+    )
+    for each in figures:
+        log.info("%s", each.summary)
+    return figures
+
+
+def choose_form(figures: Sequence[FormFigures], wanted: WantedForm) -> FormFigures:
+    """The form that is asked for, or the smallest that is offered.
+
+    Raises:
+        FormError: it is not offered; the figures say why.
+    """
+    if wanted == "best":
+        return smallest(figures)
+    chosen = next(each for each in figures if each.form == wanted)
+    if chosen.fault is not None:
+        raise FormError(chosen.summary)
+    return chosen

@@ -1,0 +1,1 @@
+"""What people read of a bundle: the report, one HTML page with pictures, and the card."""

@@ -1,0 +1,1 @@
+"""One file a picture: figures of an evaluation in, a matplotlib Figure out."""

@@ -1,0 +1,95 @@
+"""How well a lesson does: each fold in turn is held out, the others are learnt from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+import optuna
+
+from trainer.data.patches import PatchSource
+from trainer.errors import FitError
+from trainer.model.backbones import Backbone
+from trainer.model.history import OnEpoch
+from trainer.model.judge import accuracy
+from trainer.model.scoring import score_clips
+from trainer.search.fold_mean import mean_over_folds
+from trainer.search.lessons import make_lesson
+from trainer.search.materials import Materials
+from trainer.teaching.lesson import Lesson
+from trainer.teaching.material import Material
+from trainer.teaching.teach import Taught, split, teach
+
+ASTRAY = "astray"  # the attribute of a trial whose training failed: why
+
+_LEAST_FOLDS_TO_STOP_BY = 2  # one to learn from, one that tells when to stop
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutFolds:
+    """An `Objective`: the clip accuracy over the folds, [0, 1], none of which the lesson has heard.
+
+    As in `trainer fit`, one of the folds learnt from tells when to stop: the next one.
+    """
+
+    folds: tuple[int, ...]
+    base: Lesson
+    materials: Materials
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Teach and test, fold by fold.
+
+        Raises:
+            TrialPruned: it does worse than half of the others, or its training went astray.
+            DataError, BackboneError: see `gather` and `teach`.
+        """
+        lesson = make_lesson(trial.params, self.base)
+        material = self.materials.of(lesson)
+        test = partial(self._test, trial, material, lesson)
+        return mean_over_folds(trial, self.folds, test)
+
+    def _test(self, trial: optuna.Trial, material: Material, lesson: Lesson, fold: int) -> float:
+        backbone = self.materials.backbone
+        others = tuple(other for other in self.folds if other != fold)
+        parts = split(material, others, self._fold_to_stop_by(fold))
+        try:
+            taught = teach(parts, backbone, lesson, _quietly)
+        except FitError as error:
+            trial.set_user_attr(ASTRAY, str(error))
+            raise optuna.TrialPruned from error
+        return clip_accuracy(taught, material.in_folds(fold), backbone)
+
+    def _fold_to_stop_by(self, held_out: int) -> int | None:
+        if len(self.folds) <= _LEAST_FOLDS_TO_STOP_BY:
+            return None
+        return self.folds[(self.folds.index(held_out) + 1) % len(self.folds)]
+
+
+def clip_accuracy(taught: Taught, material: Material, backbone: Backbone) -> float:
+    """The share of the material's clips whose highest mean score is a label's of theirs.
+
+    Raises:
+        DataError: a clip cannot be loaded.
+    """
+    if taught.thawed is None:
+        embeddings = keras.Input((backbone.embedding_size,), name="embeddings")
+        net = keras.Model(embeddings, keras.layers.Identity()(embeddings))
+        return _accuracy(taught, net, material.clips)
+    return _accuracy(taught, taught.thawed, material.clips_as_log_mel())
+
+
+def _accuracy(taught: Taught, net: keras.Model, source: PatchSource) -> float:
+    network = taught.network_on(net)
+    scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
+    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
+    return accuracy(scores, np.array(targets, np.float32))
+
+
+@contextlib.contextmanager
+def _quietly(_what: str, _epochs: int) -> Iterator[OnEpoch]:
+    """No line for each of many trainings."""
+    yield lambda _epoch: None

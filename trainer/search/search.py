@@ -1,0 +1,155 @@
+"""`trainer search`: data sets in, the best lesson out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+
+from listener.detection.params import Preprocessing
+from trainer.config import Sampler
+from trainer.data.cache import EmbeddingCache
+from trainer.data.formats import read_clips
+from trainer.errors import SearchError, StorageError
+from trainer.model.backbones import open_backbone
+from trainer.model.settings import Activation
+from trainer.search.held_out import HeldOutFolds
+from trainer.search.lessons import AUGMENTATIONS, make_lesson
+from trainer.search.materials import Materials
+from trainer.search.plan import make_plan
+from trainer.search.plots import write_plots
+from trainer.search.progress import TrialLines, best_of
+from trainer.search.space import Space, make_space
+from trainer.search.storage import open_storage
+from trainer.search.study import open_study
+from trainer.search.worker import Worker
+from trainer.teaching.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
+from trainer.teaching.lesson import Lesson
+from trainer.teaching.lesson_file import write_lesson
+from trainer.teaching.material import Material
+
+BEST_FILE = "best.json"
+JOURNAL_FILE = "study.journal"
+PLOTS_FOLDER = "plots"
+
+_LEAST_FOLDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What `trainer search` is asked for; no folds means all, no storage a journal file in `out`.
+
+    `trials` are those of the study, whoever ran them; `base` is the lesson that they vary.
+    """
+
+    data: tuple[Path, ...]
+    out: Path
+    backbone: str
+    cache: Path
+    trials: int
+    study: str
+    storage: str | None = None
+    sampler: Sampler = "tpe"
+    base: Lesson = field(default_factory=Lesson)
+    most_thawed: int = 0
+    patch_hop_seconds: float = FIT_HOP_SECONDS
+    preprocessing: Preprocessing | None = None
+    folds: tuple[int, ...] = ()
+    activation: Activation | None = None
+    grace_seconds: float = 60.0
+
+
+def search_lesson(request: SearchRequest) -> Path:
+    """Take part in a study until it has all its trials; the path of the best lesson.
+
+    Raises:
+        DataError, BackboneError, FitError, SearchError: one line on what is wrong.
+        StorageError: the storage cannot be opened, or was lost.
+    """
+    _quiet_optuna()
+    try:
+        with open_storage(request.storage or str(request.out / JOURNAL_FILE)) as storage:
+            return _search(request, storage)
+    except StorageInternalError as error:
+        raise StorageError(f"storage: lost: {error.__cause__ or error}") from error
+
+
+def _search(request: SearchRequest, storage: BaseStorage) -> Path:
+    objective = _open_objective(request)
+    space = make_space(request.most_thawed)
+    study = open_study(storage, request.study, _describe(request, objective, space))
+    plan = make_plan(request.sampler, request.trials, space, request.base.seed)
+    lines = TrialLines(study, plan.count, len(objective.folds))
+    Worker(study, plan, objective, request.grace_seconds).run(lines)
+    return _write(request, study, objective)
+
+
+def _quiet_optuna() -> None:
+    """Its warnings through our own log handler; a line on each trial is ours to write."""
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
+    optuna.logging.set_verbosity(logging.WARNING)
+
+
+def _open_objective(request: SearchRequest) -> HeldOutFolds:
+    table = read_clips(request.data)
+    folds = tuple(sorted(set(choose_folds(table, request.folds, None)[0])))
+    if len(folds) < _LEAST_FOLDS:
+        raise SearchError(
+            f"folds: expected at least {_LEAST_FOLDS}, as each is held out in turn, got {list(folds)}"
+        )
+    activation = request.activation or choose_activation(table)
+    base = replace(request.base, fit=replace(request.base.fit, activation=activation))
+    backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
+    materials = Materials(table.in_folds(*folds), backbone, EmbeddingCache(request.cache))
+    return HeldOutFolds(folds, base, materials)
+
+
+def _describe(request: SearchRequest, objective: HeldOutFolds, space: Space) -> dict[str, str]:
+    """What all trials of a study have in common."""
+    presets = {name: asdict(preset) for name, preset in AUGMENTATIONS.items()}
+    ranges = {name: distribution_to_json(each) for name, each in space.items()}
+    return {
+        "data": _digest(objective.materials.of(objective.base)),
+        "folds": ", ".join(map(str, objective.folds)),
+        "backbone": objective.materials.backbone.id,
+        "space": json.dumps({"ranges": ranges, "augmentations": presets}, sort_keys=True),
+        "settings": json.dumps(asdict(objective.base), sort_keys=True),
+        "sampler": request.sampler,
+    }
+
+
+def _digest(material: Material) -> str:
+    """SHA-256 of all clips, their labels and folds."""
+    rows = [
+        [each.digest, each.clip.onset, each.seconds, each.clip.fold, sorted(each.clip.labels)]
+        for each in material.clips.clips
+    ]
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def _write(request: SearchRequest, study: optuna.Study, objective: HeldOutFolds) -> Path:
+    best = best_of(study)
+    if best is None:
+        raise SearchError(
+            f"study {request.study}: expected a trial that came to its end, found none"
+        )
+    found = {
+        "accuracy": best.values[0],
+        "folds": objective.folds,
+        "study": request.study,
+        "backbone": request.backbone,
+        "patch_hop_seconds": request.patch_hop_seconds,
+    }
+    request.out.mkdir(parents=True, exist_ok=True)
+    path = request.out / BEST_FILE
+    write_lesson(path, make_lesson(best.params, objective.base), found)
+    write_plots(study, request.out / PLOTS_FOLDER)
+    return path
