@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -23,11 +24,15 @@ def make_dataset(source: PatchSource, batching: Batching) -> tf.data.Dataset:
     if not source.table.clips:
         raise DataError("expected at least one clip to learn from, found none")
     epochs = itertools.count()
+    sources = [source]
 
     def batches() -> Iterator[Batch]:
-        return iterate_batches(source, batching, next(epochs))
+        return iterate_batches(sources[0], batching, next(epochs))
 
     dataset = tf.data.Dataset.from_generator(batches, output_signature=_signature(source))
+    # TensorFlow keeps the generator function for good: the source, and all that it holds, goes with the
+    # data set
+    weakref.finalize(dataset, sources.clear)
     return dataset.prefetch(_AHEAD)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,15 @@ class Fitted:
 def fit(
     network: keras.Model,
     train: Iterable[Batch],
-    validation: PatchSource | None,
+    validation: Sequence[PatchSource],
     settings: FitSettings,
     on_epoch: OnEpoch | None = None,
 ) -> Fitted:
     """Train a network of logits; each iteration over `train` is an epoch.
 
-    With `validation`, training stops when its loss no longer falls, and the weights of the best epoch
-    come back; without, after `max_epochs`. The same data, settings and network give the same weights.
+    With `validation` (see `make_judge`), training stops when its loss no longer falls, and the weights
+    of the best epoch come back; with none, after `max_epochs`. The same data, settings and network give
+    the same weights.
 
     Raises:
         FitError: no patches to learn from, or a loss that is not a number.

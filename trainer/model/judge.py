@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from trainer.data.background import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.data.targets import Targets, clip_targets
 from trainer.model.history import Epoch
-from trainer.model.scoring import make_scorer, score_clips
+from trainer.model.scoring import Infer, make_scorer, score_clips
 from trainer.model.settings import Activation
 
 Judge = Callable[[int, float], Epoch]  # number and training loss of an epoch -> all of its figures
@@ -21,28 +21,48 @@ _LEAST_SCORE = 1e-7  # so that the logarithm of a score of 0 is finite, as in Ke
 
 
 def make_judge(
-    network: keras.Model, validation: PatchSource | None, activation: Activation
+    network: keras.Model, validation: Sequence[PatchSource], activation: Activation
 ) -> Judge:
     """Judges the network by its weights at the time; without validation by nothing.
+
+    The first of the sources are the clips as they are: the accuracy is theirs. Others are varied copies
+    of them: the loss is the mean over all, because the loss of clean clips alone rises again long before
+    a head has learnt to hear them in noise.
+    """
+    if not validation:
+        return Epoch
+    scorer = make_scorer(network, activation)
+    exams = [_Exam(source, activation) for source in validation]
+
+    def judge(number: int, loss: float) -> Epoch:
+        scores = [exam.score(scorer) for exam in exams]
+        losses = [exam.loss(each) for exam, each in zip(exams, scores, strict=True)]
+        first = accuracy(scores[0], exams[0].targets.values)
+        return Epoch(number, loss, float(np.mean(losses)), first)
+
+    return judge
+
+
+class _Exam:
+    """Clips and the answers that are right.
 
     Background is no answer for a clip: the scores of the other classes are compared as they are to each
     other.
     """
-    if validation is None:
-        return Epoch
-    classes = np.array([name != BACKGROUND for name in validation.table.classes])
-    targets = stack_targets(validation, activation, classes)
-    scorer = make_scorer(network, activation)
 
-    def judge(number: int, loss: float) -> Epoch:
-        scores = score_clips(scorer, validation)[:, classes]
-        if activation == "softmax":
+    def __init__(self, source: PatchSource, activation: Activation) -> None:
+        self._source, self._activation = source, activation
+        self._classes = np.array([name != BACKGROUND for name in source.table.classes])
+        self.targets = stack_targets(source, activation, self._classes)
+
+    def score(self, infer: Infer) -> NDArray[np.float32]:
+        scores = score_clips(infer, self._source)[:, self._classes]
+        if self._activation == "softmax":
             scores /= np.maximum(scores.sum(axis=1, keepdims=True), _LEAST_SCORE)
-        return Epoch(
-            number, loss, log_loss(scores, targets, activation), accuracy(scores, targets.values)
-        )
+        return scores
 
-    return judge
+    def loss(self, scores: NDArray[np.float32]) -> float:
+        return log_loss(scores, self.targets, self._activation)
 
 
 def stack_targets(

@@ -102,7 +102,7 @@ def _train(patches: Batch, lesson: Lesson) -> keras.Model:
     keras.utils.set_random_seed(settings.seed)
     moments = measure_moments([patches.inputs])
     head = build_head(moments, patches.targets.shape[1], settings.head)
-    return fit(head, _Shuffled(patches, lesson.batch_size, lesson.seed), None, settings).network
+    return fit(head, _Shuffled(patches, lesson.batch_size, lesson.seed), (), settings).network
 
 
 class _Shuffled:

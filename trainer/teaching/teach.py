@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -89,7 +89,7 @@ def teach(parts: Split, backbone: Backbone, lesson: Lesson, report: Report) -> T
 def teach_patches(source: PatchSource, lesson: Lesson, report: Report) -> Taught:
     """A head on embeddings of any source, without validation."""
     desk = _Desk(source, lesson, report)
-    fitted = desk.fit_head(lesson.fit, None, "training")
+    fitted = desk.fit_head(lesson.fit, (), "training")
     classes = tuple(name for name in source.table.classes if name != BACKGROUND)
     return Taught(
         desk.moments, (fitted.network,), None, classes, lesson.fit.activation, (fitted.history,)
@@ -104,12 +104,12 @@ def _teach_heads(parts: Split, _backbone: Backbone, lesson: Lesson, report: Repo
     histories: list[History] = []
     if parts.validation is not None:
         desk = _Desk(parts.train.embedded(), lesson, report)
-        found = desk.fit_head(settings, parts.validation.clips, "finding how long to train")
+        found = desk.fit_head(settings, parts.validation.tables, "finding how long to train")
         histories.append(found.history)
         settings = replace(settings, stop_after=found.history.best.number)
     desk = _Desk(parts.both.embedded(), lesson, report)
     fitted = [
-        desk.fit_head(replace(settings, seed=settings.seed + number), None, "training")
+        desk.fit_head(replace(settings, seed=settings.seed + number), (), "training")
         for number in range(lesson.heads)
     ]
     histories += [each.history for each in fitted]
@@ -120,11 +120,12 @@ def _teach_thawed(parts: Split, backbone: Backbone, lesson: Lesson, report: Repo
     net = backbone.build_net()
     thaw(net, lesson.fit.thawing.blocks)
     desk = _Desk(parts.train.embedded(), lesson, report)
-    clips, log_mel = None, None
+    judged: tuple[PatchSource, ...] = ()
+    log_mel: tuple[PatchSource, ...] = ()
     if parts.validation is not None:
-        clips, log_mel = parts.validation.clips, parts.validation.clips_as_log_mel()
+        judged, log_mel = parts.validation.tables, (parts.validation.clips_as_log_mel(),)
     frozen = replace(lesson.fit, thawing=Thawing())
-    first = desk.fit_head(frozen, clips, "training the head")
+    first = desk.fit_head(frozen, judged, "training the head")
     through = _Desk(parts.train.log_mel(), lesson, report)
     whole = through.fit(join(net, first.network), lesson.fit, log_mel, "training thawed blocks")
     return desk.moments, (first.network,), net, (first.history, whole.history)
@@ -142,7 +143,7 @@ class _Desk:
         in_order = iterate_batches(self._source, Batching())
         return measure_moments(batch.inputs for batch in in_order)
 
-    def fit_head(self, settings: FitSettings, judged: PatchSource | None, what: str) -> Fitted:
+    def fit_head(self, settings: FitSettings, judged: Sequence[PatchSource], what: str) -> Fitted:
         """A new head, its first weights by the seed."""
         keras.utils.set_random_seed(settings.seed)
         head = build_head(self.moments, len(self._source.table.classes), settings.head)
@@ -153,7 +154,7 @@ class _Desk:
         self,
         network: keras.Model,
         settings: FitSettings,
-        judged: PatchSource | None,
+        judged: Sequence[PatchSource],
         what: str,
         passes: int = 1,
     ) -> Fitted:
@@ -166,4 +167,4 @@ class _Desk:
         )
         batches = make_dataset(self._source, batching).repeat(passes)
         with self._report(what, settings.epochs) as on_epoch:
-            return fit(network, batches, judged and Held(judged), settings, on_epoch)
+            return fit(network, batches, [Held(each) for each in judged], settings, on_epoch)

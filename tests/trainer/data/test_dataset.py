@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,14 @@ def test_it_is_lazy():
 def test_no_clips_are_refused():
     with pytest.raises(DataError, match="expected at least one clip to learn from"):
         make_dataset(CountingSource(ClipTable((), ("dog",))), Batching())
+
+
+def test_a_source_goes_with_its_data_set():
+    """TensorFlow keeps the generators of all data sets; what they read from may be all embeddings."""
+    source = make_source(5)
+    seen = weakref.ref(source)
+    dataset = make_dataset(source, Batching()).repeat(2)
+    assert sum(1 for _ in dataset) == 2
+    del source, dataset
+    gc.collect()
+    assert seen() is None

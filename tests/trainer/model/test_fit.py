@@ -21,7 +21,7 @@ SETTINGS = FitSettings(learning_rate=0.1, weight_decay=0.0, max_epochs=30, patie
 MOMENTS = Moments(np.zeros(3, np.float32), np.ones(3, np.float32), 6)
 
 
-def train(settings: FitSettings, source=SOURCE, validation=SOURCE, **options) -> Fitted:
+def train(settings: FitSettings, source=SOURCE, validation=(SOURCE,), **options) -> Fitted:
     keras.utils.set_random_seed(settings.seed)
     head = build_head(MOMENTS, len(CLASSES), settings.head)
     return fit(head, OneBatch(source), validation, settings, **options)
@@ -35,7 +35,7 @@ def test_what_can_be_told_apart_is_learnt():
 
 def test_several_labels_a_clip_are_learnt_as_independent_scores():
     source = make_source(["a", "b", "a,b", ""])
-    fitted = train(replace(SETTINGS, activation="sigmoid"), source, source)
+    fitted = train(replace(SETTINGS, activation="sigmoid"), source, [source])
     logits = fitted.network(np.stack([each.inputs[0] for each in source.patches]))
     expected = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]]
     np.testing.assert_array_equal(np.asarray(logits) > 0, expected)
@@ -53,10 +53,10 @@ def test_training_stops_when_it_only_gets_worse_and_gives_the_best_weights_back(
     """Validation has every label wrong: each epoch is worse than the one before."""
     wrong = make_source(["b", "c", "a"])
     wrong = replace(wrong, patches=SOURCE.patches)
-    fitted = train(replace(SETTINGS, patience=3), validation=wrong)
+    fitted = train(replace(SETTINGS, patience=3), validation=(wrong,))
     assert len(fitted.history.epochs) == 4
     assert fitted.history.best.number == 1
-    one_epoch = train(replace(SETTINGS, stop_after=1), validation=wrong)
+    one_epoch = train(replace(SETTINGS, stop_after=1), validation=(wrong,))
     for best, first in zip(
         fitted.network.get_weights(), one_epoch.network.get_weights(), strict=True
     ):
@@ -65,7 +65,7 @@ def test_training_stops_when_it_only_gets_worse_and_gives_the_best_weights_back(
 
 def test_without_validation_it_goes_on_to_the_end():
     assert (
-        len(train(replace(SETTINGS, max_epochs=5, patience=1), validation=None).history.epochs) == 5
+        len(train(replace(SETTINGS, max_epochs=5, patience=1), validation=()).history.epochs) == 5
     )
 
 
@@ -85,7 +85,7 @@ def test_weight_decay_keeps_weights_small():
 
 def test_nothing_to_learn_from_is_refused():
     with pytest.raises(FitError, match="expected patches to learn from, got none"):
-        fit(build_head(MOMENTS, 3, HeadShape()), [], None, SETTINGS)
+        fit(build_head(MOMENTS, 3, HeadShape()), [], (), SETTINGS)
 
 
 def test_a_loss_that_is_not_a_number_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def test_a_scorer_follows_the_weights():
 def test_an_epoch_is_judged_by_clips():
     """a and b are told apart, c is taken for a: two of three are right."""
     judge = make_judge(
-        linear([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), make_source(["a", "b", "c"]), "softmax"
+        linear([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), [make_source(["a", "b", "c"])], "softmax"
     )
     epoch = judge(4, 0.5)
     assert (epoch.number, epoch.loss) == (4, 0.5)
@@ -50,15 +52,25 @@ def test_an_epoch_is_judged_by_clips():
     assert epoch.validation_loss == pytest.approx(3.0, abs=0.01)  # 9 of the one that is wrong
 
 
+def test_the_loss_is_the_mean_over_clips_and_copies_the_accuracy_of_the_clips():
+    """The copies of a and b are taken for one another: a loss of 9, of the clips 0."""
+    network = linear([[9, 0, 0], [0, 9, 0], [0, 0, 9]])
+    clips, copies = make_source(["a", "b"]), make_source(["b", "a"])
+    table = replace(copies.table, clips=clips.table.clips)
+    epoch = make_judge(network, [clips, replace(copies, table=table)], "softmax")(1, 0.5)
+    assert epoch.accuracy == 1.0
+    assert epoch.validation_loss == pytest.approx(4.5, abs=0.01)
+
+
 def test_background_is_no_answer():
     """Each patch is mostly background; of the rest the right class is ahead."""
     source = make_source(["a", "b", "c"], (*CLASSES, BACKGROUND))
     columns = np.concatenate([2 * np.eye(3), np.full((3, 1), 9.0)], axis=1)
-    assert make_judge(linear(columns), source, "softmax")(1, 0.0).accuracy == 1.0
+    assert make_judge(linear(columns), [source], "softmax")(1, 0.0).accuracy == 1.0
 
 
 def test_without_validation_there_are_no_figures():
-    epoch = make_judge(linear(np.eye(3)), None, "softmax")(1, 0.5)
+    epoch = make_judge(linear(np.eye(3)), [], "softmax")(1, 0.5)
     assert (epoch.validation_loss, epoch.accuracy) == (None, None)
 
 
