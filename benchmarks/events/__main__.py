@@ -16,13 +16,14 @@ from rich.table import Table
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, below
 
 from benchmarks.events.measure import Sizes, measure_seed
-from benchmarks.events.nets import read_embedding_net, read_steps_net
 from benchmarks.events.recordings import Material, read_material
 from benchmarks.materials import MaterialsError
 from listener.detection.params import FeatureParams
 from trainer.evaluation.event_metrics import EventMetrics
 from trainer.evaluation.scenes import ScenePlan
 from trainer.model.backbones import KerasBackbone
+from trainer.model.timing import load_timed_yamnet
+from trainer.model.yamnet import load_yamnet_embedder
 
 
 class Net(StrEnum):
@@ -32,7 +33,7 @@ class Net(StrEnum):
     EMBEDDING = "embedding"
 
 
-_READERS = {Net.STEPS: read_steps_net, Net.EMBEDDING: read_embedding_net}
+_READERS = {Net.STEPS: load_timed_yamnet, Net.EMBEDDING: load_yamnet_embedder}
 _QUICK = Sizes(train=40, validation=15, test=15)
 _COLUMNS = ("PSDS1", "PSDS2", "F1 0.2 s", "F1 0.5 s", "F1 1 s", "intersection F1")
 _TABLE_COLUMNS = 170  # at least, so that the seeds' values stay on one line in a file or pipe

@@ -22,6 +22,7 @@ from trainer.data.embedder import Embedder
 from trainer.errors import BackboneError
 from trainer.model.frozen import read_patches_net, read_waveform_net
 from trainer.model.handles import resolve_handle
+from trainer.model.timing import load_timed_yamnet
 from trainer.model.yamnet import holds_yamnet, load_yamnet_embedder
 
 EMBED_BATCH = 32  # patches at once: 3 MB for YAMNet's largest layer; more is no faster on a CPU
@@ -51,7 +52,8 @@ class KerasBackbone:
         self, saved_model: Path, read_net: ReadNet, features: FeatureParams | None = None
     ) -> None:
         self.features = features or FeatureParams()
-        self.id = _identify(_content(saved_model), self.features)
+        net_name = read_net.__name__.encode()
+        self.id = _identify([net_name, *_content(saved_model)], self.features)
         self._saved_model, self._read_net = saved_model, read_net
         net = self.build_net()
         self.embedding_size = int(net.output_shape[-1])
@@ -118,25 +120,32 @@ class BundleBackbone:
 
 
 def open_backbone(
-    handle: str, patch_hop_seconds: float = 0.48, preprocessing: Preprocessing | None = None
+    handle: str,
+    patch_hop_seconds: float = 0.48,
+    preprocessing: Preprocessing | None = None,
+    *,
+    timed: bool = False,
 ) -> Backbone:
     """The backbone of a bundle, of YAMNet's SavedModel, or of one that takes a waveform (VGGish).
 
     `handle` is a directory or a TF Hub URL. No `preprocessing` is that of the bundle; the others have
-    none.
+    none. `timed`: embeddings that tell when in a patch something sounds, see `load_timed_yamnet`.
 
     Raises:
-        BackboneError: it leads to none of the three.
+        BackboneError: it leads to none of the three, or to another than YAMNet's SavedModel if timed.
         BundleError: a bundle that cannot be used.
     """
     path = resolve_handle(handle)
+    if timed and ((path / MANIFEST_FILE).is_file() or not holds_yamnet(path)):
+        raise BackboneError(f"{handle}: expected YAMNet's SavedModel, whose maps tell time")
     if (path / MANIFEST_FILE).is_file():
         return BundleBackbone(path, patch_hop_seconds, preprocessing=preprocessing)
     features = FeatureParams(
         patch_hop_seconds=patch_hop_seconds, preprocessing=preprocessing or Preprocessing()
     )
     if holds_yamnet(path):
-        return KerasBackbone(path, load_yamnet_embedder, features)
+        read_net = load_timed_yamnet if timed else load_yamnet_embedder
+        return KerasBackbone(path, read_net, features)
     return KerasBackbone(path, read_waveform_net, replace(features, log_offset=VGGISH_LOG_OFFSET))
 
 

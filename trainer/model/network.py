@@ -55,8 +55,8 @@ def build_exportable(
     *hidden, last = fold(moments, mean_weights(heads))
     x = compress(net.output)
     for kernel, bias in hidden:
-        x = _dense(kernel, bias, "relu", "hidden")(x)
-    scores = _dense(*last, activation, "all_scores")(x)[:, :label_count]
+        x = ready_dense(kernel, bias, "relu", "hidden")(x)
+    scores = ready_dense(*last, activation, "all_scores")(x)[:, :label_count]
     return keras.Model(net.input, {"scores": scores, "embeddings": net.output}, name="network")
 
 
@@ -90,9 +90,10 @@ def _dense_layers(head: keras.Model) -> list[Layer]:
     return [tuple(layer.get_weights()) for layer in dense]
 
 
-def _dense(
+def ready_dense(
     kernel: NDArray[np.float32], bias: NDArray[np.float32], activation: str, name: str
 ) -> keras.layers.Dense:
+    """A dense layer that has its weights."""
     layer = keras.layers.Dense(len(bias), activation, name=name)
     layer.build((None, len(kernel)))
     layer.set_weights([kernel, bias])
