@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.figures import Aim, Figure
 from benchmarks.training.noises import KINDS, add_kind
-from benchmarks.training.school import FOLDS, School, clip_accuracy
+from benchmarks.training.school import FOLDS, School
 from trainer.data.preparation import Preparation
+from trainer.teaching.accuracy import clip_accuracy
 from trainer.teaching.material import Material
 from trainer.teaching.teach import Taught
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.figures import Aim, Figure
-from benchmarks.training.school import School, clip_accuracy, quietly
+from benchmarks.training.school import School, quietly
 from listener.detection.features import log_mel_patches
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.patches import ClipPatches
+from trainer.teaching.accuracy import clip_accuracy
 from trainer.teaching.sources import InMemory
 from trainer.teaching.teach import teach_patches
 

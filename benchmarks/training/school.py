@@ -6,9 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import keras
-import numpy as np
-
 from benchmarks.materials import find_materials
 from trainer.config import EMBEDDING_CACHE
 from trainer.data.cache import EmbeddingCache
@@ -16,12 +13,9 @@ from trainer.data.clips import ClipTable
 from trainer.data.embedded import EmbeddedTable
 from trainer.data.embedding import embed_table
 from trainer.data.formats import read_clips
-from trainer.data.patches import PatchSource
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.history import OnEpoch
-from trainer.model.judge import accuracy
-from trainer.model.scoring import score_clips
 from trainer.teaching.fit_bundle import FIT_HOP_SECONDS
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material, gather
@@ -65,17 +59,6 @@ def open_school(lesson: Lesson | None = None) -> School:
         read_clips([materials.recordings[0].parent.parent]),
         lesson or Lesson(),
     )
-
-
-def clip_accuracy(taught: Taught, source: PatchSource) -> float:
-    """The share of clips of embeddings whose highest mean score is their label's."""
-    size = len(taught.moments.mean)
-    embeddings = keras.Input((size,), name="embeddings")
-    net = keras.Model(embeddings, keras.layers.Identity()(embeddings))
-    network = taught.network_on(net)
-    scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
-    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
-    return accuracy(scores, np.array(targets, np.float32))
 
 
 @contextlib.contextmanager

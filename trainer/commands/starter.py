@@ -14,8 +14,8 @@ def starter(
     esc10: Annotated[Path, typer.Option(help="The folder with esc10.csv and audio/.")],
     teacher: Annotated[Path, typer.Option(help="YAMNet's bundle, of `trainer backbone`.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; an older one is replaced.")],
-    strips: Annotated[int, typer.Option(min=10, help="Strips of 5.3 s to learn from.")] = 10_000,
-    epochs: Annotated[int, typer.Option(min=1, help="Times that each is learnt from.")] = 12,
+    strips: Annotated[int, typer.Option(min=10, help="Strips of 5.3 s to learn from.")] = 14_000,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that each is learnt from.")] = 6,
     minutes: Annotated[int, typer.Option(min=1, help="Audio that is measured on.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
 ) -> None:

@@ -7,22 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import keras
-import numpy as np
 import optuna
 
-from trainer.data.patches import PatchSource
 from trainer.errors import FitError
-from trainer.model.backbones import Backbone
 from trainer.model.history import OnEpoch
-from trainer.model.judge import accuracy
-from trainer.model.scoring import score_clips
 from trainer.search.fold_mean import mean_over_folds
 from trainer.search.lessons import make_lesson
 from trainer.search.materials import Materials
+from trainer.teaching.accuracy import clip_accuracy
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material
-from trainer.teaching.teach import Taught, split, teach
+from trainer.teaching.teach import split, teach
 
 ASTRAY = "astray"  # the attribute of a trial whose training failed: why
 
@@ -61,32 +56,15 @@ class HeldOutFolds:
         except FitError as error:
             trial.set_user_attr(ASTRAY, str(error))
             raise optuna.TrialPruned from error
-        return clip_accuracy(taught, material.in_folds(fold), backbone)
+        tested = material.in_folds(fold)
+        return clip_accuracy(
+            taught, tested.clips if taught.thawed is None else tested.clips_as_log_mel()
+        )
 
     def _fold_to_stop_by(self, held_out: int) -> int | None:
         if len(self.folds) <= _LEAST_FOLDS_TO_STOP_BY:
             return None
         return self.folds[(self.folds.index(held_out) + 1) % len(self.folds)]
-
-
-def clip_accuracy(taught: Taught, material: Material, backbone: Backbone) -> float:
-    """The share of the material's clips whose highest mean score is a label's of theirs.
-
-    Raises:
-        DataError: a clip cannot be loaded.
-    """
-    if taught.thawed is None:
-        embeddings = keras.Input((backbone.embedding_size,), name="embeddings")
-        net = keras.Model(embeddings, keras.layers.Identity()(embeddings))
-        return _accuracy(taught, net, material.clips)
-    return _accuracy(taught, taught.thawed, material.clips_as_log_mel())
-
-
-def _accuracy(taught: Taught, net: keras.Model, source: PatchSource) -> float:
-    network = taught.network_on(net)
-    scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
-    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
-    return accuracy(scores, np.array(targets, np.float32))
 
 
 @contextlib.contextmanager

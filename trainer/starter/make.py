@@ -38,8 +38,8 @@ class Recipe:
     and as many of alarms give the card's figures; twice as many others set the thresholds.
     """
 
-    strip_count: int = 10_000
-    epochs: int = 12
+    strip_count: int = 14_000
+    epochs: int = 6
     minutes: int = 60
     seed: int = 0
 

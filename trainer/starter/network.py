@@ -27,7 +27,7 @@ _LOG_MEL_MEAN, _LOG_MEL_DEVIATION = (
     -3.0,
     3.0,
 )  # about those of any sound, so that learning starts well
-_DROPOUT = 0.1
+_DROPOUT = 0.3
 
 
 def build_network(label_count: int, params: FeatureParams) -> keras.Model:

@@ -15,11 +15,12 @@ from trainer.data.formats import read_clips
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings
-from trainer.search.held_out import ASTRAY, HeldOutFolds, clip_accuracy
+from trainer.search.held_out import ASTRAY, HeldOutFolds
 from trainer.search.lessons import default_params
 from trainer.search.materials import Materials
 from trainer.search.space import make_space
 from trainer.search.study import open_study
+from trainer.teaching.accuracy import clip_accuracy
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.teach import split, teach
 
@@ -45,9 +46,9 @@ def test_the_share_of_right_clips_is_the_same_through_a_net_of_its_own(
     for weight in taught.heads[0].weights:
         weight.assign(sign * weight)
     held_out = material.in_folds(3)
-    assert clip_accuracy(taught, held_out, backbone) == share
+    assert clip_accuracy(taught, held_out.clips) == share
     whole = replace(taught, thawed=backbone.build_net())
-    assert clip_accuracy(whole, held_out, backbone) == share
+    assert clip_accuracy(whole, held_out.clips_as_log_mel()) == share
 
 
 def test_material_is_gathered_once_for_all_that_learn_from_it(materials: Materials):
