@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
 from listener.config import (
+    ClipsSettings,
+    ConfigError,
     DetectionSettings,
     EngineSettings,
     FileSettings,
@@ -17,9 +20,12 @@ from listener.config import (
     StreamSettings,
 )
 from listener.detection.bundle import Bundle, check_golden
+from listener.detection.clip_cutter import CuttingPlan
+from listener.detection.policy import LabelPolicy
+from listener.detection.privacy import SPEECH_LABELS, PrivateScores
 from listener.engines.engine import Engine
 from listener.pipeline.capture import SourcePlan
-from listener.pipeline.inference import DetectionPlan
+from listener.pipeline.plan import ClipPlan, DetectionPlan
 from listener.policies import choose_params, choose_policies
 from listener.sources.source import AudioSource
 
@@ -50,9 +56,12 @@ def _load_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
 
 
 def make_detection_plan(
-    bundle: Bundle, settings: DetectionSettings, namespace: str
+    bundle: Bundle,
+    settings: DetectionSettings,
+    namespace: str,
+    clips: ClipsSettings | None = None,
 ) -> DetectionPlan:
-    """What is looked for; `namespace` (the station) makes event ids its own.
+    """What is looked for, and which clips are kept; `namespace` (the station) makes event ids its own.
 
     Raises:
         ConfigError: the settings name a label that the bundle has not, or impossible values.
@@ -60,7 +69,37 @@ def make_detection_plan(
     policies = choose_policies(bundle, settings)
     columns = np.array([bundle.labels.index(slug) for slug in policies], np.intp)
     params = choose_params(bundle, settings)
-    return DetectionPlan(params, policies, columns, bundle.id, namespace)
+    kept = None if clips is None or not clips.enabled else make_clip_plan(bundle, clips, policies)
+    return DetectionPlan(params, policies, columns, bundle.id, namespace, clips=kept)
+
+
+def make_clip_plan(
+    bundle: Bundle, settings: ClipsSettings, policies: Mapping[str, LabelPolicy]
+) -> ClipPlan:
+    """Which clips are kept; `policies` are of the labels that are looked for.
+
+    People are heard in all that the bundle knows, also in what is not looked for.
+
+    Raises:
+        ConfigError: a private label that the bundle has not.
+    """
+    for slug in settings.private_labels:
+        if slug not in bundle.labels:
+            raise ConfigError(f"clips.private_labels: {bundle.id} has no label {slug!r}")
+    private = {*settings.private_labels, *(() if settings.keep_speech else SPEECH_LABELS)}
+    columns = [column for column, slug in enumerate(bundle.labels) if slug in private]
+    known = {**bundle.manifest.policies, **policies}
+    thresholds = [known[bundle.labels[column]].off_threshold for column in columns]
+    cutting = CuttingPlan(
+        frozenset(policies) - private,
+        settings.pre_seconds,
+        settings.post_seconds,
+        settings.max_seconds,
+        settings.near_misses_per_hour,
+        settings.ambient_per_hour,
+    )
+    scores = PrivateScores(np.array(columns, np.intp), np.array(thresholds, np.float32))
+    return ClipPlan(cutting, scores)
 
 
 def plan_source(settings: SourceSettings) -> SourcePlan:

@@ -5,32 +5,19 @@ A command imports what it alone needs: a cold start hears its first event sooner
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from listener import __version__
+from listener.commands import clips
 from listener.commands.replay import ReplayFormat, replay_files
-from listener.config import Config, ConfigError, load_config
-from listener.detection.bundle import BundleError
-from listener.engines.engine import EngineError
+from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.config_file import load_config
 from listener.exit_codes import ExitCode
 from listener.logs import set_up_logging
-from listener.mqtt.client import BrokerError
-from listener.sources.source import SourceError
-
-_EXIT_CODES: dict[type[Exception], ExitCode] = {
-    BrokerError: ExitCode.USAGE,
-    BundleError: ExitCode.USAGE,
-    ConfigError: ExitCode.USAGE,
-    EngineError: ExitCode.LOST,
-    SourceError: ExitCode.USAGE,
-}
-_DEFAULT_CONFIG = Path("config.toml")
-_ConfigOption = Annotated[Path, typer.Option(help="The station's settings, a TOML file.")]
 
 app = typer.Typer(
     help="Listens around the clock and turns what it hears into sound events.",
@@ -38,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
+app.add_typer(clips.app, name="clips")
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,18 +56,18 @@ def demo(
     """Hear a generated soundscape: real pipeline and broker, no microphone, no config."""
     from listener.commands.demo import run_demo  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         set_up_logging("warning")
         raise typer.Exit(run_demo(bundle))
 
 
 @app.command(epilog="Example: listener run --config config.toml")
-def run(config: _ConfigOption = _DEFAULT_CONFIG) -> None:
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Listen, until SIGTERM, SIGINT or the end of the last source."""
     from listener.daemon import run_daemon  # noqa: PLC0415
 
-    with _one_line_errors():
-        raise typer.Exit(run_daemon(_load(config)))
+    with one_line_errors():
+        raise typer.Exit(run_daemon(load(config)))
 
 
 @app.command(epilog="Example: listener replay night.flac --bundle models/yamnet --format audacity")
@@ -99,18 +87,18 @@ def replay(
     ] = None,
 ) -> None:
     """Analyse files faster than real time; one event a line, in seconds of the file."""
-    with _one_line_errors():
-        settings = None if config is None else _load(config)
+    with one_line_errors():
+        settings = None if config is None else load(config)
         set_up_logging("error")  # a file that cannot be read has a line of its own
         raise typer.Exit(replay_files(files, bundle, settings, format, scores))
 
 
 @app.command(epilog="Example: listener check --config config.toml")
-def check(config: _ConfigOption = _DEFAULT_CONFIG) -> None:
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Try every part of a station's settings for real, and say what works."""
     from listener.commands.check import check_station  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         settings = load_config(config)
         set_up_logging("error")  # the table says it
         raise typer.Exit(check_station(settings))
@@ -121,7 +109,7 @@ def devices() -> None:
     """List the capture devices by the names that go into the config."""
     from listener.commands.devices import print_devices  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         print_devices()
 
 
@@ -135,24 +123,8 @@ def watch(
     """Show live levels and top scores of a running station; end with Ctrl-C."""
     from listener.commands.watch import watch_station  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         raise typer.Exit(watch_station(config, url))
-
-
-def _load(path: Path) -> Config:
-    config = load_config(path)
-    set_up_logging(config.log_level)
-    return config
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Errors that a user can mend become one line and an exit code; others stay tracebacks."""
-    try:
-        yield
-    except tuple(_EXIT_CODES) as error:
-        typer.echo(f"listener: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(_EXIT_CODES[type(error)]) from error
 
 
 def run_command(arguments: Sequence[str]) -> int:

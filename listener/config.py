@@ -1,20 +1,19 @@
-"""TOML -> frozen settings. An error names the file, the key, the value and what is allowed."""
+"""The settings of a station, table by table: frozen, checked, each with its default."""
 
 from __future__ import annotations
 
-import json
-import os
-import tomllib
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 Duration = Annotated[float, Field(ge=0)]
+PerHour = Annotated[float, Field(ge=0, le=3600)]
 
 
 class ConfigError(Exception):
@@ -147,6 +146,54 @@ class ConsoleSettings(Settings):
     format: Literal["text", "jsonl"] = "text"
 
 
+class ControlSettings(Settings):
+    """What may be changed from outside while the station runs; commands are off until configured."""
+
+    mqtt: bool = False  # commands on <prefix>/<station>/command/<name>
+    answer_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] | None = None
+    http_token_file: Path | None = None  # None: no commands over HTTP
+    state_file: Path = Path("state.json")  # mutes and thresholds, kept over restarts
+    rollback_factor: Annotated[float, Field(gt=1)] | None = None  # None: a new bundle is not judged
+    rollback_least_events: Annotated[int, Field(ge=2)] = 20  # fewer in an hour are no jump
+
+
+class ClipsSettings(Settings):
+    """Which sound is kept, and for how long."""
+
+    enabled: bool = False
+    directory: Path = Path("clips")
+    pre_seconds: Duration = 2.0
+    post_seconds: Duration = 2.0
+    max_seconds: Annotated[float, Field(ge=5, le=600)] = (
+        30.0  # of a clip, with what is before and after
+    )
+    near_misses_per_hour: PerHour = 4.0  # of each source
+    ambient_per_hour: PerHour = 1.0  # of each source
+    keep_days: Annotated[float, Field(gt=0)] = 30.0
+    keep_megabytes: Annotated[float, Field(gt=0)] = 2000.0
+    private_labels: tuple[Slug, ...] = ()  # beside those of human speech
+    keep_speech: bool = False
+    new_labels: bool = False  # verdicts may name labels that the bundle has not
+
+
+class ReviewSettings(Settings):
+    """The page on which people listen and give verdicts; `pip install 'earshot[review]'`."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9465  # 0: any that is free
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return False
+
+
 class Config(Settings):
     """A station."""
 
@@ -160,6 +207,9 @@ class Config(Settings):
     mqtt: MqttSettings | None = None
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
+    clips: ClipsSettings = ClipsSettings()
+    control: ControlSettings = ControlSettings()
+    review: ReviewSettings = ReviewSettings()
 
     @model_validator(mode="after")
     def _check_sources(self) -> Config:
@@ -173,76 +223,20 @@ class Config(Settings):
             raise ValueError("sources: at most one of kind stdin")
         return self
 
+    @model_validator(mode="after")
+    def _check_control(self) -> Config:
+        if self.control.mqtt and self.mqtt is None:
+            raise ValueError("control.mqtt: expected a table [mqtt] beside it, there is none")
+        served = self.http.enabled or self.review.enabled
+        if self.control.http_token_file is not None and not served:
+            raise ValueError("control.http_token_file: expected http.enabled = true beside it")
+        return self
 
-def load_config(path: Path) -> Config:
-    """The settings in a TOML file; relative paths in it start at its directory.
-
-    Raises:
-        ConfigError: unreadable, not TOML, an unknown key, a wrong type or value.
-    """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: expected TOML: {error}") from error
-    return _resolve(parse_config(document, str(path)), path.parent)
-
-
-def parse_config(document: dict[str, Any], origin: str) -> Config:
-    """The settings of a parsed document; `origin` is named in errors.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type or value.
-    """
-    try:
-        # strict, so that "2" is no number and 1 is no truth; as JSON, so that a string can be a path
-        return Config.model_validate_json(json.dumps(document, default=str), strict=True)
-    except ValidationError as error:
-        raise ConfigError(f"{origin}: {_describe(error)}") from error
-
-
-def _describe(error: ValidationError) -> str:
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{more}"
-    if first["type"] == "missing":
-        return f"{key}: {first['msg']}{more}"
-    if first["type"] == "union_tag_not_found":
-        return (
-            f"{key}.kind: expected 'microphone', 'file', 'stdin' or 'stream', it is missing{more}"
-        )
-    value = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{value}{more}"
-
-
-def _resolve(config: Config, directory: Path) -> Config:
-    sources = tuple(
-        source.model_copy(update={"path": _from(directory, source.path)})
-        if isinstance(source, FileSettings)
-        else source
-        for source in config.sources
-    )
-    update: dict[str, Any] = {"bundle": _from(directory, config.bundle), "sources": sources}
-    if config.mqtt is not None:
-        update["mqtt"] = _resolve_mqtt(config.mqtt, directory)
-    return config.model_copy(update=update)
-
-
-def _resolve_mqtt(mqtt: MqttSettings, directory: Path) -> MqttSettings:
-    update: dict[str, Any] = {}
-    if mqtt.password_file is not None:
-        update["password_file"] = _from(directory, mqtt.password_file)
-    if mqtt.tls is not None:
-        files = {name: path for name, path in mqtt.tls if path is not None}
-        update["tls"] = mqtt.tls.model_copy(
-            update={name: _from(directory, path) for name, path in files.items()}
-        )
-    return mqtt.model_copy(update=update)
-
-
-def _from(directory: Path, path: Path) -> Path:
-    return directory / Path(os.path.expandvars(path)).expanduser()
+    @model_validator(mode="after")
+    def _check_review(self) -> Config:
+        without_token = self.control.http_token_file is None
+        if self.review.enabled and without_token and not self.review.is_local:
+            raise ValueError(
+                "review.host: expected control.http_token_file beside an address that others can reach"
+            )
+        return self

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from listener.assembly import make_detection_plan, open_engine, plan_source
-from listener.config import Config, MqttSettings
+from listener.changes.bundle_path import BundlePath
+from listener.clips.store import ClipStore
+from listener.config import Config, ConfigError, MqttSettings
 from listener.control.http import HttpServer
 from listener.detection.bundle import Bundle, read_bundle
 from listener.exit_codes import ExitCode
@@ -19,11 +22,17 @@ from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id
 from listener.mqtt.topics import Topics
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
-from listener.service import ServiceManager, StopRequest
+from listener.pipeline.plan import Detection
+from listener.service import ServiceManager, Signals
+from listener.sinks.clips import ClipsSink
 from listener.sinks.console import ConsoleSink
 from listener.sinks.metrics import metrics_registry
 from listener.sinks.mqtt import MqttSink
 from listener.sinks.sink import Sink
+from listener.station_control import Doors, StationControl
+
+if TYPE_CHECKING:
+    from listener.review.server import ReviewServer
 
 log = logging.getLogger(__name__)
 
@@ -35,27 +44,40 @@ class Station:
 
     Raises:
         ConfigError: a label that the bundle has not, an HTTP address that is taken.
-        BundleError, EngineError, BrokerError: what they say.
+        BundleError, ClipError, EngineError, BrokerError: what they say.
     """
 
     def __init__(self, config: Config) -> None:
-        bundle = read_bundle(config.bundle)
-        plan = make_detection_plan(bundle, config.detection, config.station)
+        path = BundlePath(config.bundle)
+        bundle = read_bundle(path.target())
+        plan = make_detection_plan(bundle, config.detection, config.station, config.clips)
         # a source's next patch comes a hop later, so that no batch needs more patches than sources
         batch = min(config.engine.max_batch, len(config.sources))
         flow = PipelineSettings(
             config.engine.model_copy(update={"max_batch": batch}), config.backoff
         )
         self.health = Health(tuple(plan.policies), bundle.id)
+        self._clips = ClipStore(config.clips, bundle.labels) if config.clips.enabled else None
         self._broker = _make_broker(config, self.health)
         self._http = _make_http(config, self.health)
+        self._review = _make_review(config, bundle, self._clips)
+        engine = open_engine(bundle, flow.engine)  # takes longest: what may be wrong comes before
         self.pipeline = Pipeline(
             [plan_source(source) for source in config.sources],
-            open_engine(bundle, flow.engine),  # takes longest: what may be wrong comes before
+            engine,
             plan,
-            _make_sinks(config, bundle, self.health, self._broker),
+            self._make_sinks(config, bundle),
             self.health,
             flow,
+        )
+        self.control = StationControl(
+            config,
+            flow.engine,
+            self.pipeline,
+            Detection(engine, plan, bundle.manifest),
+            path,
+            self.health,
+            Doors(self._broker, self._http, self._review, self._clips),
         )
         self.hangs = False  # a thread did not end in time when the station was stopped
         self._running = ExitStack()
@@ -65,11 +87,17 @@ class Station:
         """Where /metrics is served; None if it is not."""
         return None if self._http is None else self._http.port
 
+    def _make_sinks(self, config: Config, bundle: Bundle) -> dict[str, Sink]:
+        sinks = _make_sinks(config, bundle, self.health, self._broker, self._clips)
+        return sinks if self._review is None else sinks | {"review": self._review.live}
+
     def __enter__(self) -> Self:
-        for part in (self._broker, self._http):
+        for part in (self._broker, self._http, self._review):
             if part is not None:
                 part.start()
                 self._running.callback(part.close)
+        if self._clips is not None:
+            self._running.callback(self._clips.close)
         self.pipeline.start()
         return self
 
@@ -80,7 +108,7 @@ class Station:
 
 def run_daemon(config: Config) -> ExitCode:
     """Run a station until SIGTERM, SIGINT or the end of its last source."""
-    stop, manager = StopRequest(), ServiceManager()
+    signals, manager = Signals(), ServiceManager()
     with Station(config) as station:
         manager.ready()
         log.info(
@@ -89,7 +117,7 @@ def run_daemon(config: Config) -> ExitCode:
             len(config.sources),
             station.health.bundle,
         )
-        stopped = _watch(station, stop, manager)
+        stopped = _watch(station, signals, manager)
         manager.stopping()
     code = _exit_code(station, stopped=stopped)
     if station.hangs:
@@ -111,13 +139,17 @@ def _leave(code: ExitCode) -> NoReturn:
     os._exit(code)
 
 
-def _watch(station: Station, stop: StopRequest, manager: ServiceManager) -> bool:
+def _watch(station: Station, signals: Signals, manager: ServiceManager) -> bool:
     """Until something ends the station; whether that was a stop request."""
     period = manager.watchdog_seconds
     fed_at = -float("inf")
     while not station.pipeline.ended:
-        if stop.wait(_LOOK_SECONDS):
+        came = signals.wait(_LOOK_SECONDS)
+        if came - {signal.SIGHUP}:
             return True
+        if came:
+            station.control.reload()
+        station.control.look()
         station.pipeline.refresh_health()
         # half the period, as sd_watchdog_enabled(3) advises; and only while every stage moves
         if period and time.monotonic() - fed_at >= period / 2 and not station.health.stalled():
@@ -127,7 +159,7 @@ def _watch(station: Station, stop: StopRequest, manager: ServiceManager) -> bool
 
 
 def _make_sinks(
-    config: Config, bundle: Bundle, health: Health, broker: Broker | None
+    config: Config, bundle: Bundle, health: Health, broker: Broker | None, clips: ClipStore | None
 ) -> dict[str, Sink]:
     sinks: dict[str, Sink] = {}
     if config.console.enabled:
@@ -143,6 +175,8 @@ def _make_sinks(
             labels=health.labels,
             level_interval_seconds=config.mqtt.level_interval_seconds,
         )
+    if clips is not None:
+        sinks["clips"] = ClipsSink(clips, health)
     return sinks
 
 
@@ -155,6 +189,18 @@ def _make_broker(config: Config, health: Health) -> Broker | None:
 
 def _topics(config: Config, mqtt: MqttSettings) -> Topics:
     return Topics(mqtt.topic_prefix, config.station)
+
+
+def _make_review(config: Config, bundle: Bundle, clips: ClipStore | None) -> ReviewServer | None:
+    if not config.review.enabled:
+        return None
+    try:
+        from listener.review.building import make_review  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"review.enabled: expected pip install 'earshot[review]': {error}"
+        ) from error
+    return make_review(config, bundle, clips)
 
 
 def _make_http(config: Config, health: Health) -> HttpServer | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +40,38 @@ _BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024
 
 
 @dataclass(slots=True)
-class SourceHealth:
-    """What is known of one source. Scores and counts by label are arrays of length K."""
+class LabelHealth:
+    """Numbers by label, arrays of length K in the order of `labels`; another bundle brings new ones."""
 
+    labels: tuple[str, ...]
     scores: NDArray[np.float32]
     events: NDArray[np.int64]
     active: NDArray[np.bool_]
+
+    @classmethod
+    def for_labels(cls, labels: tuple[str, ...]) -> Self:
+        """Nothing heard yet."""
+        count = len(labels)
+        return cls(
+            labels,
+            np.zeros(count, np.float32),
+            np.zeros(count, np.int64),
+            np.zeros(count, np.bool_),
+        )
+
+    def moved_to(self, labels: tuple[str, ...]) -> LabelHealth:
+        """The same counts for the labels of another bundle; labels that it has not are forgotten."""
+        moved = LabelHealth.for_labels(labels)
+        counts = dict(zip(self.labels, self.events, strict=True))
+        moved.events[:] = [counts.get(label, 0) for label in labels]
+        return moved
+
+
+@dataclass(slots=True)
+class SourceHealth:
+    """What is known of one source."""
+
+    by_label: LabelHealth
     up: bool = False
     patches: int = 0
     dropped: int = 0
@@ -73,7 +101,7 @@ class SourceHealth:
 
 @dataclass(slots=True)
 class Health:
-    """What is known of the station; built once, filled by the threads."""
+    """What is known of the station; built once, filled by the threads. `labels` are the bundle's."""
 
     labels: tuple[str, ...]
     bundle: str
@@ -85,9 +113,14 @@ class Health:
         default_factory=lambda: Histogram(_LATENCY_BOUNDS)
     )
     sink_drops: dict[str, int] = field(default_factory=dict)
+    clips_stored: int | None = None  # None: no clips are kept
+    clips_bytes: int = 0
+    clip_errors: int = 0  # clips that could not be stored
     mqtt_connected: bool | None = None  # None: no broker is configured
     mqtt_dropped: int = 0  # the queue to the broker was full
     mqtt_refused: int = 0  # the broker said no, for instance its ACL
+    commands: Counter[tuple[str, str]] = field(default_factory=Counter)  # by command and result
+    bundle_switches: Counter[str] = field(default_factory=Counter)  # by result
     engine_failed: bool = False
     heartbeats: dict[str, float] = field(default_factory=dict)  # monotonic seconds, by stage
 
@@ -97,10 +130,7 @@ class Health:
 
     def add_source(self, name: str) -> SourceHealth:
         """A fresh record for a source."""
-        count = len(self.labels)
-        self.sources[name] = SourceHealth(
-            np.zeros(count, np.float32), np.zeros(count, np.int64), np.zeros(count, np.bool_)
-        )
+        self.sources[name] = SourceHealth(LabelHealth.for_labels(self.labels))
         return self.sources[name]
 
     def stalled(self, now: float | None = None) -> list[str]:

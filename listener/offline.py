@@ -16,8 +16,8 @@ from listener.detection.scores import PatchScores, slot_boundaries
 from listener.engines.engine import Engine
 from listener.health import Health
 from listener.pipeline.capture import SourcePlan
-from listener.pipeline.inference import DetectionPlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.pipeline.plan import DetectionPlan
 from listener.sinks.sink import EventNotice, Notice, SourceStatus
 from listener.sources.file import FileSource
 from listener.sources.source import SourceError

@@ -11,11 +11,12 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_MANY_BYTES = 1024
 
 
-class StopRequest:
-    """SIGTERM or SIGINT, waited for without polling and without doing work in a signal handler."""
+class Signals:
+    """SIGTERM, SIGINT and SIGHUP, waited for without polling and without work in a signal handler."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -28,10 +29,14 @@ class StopRequest:
     def _ignore(self, _number: int, _frame: FrameType | None) -> None:
         """Only the byte on the wakeup socket counts."""
 
-    def wait(self, seconds: float) -> bool:
-        """True as soon as a signal came, False after `seconds`."""
+    def wait(self, seconds: float) -> set[signal.Signals]:
+        """Those that came since the last time, as soon as there is one; none after `seconds`."""
         readable, _, _ = select.select([self._reader], [], [], seconds)
-        return bool(readable)
+        return (
+            {signal.Signals(number) for number in self._reader.recv(_MANY_BYTES)}
+            if readable
+            else set()
+        )
 
 
 class ServiceManager:

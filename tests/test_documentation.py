@@ -17,7 +17,8 @@ from pydantic_core import PydanticUndefined
 
 import listener.cli
 import trainer.cli
-from listener.config import Config, Settings, load_config
+from listener.config import Config, Settings
+from listener.config_file import load_config
 from listener.mqtt.topics import Topics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,12 +53,19 @@ def test_the_example_config_shows_every_setting():
     assert fields - shown == set()
 
 
+def as_toml(default: object) -> object:
+    """What TOML has no word for is written as another."""
+    if isinstance(default, Path):
+        return str(default)
+    return [*default] if isinstance(default, tuple) else default
+
+
 def test_what_is_commented_out_in_the_example_is_a_default():
     shown = re.findall(r"^# ([a-z_]+) = ([^#]+?) *(?:#.*)?$", EXAMPLE.read_text(), re.MULTILINE)
     defaults: dict[str, list[object]] = defaultdict(list)
     for model in settings_models(Config):
         for name, field in model.model_fields.items():
-            defaults[name].append(field.get_default(call_default_factory=True))
+            defaults[name].append(as_toml(field.get_default(call_default_factory=True)))
     for name, value in shown:
         known = defaults[name]
         has_none = any(default in (None, PydanticUndefined) for default in known)
@@ -76,6 +84,9 @@ def test_the_readme_shows_the_topics_of_the_code():
     in_code = {
         topics.status,
         topics.bundle,
+        topics.bundle_refused,
+        topics.command("<name>"),
+        topics.command_result("<name>"),
         topics.source_status("<source>"),
         topics.event("<source>"),
         topics.state("<source>", "<label>"),

@@ -10,9 +10,14 @@ from trainer.commands.backbone import backbone
 from trainer.commands.calibrate import calibrate
 from trainer.commands.evaluate import evaluate
 from trainer.commands.fit import fit
+from trainer.commands.promote import promote
+from trainer.commands.replay import replay
+from trainer.commands.retrain import retrain
+from trainer.commands.rollback import rollback
 from trainer.commands.search import search
 from trainer.commands.session import WRONG_USE, failure
 from trainer.commands.shrink import shrink
+from trainer.commands.similar import similar
 from trainer.commands.soundscape import soundscape
 from trainer.commands.starter import starter
 
@@ -36,6 +41,22 @@ app.command(epilog="Example: trainer evaluate models/my-sounds --data ESC-50/met
 app.command(
     epilog="Example: trainer shrink models/my-sounds --data ESC-50/meta/esc50.csv --out models/small"
 )(shrink)
+app.command(
+    epilog="Example: trainer retrain --clips /var/lib/earshot/clips --base models/current "
+    "--out candidates/my-sounds"
+)(retrain)
+app.command(
+    epilog="Example: trainer promote candidates/my-sounds --models models "
+    "--clips /var/lib/earshot/clips"
+)(promote)
+app.command(epilog="Example: trainer rollback --models models")(rollback)
+app.command(
+    epilog="Example: trainer replay --clips /var/lib/earshot/clips --bundle models/current "
+    "--against candidates/my-sounds --since 7d"
+)(replay)
+app.command(
+    epilog="Example: trainer similar 01JD9Z6T3W8Q5V1N2M4K7B0C9E --clips /var/lib/earshot/clips"
+)(similar)
 app.command(epilog="Example: trainer soundscape --out scenes --scenes 20 --seed 1")(soundscape)
 app.command(
     epilog="Example: trainer starter --esc10 ESC-10 --teacher models/yamnet --out models/starter"

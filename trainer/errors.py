@@ -37,3 +37,11 @@ class StorageError(Exception):
 
 class FormError(Exception):
     """The form of the model that was asked for is not good enough."""
+
+
+class CertificateError(Exception):
+    """What was learnt would cost more of what was known than was allowed, or nothing can tell."""
+
+
+class PromotionError(Exception):
+    """A bundle that the gate refuses, or that has nothing to go back to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +48,12 @@ def export_bundle(
     storage: Storage = "float32",
     *,
     with_saved_model: bool = True,
+    files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write the bundle, whole or not at all; a bundle that was at `path` is replaced.
 
     `model` takes patches (B, 96, 64) and gives a dict of scores (B, K) and embeddings (B, D). A bundle
-    `with_saved_model` False is small and runs on LiteRT only.
+    `with_saved_model` False is small and runs on LiteRT only. `files` go into it by their names.
 
     Raises:
         TargetError: `path` holds something else or cannot be written.
@@ -69,6 +70,8 @@ def export_bundle(
         if not with_saved_model:
             shutil.rmtree(contents / SAVED_MODEL_DIR)
         (contents / CARD_FILE).write_text(card, encoding="utf-8")
+        for file, content in (files or {}).items():
+            (contents / file).write_bytes(content)
         difference = _check(Bundle(contents, manifest), golden, storage)
         made = {"storage": storage, "tflite_score_difference": difference}
         return write_bundle(

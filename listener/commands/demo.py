@@ -20,7 +20,8 @@ from rich.live import Live
 from rich.table import Table
 
 from listener.commands.embedded_broker import EmbeddedBroker
-from listener.config import Config, ConfigError, parse_config
+from listener.config import Config, ConfigError
+from listener.config_file import parse_config
 from listener.daemon import Station
 from listener.detection.bundle import read_bundle
 from listener.exit_codes import ExitCode

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from listener.config import ConfigError, HttpSettings, load_config
+from listener.config import ConfigError, HttpSettings
+from listener.config_file import load_config
 from listener.detection.audio import SILENCE_DBFS
 from listener.exit_codes import ExitCode
 

@@ -1,8 +1,9 @@
-"""/metrics, /healthz and /readyz over HTTP; small and bounded."""
+"""/metrics, /healthz, /readyz and commands over HTTP; small and bounded."""
 
 from __future__ import annotations
 
 import io
+import json
 import logging
 import socket
 import sys
@@ -17,6 +18,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from listener.config import ConfigError, HttpSettings
+from listener.control.desk import Answer
+from listener.control.post import COMMAND_PATH, CommandPost, PostError, linger, read_body
 from listener.health import Health
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ REQUEST_BYTES = 8 * 1024  # request line and headers
 CLOSE_SECONDS = 1.0
 
 _TEXT = "text/plain; charset=utf-8"
+_OFF = "commands over HTTP are off (control.http_token_file)"
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -54,6 +58,10 @@ class HttpServer:
         """The port that is served; the system's choice if the settings say 0."""
         return int(self._server.server_address[1])
 
+    def take_commands(self, commands: CommandPost) -> None:
+        """Serve POST /command/<name>, too; before the start. Without it every POST is refused."""
+        self._server.commands = commands
+
     def start(self) -> None:
         """Serve, on threads of its own."""
         self._thread.start()
@@ -75,6 +83,7 @@ class _Server(ThreadingMixIn, TCPServer):
         self.settings = settings
         self.health = health
         self.registry = registry
+        self.commands: CommandPost | None = None
         self._full = False  # so that refusals are logged once in a row
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -122,11 +131,12 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        if len(self.rfile.getbuffer()) >= REQUEST_BYTES:
+        if len(self.rfile.getbuffer()) >= REQUEST_BYTES and not _has_end(self.rfile.getvalue()):
             self.request_version = self.protocol_version  # of a line cut off before it
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"request too large\n")
             return False
-        if self.command != "GET":
+        posted = self.command == "POST" and self.path.startswith(COMMAND_PATH)
+        if self.command != "GET" and not posted:
             self._answer(HTTPStatus.METHOD_NOT_ALLOWED, b"only GET\n")
             return False
         return True
@@ -145,6 +155,26 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, b"there is /metrics, /healthz and /readyz\n")
 
+    def do_POST(self) -> None:
+        """Take a command, or say why not."""
+        try:
+            answer = self._command(self.server.commands)
+        except PostError as error:
+            self._answer_json(error.status, {"ok": False, "error": str(error)})
+            linger(self.connection)
+        else:
+            self._answer_json(HTTPStatus.OK if answer["ok"] else HTTPStatus.BAD_REQUEST, answer)
+
+    def _command(self, commands: CommandPost | None) -> Answer:
+        if commands is None:
+            raise PostError(HTTPStatus.FORBIDDEN, _OFF)
+        size = commands.body_size(self.path, self.headers)
+        body = read_body(self.connection, self.rfile.read(), size, REQUEST_SECONDS)
+        return commands.deliver(self.path, body)
+
+    def _answer_json(self, status: HTTPStatus, answer: Answer) -> None:
+        self._answer(status, json.dumps(answer).encode() + b"\n", "application/json")
+
     def _answer_faults(self, faults: list[str]) -> None:
         status = HTTPStatus.SERVICE_UNAVAILABLE if faults else HTTPStatus.OK
         self._answer(status, ("\n".join(faults or ["ok"]) + "\n").encode())
@@ -155,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET")
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", "Bearer")
         self.end_headers()
         self.wfile.write(body)
 
@@ -163,10 +195,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _read_head(connection: socket.socket) -> bytes:
-    """Request line and headers, cut off at REQUEST_BYTES; the time is for all of it together."""
+    """Request line, headers and what came with them, cut off at REQUEST_BYTES; all in one time."""
     deadline = time.monotonic() + REQUEST_SECONDS
     head = b""
-    while b"\r\n\r\n" not in head and b"\n\n" not in head and len(head) < REQUEST_BYTES:
+    while not _has_end(head) and len(head) < REQUEST_BYTES:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         received = connection.recv(REQUEST_BYTES - len(head))
         if not received:
@@ -174,3 +206,7 @@ def _read_head(connection: socket.socket) -> bytes:
         head += received
     connection.settimeout(REQUEST_SECONDS)
     return head
+
+
+def _has_end(head: bytes) -> bool:
+    return b"\r\n\r\n" in head or b"\n\n" in head

@@ -1,24 +1,30 @@
-"""ClipRecord: stored audio (FLAC) and its JSON sidecar, read and write."""
+"""ClipRecord: what is known of a stretch of stored audio, and what people said of it."""
 
 from __future__ import annotations
 
-import os
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import soundfile
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from listener.detection.audio import Samples
 from listener.detection.event import SoundEvent
 
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID
 
+Reason = Literal["event", "near_miss", "ambient", "missed"]
+VerdictValue = Literal["right", "wrong", "labels"]
+Who = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
+
 
 class ClipError(Exception):
-    """A clip or its sidecar cannot be used; one line that says what was expected and what came."""
+    """A clip or its files cannot be used; one line that says what was expected and what came."""
+
+
+class UnknownClipError(ClipError):
+    """There is no clip of that id."""
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -35,79 +41,96 @@ class LabelSpan:
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class LabelScore:
+    """The highest score of a label in a clip, [0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Verdict:
+    """What a person said of a clip, and when (unix seconds).
+
+    `right`: it holds `ClipRecord.labels`. `wrong`: it does not. `labels`: it holds these and no others;
+    none at all means that nothing of what is looked for is in it.
+    """
+
+    value: VerdictValue
+    who: Who
+    at: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    labels: tuple[LabelSpan, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels and self.value != "labels":
+            raise ValueError(f"verdict {self.value}: expected no labels, got {len(self.labels)}")
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class ClipRecord:
-    """What is known of one clip. `path` is its FLAC file, `captured_at` unix seconds of its start."""
+    """What is known of one clip; its sidecar's content.
+
+    `path` is its FLAC file, `captured_at` unix seconds of its start. `labels` is what it stands for: the
+    event's label, or the label that nearly made an event; nothing in ambient and missed clips. `score` is
+    the highest of that label, smoothed for a near miss, and `on_threshold` what makes an event. `top` are
+    the labels with the highest scores, highest first. An event that went on after the clip has no offset.
+    `verdicts` are all that were given, in order; the last one counts.
+    """
 
     id: str
     path: Path
     source: str
     captured_at: float
     seconds: float
-    reason: Literal["event", "near_miss", "ambient", "missed"]
+    reason: Reason
     event: SoundEvent | None = None
     labels: tuple[LabelSpan, ...] = ()
-    verdict: Literal["right", "wrong", "labels"] | None = None
+    bundle: str = ""
+    score: float | None = None
+    on_threshold: float | None = None
+    top: tuple[LabelScore, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):  # it becomes a file name
             raise ValueError(f"clip id: expected a ULID, got {self.id!r}")
 
+    @property
+    def label(self) -> str | None:
+        """The label that the clip stands for, if any."""
+        return self.labels[0].label if self.labels else None
 
-_RECORD = TypeAdapter(ClipRecord)
+    @property
+    def verdict(self) -> Verdict | None:
+        """The latest verdict."""
+        return self.verdicts[-1] if self.verdicts else None
 
-
-def sidecar_path(audio: Path) -> Path:
-    """The sidecar beside a clip's audio."""
-    return audio.with_suffix(".json")
-
-
-def write_clip(record: ClipRecord, samples: Samples, sample_rate_hz: int) -> None:
-    """Store audio, float32 (n,), then sidecar; a clip without a sidecar was never finished."""
-    partial = record.path.with_suffix(".partial")
-    soundfile.write(partial, samples, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    _put_in_place(partial, record.path)
-    write_sidecar(record)
-
-
-def write_sidecar(record: ClipRecord) -> None:
-    """Store the sidecar, whole or not at all, in place of an older one."""
-    path = sidecar_path(record.path)
-    partial = path.with_suffix(".json.partial")
-    partial.write_bytes(_RECORD.dump_json(record, exclude={"path"}, indent=1) + b"\n")
-    _put_in_place(partial, path)
+    @property
+    def heard(self) -> tuple[LabelSpan, ...] | None:
+        """What a person said is in it; None without a verdict."""
+        if self.verdict is None:
+            return None
+        said = {"right": self.labels, "wrong": (), "labels": self.verdict.labels}
+        return said[self.verdict.value]
 
 
-def _put_in_place(partial: Path, path: Path) -> None:
-    with partial.open("rb") as handle:
-        os.fsync(handle.fileno())
-    partial.replace(path)
+def is_clip_id(text: str) -> bool:
+    """Whether it has the form of a ULID."""
+    return _ID.fullmatch(text) is not None
 
 
-def read_sidecar(path: Path) -> ClipRecord:
-    """The record in a sidecar.
+def with_verdict(record: ClipRecord, verdict: Verdict) -> ClipRecord:
+    """The record with one more verdict.
 
     Raises:
-        ClipError: unreadable, or not a ClipRecord.
+        ClipError: a span that is not inside the clip, or `wrong` of a clip that stands for no label.
     """
-    try:
-        document = TypeAdapter(dict[str, object]).validate_json(path.read_bytes())
-        return _RECORD.validate_python(document | {"path": path.with_suffix(".flac")})
-    except OSError as error:
-        raise ClipError(f"{path}: cannot read the sidecar: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "sidecar"
-        raise ClipError(f"{path}: {where}: {first['msg']}") from error
-
-
-def read_audio(record: ClipRecord) -> tuple[Samples, int]:
-    """The samples, float32 (n,), and their rate in Hz.
-
-    Raises:
-        ClipError: unreadable, or not audio.
-    """
-    try:
-        samples, sample_rate_hz = soundfile.read(record.path, dtype="float32")
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ClipError(f"{record.path}: expected FLAC audio: {error}") from error
-    return samples, int(sample_rate_hz)
+    if verdict.value == "wrong" and not record.labels:
+        raise ClipError(f"clip {record.id}: expected the labels that it holds, got wrong")
+    for span in verdict.labels:
+        if not span.offset <= record.seconds:
+            raise ClipError(
+                f"clip {record.id}: {span.label}: expected an offset up to {record.seconds:g} s, "
+                f"got {span.offset:g}"
+            )
+    return replace(record, verdicts=(*record.verdicts, verdict))

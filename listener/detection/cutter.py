@@ -53,6 +53,18 @@ class PatchCutter:
         later = self.missing_samples + self._params.window_samples % hop
         self.missing_samples = later - hop if later > hop else later
 
+    def follow(self, params: FeatureParams, origin: int) -> None:
+        """From here on patches are those of `params`, the first of which began at sample `origin`.
+
+        What is already here goes into the next chunk. An origin that is still to come, because it is
+        one of a stream before, does not count.
+        """
+        self._params = params
+        position = origin if self._next_start is None else max(self._next_start, origin)
+        past = position - origin - params.window_samples
+        hop = params.patch_hop_samples
+        self.missing_samples = -past if past < 0 else hop - past % hop
+
     def _join(self, last: AudioChunk) -> AudioChunk:
         parts, self._parts = [*self._parts, last], []
         if len(parts) == 1:

@@ -27,7 +27,8 @@ class History:
 
     def push(self, chunk: AudioChunk) -> None:
         """Take the next chunk; what a jump in `start` skipped is silence, a jump back begins anew."""
-        if chunk.start < self._end or chunk.start - self._end >= len(self._ring):
+        empty = self._start == self._end
+        if empty or chunk.start < self._end or chunk.start - self._end >= len(self._ring):
             self._start = self._end = chunk.start
         if chunk.start > self._end:
             self._write(np.zeros(chunk.start - self._end, np.float32))

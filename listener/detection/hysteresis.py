@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,12 +45,18 @@ class _Hysteresis:
     """Smoothed rows of the labels that share a smoothing length -> begun and ended stretches."""
 
     def __init__(self, policies: Sequence[LabelPolicy]) -> None:
-        self._policies = policies
-        self._on = np.array([policy.on_threshold for policy in policies], np.float32)
-        # as Python floats of float32 values, so that a score equal to the threshold is equal here
-        self._off = np.array([policy.off_threshold for policy in policies], np.float32).tolist()
+        self.adjust(policies, [False] * len(policies))
         self._open: dict[int, _Stretch] = {}
         self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
+
+    def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
+        """These thresholds count from the next slot on; no score reaches those of a muted label."""
+        self._policies = policies
+        on = [policy.on_threshold for policy in policies]
+        off = [policy.off_threshold for policy in policies]
+        self._on = np.where(muted, np.inf, on).astype(np.float32)
+        # as Python floats of float32 values, so that a score equal to the threshold is equal here
+        self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
 
     def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, _Stretch]]:
         """The stretches that became events in this slot or ended in it, by label."""
@@ -155,6 +161,18 @@ class EventDetector:
         self.smoothed = np.zeros(len(self.labels), np.float32)  # the latest, (K,)
         self._source, self._bundle, self._namespace = source, bundle, namespace
         self._groups = _group(policies, patch_hop_seconds)
+
+    def adjust(self, policies: Mapping[str, LabelPolicy], muted: Collection[str] = ()) -> None:
+        """Other thresholds from the next slot on; what is open stays open while it is over them.
+
+        Of `policies`, one for each label, only the thresholds count. Events of `muted` labels end and
+        none begin.
+        """
+        for group in self._groups:
+            group.hysteresis.adjust(
+                [policies[label] for label in group.labels],
+                [label in muted for label in group.labels],
+            )
 
     def push(self, row: PatchScores) -> list[SoundEvent]:
         """Take the scores of the next slot."""

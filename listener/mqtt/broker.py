@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from listener.config import MqttSettings
 from listener.health import Health
 from listener.mqtt.client import describe, make_client, stop_client
+from listener.mqtt.incoming import Incoming, Subscription, answer_properties, connect_properties
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Broker:
         self._closing = False
         self.on_connected: Callable[[], None] = _nothing
         """Called on the network thread after each connection: put into a queue, set an event."""
+        self._subscription: Subscription | None = None
         self._client = self._make_client(client_id)
         health.mqtt_connected = False
 
@@ -77,7 +79,12 @@ class Broker:
 
     def start(self) -> None:
         """Connect, now or later: a broker that cannot be reached is logged and tried again."""
-        self._client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_SECONDS)
+        self._client.connect_async(
+            self._settings.host,
+            self._settings.port,
+            KEEPALIVE_SECONDS,
+            properties=connect_properties(self._client),
+        )
         self._client.loop_start()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
@@ -93,6 +100,18 @@ class Broker:
             if not self._queue_full:
                 log.warning("mqtt %s: queue full, the newest messages are lost", self._address)
         self._queue_full = queue_full
+
+    def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
+        """Answer a message; `correlation` is what it gave to be known by (MQTT 5)."""
+        self._client.publish(topic, payload, 1, properties=answer_properties(correlation))
+
+    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:
+        """Hand over every message of a topic (QoS 1), from the next connection on; call it once.
+
+        `take` is called on the network thread: put into a queue.
+        """
+        self._subscription = Subscription(topic, take)
+        self._client.on_message = self._subscription.on_message
 
     def close(self) -> None:
         """Publish `offline`, wait for what is in flight, disconnect; two seconds at most."""
@@ -113,7 +132,9 @@ class Broker:
         # newest, which _on_connect sends. Events stay, in their order.
         for message in client.drop_out_messages():
             if not message.retain:
-                client.publish(message.topic, message.payload, message.qos)
+                client.publish(
+                    message.topic, message.payload, message.qos, properties=message.properties
+                )
 
     def _on_connect(
         self,
@@ -131,6 +152,8 @@ class Broker:
         log.info("mqtt %s: connected", self._address)
         for topic in self._retained.copy():
             self._publish_newest(topic)
+        if self._subscription is not None:
+            self._subscription.ask_for(self._client)
         self.on_connected()
 
     def _publish_newest(self, topic: str) -> None:

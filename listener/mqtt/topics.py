@@ -27,6 +27,24 @@ class Topics:
         """The bundle in use, retained."""
         return f"{self.root}/bundle"
 
+    @property
+    def bundle_refused(self) -> str:
+        """The bundle that was last refused or given up, and why; retained until another is taken."""
+        return f"{self.root}/bundle/refused"
+
+    def command(self, name: str) -> str:
+        """Where a command is given."""
+        return f"{self.root}/command/{name}"
+
+    def command_result(self, name: str) -> str:
+        """The answer to a command that names no response topic."""
+        return f"{self.command(name)}/result"
+
+    @property
+    def answers(self) -> str:
+        """What the response topics of commands begin with, unless the config allows others."""
+        return f"{self.root}/answer/"
+
     def source_status(self, source: str) -> str:
         """`online` or `offline` of one source, retained."""
         return f"{self.root}/{source}/status"

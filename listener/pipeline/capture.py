@@ -37,6 +37,14 @@ class SourcePlan:
     restarts: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where chunks end: with the patches of `params`, the first of which began at `origin`."""
+
+    params: FeatureParams
+    origin: int
+
+
 class Capture:
     """Runs one source until it ends, or until `stop` is set."""
 
@@ -49,9 +57,13 @@ class Capture:
         backoff: BackoffSettings,
         stop: Event,
     ) -> None:
-        self._plan, self._params, self._queue = plan, params, chunks
+        self._plan, self._cut, self._queue = plan, _Cut(params, 0), chunks
         self._health, self._backoff, self._stop = health, backoff, stop
         self._failures = 0  # in a row, without a patch between
+
+    def recut(self, params: FeatureParams, origin: int) -> None:
+        """From the next read on, end chunks where patches of `params` do that began at `origin`."""
+        self._cut = _Cut(params, origin)
 
     def run(self) -> None:
         """The thread's body."""
@@ -67,7 +79,7 @@ class Capture:
 
     def _run_once(self) -> StreamEnd:
         self._health.beat()
-        stream = _Stream(self._plan.name, self._params, self._health)
+        stream = _Stream(self._plan.name, self._cut, self._health)
         end = self._play(stream)
         for chunk in stream.finish():
             self._put(chunk)
@@ -88,6 +100,7 @@ class Capture:
 
     def _read_all(self, source: AudioSource, stream: _Stream) -> StreamEnd:
         while not self._stop.is_set():
+            stream.follow(self._cut)
             chunk = source.read(max(stream.missing_seconds, _LEAST_READ_SECONDS))
             self._health.beat()
             if chunk is None:
@@ -124,10 +137,10 @@ class Capture:
 class _Stream:
     """The chunks of one open source: made finite, resampled, cut at the ends of patches."""
 
-    def __init__(self, name: str, params: FeatureParams, health: SourceHealth) -> None:
-        self._name, self._health = name, health
-        self._resampler = ChunkResampler(params.sample_rate_hz)
-        self._cutter = PatchCutter(params)
+    def __init__(self, name: str, cut: _Cut, health: SourceHealth) -> None:
+        self._name, self._cut, self._health = name, cut, health
+        self._resampler = ChunkResampler(cut.params.sample_rate_hz)
+        self._cutter = PatchCutter(cut.params)
         self._last: AudioChunk | None = None
         self._nonfinite = False
 
@@ -146,6 +159,11 @@ class _Stream:
             self._health.overflows += 1
         self._last = chunk
         return self._cutter.push(self._resampler.push(self._made_finite(chunk)))
+
+    def follow(self, cut: _Cut) -> None:
+        if cut is not self._cut:
+            self._cut = cut
+            self._cutter.follow(cut.params, cut.origin)
 
     def realign(self) -> None:
         self._cutter.realign()

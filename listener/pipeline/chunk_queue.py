@@ -38,7 +38,7 @@ class ChunkQueue:
     def __init__(self, sources: Iterable[str], capacity: int) -> None:
         self._waiting: dict[str, deque[Item]] = {source: deque() for source in sources}
         self._turns: deque[str] = deque()  # the sources with something waiting, next one first
-        self._capacity = capacity
+        self.capacity = capacity  # one reference: any thread may set it
         lock = Lock()
         self._arrived = Condition(lock)
         self._room = Condition(lock)
@@ -62,7 +62,7 @@ class ChunkQueue:
         with self._arrived:
             waiting = self._waiting[item.source]
             if lossless:
-                self._room.wait_for(lambda: len(waiting) < self._capacity or self._closed)
+                self._room.wait_for(lambda: len(waiting) < self.capacity or self._closed)
             if not waiting:
                 self._turns.append(item.source)
             waiting.append(item)
@@ -73,12 +73,12 @@ class ChunkQueue:
             return dropped
 
     def _overflows(self, waiting: deque[Item]) -> bool:
-        if len(waiting) <= self._capacity:
+        if len(waiting) <= self.capacity:
             return False
-        return sum(isinstance(item, AudioChunk) for item in waiting) > self._capacity
+        return sum(isinstance(item, AudioChunk) for item in waiting) > self.capacity
 
     def _drop_older_half(self, waiting: deque[Item]) -> int:
-        dropped = (self._capacity + 1) // 2
+        dropped = (self.capacity + 1) // 2
         self._count -= dropped
         ends: list[Item] = []
         left = dropped

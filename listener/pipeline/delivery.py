@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from threading import Condition
 
 from listener.health import Health
-from listener.sinks.sink import Level, Notice, Sink
+from listener.sinks.sink import ClipNotice, Level, Notice, Sink
 
 log = logging.getLogger(__name__)
 
 _CAPACITY = 10_000  # notices
+_CLIP_CAPACITY = 32  # a clip of half a minute takes two megabytes
 _IDLE_SECONDS = 1.0
 
 
@@ -28,6 +29,7 @@ class Delivery:
         self._sink = sink
         self._health = health
         self._lossless = lossless
+        self._capacity = _CLIP_CAPACITY if ClipNotice in sink.takes else _CAPACITY
         self._waiting: deque[Notice] = deque()
         self._changed = Condition()
         self._finished = False
@@ -49,11 +51,11 @@ class Delivery:
             self._changed.notify_all()
 
     def _add(self, notice: Notice) -> None:
-        if self._lossless and self.depth >= _CAPACITY:
+        if self._lossless and self.depth >= self._capacity:
             self._changed.notify_all()  # the sink's thread may sleep on an empty queue
-            self._changed.wait_for(lambda: self.depth < _CAPACITY or self._finished)
+            self._changed.wait_for(lambda: self.depth < self._capacity or self._finished)
         self._waiting.append(notice)
-        if self.depth > _CAPACITY:
+        if self.depth > self._capacity:
             self._drop_one()
         else:
             self._dropping = False

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
 from listener.config import BackoffSettings, EngineSettings
+from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
 from listener.health import Health
 from listener.pipeline.capture import Capture, SourcePlan
 from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
-from listener.pipeline.inference import DetectionPlan, Inference, ScoresTap
+from listener.pipeline.inference import Inference
+from listener.pipeline.plan import Detection, DetectionPlan
+from listener.pipeline.source_analysis import ScoresTap
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ class Pipeline:
         settings: PipelineSettings,
         tap: ScoresTap | None = None,
     ) -> None:
-        self._health = health
+        self._health, self._settings = health, settings
         self._stop = Event()
         self.failure: BaseException | None = None
         for source in sources:
@@ -55,11 +59,11 @@ class Pipeline:
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
         self._chunks = ChunkQueue(health.sources, _queue_capacity(settings.engine, plan))
-        self._captures = [
-            Capture(source, plan.params, self._chunks, health.sources[source.name],
-                    settings.backoff, self._stop)
+        self._captures = {
+            source.name: Capture(source, plan.params, self._chunks, health.sources[source.name],
+                                 settings.backoff, self._stop)
             for source in sources
-        ]  # fmt: skip
+        }  # fmt: skip
         self._inference = Inference(
             engine,
             plan,
@@ -69,10 +73,10 @@ class Pipeline:
             max_batch=settings.engine.max_batch,
             max_wait_seconds=settings.engine.max_wait_ms / 1000,
             tap=tap,
+            recut=self._recut,
         )
         self._capture_threads = [
-            self._thread(f"capture:{source.name}", capture.run)
-            for source, capture in zip(sources, self._captures, strict=True)
+            self._thread(f"capture:{name}", capture.run) for name, capture in self._captures.items()
         ]
         self._inference_thread = self._thread("inference", self._inference.run)
         self._sink_threads = [
@@ -95,6 +99,21 @@ class Pipeline:
     def _deliver(self, notices: Sequence[Notice]) -> None:
         for delivery in self._deliveries:
             delivery.put(notices)
+
+    def _recut(self, source: str, params: FeatureParams, origin: int) -> None:
+        self._captures[source].recut(params, origin)
+
+    def adopt(self, detection: Detection) -> None:
+        """Work with this from the next batch on; no patch is lost, open events of another bundle end.
+
+        Its sample rate is that of the plan before.
+        """
+        self._chunks.capacity = _queue_capacity(self._settings.engine, detection.plan)
+        self._inference.wanted = detection
+
+    def snapshot(self, source: str, seconds: float) -> Future[str]:
+        """Keep the last seconds of a source; the id of their clip, or ClipError, before long."""
+        return self._inference.snapshots.ask(source, seconds)
 
     def start(self) -> None:
         """Start all threads, the last stage first."""

@@ -11,8 +11,8 @@ from typing import TextIO
 
 from listener.config import ConsoleSettings
 from listener.detection.event import SoundEvent
-from listener.sinks.event_document import event_document, phase, to_json
-from listener.sinks.sink import EventNotice, Notice
+from listener.sinks.event_document import event_document, label_names, phase, to_json
+from listener.sinks.sink import BundleNotice, EventNotice, Notice
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class ConsoleSink:
     full disk), that is logged once and events are no longer printed; the station goes on.
     """
 
-    takes = (EventNotice,)
+    takes = (BundleNotice, EventNotice)
 
     def __init__(
         self,
@@ -41,16 +41,18 @@ class ConsoleSink:
     def handle(self, notice: Notice) -> None:
         """Print an event that began or ended; other notices are not for the console."""
         if isinstance(notice, EventNotice):
-            self._print(self._line(notice.event))
+            self._print(self._line(notice))
+        elif isinstance(notice, BundleNotice):
+            self._label_names = label_names(notice.manifest)
 
     def close(self) -> None:
         """Nothing is kept back: each line was flushed."""
 
-    def _line(self, event: SoundEvent) -> str:
-        name = self._label_names[event.label]
+    def _line(self, notice: EventNotice) -> str:
+        name = self._label_names[notice.event.label]
         if self._format == "jsonl":
-            return to_json(event_document(event, self._station, name))
-        return text_line(event, name)
+            return to_json(event_document(notice.event, self._station, name, notice.clip))
+        return text_line(notice.event, name)
 
     def _print(self, line: str) -> None:
         if self._stream is None:  # as Python sets sys.stdout when the process has none

@@ -6,13 +6,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from listener.detection.bundle import Manifest
 from listener.detection.event import SoundEvent
 
 SCHEMA = 1
 
 
-def event_document(event: SoundEvent, station: str, label_name: str) -> dict[str, Any]:
-    """An event that began (`offset` and `duration_seconds` are None) or ended.
+def event_document(
+    event: SoundEvent, station: str, label_name: str, clip: str | None
+) -> dict[str, Any]:
+    """An event that began (`offset` and `duration_seconds` are None) or ended; `clip`: its clip's id.
 
     Times are ISO 8601 in UTC with milliseconds, scores have four places.
     """
@@ -32,7 +35,7 @@ def event_document(event: SoundEvent, station: str, label_name: str) -> dict[str
         "mean_score": round(float(event.mean_score), 4),
         "level_dbfs": round(float(event.level_dbfs), 1),
         "bundle": event.bundle,
-        "clip": None,  # no clips are kept yet
+        "clip": clip,
         "reason": event.reason,
     }
 
@@ -40,6 +43,11 @@ def event_document(event: SoundEvent, station: str, label_name: str) -> dict[str
 def phase(event: SoundEvent) -> str:
     """`start` while the event lasts, `end` after it."""
     return "start" if event.offset is None else "end"
+
+
+def label_names(manifest: Manifest) -> dict[str, str]:
+    """The name for people of each label's slug."""
+    return {label.slug: label.name for label in manifest.labels}
 
 
 def iso_utc(unix_seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -17,11 +17,11 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from listener import __version__
-from listener.health import Health, Histogram, SourceHealth
+from listener.health import Health, Histogram, LabelHealth, SourceHealth
 
 _Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
 _Value = Callable[[SourceHealth], float | None]  # None: not known yet, and so not shown
-_Values = Callable[[SourceHealth], list[float] | None]
+_Values = Callable[[SourceHealth, LabelHealth], list[float] | None]
 
 _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
     (CounterMetricFamily, "listener_patches", "Patches analysed.", lambda s: s.patches),
@@ -69,19 +69,19 @@ _BY_LABEL: tuple[tuple[_Family, str, str, _Values], ...] = (
         GaugeMetricFamily,
         "listener_score",
         "Smoothed score of the latest patch.",
-        lambda s: s.scores.tolist() if s.patches else None,
+        lambda s, numbers: numbers.scores.tolist() if s.patches else None,
     ),
     (
         CounterMetricFamily,
         "listener_events",
         "Events that began.",
-        lambda s: s.events.tolist(),
+        lambda _, numbers: numbers.events.tolist(),
     ),
     (
         GaugeMetricFamily,
         "listener_event_active",
         "1 while an event lasts.",
-        lambda s: s.active.tolist(),
+        lambda _, numbers: numbers.active.tolist(),
     ),
 )
 
@@ -107,7 +107,7 @@ class HealthCollector(Collector):
         yield from self._histograms()
         sources = self._health.sources.copy()
         yield from _by_source(sources)
-        yield from _by_label(sources, self._health.labels)
+        yield from _by_label(sources)
 
     def _station(self) -> Iterator[Metric]:
         health = self._health
@@ -124,8 +124,35 @@ class HealthCollector(Collector):
         yield _mapped(
             CounterMetricFamily("listener_sink_dropped", "Notices dropped.", labels=["sink"]), drops
         )
+        yield _mapped(
+            CounterMetricFamily(
+                "listener_bundle_switches", "Bundles that came while it ran.", labels=["result"]
+            ),
+            health.bundle_switches.copy(),
+        )
+        yield self._commands()
+        if health.clips_stored is not None:
+            yield from self._clips(health.clips_stored)
         if health.mqtt_connected is not None:
             yield from self._mqtt()
+
+    def _clips(self, stored: int) -> Iterator[Metric]:
+        health = self._health
+        yield GaugeMetricFamily("listener_clips_stored", "Clips in the store.", value=stored)
+        yield GaugeMetricFamily(
+            "listener_clips_bytes", "Disk that the clips take.", value=health.clips_bytes
+        )
+        yield CounterMetricFamily(
+            "listener_clip_errors", "Clips that could not be stored.", value=health.clip_errors
+        )
+
+    def _commands(self) -> Metric:
+        metric = CounterMetricFamily(
+            "listener_commands", "Commands, and what became of them.", labels=["command", "result"]
+        )
+        for labels, count in self._health.commands.copy().items():
+            metric.add_metric(labels, count)
+        return metric
 
     def _mqtt(self) -> Iterator[Metric]:
         health = self._health
@@ -163,16 +190,19 @@ def _by_source(sources: dict[str, SourceHealth]) -> Iterator[Metric]:
         yield metric
 
 
-def _by_label(sources: dict[str, SourceHealth], labels: tuple[str, ...]) -> Iterator[Metric]:
+def _by_label(sources: dict[str, SourceHealth]) -> Iterator[Metric]:
+    # once a scrape: another bundle replaces them, labels and numbers together
+    numbers = {name: source.by_label for name, source in sources.items()}
     for family, name, documentation, values_of in _BY_LABEL:
         metric = family(name, documentation, labels=["source", "label"])
         for source, health in sources.items():
-            for label, value in zip(labels, values_of(health) or (), strict=False):
+            values = values_of(health, numbers[source])
+            for label, value in zip(numbers[source].labels, values or (), strict=False):
                 metric.add_metric([source, label], float(value))
         yield metric
 
 
-def _mapped(metric: CounterMetricFamily | GaugeMetricFamily, values: dict[str, int]) -> Metric:
+def _mapped(metric: CounterMetricFamily | GaugeMetricFamily, values: Mapping[str, int]) -> Metric:
     for key, value in values.items():
         metric.add_metric([key], value)
     return metric

@@ -12,8 +12,8 @@ from listener.detection.bundle import Manifest
 from listener.health import Health
 from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics
-from listener.sinks.event_document import event_document, iso_utc, to_json
-from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from listener.sinks.event_document import event_document, iso_utc, label_names, to_json
+from listener.sinks.sink import BundleNotice, EventNotice, Level, Notice, SourceStatus
 
 
 class MqttSink:
@@ -24,7 +24,7 @@ class MqttSink:
     publishes them again on every connection.
     """
 
-    takes = (EventNotice, Level, SourceStatus)
+    takes = (BundleNotice, EventNotice, Level, SourceStatus)
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class MqttSink:
         self._publisher = publisher
         self._topics = topics
         self._health = health
-        self._label_names = {label.slug: label.name for label in manifest.labels}
+        self._label_names = label_names(manifest)
         self._labels = tuple(labels)
         self._level_interval_seconds = level_interval_seconds
         self._levels_at: dict[str, float] = {}
@@ -59,13 +59,16 @@ class MqttSink:
                 self._publish_level(notice)
             case SourceStatus():
                 self._publish_status(notice)
+            case BundleNotice():
+                self._publish_bundle(notice)
 
     def close(self) -> None:
         """Nothing is kept back here; the publisher flushes."""
 
     def _publish_event(self, notice: EventNotice) -> None:
         event = notice.event
-        document = event_document(event, self._topics.station, self._label_names[event.label])
+        name = self._label_names[event.label]
+        document = event_document(event, self._topics.station, name, notice.clip)
         document["seq"] = next(self._seq)
         self._publisher.publish(self._topics.event(event.source), to_json(document).encode())
         state = "ON" if event.offset is None else "OFF"
@@ -87,6 +90,16 @@ class MqttSink:
             for label in self._labels:
                 self._retain(self._topics.state(status.source, label), "OFF")
         self._retain(self._topics.source_status(status.source), status.status)
+
+    def _publish_bundle(self, notice: BundleNotice) -> None:
+        self._label_names = label_names(notice.manifest)
+        for source in self._cleared:
+            for label in set(self._labels) - set(notice.labels):
+                self._retain(self._topics.state(source, label), "")  # empty: the broker forgets it
+            for label in set(notice.labels) - set(self._labels):
+                self._retain(self._topics.state(source, label), "OFF")
+        self._labels = notice.labels
+        self._retain(self._topics.bundle, to_json(bundle_document(notice.manifest, notice.at)))
 
     def _retain(self, topic: str, payload: str) -> None:
         self._publisher.publish(topic, payload.encode(), retain=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.bundle import Manifest
+from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
 
 
@@ -12,11 +17,13 @@ from listener.detection.event import SoundEvent
 class EventNotice:
     """An event that began (`event.offset` is None) or ended.
 
-    `heard_at` is the unix time of the last sample that the decision needed.
+    `heard_at` is the unix time of the last sample that the decision needed, `clip` the id of the clip that
+    is kept of it, if one is.
     """
 
     event: SoundEvent
     heard_at: float
+    clip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,42 @@ class SourceStatus:
     reason: str | None = None
 
 
-Notice = EventNotice | Level | SourceStatus
+@dataclass(frozen=True, slots=True)
+class BundleNotice:
+    """Another bundle is at work, since `at` (unix seconds); `labels` are those that make events.
+
+    It comes after the ends of the events of the one before.
+    """
+
+    manifest: Manifest
+    labels: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClipNotice:
+    """Sound that is worth keeping."""
+
+    cutting: Cutting
+
+
+@dataclass(frozen=True, slots=True)
+class PatchNotice:
+    """What was heard since the patch before, for who looks on.
+
+    `log_mel` is float32 (frames, 64), those of a patch hop; `scores` float32 (K,) are the latest smoothed
+    ones of `labels`; `at`: its last sample, unix seconds.
+    """
+
+    source: str
+    at: float
+    level_dbfs: float
+    log_mel: NDArray[np.float32]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+
+Notice = BundleNotice | ClipNotice | EventNotice | Level | PatchNotice | SourceStatus
 
 
 class Sink(Protocol):
@@ -47,7 +89,7 @@ class Sink(Protocol):
 
     @property
     def takes(self) -> tuple[type[Notice], ...]:
-        """The kinds of notice that it wants."""
+        """The kinds of notice that it wants now."""
 
     def handle(self, notice: Notice) -> None:
         """Deliver one notice; may block for a short while, never for ever."""

@@ -14,8 +14,8 @@ from listener.config import (
     MicrophoneSettings,
     StdinSettings,
     StreamSettings,
-    load_config,
 )
+from listener.config_file import load_config
 
 BUNDLE = 'bundle = "models/yamnet"\n'
 SOURCE = '[[sources]]\nname = "hall"\nkind = "microphone"\n'
@@ -72,7 +72,9 @@ def test_relative_paths_start_at_the_config(tmp_path: Path, monkeypatch: pytest.
         + '[[sources]]\nname = "b"\nkind = "file"\npath = "/abs/x.wav"\n'
         + '[[sources]]\nname = "c"\nkind = "file"\npath = "$SOUNDS/x.wav"\n'
         + '[[sources]]\nname = "d"\nkind = "file"\npath = "~/x.wav"\n'
-        + '[mqtt]\npassword_file = "secret"\n[mqtt.tls]\nca_file = "ca.pem"\n',
+        + '[mqtt]\npassword_file = "secret"\n[mqtt.tls]\nca_file = "ca.pem"\n'
+        + '[control]\nhttp_token_file = "token"\n'
+        + '[clips]\ndirectory = "kept"\n',
     )
     assert config.bundle == tmp_path / "models/yamnet"
     paths = [source.path for source in config.sources if isinstance(source, FileSettings)]
@@ -87,6 +89,10 @@ def test_relative_paths_start_at_the_config(tmp_path: Path, monkeypatch: pytest.
     assert config.mqtt.password_file == tmp_path / "secret"
     assert config.mqtt.tls.ca_file == tmp_path / "ca.pem"
     assert config.mqtt.tls.key_file is None
+    assert config.control.http_token_file == tmp_path / "token"
+    assert config.control.state_file == tmp_path / "state.json"
+    assert config.clips.directory == tmp_path / "kept"
+    assert load(tmp_path, LEAST).clips.directory == tmp_path / "clips"
 
 
 def test_whole_numbers_are_fine_where_fractions_are(tmp_path: Path):
@@ -176,6 +182,19 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, text: str, line: str):
         (BUNDLE + '[[sources]]\nname = "a"', ["sources.0.kind", "'microphone'", "missing"]),
         (BUNDLE + "sources = [1]", ["sources.0", "got 1"]),
         (LEAST + SOURCE, ["sources: each name once, found twice: hall"]),
+        (LEAST + "[control]\nmqtt = true", ["control.mqtt: expected a table [mqtt]"]),
+        (
+            LEAST + '[http]\nenabled = false\n[control]\nhttp_token_file = "token"',
+            ["control.http_token_file: expected http.enabled = true"],
+        ),
+        (
+            LEAST + '[control]\nanswer_prefix = "a/+/#"',
+            ["control.answer_prefix", "'a/+/#'"],
+        ),
+        (
+            LEAST + "[control]\nrollback_factor = 1",
+            ["control.rollback_factor", "greater than 1"],
+        ),
         (
             BUNDLE
             + '[[sources]]\nname = "a"\nkind = "stdin"\n[[sources]]\nname = "b"\nkind = "stdin"\n',

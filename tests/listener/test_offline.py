@@ -20,8 +20,8 @@ from listener.engines.engine import Engine
 from listener.health import Health
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.capture import SourcePlan
-from listener.pipeline.inference import DetectionPlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.pipeline.plan import DetectionPlan
 from listener.sources.file import FileSource
 from listener.sources.source import SourceError
 from tests.doubles import ListSink

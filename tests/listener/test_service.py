@@ -17,11 +17,11 @@ from listener.service import ServiceManager
 
 WAITER = """
 import sys
-from listener.service import StopRequest
-stop = StopRequest()
-assert not stop.wait(0.0)
+from listener.service import Signals
+signals = Signals()
+assert signals.wait(0.0) == set()
 print("waiting", flush=True)
-print(stop.wait(60.0), stop.wait(60.0), flush=True)
+print(*signals.wait(60.0), *signals.wait(0.0), flush=True)
 """
 
 
@@ -46,12 +46,12 @@ def notify_socket(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[soc
         yield wire
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_wait_and_stays_known(number: signal.Signals):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_wait_and_is_told_once(number: signal.Signals):
     with waiting_process() as process:
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)
-        assert (output, process.returncode) == ("True True\n", 0)
+        assert (output, process.returncode) == (f"{int(number)}\n", 0)
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])

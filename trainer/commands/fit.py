@@ -97,7 +97,17 @@ def fit(
         float | None,
         typer.Option(help="dBFS; each patch is brought to it, by 30 dB at most. Default: off."),
     ] = None,
+    timing: Annotated[
+        bool, typer.Option(help="Also hear when in a patch a sound is; for clips that say when.")
+    ] = False,
     storage: Annotated[Storage, typer.Option(help="How the weights are kept.")] = "float32",
+    hold_back: Annotated[
+        bool,
+        typer.Option(
+            "--hold-back/--no-hold-back",
+            help="Keep a few clips in the bundle, never learnt from, to judge later ones by.",
+        ),
+    ] = True,
     licence: Annotated[
         str | None, typer.Option(help="Of the data. Default: the licence file beside it, if any.")
     ] = None,
@@ -132,10 +142,12 @@ def fit(
             lesson=chosen,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,
+            timed=timing,
             folds=tuple(folds or ()),
             validation_fold=validation,
             activation=ACTIVATIONS[labels],
             storage=storage,
+            hold_back=hold_back,
             licence=licence,
         )
         bundle = fit_bundle(request)

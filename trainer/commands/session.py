@@ -14,10 +14,12 @@ import typer
 from listener.detection.bundle import BundleError
 from trainer.errors import (
     BackboneError,
+    CertificateError,
     DataError,
     FitError,
     FormError,
     ParityError,
+    PromotionError,
     SearchError,
     StorageError,
     TargetError,
@@ -32,6 +34,8 @@ _EXIT_CODES: dict[type[Exception], int] = {
     SearchError: WRONG_USE,
     StorageError: LACKING,
     TargetError: WRONG_USE,
+    CertificateError: CHECK_FAILED,
+    PromotionError: CHECK_FAILED,
     FormError: CHECK_FAILED,
     ParityError: CHECK_FAILED,
     BundleError: CHECK_FAILED,

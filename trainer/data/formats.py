@@ -3,6 +3,7 @@
 - ESC-50's CSV, or the folder that holds it (also in `meta/`)
 - a table of spans (CSV, or tab separated as of sed_eval), or the folder that holds it
 - a folder of audio with Audacity label tracks
+- a station's clip store
 - a folder per class
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from trainer.data import class_folders, esc50, label_tracks, span_tables
+from trainer.data import class_folders, clip_store, esc50, label_tracks, span_tables
 from trainer.data.checks import check_table, warn_of_lone_recordings
 from trainer.data.clips import ClipTable
 from trainer.data.files import TextTable, read_text_table
@@ -23,7 +24,7 @@ from trainer.errors import DataError
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _EXPECTED = (
     "expected a CSV with filename, fold, category (ESC-50) or filename, onset, offset, label, "
-    "a folder with such a CSV, a folder per class, or audio with Audacity label tracks"
+    "a folder with such a CSV, a folder per class, a clip store, or audio with Audacity label tracks"
 )
 _Reader = Callable[[], ClipTable]
 
@@ -69,6 +70,8 @@ def _table_reader(table: TextTable) -> _Reader | None:
 
 
 def _folder_reader(folder: Path) -> _Reader | None:
+    if clip_store.holds_clip_store(folder):
+        return partial(clip_store.read_clip_store, folder)
     tables = [path for path in _tables_in(folder) if _file_reader(path)]
     if len(tables) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in tables)

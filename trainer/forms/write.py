@@ -23,6 +23,7 @@ from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from trainer.errors import TargetError
 from trainer.evaluation.documents import to_document
+from trainer.evaluation.regression import REGRESSION_FILE
 from trainer.export import write_golden
 from trainer.forms.figures import FormFigures
 from trainer.forms.section import FORMS, STORAGE
@@ -57,6 +58,8 @@ def write_form(out: Path, bundle: Bundle, model: Path, chosen: FormFigures, trie
             contents = Path(workspace) / "contents"
             contents.mkdir()
             shutil.copyfile(model, contents / MODEL_FILE)
+            if REGRESSION_FILE in bundle.manifest.files:
+                shutil.copyfile(bundle.path / REGRESSION_FILE, contents / REGRESSION_FILE)
             before, golden = bundle.read_golden(), _make_golden(bundle, model, chosen)
             write_golden(contents, golden)
             difference = float(np.abs(golden.scores - before.scores).max())

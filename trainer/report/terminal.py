@@ -22,13 +22,15 @@ _WIDTH = 100  # where there is no terminal that has one
 
 def show_figures(summary: Mapping[str, Any]) -> None:
     """The main figures of an evaluation, see `summarise`."""
-    _show(("what", "figure"), main_figures(summary))
+    show_table(("what", "figure"), main_figures(summary))
 
 
 def show_calibration(calibration: Calibration) -> None:
     """A row for each label that was heard, then what a person should know before they trust it."""
     heads = ("label", "on", "off", "median, s", "recall", "precision", "ambient alarms")
-    _show(heads, (_row(finding) for finding in calibration.findings if finding.point is not None))
+    show_table(
+        heads, (_row(finding) for finding in calibration.findings if finding.point is not None)
+    )
     for remark in calibration.remarks:
         log.warning("%s", remark)
 
@@ -46,7 +48,8 @@ def _row(finding: LabelFinding) -> tuple[str, ...]:
     )
 
 
-def _show(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """A table on stderr."""
     table = Table(*heads, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)

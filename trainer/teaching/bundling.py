@@ -13,6 +13,7 @@ import keras
 from listener.detection.bundle import Bundle, Manifest
 from listener.detection.policy import LabelPolicy
 from trainer.config import Storage
+from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
 from trainer.evaluation.unseen import TRAINING_FILES
 from trainer.export import export_bundle
 from trainer.labels import make_labels, slug_of
@@ -22,6 +23,7 @@ from trainer.report.card.leak import LEAK
 from trainer.teaching.leak import Leak
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material
+from trainer.teaching.memory import MEMORY_FILE, memory_bytes, remember
 from trainer.teaching.teach import Taught
 
 DEFAULT_POLICY = LabelPolicy()  # until `trainer calibrate` has heard the user's own background
@@ -39,6 +41,7 @@ class Origin:
     backbone: str
     folds: tuple[int, ...]
     validation_fold: int | None
+    timed: bool = False  # see `open_backbone`
 
 
 def write_taught(
@@ -50,10 +53,11 @@ def write_taught(
     origin: Origin,
     storage: Storage,
     leak: Leak | None = None,
+    held_back: RegressionSet | None = None,
 ) -> Bundle:
     """Write the bundle of the taught network, its provenance and its card.
 
-    A `leak` that was measured is shown as a warning.
+    A `leak` that was measured is shown as a warning; clips that were `held_back` go into the bundle.
 
     Raises:
         TargetError, ParityError, BundleError: see `export_bundle`.
@@ -70,7 +74,10 @@ def write_taught(
         provenance=_provenance(taught, learnt, lesson, origin)
         | ({} if leak is None else {LEAK: asdict(leak)}),
     )
-    return export_bundle(out, network, manifest, make_card(manifest), storage)
+    files = {} if held_back is None else {REGRESSION_FILE: held_back.to_bytes()}
+    if taught.thawed is None:  # else these are not the embeddings that the bundle will give
+        files[MEMORY_FILE] = memory_bytes(remember(learnt.clips))
+    return export_bundle(out, network, manifest, make_card(manifest), storage, files=files)
 
 
 def _provenance(taught: Taught, learnt: Material, lesson: Lesson, origin: Origin) -> dict[str, Any]:

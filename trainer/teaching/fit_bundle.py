@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
-from listener.detection.params import Preprocessing
+from listener.detection.params import FeatureParams, Preprocessing
 from trainer.config import Storage
+from trainer.data.background import without_background
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
+from trainer.data.holding_back import hold_back
 from trainer.data.licences import find_licence
 from trainer.errors import FitError
+from trainer.evaluation.regression import RegressionSet, make_regression_set
 from trainer.export import check_target
+from trainer.labels import make_labels
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import clips_bar, epochs_bar
 from trainer.model.settings import Activation
@@ -21,7 +25,7 @@ from trainer.teaching.bundling import Origin, write_taught
 from trainer.teaching.leak import measure_leak
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import gather
-from trainer.teaching.teach import split, teach
+from trainer.teaching.teach import Taught, split, teach
 
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
@@ -42,10 +46,12 @@ class FitRequest:
     lesson: Lesson
     patch_hop_seconds: float = FIT_HOP_SECONDS
     preprocessing: Preprocessing | None = None
+    timed: bool = False  # embeddings that tell when in a patch something sounds
     folds: tuple[int, ...] = ()
     validation_fold: int | None = None
     activation: Activation | None = None  # None: softmax, unless a clip has several labels
     storage: Storage = "float32"
+    hold_back: bool = True  # a few clips, so that later bundles can be held to them
     licence: str | None = None  # of the data; None: what is found beside it
 
 
@@ -61,19 +67,33 @@ def fit_bundle(request: FitRequest) -> Bundle:
     folds, validation_fold = choose_folds(table, request.folds, request.validation_fold)
     activation = request.activation or choose_activation(table)
     lesson = replace(request.lesson, fit=replace(request.lesson.fit, activation=activation))
-    backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
+    backbone = open_backbone(
+        request.backbone,
+        request.patch_hop_seconds,
+        request.preprocessing,
+        timed=request.timed,
+    )
+    learnt, held = hold_back(table, folds) if request.hold_back else (table.in_folds(*folds), None)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
-        material = gather(table.in_folds(*folds), backbone, cache, lesson, report)
+        material = gather(learnt, backbone, cache, lesson, report)
     parts = split(material, folds, validation_fold)
     taught = teach(parts, backbone, lesson, epochs_bar)
     licences = {str(path): request.licence or find_licence(path) for path in request.data}
-    origin = Origin(tuple(licences), licences, request.backbone, folds, validation_fold)
+    origin = Origin(
+        tuple(licences), licences, request.backbone, folds, validation_fold, request.timed
+    )
     network = taught.network_on(backbone.build_net())
     leak = measure_leak(parts.both, lesson)
+    regression = None if held is None else _keep(held, taught, backbone.features)
     return write_taught(
-        request.out, network, taught, parts.both, lesson, origin, request.storage, leak
+        request.out, network, taught, parts.both, lesson, origin, request.storage, leak, regression
     )
+
+
+def _keep(held: ClipTable, taught: Taught, features: FeatureParams) -> RegressionSet | None:
+    slugs = [label.slug for label in make_labels(taught.classes)]
+    return make_regression_set(without_background(held), slugs, features)
 
 
 def choose_activation(table: ClipTable) -> Activation:

@@ -107,11 +107,11 @@ def gather(
         else None
     )
     relabelled = tuple(_relabel(embedded, marked.table) for embedded in tables)
-    stride = _stride(backbone.features.patch_hop_seconds, lesson.learnt_hop_seconds)
+    stride = stride_of(backbone.features.patch_hop_seconds, lesson.learnt_hop_seconds)
     return Material(relabelled, preparations, background, stride, lesson.repeats, lesson.seed)
 
 
-def _stride(hop_seconds: float, learnt_hop_seconds: float) -> int:
+def stride_of(hop_seconds: float, learnt_hop_seconds: float) -> int:
     """How many hops are at most the hop to learn from; at least one."""
     return max(1, math.floor(learnt_hop_seconds / hop_seconds + _ROUNDING))
 

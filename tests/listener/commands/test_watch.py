@@ -29,8 +29,8 @@ def health() -> Health:
     health = Health(LABELS, "home@1")
     hall = health.add_source("hall")
     hall.up, hall.patches, hall.level_dbfs = True, 1, -43.25
-    hall.scores[:] = [0.1, 0.92, 0.5]
-    hall.active[1] = True
+    hall.by_label.scores[:] = [0.1, 0.92, 0.5]
+    hall.by_label.active[1] = True
     health.add_source("yard")
     return health
 

@@ -1,6 +1,7 @@
 """The HTTP endpoints, asked by real clients over real sockets."""
 
 import http.client
+import json
 import socket
 import threading
 import time
@@ -97,6 +98,14 @@ def test_there_is_nothing_else(server: HttpServer, path: str) -> None:
 def test_there_is_only_get(server: HttpServer, method: str) -> None:
     status, _, headers = ask(server, "/metrics", method)
     assert (status, headers["Allow"]) == (405, "GET")
+
+
+def test_without_a_token_every_command_is_refused(server: HttpServer) -> None:
+    """And nothing of it is read; with one see tests/listener/test_remote_commands.py."""
+    for path in ("/command/reload", "/command/", "/command/../metrics"):
+        status, body, _ = ask(server, path, "POST", Authorization="Bearer ")
+        assert (status, json.loads(body)["ok"]) == (403, False)
+        assert "commands over HTTP are off" in body
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,30 @@ def test_realigned_its_cuts_are_at_patch_ends_again(lost: int, kept: int, pendin
     begin = wholes[lost].start
     assert {(end - begin - WINDOW) % HOP for end in ends} <= {0}
     assert len(ends) >= 5 or kept < 2
+
+
+OTHER = FeatureParams(patch_hop_seconds=0.24)
+
+
+@pytest.mark.parametrize("further", [0, 5, 3_840, WINDOW, WINDOW + 100])
+@pytest.mark.parametrize("origin", [0, WINDOW, WINDOW + HOP])
+def test_other_patches_are_followed_from_their_origin(origin: int, further: int):
+    """Chunks end where a patch does that began at the origin; no sample goes missing."""
+    cutter = PatchCutter(PARAMS)
+    heard = origin + further
+    whole = cutter.push(AudioChunk("hall", 0, 0.0, RATE_HZ, noise(heard)))
+    cutter.follow(OTHER, origin)
+    whole += cutter.push(AudioChunk("hall", heard, 0.0, RATE_HZ, noise(4 * WINDOW)))
+    ends = [chunk.end for chunk in whole if chunk.end > heard]
+    assert {(end - origin - WINDOW) % 3_840 for end in ends} == {0}
+    assert ends[0] >= origin + WINDOW  # not before the first one is whole
+    whole += cutter.finish()
+    assert [chunk.start for chunk in whole] == [0, *(chunk.end for chunk in whole[:-1])]
+    assert whole[-1].end == heard + 4 * WINDOW
+
+
+def test_an_origin_that_is_still_to_come_is_one_of_a_stream_before():
+    cutter = PatchCutter(PARAMS)
+    cutter.push(AudioChunk("hall", 0, 0.0, RATE_HZ, noise(HOP)))
+    cutter.follow(OTHER, 1_000_000)
+    assert cutter.missing_samples == WINDOW

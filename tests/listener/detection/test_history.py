@@ -56,6 +56,12 @@ def test_a_hole_longer_than_the_ring_leaves_what_came_after_it():
     assert history.read(0, 99)[1].tolist() == [51, 52]
 
 
+def test_what_was_before_the_first_chunk_is_not_silence_but_nothing():
+    history = filled((4, 3))
+    assert (history.start, history.end) == (4, 7)
+    assert history.read(0, 99)[1].tolist() == [5, 6, 7]
+
+
 def test_a_jump_back_begins_anew():
     history = filled((40, 5), (0, 3))
     assert (history.start, history.end) == (0, 3)

@@ -46,6 +46,45 @@ def feed(detector: EventDetector, digits: str) -> list[SoundEvent]:
     return [event for slot in slots(column(digits)) for event in detector.push(slot)]
 
 
+def adjusted(before: str, after: str, policy: LabelPolicy, *, muted: bool = False) -> Spans:
+    """Ended events where thresholds change after the slots `before`."""
+    detector = make_detector()
+    rows = slots(column(before + after))
+    events = [event for row in rows[: len(before)] for event in detector.push(row)]
+    detector.adjust({"dog": policy}, {"dog"} if muted else ())
+    events += [event for row in rows[len(before) :] for event in detector.push(row)]
+    events += detector.finish(float(len(rows)), "end_of_stream")
+    return [(event.onset, event.offset) for event in events if event.offset is not None]
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "spans"),
+    [
+        (0.5, 0.3, [(1, 5)]),  # no change: what is open goes on
+        (0.9, 0.7, [(1, 3)]),  # 0.6 is under the new off
+        (0.9, 0.6, [(1, 5)]),
+        (0.2, 0.1, [(1, 6)]),
+    ],
+)
+def test_other_thresholds_count_from_the_next_slot_on(on: float, off: float, spans: Spans):
+    policy = replace(PLAIN, on_threshold=on, off_threshold=off)
+    assert adjusted("066", "662", policy) == spans
+
+
+def test_a_muted_label_ends_and_begins_nothing_at_any_score():
+    assert adjusted("099", "9099", PLAIN, muted=True) == [(1, 3)]
+
+
+def test_what_sounds_on_after_a_mute_is_a_new_event():
+    detector = make_detector()
+    rows = slots(column("9999"))
+    detector.adjust({"dog": PLAIN}, {"dog"})
+    assert [detector.push(row) for row in rows[:2]] == [[], []]
+    detector.adjust({"dog": PLAIN})
+    ((begun,), _) = [detector.push(row) for row in rows[2:]]
+    assert (begun.onset, begun.offset) == (2.0, None)
+
+
 @pytest.mark.parametrize(
     ("digits", "spans"),
     [

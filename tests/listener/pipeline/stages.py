@@ -16,8 +16,8 @@ from listener.engines.engine import Engine
 from listener.health import Health
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.chunk_queue import Item, StreamEnd
-from listener.pipeline.inference import DetectionPlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
+from listener.pipeline.plan import DetectionPlan
 from listener.sinks.sink import Sink
 from tests.doubles import LABELS, LoudnessEngine
 from tests.listener.detection.waveforms import RATE_HZ, noise

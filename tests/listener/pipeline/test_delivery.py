@@ -13,8 +13,9 @@ from listener.detection.event import SoundEvent
 from listener.health import Health
 from listener.pipeline import delivery as module
 from listener.pipeline.delivery import Delivery
-from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, SourceStatus
 from tests.doubles import DEADLINE_SECONDS, BrokenSink, GatedSink, ListSink
+from tests.listener.clips.cuttings import make_cutting
 from tests.listener.pipeline.stages import make_health
 
 CAPACITY = module._CAPACITY
@@ -74,6 +75,16 @@ def test_full_it_leaves_levels_out_counted_and_told_once(caplog: pytest.LogCaptu
     assert health.sink_drops == {"list": 3}
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == ["sink list: it is too slow, notices are dropped"]
+
+
+def test_few_clips_wait_for_a_slow_disk():
+    """They are large: what waits is bounded by memory."""
+    sink, health = ListSink(takes=(ClipNotice,)), make_health()
+    delivery = Delivery("clips", sink, health)
+    for number in range(module._CLIP_CAPACITY + 2):
+        delivery.put([ClipNotice(make_cutting(number))])
+    assert delivery.depth == module._CLIP_CAPACITY
+    assert health.sink_drops == {"clips": 2}
 
 
 def test_full_an_event_takes_the_place_of_the_oldest_level():

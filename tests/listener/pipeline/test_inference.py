@@ -16,8 +16,9 @@ from listener.detection.scores import PatchScores
 from listener.engines.engine import EngineError
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
-from listener.pipeline.inference import DetectionPlan, Inference
-from listener.sinks.sink import EventNotice, Level, Notice, SourceStatus
+from listener.pipeline.inference import Inference
+from listener.pipeline.plan import DetectionPlan
+from listener.sinks.sink import EventNotice, Level, Notice, PatchNotice, SourceStatus
 from tests.doubles import ListSink, LoudnessEngine, NanEngine, NewestEngine, spans
 from tests.listener.pipeline.stages import HOP, PARAMS, WINDOW, chunk, make_health, make_plan
 
@@ -214,7 +215,8 @@ def of(notices: list[Notice], source: str) -> list[str]:
     return [
         repr(notice)
         for notice in notices
-        if (notice.event if isinstance(notice, EventNotice) else notice).source == source
+        if (isinstance(notice, EventNotice) and notice.event.source == source)
+        or (isinstance(notice, Level | PatchNotice | SourceStatus) and notice.source == source)
     ]
 
 
@@ -254,8 +256,8 @@ def test_health_counts_what_was_analysed():
     bench = Bench(*chunks("#.#."), end(2.4)).run()
     source = bench.health.sources["hall"]
     assert (source.patches, source.level_dbfs) == (4, -120.0)
-    assert source.events.tolist() == [2, 2]
-    assert not source.active.any()
+    assert source.by_label.events.tolist() == [2, 2]
+    assert not source.by_label.active.any()
     assert not source.up
     assert source.last_patch_at == pytest.approx(time.time(), abs=60)
     assert "inference" in bench.health.heartbeats
@@ -268,7 +270,7 @@ def test_health_shows_what_is_active_and_its_smoothed_scores():
 
     def look(notices: Sequence[Notice]) -> None:
         if any(isinstance(notice, EventNotice) for notice in notices):
-            states.append((source.active.tolist(), source.scores.tolist()))
+            states.append((source.by_label.active.tolist(), source.by_label.scores.tolist()))
 
     bench.inference = Inference(
         bench.engine, bench.plan, bench.queue, bench.health, look, max_batch=1, max_wait_seconds=0.0

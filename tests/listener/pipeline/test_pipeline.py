@@ -86,7 +86,7 @@ def test_every_source_is_analysed_to_its_end():
     pipeline.run_to_end()
     ends = {n.event.source: n.event.offset for n in sink.events if n.event.offset is not None}
     assert ends == {f"s{k}": k + 1.0 for k in range(4)}
-    assert all(not source.active.any() for source in health.sources.values())
+    assert all(not source.by_label.active.any() for source in health.sources.values())
 
 
 def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice():

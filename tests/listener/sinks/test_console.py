@@ -12,8 +12,8 @@ import pytest
 from listener.config import ConsoleSettings
 from listener.sinks.console import ConsoleSink, text_line
 from listener.sinks.event_document import event_document
-from listener.sinks.sink import Level, SourceStatus
-from tests.listener.sinks.notices import end_of, notice, start_of
+from listener.sinks.sink import BundleNotice, Level, SourceStatus
+from tests.listener.sinks.notices import end_of, manifest, notice, start_of
 
 NAMES = {"smoke_alarm": "Smoke alarm"}
 
@@ -59,7 +59,7 @@ def test_jsonl_is_the_event_document_on_one_line() -> None:
     sink.handle(notice(end_of()))
     documents = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert documents == [
-        event_document(event, "farm", "Smoke alarm") for event in (start_of(), end_of())
+        event_document(event, "farm", "Smoke alarm", None) for event in (start_of(), end_of())
     ]
 
 
@@ -69,6 +69,14 @@ def test_only_events_are_printed() -> None:
     sink.handle(Level("hall", -40.0, -20.0, 0.0))
     sink.handle(SourceStatus("hall", "online", 0.0))
     assert stream.getvalue() == ""
+
+
+def test_another_bundle_brings_its_names() -> None:
+    stream = io.StringIO()
+    sink = ConsoleSink(ConsoleSettings(), "farm", {}, stream)
+    sink.handle(BundleNotice(manifest(), ("smoke_alarm",), 0.0))
+    sink.handle(notice(start_of()))
+    assert "Smoke alarm" in stream.getvalue()
 
 
 def test_a_closed_pipe_is_logged_once_and_harms_nothing() -> None:

@@ -9,7 +9,7 @@ from tests.listener.sinks.notices import end_of, start_of
 
 
 def test_an_end_has_every_field_of_schema_1() -> None:
-    assert event_document(end_of(), "farm", "Smoke alarm") == {
+    assert event_document(end_of(), "farm", "Smoke alarm", end_of().id) == {
         "schema": 1,
         "id": "01JD9Z6T3W8Q5V1N2M4K7B0C9E",
         "phase": "end",
@@ -24,13 +24,13 @@ def test_an_end_has_every_field_of_schema_1() -> None:
         "mean_score": 0.9123,
         "level_dbfs": -18.4,
         "bundle": "home-alarms@3",
-        "clip": None,
+        "clip": "01JD9Z6T3W8Q5V1N2M4K7B0C9E",
         "reason": "source_lost",
     }
 
 
 def test_a_start_has_no_offset_and_no_duration() -> None:
-    document = event_document(start_of(), "farm", "Smoke alarm")
+    document = event_document(start_of(), "farm", "Smoke alarm", None)
     assert (document["phase"], document["offset"], document["duration_seconds"]) == (
         "start",
         None,

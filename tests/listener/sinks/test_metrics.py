@@ -33,6 +33,8 @@ METRICS: dict[str, set[str]] = {
     "listener_capture_to_publish_seconds_count": set(),
     "listener_capture_to_publish_seconds_sum": set(),
     "listener_capture_to_publish_seconds_bucket": {"le"},
+    "listener_bundle_switches_total": {"result"},
+    "listener_commands_total": {"command", "result"},
     "listener_queue_depth": {"stage"},
     "listener_sink_dropped_total": {"sink"},
     "listener_mqtt_connected": set(),
@@ -56,9 +58,9 @@ def value(health: Health, name: str, /, **labels: str) -> float | None:
 def busy_health() -> Health:
     health = Health(("smoke_alarm", "doorbell"), "home-alarms@3")
     hall = health.add_source("hall")
-    hall.scores[:] = (0.25, 0.5)
-    hall.events[:] = (3, 0)
-    hall.active[:] = (True, False)
+    hall.by_label.scores[:] = (0.25, 0.5)
+    hall.by_label.events[:] = (3, 0)
+    hall.by_label.active[:] = (True, False)
     hall.up = True
     hall.patches, hall.dropped, hall.restarts, hall.overflows = 7, 1, 2, 4
     hall.nonfinite_samples = 5
@@ -66,6 +68,8 @@ def busy_health() -> Health:
     hall.last_patch_at = 1_795_144_327.5
     health.queue_depths["inference"] = 6
     health.sink_drops["mqtt"] = 8
+    health.commands["mute", "refused"] = 11
+    health.bundle_switches["taken"] = 12
     health.mqtt_connected, health.mqtt_dropped, health.mqtt_refused = True, 9, 10
     return health
 
@@ -116,6 +120,8 @@ def test_numbers_of_the_station() -> None:
     assert value(health, "listener_bundle_info", name="home-alarms", version="3") == 1
     assert value(health, "listener_queue_depth", stage="inference") == 6
     assert value(health, "listener_sink_dropped_total", sink="mqtt") == 8
+    assert value(health, "listener_commands_total", command="mute", result="refused") == 11
+    assert value(health, "listener_bundle_switches_total", result="taken") == 12
     assert value(health, "listener_mqtt_connected") == 1
     assert value(health, "listener_mqtt_dropped_total", reason="queue_full") == 9
     assert value(health, "listener_mqtt_dropped_total", reason="refused") == 10
@@ -156,6 +162,15 @@ def test_numbers_are_read_at_the_scrape() -> None:
     health = busy_health()
     assert value(health, "listener_patches_total", source="hall") == 7
     health.sources["hall"].patches += 1
-    health.sources["hall"].scores = np.array((0.75, 0.5), np.float32)
+    health.sources["hall"].by_label.scores = np.array((0.75, 0.5), np.float32)
     assert value(health, "listener_patches_total", source="hall") == 8
     assert value(health, "listener_score", source="hall", label="smoke_alarm") == 0.75
+
+
+def test_another_bundle_brings_labels_and_numbers_together() -> None:
+    health = busy_health()
+    hall = health.sources["hall"]
+    hall.by_label = hall.by_label.moved_to(("siren", "smoke_alarm"))
+    assert value(health, "listener_events_total", source="hall", label="smoke_alarm") == 3
+    assert value(health, "listener_events_total", source="hall", label="siren") == 0
+    assert value(health, "listener_events_total", source="hall", label="doorbell") is None

@@ -2,13 +2,16 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
+from listener.detection.bundle import Label
+from listener.detection.policy import LabelPolicy
 from listener.health import Health
 from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document
 from listener.sinks.mqtt import MqttSink, bundle_document, level_document
-from listener.sinks.sink import Level, SourceStatus
+from listener.sinks.sink import BundleNotice, Level, SourceStatus
 from tests.listener.sinks.notices import (
     NotebookPublisher,
     Published,
@@ -58,7 +61,7 @@ def test_an_event_is_its_document_with_a_seq_and_not_retained() -> None:
     sink.handle(notice(end_of()))
     (message,) = publisher.on("earshot/farm/hall/event")
     document = json.loads(message.payload)
-    assert without(document, "seq") == event_document(end_of(), "farm", "Smoke alarm")
+    assert without(document, "seq") == event_document(end_of(), "farm", "Smoke alarm", None)
     assert document["seq"] == 1
     assert (message.qos, message.retain) == (1, False)
 
@@ -144,3 +147,25 @@ def test_the_time_from_capture_to_publish_is_observed_for_events() -> None:
     sink.handle(level(0.0))
     assert health.capture_to_publish_seconds.counts[-1] == 1  # over the last bound, 10 s
     assert sum(health.capture_to_publish_seconds.counts) == 1
+
+
+def test_another_bundle_is_retained_with_its_states_and_names() -> None:
+    sink, publisher, _ = make_sink()
+    sink.handle(SourceStatus("hall", "online", 0.0))
+    labels = (Label("siren", "Sirene"), Label("doorbell", "Bell"))
+    policies = {label.slug: LabelPolicy() for label in labels}
+    other = replace(manifest(), version=4, labels=labels, policies=policies)
+    publisher.published.clear()
+    sink.handle(BundleNotice(other, ("siren", "doorbell"), 0.0))
+    root = "earshot/farm"
+    assert publisher.on(f"{root}/hall/state/smoke_alarm")[-1].payload == ""
+    assert publisher.on(f"{root}/hall/state/siren")[-1].payload == "OFF"
+    assert (
+        publisher.on(f"{root}/hall/state/doorbell") == []
+    )  # its own OFF came with the event's end
+    (bundle,) = publisher.on(f"{root}/bundle")
+    assert json.loads(bundle.payload) == bundle_document(other, 0.0)
+    assert all(message.retain for message in publisher.published)
+    sink.handle(notice(start_of(label="siren")))
+    (event,) = publisher.on(f"{root}/hall/event")
+    assert json.loads(event.payload)["label_name"] == "Sirene"

@@ -13,6 +13,7 @@ from trainer.report.card.leak import leak
 from trainer.report.card.learnt_from import learnt_from
 from trainer.report.card.limits import limits
 from trainer.report.card.policies import policies
+from trainer.report.card.retraining import retraining
 
 Section = Callable[[Manifest], str]  # Markdown that begins with its heading; empty: nothing to say
 
@@ -23,6 +24,7 @@ SECTIONS: tuple[Section, ...] = (
     figures,
     forms,
     leak,
+    retraining,
     policies,
     limits,
 )

@@ -1,0 +1,1 @@
+"""A sound that the bundle never knew, taught by five clips of a station."""

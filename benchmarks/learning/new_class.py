@@ -1,0 +1,106 @@
+"""A class left out of the base, taught by five clips: is it heard, and is nothing else taken for it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figures import Aim, Figure
+from benchmarks.learning.station import write_store
+from benchmarks.materials import Materials
+from listener.detection.bundle import Bundle
+from trainer.config import EMBEDDING_CACHE
+from trainer.data.audio import read_audio
+from trainer.data.clips import Clip, ClipTable
+from trainer.data.formats import read_clips
+from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
+from trainer.learning.retrain import Retrained, RetrainRequest, retrain
+from trainer.teaching.fit_bundle import FitRequest, fit_bundle
+from trainer.teaching.lesson import Lesson
+
+TAUGHT_FOLDS, TESTED_FOLD = (1, 2, 3), 5  # fold 4 is what `trainer fit` holds back
+CLIPS = 5
+DRAWS = 4  # choices of the five clips
+
+
+def measure_new_class(materials: Materials, label: str, workspace: Path) -> list[Figure]:
+    """Recall of the class, false alarms of it, and what old classes lose, on recordings of fold 5."""
+    esc10 = materials.recordings[0].parent.parent
+    table = read_clips([esc10])
+    data = _without(esc10, workspace / f"without-{label}.csv", label)
+    base = fit_bundle(
+        FitRequest(
+            (data,),
+            workspace / f"without-{label}",
+            str(materials.yamnet),
+            EMBEDDING_CACHE,
+            Lesson(),
+            folds=TAUGHT_FOLDS,
+        )
+    )
+    figures = []
+    for how, again in (("its data again", (data,)), ("its own outputs", ())):
+        results = [
+            _measure(retrained, table, label)
+            for retrained in _teach(base, table, label, again, workspace)
+        ]
+        figures += _figures(label, how, np.array(results))
+    return figures
+
+
+def _figures(label: str, how: str, results: np.ndarray) -> list[Figure]:
+    recall, alarms, lost = (tuple(column.tolist()) for column in results.T)
+    what = f"{label} from {CLIPS} clips, old classes kept by {how}"
+    return [
+        Figure("new class", f"{what}: recall", "%", recall, Aim("at least", 90.0)),
+        Figure("new class", f"{what}: false alarms of it", "", alarms, Aim("at most", 0.0)),
+        Figure("new class", f"{what}: most F1 lost by an old class", "points", lost),
+    ]
+
+
+def _without(esc10: Path, path: Path, label: str) -> Path:
+    """The table without a class and without the tested fold, its files by their whole paths."""
+    head, *rows = (esc10 / "esc10.csv").read_text(encoding="utf-8").splitlines()
+    cells = [row.split(",") for row in rows]
+    kept = [
+        f"{esc10 / 'audio'}/{','.join(row)}"
+        for row in cells
+        if label not in row and row[1] != str(TESTED_FOLD)
+    ]
+    path.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
+    return path
+
+
+def _teach(
+    base: Bundle, table: ClipTable, label: str, data: tuple[Path, ...], workspace: Path
+) -> Iterator[Retrained]:
+    of_class = [c for c in table.in_folds(*TAUGHT_FOLDS).clips if label in c.labels]
+    for draw in range(DRAWS):
+        chosen = np.random.default_rng(draw).choice(len(of_class), CLIPS, replace=False)
+        place = workspace / f"{label}-{len(data)}-{draw}"
+        store = write_store(place / "clips", [of_class[n] for n in chosen], label, draw)
+        request = RetrainRequest(
+            store, base, place / "bundle", EMBEDDING_CACHE, data, new_classes=True, most_loss=100.0
+        )
+        yield retrain(request, lambda _what: lambda _done, _total: None)
+
+
+def _measure(retrained: Retrained, table: ClipTable, label: str) -> tuple[float, int, float]:
+    """Recall in %, clips of other classes with an event of the label, points lost at most."""
+    tested = table.in_folds(TESTED_FOLD).clips
+    of_class = [clip for clip in tested if label in clip.labels]
+    others = [clip for clip in tested if label not in clip.labels]
+    heard = [_hears(retrained.bundle, clips) for clips in (of_class, others)]
+    found, alarms = (sum(label in labels for labels in each) for each in heard)
+    lost = max(each.lost_points for each in retrained.findings.certificate.labels)
+    return 100.0 * found / len(heard[0]), alarms, lost
+
+
+def _hears(bundle: Bundle, clips: list[Clip]) -> list[set[str]]:
+    """The labels of the events in each clip."""
+    scorer, policies = open_scorer(bundle), ordered_policies(bundle)
+    hop, rate_hz = scorer.features.patch_hop_seconds, scorer.features.sample_rate_hz
+    files = (score_file(scorer, read_audio(clip, rate_hz)) for clip in clips)
+    return [{span.label for span in find_spans(file, policies, hop)} for file in files]

@@ -1,0 +1,105 @@
+"""Mutes and thresholds that people set: policies change, scores never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from listener.config import Slug, Threshold
+from listener.detection.policy import LabelPolicy
+from listener.pipeline.plan import DetectionPlan, SourcePolicies
+
+_VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, config=_VALUE)
+class ThresholdRule:
+    """Thresholds of a label on a source (None: on all), in place of the policy's.
+
+    Where only one is given, the other one moves as far as it must.
+
+    Raises:
+        ValueError: both, and off is over on.
+    """
+
+    source: Slug | None
+    label: Slug
+    on: Threshold | None = None
+    off: Threshold | None = None
+
+    def __post_init__(self) -> None:
+        if self.on is not None and self.off is not None and self.off > self.on:
+            raise ValueError(f"expected off <= on, got {self.off} and {self.on}")
+
+    def applied_to(self, policy: LabelPolicy) -> LabelPolicy:
+        """The policy with these thresholds."""
+        on = max(policy.on_threshold, self.off or 0.0) if self.on is None else self.on
+        off = min(policy.off_threshold, on) if self.off is None else self.off
+        return replace(policy, on_threshold=on, off_threshold=off)
+
+
+@dataclass(frozen=True, slots=True, config=_VALUE)
+class MuteRule:
+    """No events of a label on a source until then, unix seconds; None is every one."""
+
+    source: Slug | None
+    label: Slug | None
+    until: float
+
+    def mutes(self, source: str, label: str) -> bool:
+        """Whether it is about this label of this source."""
+        return self.source in (None, source) and self.label in (None, label)
+
+
+@dataclass(frozen=True, slots=True, config=_VALUE)
+class Rules:
+    """All that people have set. A source's own threshold counts more than the one for all."""
+
+    thresholds: tuple[ThresholdRule, ...] = ()
+    mutes: tuple[MuteRule, ...] = ()
+
+    def with_threshold(self, rule: ThresholdRule) -> Rules:
+        """One more, in place of one for the same source and label; without both numbers it goes."""
+        others = [
+            old for old in self.thresholds if (old.source, old.label) != (rule.source, rule.label)
+        ]
+        kept = others if rule.on is None and rule.off is None else [*others, rule]
+        return replace(self, thresholds=tuple(kept))
+
+    def with_mute(self, rule: MuteRule) -> Rules:
+        """One more, in place of one of the same words."""
+        others = [old for old in self.mutes if (old.source, old.label) != (rule.source, rule.label)]
+        return replace(self, mutes=(*others, rule))
+
+    def without_mutes(self, source: str | None, label: str | None) -> Rules:
+        """Without those that name this source and this label; None is every one."""
+        kept = [
+            old
+            for old in self.mutes
+            if not (source in (None, old.source) and label in (None, old.label))
+        ]
+        return replace(self, mutes=tuple(kept))
+
+    def at(self, now: float) -> Rules:
+        """Without the mutes that are over at that time, unix seconds."""
+        lasting = tuple(rule for rule in self.mutes if rule.until > now)
+        return self if len(lasting) == len(self.mutes) else replace(self, mutes=lasting)
+
+
+def apply_rules(plan: DetectionPlan, rules: Rules, sources: Iterable[str]) -> DetectionPlan:
+    """The plan with what the rules change of each source; a label that it has not is passed over."""
+    by_source = {source: _policies(source, plan.policies, rules) for source in sources}
+    return replace(plan, by_source=by_source)
+
+
+def _policies(source: str, policies: Mapping[str, LabelPolicy], rules: Rules) -> SourcePolicies:
+    chosen = dict(policies)
+    # those for all sources first, so that the source's own are applied over them
+    for rule in sorted(rules.thresholds, key=lambda rule: rule.source is not None):
+        if rule.source in (None, source) and rule.label in chosen:
+            chosen[rule.label] = rule.applied_to(chosen[rule.label])
+    muted = [label for label in chosen if any(rule.mutes(source, label) for rule in rules.mutes)]
+    return SourcePolicies(chosen, frozenset(muted))

@@ -1,0 +1,54 @@
+"""What goes when clips are too old or too many: those without a verdict first, the oldest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from listener.clips.catalogue import Catalogue
+from listener.clips.layout import audio_path
+from listener.config import ClipsSettings
+from listener.detection.clip_files import clip_bytes, remove_clip
+
+_DAY_NS = 86_400 * 10**9
+_MEGABYTE = 10**6
+_PORTION = 100  # clips that are removed in one transaction
+
+
+class Retention:
+    """Removes clips of a store whose lock is held. A clip with a verdict never grows too old."""
+
+    def __init__(self, directory: Path, catalogue: Catalogue, settings: ClipsSettings) -> None:
+        self._directory, self._catalogue, self._settings = directory, catalogue, settings
+
+    def apply(self, now_ns: int) -> None:
+        """Keep to the bounds of age (since a clip was stored) and bytes."""
+        before_ns = now_ns - round(self._settings.keep_days * _DAY_NS)
+        while old := self._catalogue.oldest(judged=False, limit=_PORTION, before_ns=before_ns):
+            self._remove(old)
+        bound = round(self._settings.keep_megabytes * _MEGABYTE)
+        surplus = self._catalogue.totals().bytes - bound
+        surplus -= self._free(surplus, judged=False)
+        self._free(surplus, judged=True)
+
+    def make_room(self, size: int) -> bool:
+        """Remove clips without a verdict until so many bytes are free; whether any were."""
+        return self._free(size, judged=False) > 0
+
+    def _free(self, size: int, *, judged: bool) -> int:
+        """Remove the oldest clips until at least `size` bytes are free; how many are."""
+        freed = 0
+        while freed < size and (oldest := self._catalogue.oldest(judged=judged, limit=_PORTION)):
+            chosen = []
+            for clip_id in oldest:
+                if freed >= size:
+                    break
+                freed += clip_bytes(audio_path(self._directory, clip_id))
+                chosen.append(clip_id)
+            self._remove(chosen)
+        return freed
+
+    def _remove(self, clip_ids: list[str]) -> None:
+        # files first: on a full disk the index needs the room to forget them
+        for clip_id in clip_ids:
+            remove_clip(audio_path(self._directory, clip_id))
+        self._catalogue.remove(clip_ids)

@@ -1,0 +1,165 @@
+"""ClipStore: clips on disk, what is known of them, and what people said of them."""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from listener.clips.embeddings import Embedding
+from listener.clips.layout import audio_path, make_private_directory, only_writer
+from listener.clips.opening import open_catalogue
+from listener.clips.queries import ClipFilter, SimilarClip, Totals
+from listener.clips.retention import Retention
+from listener.config import ClipsSettings
+from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, Verdict, with_verdict
+from listener.detection.clip_analysis import ClipAnalysis, read_analysis
+from listener.detection.clip_files import (
+    analysis_path,
+    read_sidecar,
+    remove_clip,
+    sidecar_path,
+    write_clip,
+    write_sidecar,
+)
+from listener.detection.cutting import Cutting
+
+_EVERY_CLIP = ClipFilter()
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
+_SLUG = re.compile(r"[a-z0-9_-]{1,64}")
+
+
+class ClipStore:
+    """The clips of a station in a directory, for any number of threads and processes at once.
+
+    `labels` are what a verdict may name, beside new slugs if `settings.new_labels`. Opening removes what a
+    crash left unfinished, puts aside what cannot be read, and makes the index again where it must.
+    Every method raises ClipError, one line, when the disk or the index fails.
+    """
+
+    def __init__(self, settings: ClipsSettings, labels: Collection[str]) -> None:
+        self._directory, self._new_labels = settings.directory, settings.new_labels
+        self.labels = frozenset(labels)
+        """What a verdict may name; another bundle brings others."""
+        with _one_line_errors(f"{self._directory}: cannot be opened"):
+            make_private_directory(self._directory, self._directory)
+            with only_writer(self._directory):
+                self._catalogue = open_catalogue(self._directory)
+        self._retention = Retention(self._directory, self._catalogue, settings)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self._catalogue.close()
+
+    def add(self, cutting: Cutting) -> ClipRecord:
+        """Store a clip, whole or not at all, then drop what is too old or too much.
+
+        One that is already there stays as it is. On a full disk older clips make room.
+
+        Raises:
+            ClipError: it cannot be stored.
+        """
+        path = audio_path(self._directory, cutting.record.id)
+        record = replace(cutting.record, path=path)
+        with _one_line_errors(f"clip {record.id}: cannot be stored"), only_writer(self._directory):
+            if self._catalogue.knows(record.id):
+                return self._catalogue.get(record.id)
+            self._with_room(2 * cutting.samples.nbytes, lambda: self._write(record, cutting))
+            self._retention.apply(time.time_ns())
+        return record
+
+    def _with_room(self, size: int, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            if error.errno not in _FULL or not self._retention.make_room(size + _INDEX_BYTES):
+                raise
+            write()
+
+    def _write(self, record: ClipRecord, cutting: Cutting) -> None:
+        try:
+            make_private_directory(record.path.parent, self._directory)
+            write_clip(record, cutting.samples, cutting.sample_rate_hz, cutting.analysis)
+            self._catalogue.put([record])
+        except (OSError, ClipError):
+            remove_clip(record.path)
+            raise
+
+    def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
+        """Add a verdict to a clip's history; when this returns it is on the disk.
+
+        Raises:
+            UnknownClipError: there is no clip of that id.
+            ClipError: a label that is not allowed, a span outside the clip, a full disk.
+        """
+        self._check_labels(verdict)
+        path = audio_path(self._directory, clip_id)
+        with _one_line_errors(f"clip {clip_id}: cannot be judged"), only_writer(self._directory):
+            if not sidecar_path(path).exists():
+                raise UnknownClipError(f"expected the id of a stored clip, got {clip_id!r}")
+            # from the file, which another process may have changed
+            record = with_verdict(read_sidecar(sidecar_path(path)), verdict)
+            self._with_room(0, lambda: write_sidecar(record))
+            self._catalogue.put([record])
+        return record
+
+    def _check_labels(self, verdict: Verdict) -> None:
+        for label in sorted({span.label for span in verdict.labels} - self.labels):
+            if not self._new_labels:
+                raise ClipError(
+                    f"verdict: expected labels of the bundle (or clips.new_labels = true), got {label!r}"
+                )
+            if not _SLUG.fullmatch(label):
+                raise ClipError(f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}")
+
+    def get(self, clip_id: str) -> ClipRecord:
+        """A clip.
+
+        Raises:
+            UnknownClipError: there is none of that id.
+        """
+        return self._catalogue.get(clip_id)
+
+    def analysis(self, clip_id: str) -> ClipAnalysis:
+        """The scores and embeddings of a clip.
+
+        Raises:
+            UnknownClipError: there is none of that id.
+        """
+        return read_analysis(analysis_path(self._catalogue.get(clip_id).path))
+
+    def find(
+        self, wanted: ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
+    ) -> tuple[ClipRecord, ...]:
+        """Clips, newest first; for the next page, `after` is the id of the last one of this."""
+        return self._catalogue.find(wanted, limit, after)
+
+    def review_queue(self, limit: int = 50) -> tuple[ClipRecord, ...]:
+        """Clips without a verdict, those first of which a verdict teaches most."""
+        return self._catalogue.urgent(limit)
+
+    def similar(self, to: str | Embedding, count: int = 20) -> tuple[SimilarClip, ...]:
+        """The clips whose mean embeddings are nearest to a clip's, or to one given, float32 (D,).
+
+        Raises:
+            UnknownClipError: there is no clip of that id.
+        """
+        if isinstance(to, str):
+            return self._catalogue.similar_to_clip(to, count)
+        return self._catalogue.similar(to, count)
+
+    def totals(self) -> Totals:
+        """How many clips there are, and how much disk they take."""
+        return self._catalogue.totals()
+
+
+@contextmanager
+def _one_line_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ClipError(f"{what}: {error.strerror or error}") from error

@@ -1,0 +1,117 @@
+"""`listener clips`: the clip store from the shell."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from listener.clips.queries import ClipFilter, VerdictState
+from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.detection.clip import Reason
+
+app = typer.Typer(help="List, show, judge and export the clips of a station.", no_args_is_help=True)
+
+
+class ClipsFormat(StrEnum):
+    """What a clip looks like in a list."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+_Id = Annotated[str, typer.Argument(help="The clip's id.", metavar="ID")]
+_Source = Annotated[str | None, typer.Option(help="Of this source.")]
+_Label = Annotated[str | None, typer.Option(help="That stand for this label.")]
+_Reason = Annotated[Reason | None, typer.Option(help="Why they were kept.")]
+_Verdict = Annotated[VerdictState | None, typer.Option(help="The latest; any: whatever it is.")]
+_Since = Annotated[datetime | None, typer.Option(help="From this local time on.")]
+_Until = Annotated[datetime | None, typer.Option(help="Before this local time.")]
+
+
+@app.command("list", epilog="Example: listener clips list --label dog --verdict none")
+def list_clips(
+    config: ConfigOption = DEFAULT_CONFIG,
+    source: _Source = None,
+    label: _Label = None,
+    reason: _Reason = None,
+    verdict: _Verdict = None,
+    since: _Since = None,
+    until: _Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    after: Annotated[
+        str | None, typer.Option(help="The next page: the last id of the one before.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        ClipsFormat, typer.Option(help="A table, or one JSON object a line.")
+    ] = ClipsFormat.TABLE,
+) -> None:
+    """List clips, the newest first."""
+    from listener.commands.clip_listing import print_clips  # noqa: PLC0415
+
+    wanted = _filter(source, label, reason, verdict, since, until)
+    with one_line_errors():
+        print_clips(load(config), wanted, limit, after, as_table=format is ClipsFormat.TABLE)
+
+
+@app.command(epilog="Example: listener clips show 01JD9Z6T3W8Q5V1N2M4K7B0C9E")
+def show(clip: _Id, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show all that is known of a clip, as JSON."""
+    from listener.commands.clip_listing import print_clip  # noqa: PLC0415
+
+    with one_line_errors():
+        print_clip(load(config), clip)
+
+
+@app.command(epilog="Example: listener clips label 01JD9Z6T3W8Q5V1N2M4K7B0C9E --label dog@1.5-3.0")
+def label(
+    clip: _Id,
+    config: ConfigOption = DEFAULT_CONFIG,
+    right: Annotated[bool, typer.Option("--right", help="It holds what it stands for.")] = False,
+    wrong: Annotated[bool, typer.Option("--wrong", help="It does not.")] = False,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME[@ON-OFF]", help="It holds these, seconds in it."),
+    ] = None,
+    who: Annotated[str | None, typer.Option(help="Who says so; default: the user.")] = None,
+) -> None:
+    """Say what a clip holds; prints what is known of it then."""
+    from listener.commands.clip_labelling import label_clip  # noqa: PLC0415
+
+    with one_line_errors():
+        label_clip(load(config), clip, right, wrong, labels or [], who or getpass.getuser())
+
+
+@app.command(epilog="Example: listener clips export judged.zip --since 2026-11-01")
+def export(
+    out: Annotated[Path, typer.Argument(help="A folder that is to be, or a name.zip.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    source: _Source = None,
+    label: _Label = None,
+    reason: _Reason = None,
+    since: _Since = None,
+    until: _Until = None,
+) -> None:
+    """Write judged and ambient clips as a data set that `trainer fit` reads; prints where."""
+    from listener.commands.clip_export import export_clips  # noqa: PLC0415
+
+    wanted = _filter(source, label, reason, None, since, until)
+    with one_line_errors():
+        typer.echo(export_clips(load(config), wanted, out))
+
+
+def _filter(
+    source: str | None,
+    label: str | None,
+    reason: Reason | None,
+    verdict: VerdictState | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> ClipFilter:
+    """Times without a zone are local."""
+    bounds = [None if moment is None else moment.timestamp() for moment in (since, until)]
+    return ClipFilter(source, label, reason, verdict, *bounds)

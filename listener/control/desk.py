@@ -1,0 +1,106 @@
+"""Requests from any thread, dealt with on one: judged, carried out, answered, counted."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+from listener.control.commands import COMMAND_NAMES, Command, CommandError, parse_command
+from listener.control.gate import CommandGate, CrowdedError
+from listener.health import Health
+
+log = logging.getLogger(__name__)
+
+WAITING_REQUESTS = 64
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command as it came. `objection` is what its carrier has against it, one line.
+
+    `answer` is called on the thread that deals with it, and must not block.
+    """
+
+    name: str
+    payload: bytes
+    origin: str  # for the log and as who gave a verdict: mqtt, http
+    answer: Callable[[Answer], None]
+    objection: str | None = None
+
+
+class Actor(Protocol):
+    """Carries out commands."""
+
+    def act(self, command: Command, origin: str) -> Answer:
+        """Do it; what there is to say of it beside that it is done.
+
+        Raises:
+            CommandError: it cannot be done, and nothing has changed.
+        """
+
+
+class CommandDesk:
+    """Takes requests, at most WAITING_REQUESTS at a time; a caller of `work` deals with them."""
+
+    def __init__(self, gate: CommandGate, actor: Actor, health: Health) -> None:
+        self._gate, self._actor, self._health = gate, actor, health
+        self._lock = Lock()
+        self._waiting: deque[Request] = deque()
+        self._overflowing = self._crowded = False  # so that each is logged once in a row
+
+    def submit(self, request: Request) -> bool:
+        """Hand over a request; False if too many wait: it is counted, and nobody will answer it."""
+        with self._lock:
+            taken = len(self._waiting) < WAITING_REQUESTS
+            if taken:
+                self._waiting.append(request)
+            first, self._overflowing = not (taken or self._overflowing), not taken
+        if not taken:
+            self.count(request.name, "dropped")
+        if first:
+            log.warning("commands: more than %d wait, others are dropped", WAITING_REQUESTS)
+        return taken
+
+    def count(self, name: str, result: str) -> None:
+        """Count what became of a request; from any thread."""
+        known = name if name in COMMAND_NAMES else "unknown"
+        with self._lock:
+            self._health.commands[known, result] += 1
+
+    def work(self) -> None:
+        """Deal with what waits."""
+        for _ in range(len(self._waiting)):
+            with self._lock:
+                request = self._waiting.popleft()
+            request.answer(self._deal_with(request))
+
+    def _deal_with(self, request: Request) -> Answer:
+        try:
+            said = self._carry_out(request)
+        except CommandError as error:
+            self._log_refusal(request, error)
+            self.count(request.name, "refused")
+            return {"ok": False, "error": str(error)}
+        log.info("command from %s: %s done", request.origin, request.name)
+        self.count(request.name, "done")
+        return {"ok": True} | said
+
+    def _log_refusal(self, request: Request, error: CommandError) -> None:
+        crowded = isinstance(error, CrowdedError)
+        if not (crowded and self._crowded):
+            log.warning("command from %s refused: %s", request.origin, error)
+        self._crowded = crowded
+
+    def _carry_out(self, request: Request) -> Answer:
+        self._gate.take_turn()
+        if request.objection is not None:
+            raise CommandError(request.objection)
+        command = parse_command(request.name, request.payload)
+        self._gate.admit(command)
+        return self._actor.act(command, request.origin)

@@ -1,0 +1,62 @@
+"""What a pipeline works with; another thread replaces it as a whole, between two batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.bundle import Manifest
+from listener.detection.clip_cutter import CuttingPlan
+from listener.detection.params import FeatureParams
+from listener.detection.policy import LabelPolicy
+from listener.detection.privacy import PrivateScores
+from listener.engines.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicies:
+    """The policy of every label on one source, and the labels of which it makes no events."""
+
+    policies: Mapping[str, LabelPolicy]
+    muted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """Which clips are cut, and where people are heard, of whom nothing is kept."""
+
+    cutting: CuttingPlan
+    private: PrivateScores
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionPlan:
+    """What is looked for: the columns of the engine's scores that are labels, and their policies.
+
+    `by_source` has the sources whose policies are others, in nothing but their thresholds. `clips` is None
+    where none are kept.
+    """
+
+    params: FeatureParams
+    policies: Mapping[str, LabelPolicy]
+    columns: NDArray[np.intp]
+    bundle: str
+    namespace: str
+    by_source: Mapping[str, SourcePolicies] = field(default_factory=dict)
+    clips: ClipPlan | None = None
+
+    def policies_of(self, source: str) -> SourcePolicies:
+        """What counts for a source."""
+        return self.by_source.get(source) or SourcePolicies(self.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A bundle at work: its engine, what is looked for, and what it says of itself."""
+
+    engine: Engine
+    plan: DetectionPlan
+    manifest: Manifest

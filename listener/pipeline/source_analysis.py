@@ -1,0 +1,243 @@
+"""One source on the inference thread: chunks -> patches, and their scores -> what there is to tell."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from random import Random
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import AudioChunk
+from listener.detection.clip import ClipError
+from listener.detection.clip_cutter import ClipCutter
+from listener.detection.cutting import Cutting
+from listener.detection.event import SoundEvent
+from listener.detection.features import Patch, PatchStream
+from listener.detection.front_end import FrontEnd
+from listener.detection.hysteresis import EventDetector
+from listener.detection.params import FeatureParams
+from listener.detection.scores import PatchScores, Scores, slot_of
+from listener.health import SourceHealth
+from listener.pipeline.chunk_queue import Item, StreamEnd
+from listener.pipeline.plan import DetectionPlan
+from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, PatchNotice, SourceStatus
+
+log = logging.getLogger(__name__)
+
+ScoresTap = Callable[[PatchScores], None]
+Step = AudioChunk | Patch | StreamEnd
+Recut = Callable[[str, FeatureParams, int], None]
+"""Told that patches of a source are of other params, from the sample on that is given."""
+
+
+class SourceAnalysis:
+    """Chunks of one source -> patches, and their scores -> notices, which it collects."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: DetectionPlan,
+        health: SourceHealth,
+        front_end: FrontEnd,
+        tap: ScoresTap | None,
+        recut: Recut,
+    ) -> None:
+        self._name, self._health, self._tap, self._recut = name, health, tap, recut
+        self._patches = PatchStream(plan.params, front_end)
+        self._notices: list[Notice] = []
+        self._last: Patch | None = None
+        self._decided_until = 0.0  # the offset of the last slot
+        self._reported = False
+        self._cut_anew = False
+        self._heard_until = 0  # the index after the newest sample, where clips are cut
+        self._detect_by(plan)
+
+    def _detect_by(self, plan: DetectionPlan) -> None:
+        self._plan = plan
+        self._cutter = _make_cutter(self._name, plan)
+        self._detector = EventDetector(
+            self._name,
+            plan.policies,
+            plan.params.patch_hop_seconds,
+            bundle=plan.bundle,
+            namespace=plan.namespace,
+        )
+        labels = self._detector.labels
+        self._column = {label: column for column, label in enumerate(labels)}
+        numbers = self._health.by_label.moved_to(labels)
+        numbers.scores = self._detector.smoothed
+        self._health.by_label = numbers
+        self.adjust(plan)
+
+    def adjust(self, plan: DetectionPlan) -> None:
+        """Other thresholds and muted labels, from the next patch on."""
+        self._plan = plan
+        chosen = plan.policies_of(self._name)
+        self._muted = chosen.muted
+        self._detector.adjust(chosen.policies, chosen.muted)
+        if self._cutter is not None:
+            self._cutter.adjust(chosen.policies)
+
+    def take_rest(self) -> list[Patch]:
+        """The patch of what no patch has covered, which another front end would not know."""
+        return self._patches.finish()
+
+    def change_bundle(self, plan: DetectionPlan, front_end: FrontEnd) -> None:
+        """Open events end; the next patch is judged by the new plan, its samples are heard once."""
+        if plan.params != self._plan.params:
+            if self._last is not None:
+                self._finish(self._last.ended_at, "bundle")
+            self._patches = PatchStream(plan.params, front_end)
+            self._cut_anew = True
+        else:  # patches go on as they are, and the next slot begins where the last one ended
+            self._end_events(self._decided_until, "bundle")
+        self._detect_by(plan)
+
+    def cut(self, item: Item) -> list[Step]:
+        """The patches that a chunk completes, or that were left when the stream ended.
+
+        Before its patches a chunk comes itself, if clips are cut out of it.
+        """
+        if not isinstance(item, AudioChunk):
+            return [*self._patches.finish(), item]
+        if self._cut_anew:
+            self._recut(self._name, self._plan.params, item.start)
+            self._cut_anew = False
+        heard = [item] if self._cutter is not None else []
+        return [*heard, *self._patches.push(item)]
+
+    def take_notices(self) -> list[Notice]:
+        """What has come up since the last time."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Its sound may become part of a clip."""
+        if self._last is not None and chunk.start != self._heard_until:
+            self._finish(self._last.ended_at, "gap")
+        self._heard_until = chunk.end
+        if self._cutter is not None:
+            self._cutter.hear(chunk)
+
+    def push(
+        self, patch: Patch, scores: Scores, embedding: NDArray[np.float32], private: np.bool_
+    ) -> None:
+        """Take the scores of the next patch, and whether people were heard in it."""
+        if self._last is not None and patch.start != self._follows(self._last):
+            self._finish(self._last.ended_at, "gap")
+        first = self._last is None
+        onset, offset = slot_of(patch, self._plan.params, first=first)
+        self._last, self._decided_until = patch, offset
+        row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs)
+        heard_at = patch.ended_at
+        self._record(patch, heard_at)
+        if self._tap is not None:
+            self._tap(row)
+        events = self._detector.push(row)
+        self._publish(events, heard_at)
+        self._show(patch, heard_at)
+        if self._cutter is not None:
+            smoothed = self._detector.smoothed
+            self._keep(self._cutter.push(row, smoothed, events, private=bool(private)))
+
+    def _show(self, patch: Patch, heard_at: float) -> None:
+        new_frames = patch.log_mel[-self._plan.params.patch_hop_frames :]
+        labels, smoothed = self._detector.labels, self._detector.smoothed.copy()
+        self._notices.append(
+            PatchNotice(self._name, heard_at, patch.level_dbfs, new_frames, labels, smoothed)
+        )
+
+    def _keep(self, cuttings: Iterable[Cutting]) -> None:
+        self._notices += [ClipNotice(cutting) for cutting in cuttings]
+
+    def snapshot(self, seconds: float) -> str:
+        """Keep the last seconds; the id of their clip.
+
+        Raises:
+            ClipError: no clips are kept, or there is nothing to keep.
+        """
+        if self._cutter is None:
+            raise ClipError("snapshot: clips are off (clips.enabled)")
+        cutting = self._cutter.snapshot(seconds)
+        if cutting is None:
+            raise ClipError(f"snapshot: nothing was heard of source {self._name} lately")
+        self._keep([cutting])
+        return cutting.record.id
+
+    def _follows(self, patch: Patch) -> int:
+        return patch.start + self._plan.params.patch_hop_samples
+
+    def _record(self, patch: Patch, heard_at: float) -> None:
+        health = self._health
+        health.patches += 1
+        health.last_patch_at = time.time()
+        health.level_dbfs = patch.level_dbfs
+        if not health.up:
+            log.info("source %s: online", self._name)
+            self._report("online", heard_at, None)
+        self._notices.append(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
+
+    def end(self, end: StreamEnd) -> None:
+        """The stream ended, and with it what is open."""
+        last, hop_seconds = self._last, self._plan.params.patch_hop_seconds
+        if last is not None and end.at > last.ended_at + hop_seconds:
+            self._finish(last.ended_at, "gap")  # the chunks between were dropped
+        self._finish(end.at, end.reason)
+        if self._health.up or not self._reported:  # once an episode, not once a try
+            self._report("offline", end.at, end.detail or end.reason)
+
+    def _report(self, status: Literal["online", "offline"], at: float, reason: str | None) -> None:
+        self._health.up = status == "online"
+        self._reported = True
+        self._notices.append(SourceStatus(self._name, status, at, reason))
+
+    def shut_down(self) -> None:
+        """The station stops and the source has not ended by itself."""
+        if self._last is not None:
+            self.end(StreamEnd(self._name, self._last.ended_at, "shutdown"))
+
+    def _finish(self, at: float, reason: str) -> None:
+        self._end_events(at, reason)
+        self._last = None
+
+    def _end_events(self, at: float, reason: str) -> None:
+        events = self._detector.finish(at, reason)
+        self._publish(events, at)
+        if self._cutter is not None:
+            self._keep(self._cutter.finish(events))
+
+    def _publish(self, events: list[SoundEvent], heard_at: float) -> None:
+        for event in events:
+            self._count(event)
+            kept = self._cutter is not None and self._cutter.keeps(event)
+            clip = event.id if kept else None
+            self._notices.append(EventNotice(self._with_reason(event), heard_at, clip))
+
+    def _with_reason(self, event: SoundEvent) -> SoundEvent:
+        muted = event.offset is not None and event.label in self._muted
+        return replace(event, reason=event.reason or "muted") if muted else event
+
+    def _count(self, event: SoundEvent) -> None:
+        column, numbers = self._column[event.label], self._health.by_label
+        numbers.active[column] = event.offset is None
+        if event.offset is None:
+            numbers.events[column] += 1
+
+
+def _make_cutter(source: str, plan: DetectionPlan) -> ClipCutter | None:
+    if plan.clips is None:
+        return None
+    return ClipCutter(
+        source,
+        plan.policies,
+        plan.params,
+        plan.clips.cutting,
+        Random(),
+        bundle=plan.bundle,
+        namespace=plan.namespace,
+    )

@@ -1,0 +1,111 @@
+"""ReviewServer: uvicorn on a thread of its own, small and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from threading import Thread
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from listener.config import ConfigError, ReviewSettings
+from listener.control.post import CommandPost
+from listener.review.app import create_app
+from listener.review.live import LiveView
+from listener.review.parts import ReviewParts
+
+MAX_CONNECTIONS = 32
+REQUEST_SECONDS = 5.0  # to send request line and headers
+HEAD_BYTES = 8 * 1024
+
+_CLOSE_SECONDS = 2.0
+_STREAM_END_SECONDS = 1
+
+
+class ReviewServer:
+    """Serves the page until it is closed; the address is taken when it is built.
+
+    Raises:
+        ConfigError: the address cannot be had, for instance because the port is in use.
+    """
+
+    def __init__(self, settings: ReviewSettings, parts: ReviewParts) -> None:
+        self._settings, self._parts = settings, parts
+        self._commands: CommandPost | None = None
+        self._socket = _listen(settings)
+        self._server: uvicorn.Server | None = None
+        self._thread: Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is served; the system's choice if the settings say 0."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def live(self) -> LiveView:
+        """The sink that the live view sees by."""
+        return self._parts.live
+
+    def take_commands(self, commands: CommandPost) -> None:
+        """Let who has the token change things; before the start. Without it nobody can."""
+        self._commands = commands
+
+    def start(self) -> None:
+        """Serve, on a thread of its own."""
+        app = create_app(self._parts, self._settings, self._commands)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http=HeadInTime,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="error",  # not a line for each bad request
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                timeout_graceful_shutdown=_STREAM_END_SECONDS,
+            )
+        )
+        self._thread = Thread(
+            target=self._server.run, args=([self._socket],), name="review", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more requests; within two seconds. Harmless when never started."""
+        self._parts.live.close()
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_CLOSE_SECONDS)
+        self._socket.close()
+
+
+class HeadInTime(H11Protocol):
+    """Closes a connection whose request has not come in time, which uvicorn would keep for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_SECONDS, self._close_silent)
+
+    def _close_silent(self) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self.transport.close()
+
+
+def _listen(settings: ReviewSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (settings.host, settings.port), family=family, backlog=MAX_CONNECTIONS
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"review: expected a free address, got {settings.host}:{settings.port}: {error.strerror}"
+        ) from error

@@ -1,0 +1,52 @@
+"""Clips into the store."""
+
+from __future__ import annotations
+
+import logging
+
+from listener.clips.store import ClipStore
+from listener.detection.clip import ClipError
+from listener.detection.cutting import Cutting
+from listener.health import Health
+from listener.sinks.sink import BundleNotice, ClipNotice, Notice
+
+log = logging.getLogger(__name__)
+
+
+class ClipsSink:
+    """Stores what the pipeline cuts. What cannot be stored is lost, counted, and told once an episode."""
+
+    takes = (BundleNotice, ClipNotice)
+
+    def __init__(self, store: ClipStore, health: Health) -> None:
+        self._store, self._health = store, health
+        self._failing = False
+        self._count()
+
+    def handle(self, notice: Notice) -> None:
+        """Store a clip; with another bundle, take over its labels."""
+        if isinstance(notice, ClipNotice):
+            self._store_clip(notice.cutting)
+        elif isinstance(notice, BundleNotice):
+            self._store.labels = frozenset(label.slug for label in notice.manifest.labels)
+
+    def close(self) -> None:
+        """Nothing is kept back; the store is whoever opened it's to close."""
+
+    def _store_clip(self, cutting: Cutting) -> None:
+        try:
+            self._store.add(cutting)
+            self._count()
+        except ClipError as error:
+            self._health.clip_errors += 1
+            if not self._failing:
+                log.warning("clips: lost until further notice: %s", error)
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("clips: stored again")
+            self._failing = False
+
+    def _count(self) -> None:
+        totals = self._store.totals()
+        self._health.clips_stored, self._health.clips_bytes = totals.clips, totals.bytes

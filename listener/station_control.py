@@ -1,0 +1,140 @@
+"""What the main thread does while a station runs: commands, other bundles, mutes that end."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from listener.assembly import make_detection_plan, open_engine
+from listener.changes.at_work import AtWork
+from listener.changes.bundle_path import BundlePath
+from listener.changes.bundle_switch import BundleSwitch, Refusal
+from listener.changes.rule_book import RuleBook
+from listener.changes.rules_file import read_rules
+from listener.clips.store import ClipStore
+from listener.config import Config, EngineSettings
+from listener.control.apply import StationActor
+from listener.control.commands import CommandError
+from listener.control.desk import CommandDesk
+from listener.control.gate import CommandGate
+from listener.control.mqtt import MqttCommands
+from listener.control.post import CommandPost, read_token
+from listener.detection.bundle import read_bundle
+from listener.health import Health
+from listener.mqtt.broker import Broker
+from listener.mqtt.topics import Topics
+from listener.pipeline.pipeline import Pipeline
+from listener.pipeline.plan import Detection
+from listener.sinks.event_document import iso_utc
+
+
+class Door(Protocol):
+    """A server where commands come in."""
+
+    def take_commands(self, commands: CommandPost) -> None:
+        """Take commands, too; before the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where commands may come in, and where they may lead; None is what the station has not."""
+
+    broker: Broker | None
+    http: Door | None
+    review: Door | None
+    clips: ClipStore | None
+
+
+class StationControl:
+    """Everything that may change in a running station; built before its parts start.
+
+    Raises:
+        ConfigError: the token's file cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        engine: EngineSettings,
+        pipeline: Pipeline,
+        detection: Detection,
+        path: BundlePath,
+        health: Health,
+        doors: Doors,
+    ) -> None:
+        sources = tuple(source.name for source in config.sources)
+        state_file = config.control.state_file
+        self._at_work = AtWork(pipeline, detection, read_rules(state_file), sources)
+        self._bundles = BundleSwitch(
+            self._at_work,
+            path,
+            lambda directory: load_detection(config, engine, directory),
+            health,
+            config.control,
+            _refusals(config, doors.broker),
+        )
+        rules = RuleBook(self._at_work, state_file)
+        recorder = None if doors.clips is None else pipeline
+        actor = StationActor(rules, self._bundles, sources, doors.clips, recorder)
+        self._desk = CommandDesk(CommandGate(), actor, health)
+        _open_doors(config, self._desk, doors)
+
+    def look(self) -> None:
+        """Carry out the commands that wait, follow the bundle's link, end mutes; a few times a second."""
+        self._desk.work()
+        self._bundles.look()
+        self._at_work.look()
+
+    def reload(self) -> None:
+        """Read the bundle of the config again, as the command does."""
+        try:
+            self._bundles.reload()
+        except CommandError:
+            return  # logged, counted and published where it was refused
+
+
+def load_detection(config: Config, engine: EngineSettings, directory: Path) -> Detection:
+    """The bundle in a directory, ready to work under the config.
+
+    Raises:
+        BundleError: its format, a checksum or the golden check fails.
+        ConfigError: the config names a label that it has not.
+        EngineError: the engine is not installed.
+    """
+    bundle = read_bundle(directory)
+    plan = make_detection_plan(bundle, config.detection, config.station, config.clips)
+    return Detection(open_engine(bundle, engine), plan, bundle.manifest)
+
+
+def _open_doors(config: Config, desk: CommandDesk, doors: Doors) -> None:
+    control = config.control
+    if doors.broker is not None and config.mqtt is not None and control.mqtt:
+        topics = Topics(config.mqtt.topic_prefix, config.station)
+        MqttCommands(doors.broker, topics, desk, control.answer_prefix)
+    if control.http_token_file is not None:
+        token = read_token(control.http_token_file)
+        for origin, door in {"http": doors.http, "review": doors.review}.items():
+            if door is not None:
+                door.take_commands(CommandPost(desk, token, origin))
+
+
+def _refusals(config: Config, broker: Broker | None) -> Refusal:
+    """Publishes which bundle is not used and why, retained until another one is taken."""
+
+    def publish(bundle: str | None, path: Path, reason: str) -> None:
+        if broker is None or config.mqtt is None:
+            return
+        document = {
+            "bundle": bundle,
+            "path": str(path),
+            "reason": reason,
+            "at": iso_utc(time.time()),
+        }
+        payload = json.dumps(document).encode() if reason else b""  # empty: the broker forgets it
+        topic = Topics(config.mqtt.topic_prefix, config.station).bundle_refused
+        broker.publish(topic, payload, retain=True)
+
+    return publish

@@ -1,0 +1,87 @@
+"""Mutes and thresholds: on disk before they count, gone with their time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from listener.changes.at_work import AtWork
+from listener.changes.rule_book import RuleBook
+from listener.changes.rules import Rules
+from listener.changes.rules_file import read_rules
+from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
+from tests.listener.changes.test_bundle_switch import Pipeline, detection
+
+WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class Bench:
+    def __init__(self, path: Path) -> None:
+        self.now, self.path, self.pipeline = 1000.0, path, Pipeline()
+        self.at_work = AtWork(
+            self.pipeline, detection(1), Rules(), ["hall", "barn"], lambda: self.now
+        )
+        self.book = RuleBook(self.at_work, path, lambda: self.now)
+
+    def muted(self, source: str = "hall") -> set[str]:
+        return set(self.pipeline.adopted[-1].plan.policies_of(source).muted)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "state.json")
+
+
+def test_a_mute_counts_until_its_time(bench: Bench):
+    answer = bench.book.mute(Mute(id="a", at=WHEN, source="hall", label="loud", seconds=60.0))
+    assert answer == {"until": 1060.0}
+    assert (bench.muted("hall"), bench.muted("barn")) == ({"loud"}, set())
+    bench.now = 1059.9
+    bench.at_work.look()
+    assert bench.muted() == {"loud"}
+    bench.now = 1060.0
+    bench.at_work.look()
+    assert bench.muted() == set()
+
+
+def test_an_unmute_says_how_many_have_ended(bench: Bench):
+    for label in ("loud", "quiet"):
+        bench.book.mute(Mute(id="a", at=WHEN, label=label, seconds=60.0))
+    assert bench.book.unmute(Unmute(id="a", at=WHEN, label="loud")) == {"ended": 1}
+    assert bench.muted() == {"quiet"}
+    assert bench.book.unmute(Unmute(id="a", at=WHEN)) == {"ended": 1}
+    assert bench.book.unmute(Unmute(id="a", at=WHEN)) == {"ended": 0}
+
+
+def test_a_threshold_says_what_counts_now(bench: Bench):
+    answer = bench.book.set_threshold(
+        SetThreshold(id="a", at=WHEN, source="barn", label="loud", on=0.8)
+    )
+    assert answer == {"thresholds": {"barn": {"on": 0.8, "off": 0.5}}}
+    answer = bench.book.set_threshold(SetThreshold(id="a", at=WHEN, label="loud", on=0.7))
+    assert answer["thresholds"] == {
+        "hall": {"on": 0.7, "off": 0.5},
+        "barn": {"on": 0.8, "off": 0.5},
+    }
+    assert read_rules(bench.path) == bench.at_work.rules
+
+
+def test_what_does_not_fit_changes_nothing(bench: Bench):
+    for source, label, reason in (
+        ("yard", "loud", "source: expected hall, barn, got 'yard'"),
+        ("hall", "dog", "label: doubles@1 has no label 'dog'"),
+    ):
+        with pytest.raises(CommandError, match=reason):
+            bench.book.mute(Mute(id="a", at=WHEN, source=source, label=label, seconds=9.0))
+    with pytest.raises(CommandError, match="threshold: expected off <= on"):
+        bench.book.set_threshold(SetThreshold(id="a", at=WHEN, label="loud", on=0.2, off=0.3))
+    assert (bench.pipeline.adopted, bench.path.exists()) == ([], False)
+
+
+def test_a_disk_that_fails_refuses_the_command(tmp_path: Path):
+    bench = Bench(tmp_path / "missing" / "state.json")
+    with pytest.raises(CommandError, match=r"state.json: cannot be written: No such file"):
+        bench.book.mute(Mute(id="a", at=WHEN, seconds=9.0))
+    assert bench.pipeline.adopted == []

@@ -1,0 +1,50 @@
+"""Where clips lie, and what may be removed there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from listener.clips.layout import audio_path, take_inventory
+from listener.detection.clip import ClipError
+from listener.detection.event import event_id
+from tests.listener.clips.cuttings import clip_id, make_cutting, open_store
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        (0.0, "1970/01/01"),
+        (951_782_399.999, "2000/02/28"),
+        (951_782_400.0, "2000/02/29"),
+        (1_795_305_599.9, "2026/11/21"),
+        (1_795_305_600.0, "2026/11/22"),
+    ],
+)
+def test_a_clip_lies_in_the_folder_of_its_utc_day(tmp_path: Path, at: float, day: str):
+    id_ = event_id("farm", "hall", "dog", at)
+    assert audio_path(tmp_path, id_) == tmp_path / day / f"{id_}.flac"
+
+
+def test_an_id_of_no_time_is_refused(tmp_path: Path):
+    with pytest.raises(ClipError, match="expected a time before the year 10000"):
+        audio_path(tmp_path, "Z" * 26)
+
+
+def test_only_files_of_unfinished_clips_are_leftovers(tmp_path: Path):
+    store = open_store(tmp_path)
+    whole = store.add(make_cutting(0)).path
+    store.close()
+    folder = whole.parent
+    left = [folder / f"{clip_id(1)}.flac", folder / f"{clip_id(1)}.npz"]
+    left += [folder / f"{clip_id(0)}.json.partial", folder / f"{clip_id(2)}.flac.partial"]
+    others = [folder / "notes.txt", folder / "README", tmp_path / "clips" / "2026" / "x.flac"]
+    for path in (*left, *others):
+        path.touch()
+    inventory = take_inventory(tmp_path / "clips")
+    assert sorted(inventory.leftovers) == sorted(left)
+    assert list(inventory.changed_ns) == [clip_id(0)]
+    open_store(tmp_path).close()
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in (whole, *others))

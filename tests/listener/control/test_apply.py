@@ -1,0 +1,133 @@
+"""Each command goes to the part of the station that it is about."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from listener.control.apply import StationActor
+from listener.control.commands import (
+    CommandError,
+    Flag,
+    LabelMark,
+    Mute,
+    Reload,
+    SetThreshold,
+    Snapshot,
+    Unmute,
+)
+from listener.control.desk import Answer
+from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
+
+ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
+WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@dataclass
+class NotebookParts:
+    """Clips, recorder, rules and bundles in one: writes down what is asked."""
+
+    asked: list[object] = field(default_factory=list)
+    error: str | None = None
+
+    def get(self, clip_id: str) -> ClipRecord:
+        if clip_id != ULID:
+            raise ClipError(f"no clip {clip_id}")
+        return ClipRecord(ULID, Path("x.flac"), "hall", 0.0, 6.5, "ambient")
+
+    def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
+        self.asked.append((clip_id, verdict))
+        return self.get(clip_id)
+
+    def snapshot(self, source: str, seconds: float) -> Future[str]:
+        self.asked.append((source, seconds))
+        answer: Future[str] = Future()
+        if self.error is None:
+            answer.set_result(ULID)
+        else:
+            answer.set_exception(ClipError(self.error))
+        return answer
+
+    def mute(self, command: Mute) -> Answer:
+        return {"asked": command}
+
+    def unmute(self, command: Unmute) -> Answer:
+        return {"asked": command}
+
+    def set_threshold(self, command: SetThreshold) -> Answer:
+        return {"asked": command}
+
+    def reload(self) -> Answer:
+        return {"bundle": "tones@2"}
+
+
+@pytest.fixture
+def parts() -> NotebookParts:
+    return NotebookParts()
+
+
+@pytest.fixture
+def actor(parts: NotebookParts) -> StationActor:
+    return StationActor(parts, parts, ("hall",), parts, parts)
+
+
+def test_rules_and_bundles_get_their_commands(actor: StationActor):
+    mute = Mute(id="a", at=WHEN, seconds=1.0)
+    unmute = Unmute(id="a", at=WHEN)
+    threshold = SetThreshold(id="a", at=WHEN, label="dog")
+    for command in (mute, unmute, threshold):
+        assert actor.act(command, "mqtt") == {"asked": command}
+    assert actor.act(Reload(id="a", at=WHEN), "mqtt") == {"bundle": "tones@2"}
+
+
+def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
+    actor: StationActor, parts: NotebookParts
+):
+    marks = (LabelMark("dog"), LabelMark("cat", 1.0, 2.0))
+    flag = Flag(id="a", at=WHEN, clip=ULID, verdict="labels", labels=marks)
+    assert actor.act(flag, "http") == {"clip": ULID}
+    spans = (LabelSpan("dog", 0.0, 6.5), LabelSpan("cat", 1.0, 2.0))
+    assert parts.asked == [(ULID, Verdict("labels", "http", WHEN.timestamp(), spans))]
+
+
+@pytest.mark.parametrize(
+    ("clip", "verdict", "mark", "reason"),
+    [
+        (ULID[:-1] + "0", "right", None, "no clip"),
+        (ULID, "right", LabelMark("dog"), "expected no labels, got 1"),
+        (ULID, "labels", LabelMark("dog", 3.0, 2.0), "expected 0 <= onset < offset"),
+    ],
+)
+def test_a_verdict_that_does_not_fit_is_refused(
+    actor: StationActor, clip: str, verdict: str, mark: LabelMark | None, reason: str
+):
+    marks = () if mark is None else (mark,)
+    flag = Flag(id="a", at=WHEN, clip=clip, verdict=verdict, labels=marks)  # type: ignore[arg-type]
+    with pytest.raises(CommandError, match=reason):
+        actor.act(flag, "mqtt")
+
+
+def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
+    actor: StationActor, parts: NotebookParts
+):
+    snapshot = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
+    assert actor.act(snapshot, "mqtt") == {"clip": ULID}
+    parts.error = "nothing was heard"
+    with pytest.raises(CommandError, match="nothing was heard"):
+        actor.act(snapshot, "mqtt")
+    with pytest.raises(CommandError, match="expected hall, got 'yard'"):
+        actor.act(Snapshot(id="a", at=WHEN, source="yard", seconds=5.0), "mqtt")
+
+
+def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
+    actor = StationActor(parts, parts, ("hall",))
+    for command in (
+        Flag(id="a", at=WHEN, clip=ULID, verdict="right"),
+        Snapshot(id="a", at=WHEN, source="hall", seconds=5.0),
+    ):
+        with pytest.raises(CommandError, match=r"expected clips\.enabled = true"):
+            actor.act(command, "mqtt")

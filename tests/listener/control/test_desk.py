@@ -1,0 +1,101 @@
+"""The desk carries out what waits, answers each, and counts what became of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from listener.control.commands import Command, CommandError
+from listener.control.desk import WAITING_REQUESTS, Answer, CommandDesk, Request
+from listener.control.gate import CommandGate
+from listener.health import Health
+
+
+@dataclass
+class ListActor:
+    """Keeps commands, or refuses them."""
+
+    error: str | None = None
+    done: list[tuple[Command, str]] = field(default_factory=list)
+
+    def act(self, command: Command, origin: str) -> Answer:
+        if self.error is not None:
+            raise CommandError(self.error)
+        self.done.append((command, origin))
+        return {"number": len(self.done)}
+
+
+class Bench:
+    def __init__(self, error: str | None = None) -> None:
+        self.actor, self.health = ListActor(error), Health((), "doubles@1")
+        self.step = 1.0  # seconds that pass at each look at the clock
+        self._seconds = 0.0
+        gate = CommandGate(monotonic=self._clock)
+        self.desk = CommandDesk(gate, self.actor, self.health)
+        self.answers: list[Answer] = []
+
+    def _clock(self) -> float:
+        self._seconds += self.step
+        return self._seconds
+
+    def submit(self, name: str = "reload", number: int = 1, objection: str | None = None) -> bool:
+        document = {"id": f"n{number}", "at": datetime.now(UTC).isoformat()}
+        payload = json.dumps(document).encode()
+        return self.desk.submit(Request(name, payload, "mqtt", self.answers.append, objection))
+
+
+def test_nothing_is_done_before_the_work():
+    bench = Bench()
+    assert bench.submit()
+    assert (bench.actor.done, bench.answers) == ([], [])
+    bench.desk.work()
+    assert bench.answers == [{"ok": True, "number": 1}]
+    assert bench.actor.done[0][1] == "mqtt"
+    assert bench.health.commands == {("reload", "done"): 1}
+
+
+def test_what_cannot_be_done_is_answered_with_the_reason():
+    bench = Bench("the disk is full")
+    bench.submit()
+    bench.desk.work()
+    assert bench.answers == [{"ok": False, "error": "the disk is full"}]
+    assert bench.health.commands == {("reload", "refused"): 1}
+
+
+def test_an_objection_of_the_carrier_counts():
+    bench = Bench()
+    bench.submit(objection="it was retained")
+    bench.desk.work()
+    assert (bench.answers, bench.actor.done) == ([{"ok": False, "error": "it was retained"}], [])
+
+
+def test_names_that_nobody_knows_are_one_count():
+    bench = Bench()
+    for number, name in enumerate(["explode", "../x", "\x00"]):
+        bench.submit(name, number)
+    bench.desk.work()
+    assert bench.health.commands == {("unknown", "refused"): 3}
+
+
+def test_more_than_may_wait_is_dropped_counted_and_told_once(caplog: pytest.LogCaptureFixture):
+    bench = Bench()
+    taken = [bench.submit(number=number) for number in range(WAITING_REQUESTS + 5)]
+    assert taken == [True] * WAITING_REQUESTS + [False] * 5
+    assert bench.health.commands == {("reload", "dropped"): 5}
+    assert caplog.text.count("others are dropped") == 1
+    bench.desk.work()
+    assert len(bench.answers) == WAITING_REQUESTS
+    assert bench.submit(number=1000)
+
+
+def test_a_crowd_is_refused_each_and_told_once(caplog: pytest.LogCaptureFixture):
+    bench = Bench()
+    bench.step = 0.001
+    for number in range(40):
+        bench.submit(number=number)
+    bench.desk.work()
+    assert bench.health.commands == {("reload", "done"): 10, ("reload", "refused"): 30}
+    assert caplog.text.count("at most 10 commands a second") == 1

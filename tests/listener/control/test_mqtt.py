@@ -1,0 +1,102 @@
+"""Commands from the broker go to the desk, and answers only where they may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from listener.control.commands import Command
+from listener.control.desk import Answer, CommandDesk
+from listener.control.gate import CommandGate
+from listener.control.mqtt import MqttCommands
+from listener.health import Health
+from listener.mqtt.incoming import Incoming
+from listener.mqtt.topics import Topics
+
+
+@dataclass
+class NotebookBroker:
+    """Writes down subscriptions and answers."""
+
+    topics: list[str] = field(default_factory=list)
+    answers: list[tuple[str, Answer, bytes | None]] = field(default_factory=list)
+
+    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:  # noqa: ARG002
+        self.topics.append(topic)
+
+    def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
+        self.answers.append((topic, json.loads(payload), correlation))
+
+
+class Nobody:
+    """Nothing gets so far here."""
+
+    def act(self, command: Command, origin: str) -> Answer:
+        raise ZeroDivisionError(command, origin)
+
+
+def answer_to(message: Incoming, prefix: str | None = None) -> tuple[str, Answer, bytes | None]:
+    broker = NotebookBroker()
+    desk = CommandDesk(CommandGate(), Nobody(), Health((), "doubles@1"))
+    commands = MqttCommands(broker, Topics("earshot", "farm"), desk, prefix)
+    assert broker.topics == ["earshot/farm/command/+"]
+    commands.take(message)
+    assert broker.answers == []  # not on the network thread
+    desk.work()
+    (answer,) = broker.answers
+    assert answer[1]["ok"] is False
+    return answer
+
+
+def message(
+    name: str = "reload", response: str | None = None, *, retained: bool = False
+) -> Incoming:
+    return Incoming(f"earshot/farm/command/{name}", b"{}", retained, response, b"\x01")
+
+
+def test_an_answer_has_the_correlation_and_its_response_topic():
+    topic, answer, correlation = answer_to(message(response="earshot/farm/answer/me/1"))
+    assert (topic, correlation) == ("earshot/farm/answer/me/1", b"\x01")
+    assert answer["error"] == "reload: id: expected one, it is missing"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "earshot/farm/status",
+        "earshot/farm/hall/event",
+        "earshot/farm/command/reload",
+        "earshot/barn/answer/x",
+        "earshot/farm/answerx",
+        "earshot/farm/answer/+",
+        "earshot/farm/answer/#",
+        "earshot/farm/answer/\x00",
+        "earshot/farm/answer/" + "x" * 300,
+        "",
+    ],
+)
+def test_other_response_topics_are_refused_beside_the_command(response: str):
+    topic, answer, _ = answer_to(message(response=response))
+    assert topic == "earshot/farm/command/reload/result"
+    assert answer["error"].startswith("response topic: expected one under earshot/farm/answer/")
+
+
+def test_the_config_may_allow_another_prefix():
+    topic, _, _ = answer_to(message(response="home/answers/7"), "home/answers")
+    assert topic == "home/answers/7"
+    topic, _, _ = answer_to(message(response="home/answersx/7"), "home/answers")
+    assert topic == "earshot/farm/command/reload/result"
+
+
+@pytest.mark.parametrize("name", ["", "explode", "\x01", "x" * 5000])
+def test_a_name_that_nobody_knows_becomes_no_topic(name: str):
+    topic, _, _ = answer_to(message(name))
+    assert topic == "earshot/farm/command/unknown/result"
+
+
+def test_what_is_retained_is_refused():
+    _, answer, _ = answer_to(message(retained=True))
+    assert "not retained" in answer["error"]

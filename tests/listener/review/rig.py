@@ -1,0 +1,154 @@
+"""A review server with three clips, its commands carried out on a thread as the daemon would."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from listener.clips.store import ClipStore
+from listener.config import ReviewSettings
+from listener.control.apply import StationActor
+from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
+from listener.control.desk import Answer, CommandDesk
+from listener.control.gate import CommandGate
+from listener.control.post import CommandPost
+from listener.detection.bundle import Label, Manifest
+from listener.detection.clip import ClipRecord
+from listener.detection.clip_files import record_bytes
+from listener.detection.params import FeatureParams
+from listener.detection.policy import LabelPolicy
+from listener.health import Health
+from listener.review.live import LiveView
+from listener.review.parts import ReviewParts
+from listener.review.server import ReviewServer
+from listener.review.timeline import Timeline
+from tests.listener.clips.cuttings import make_cutting, open_store
+
+POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)
+TOKEN = "a-token-of-the-tests"
+MANIFEST = Manifest(
+    name="test",
+    version=1,
+    created="2026-01-01T00:00:00+00:00",
+    labels=(Label("dog", "Dog"), Label("glass", "Glass")),
+    policies=dict.fromkeys(("dog", "glass"), POLICY),
+    features=FeatureParams(),
+    provenance={},
+)
+
+
+class NothingElse:
+    """Neither rules nor bundles can be changed."""
+
+    def mute(self, command: Mute) -> Answer:
+        raise CommandError(f"not here: {command}")
+
+    def unmute(self, command: Unmute) -> Answer:
+        raise CommandError(f"not here: {command}")
+
+    def set_threshold(self, command: SetThreshold) -> Answer:
+        raise CommandError(f"not here: {command}")
+
+    def reload(self) -> Answer:
+        raise CommandError("not here")
+
+
+@dataclass
+class Rig:
+    """What a test may ask and look at."""
+
+    server: ReviewServer
+    store: ClipStore
+    live: LiveView
+
+    @property
+    def clips(self) -> tuple[ClipRecord, ...]:
+        """Newest first."""
+        return self.store.find()
+
+    def state(self) -> list[bytes]:
+        """All that requests could change."""
+        return [record_bytes(record) for record in self.clips]
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """Status, body and headers of an answer."""
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        wire = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        with closing(wire):
+            wire.request(method, path, body, named)
+            answer = wire.getresponse()
+            return answer.status, answer.read(), answer.msg
+
+    def read(self, path: str) -> Any:
+        """The JSON at a path under /api."""
+        status, body, _ = self.ask("GET", f"/api/{path}")
+        assert status == 200, body
+        return json.loads(body)
+
+    def command(self, name: str, **fields: Any) -> tuple[int, Any]:
+        """A command with the token."""
+        status, body, _ = self.ask("POST", f"/api/command/{name}", document(**fields), **WITH_TOKEN)
+        return status, json.loads(body)
+
+
+WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}", "Content_Type": "application/json"}
+_NUMBERS = itertools.count()
+
+
+def document(**fields: Any) -> bytes:
+    """The body of a fresh command."""
+    known = {"id": f"test-{next(_NUMBERS)}", "at": datetime.now(UTC).isoformat()}
+    return json.dumps(known | fields).encode()
+
+
+@contextmanager
+def review_rig(
+    directory: Path, *, token: str | None = TOKEN, host: str = "127.0.0.1"
+) -> Iterator[Rig]:
+    """A server that runs."""
+    store = open_store(directory)
+    for number, embedding in enumerate([(1.0, 0.0), (0.0, 1.0), (0.9, 0.1)]):
+        store.add(make_cutting(number, embedding=embedding, score=0.5 + number / 10))
+    live = LiveView(["hall"], MANIFEST, Timeline())
+    health = Health(("dog", "glass"), "test@1")
+    parts = ReviewParts("test", live, store)
+    server = ReviewServer(ReviewSettings(enabled=True, host=host, port=0), parts)
+    nothing = NothingElse()
+    gate = CommandGate(monotonic=itertools.count().__next__)  # any number of commands a second
+    desk = CommandDesk(gate, StationActor(nothing, nothing, ("hall",), store), health)
+    if token is not None:
+        server.take_commands(CommandPost(desk, token.encode(), "review"))
+    with _working(desk):
+        server.start()
+        try:
+            yield Rig(server, store, live)
+        finally:
+            server.close()
+            store.close()
+
+
+@contextmanager
+def _working(desk: CommandDesk) -> Iterator[None]:
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            desk.work()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,48 @@
+"""The sink stores clips, counts them, and takes over the labels of another bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from listener.detection.clip import ClipError
+from listener.health import Health
+from listener.sinks.clips import ClipsSink
+from listener.sinks.metrics import HealthCollector
+from listener.sinks.sink import BundleNotice, ClipNotice
+from tests.listener.clips.cuttings import LABELS, clip_id, heard, make_cutting, open_store
+from tests.listener.sinks.notices import manifest
+
+
+def values(health: Health) -> dict[str, float]:
+    metrics = HealthCollector(health).collect()
+    return {s.name: s.value for m in metrics for s in m.samples if "clip" in s.name}
+
+
+def test_clips_are_stored_and_counted(tmp_path: Path):
+    health = Health(LABELS, "test@1")
+    assert values(health) == {}  # no clips are kept
+    store = open_store(tmp_path)
+    store.add(make_cutting(0))
+    sink = ClipsSink(store, health)
+    assert values(health)["listener_clips_stored"] == 1  # of an earlier run
+    sink.handle(ClipNotice(make_cutting(1)))
+    sink.close()
+    assert [record.id for record in store.find()] == [clip_id(1), clip_id(0)]
+    assert values(health) == {
+        "listener_clips_stored": 2,
+        "listener_clips_bytes": store.totals().bytes,
+        "listener_clip_errors_total": 0,
+    }
+
+
+def test_another_bundle_brings_the_labels_that_verdicts_may_name(tmp_path: Path):
+    store = open_store(tmp_path)
+    store.add(make_cutting(0))
+    with pytest.raises(ClipError, match="expected labels of the bundle"):
+        store.judge(clip_id(0), heard("doorbell"))
+    bundle = manifest()
+    sink = ClipsSink(store, Health(LABELS, "test@1"))
+    sink.handle(BundleNotice(bundle, ("smoke_alarm",), 1.0))
+    assert store.judge(clip_id(0), heard("doorbell")).heard == heard("doorbell").labels

@@ -1,0 +1,47 @@
+"""What is learnt is added to what is known, and each part has its share of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer.data.batches import Batch
+from trainer.learning.correction import MixedBatches, Part, learn_correction
+from trainer.learning.linear_head import LinearHead
+from trainer.model.settings import FitSettings
+
+
+def rows(count: int, value: float, target: float, weight: float = 1.0) -> Batch:
+    return Batch(
+        np.full((count, 2), value, np.float32),
+        np.full((count, 1), target, np.float32),
+        np.ones((count, 1), np.float32),
+        np.full(count, weight, np.float32),
+    )
+
+
+def test_a_small_part_has_its_share_of_every_batch():
+    parts = [Part(rows(100, 1.0, 0.0), 0.75), Part(rows(2, 2.0, 1.0, weight=8.0), 0.25)]
+    batches = list(MixedBatches(parts, 8, seed=0))
+    assert len(batches) == 40  # at least, though 100 / 6 would do
+    for batch in batches:
+        assert sorted(batch.inputs[:, 0].tolist()) == [1.0] * 6 + [2.0] * 2
+        np.testing.assert_array_equal(batch.weights, np.ones(8, np.float32))
+
+
+def test_a_large_part_makes_a_longer_epoch():
+    parts = [Part(rows(1000, 1.0, 0.0), 1.0), Part(rows(0, 1.0, 0.0), 1.0)]
+    assert len(list(MixedBatches(parts, 10, seed=0))) == 100
+
+
+def test_what_is_said_wins_where_it_is_said_and_what_is_known_stays():
+    """The head says yes to both points; a verdict says no to the second one."""
+    head = LinearHead(
+        np.zeros((2, 1), np.float32), np.zeros((2, 1), np.float32), np.full(1, 3.0, np.float32)
+    )
+    known, denied = rows(50, 1.0, 0.95), rows(3, 4.0, 0.0)
+    parts = [Part(known, 0.5), Part(denied, 0.5)]
+    learnt = learn_correction(head, parts, FitSettings("sigmoid", learning_rate=1e-2), 64)
+    scores = learnt.scores(np.array([[1.0, 1.0], [4.0, 4.0]], np.float32), "sigmoid")[:, 0]
+    assert scores[0] == pytest.approx(0.95, abs=0.1)
+    assert scores[1] < 0.2

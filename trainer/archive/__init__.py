@@ -1,0 +1,1 @@
+"""Questions to a station's clip store: what would have changed, what sounds like this."""

@@ -1,0 +1,89 @@
+"""`trainer similar`: the stored clips that sound most like one of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.clip import ClipError, ClipRecord
+from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip_files import analysis_path
+from trainer.data.clip_store import read_store
+from trainer.errors import DataError
+
+log = logging.getLogger(__name__)
+
+Embedding = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored clip and the cosine of its mean embedding with the one that was asked for, [-1, 1]."""
+
+    clip: str
+    path: str
+    source: str
+    label: str | None
+    verdict: str | None
+    captured_at: float
+    cosine: float
+
+
+def find_similar(clip: str, store: Path, count: int) -> tuple[Neighbour, ...]:
+    """The nearest clips, nearest first; `clip` is an id or the path of one of the clip's files.
+
+    Clips whose embeddings have another length, of another backbone, are left out and counted in the log.
+
+    Raises:
+        DataError: not a clip store, or no such clip, or it has no embeddings.
+    """
+    records = {record.id: record for record in read_store(store).records}
+    name = Path(clip).stem
+    if name not in records:
+        raise DataError(f"{clip}: expected a clip of {store}, found none of that id")
+    wanted = _embedding(records[name])
+    if wanted is None:
+        raise DataError(f"{clip}: expected a clip with embeddings, it has none")
+    others = {
+        key: found
+        for key, record in records.items()
+        if key != name and (found := _embedding(record)) is not None and len(found) == len(wanted)
+    }
+    log.info("compared with %d of %d other clips", len(others), len(records) - 1)
+    if not others:
+        return ()
+    cosines = cosine(wanted, np.stack(list(others.values())))
+    nearest = np.argsort(-cosines, kind="stable")[:count]
+    names = list(others)
+    return tuple(_neighbour(records[names[n]], float(cosines[n])) for n in nearest)
+
+
+def cosine(wanted: Embedding, others: Embedding) -> NDArray[np.float32]:
+    """Of (D,) with each of (n, D); 0 where a vector is all zeros."""
+    lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(wanted)
+    products = others @ wanted
+    return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+
+
+def _embedding(record: ClipRecord) -> Embedding | None:
+    try:
+        return read_analysis(analysis_path(record.path)).mean_embedding
+    except ClipError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _neighbour(record: ClipRecord, value: float) -> Neighbour:
+    return Neighbour(
+        record.id,
+        str(record.path),
+        record.source,
+        record.label,
+        None if record.verdict is None else record.verdict.value,
+        record.captured_at,
+        round(value, 4),
+    )

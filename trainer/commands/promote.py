@@ -1,0 +1,54 @@
+"""`trainer promote`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.commands.session import session
+
+
+def promote(
+    bundle: Annotated[Path, typer.Argument(help="The candidate; it stays where it is.")],
+    models: Annotated[
+        Path, typer.Option(help="The station's folder of bundles, with the link `current`.")
+    ],
+    clips: Annotated[
+        Path | None, typer.Option(help="The station's clip store, for its ambient clips.")
+    ] = None,
+    false_alarms_per_day: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="On ambient clips. Default: the candidate's budget, or 1."),
+    ] = None,
+    most_loss: Annotated[
+        float,
+        typer.Option(min=0.0, help="Points of F1 a label may lose on the held-out clips in use."),
+    ] = 0.0,
+    noise_label: Annotated[
+        list[str] | None,
+        typer.Option(help="A label that is right to hear noise or silence; may be repeated."),
+    ] = None,
+    unproven: Annotated[
+        bool,
+        typer.Option("--unproven", help="Go on though the bundle in use has no held-out clips."),
+    ] = False,
+) -> None:
+    """Put a bundle in use, if it passes the gate; the path of its copy goes to stdout."""
+    with session():
+        from trainer.promotion.promote import PromoteRequest  # noqa: PLC0415 - reads audio
+        from trainer.promotion.promote import promote as run  # noqa: PLC0415
+
+        promoted = run(
+            PromoteRequest(
+                candidate=bundle,
+                models=models,
+                store=clips,
+                false_alarms_per_day=false_alarms_per_day,
+                most_loss=most_loss,
+                noise_labels=frozenset(noise_label or ()),
+                unproven=unproven,
+            )
+        )
+    typer.echo(promoted.path)

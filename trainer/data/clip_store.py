@@ -1,0 +1,137 @@
+"""A station's clip store: what people said of its clips.
+
+`YYYY/MM/DD/<id>.json` beside `<id>.flac`; only the sidecars are read, so that any store is data, the
+index of a running station's too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from listener.detection.clip import ClipError, ClipRecord, LabelSpan
+from listener.detection.clip_files import SIDECAR_SUFFIX, read_sidecar
+from trainer.data.background import BACKGROUND, is_background
+from trainer.data.clips import Clip, ClipTable, Quarantined
+from trainer.data.folds import fold_of
+from trainer.data.quarantine import quarantined
+from trainer.errors import DataError
+
+_DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClips:
+    """Every clip of a store by its id, oldest first, and the sidecars that cannot be read."""
+
+    records: tuple[ClipRecord, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+def holds_clip_store(root: Path) -> bool:
+    """Whether there is a sidecar where a clip store has them."""
+    return next(_sidecars(root), None) is not None
+
+
+def read_store(root: Path) -> StoredClips:
+    """All records of a store; a sidecar that cannot be read is quarantined.
+
+    Raises:
+        DataError: not a clip store.
+    """
+    if not holds_clip_store(root):
+        raise DataError(
+            f"{root}: expected a clip store (YYYY/MM/DD/<id>{SIDECAR_SUFFIX}), found none"
+        )
+    records: list[ClipRecord] = []
+    left_out: list[Quarantined] = []
+    for path in _sidecars(root):
+        try:
+            records.append(read_sidecar(path))
+        except ClipError as error:
+            left_out.append(quarantined(path, str(error).removeprefix(f"{path}: ")))
+    return StoredClips(tuple(sorted(records, key=lambda record: record.id)), tuple(left_out))
+
+
+def read_clip_store(root: Path) -> ClipTable:
+    """The clips that a person judged, and ambient ones as background; nothing is learnt of the others.
+
+    Raises:
+        DataError: not a clip store, or one without such clips.
+    """
+    store = read_store(root)
+    clips = tuple(clip for record in store.records if (clip := learnable(record)) is not None)
+    if not clips:
+        raise DataError(
+            f"{root}: expected clips with a verdict or of reason ambient, found neither "
+            f"among {len(store.records)} clips"
+        )
+    named = {name for clip in clips for name in clip.labels | clip.negatives}
+    others = sorted(named - {BACKGROUND})
+    background = [BACKGROUND] if BACKGROUND in named else []
+    return ClipTable(clips, (*others, *background), store.quarantined)
+
+
+def learnable(record: ClipRecord) -> Clip | None:
+    """What there is to learn of a stored clip; None where nobody said anything.
+
+    `right`: its label within its span, of all else nothing is known. `wrong`: that label is not in it.
+    `labels`: these and no others. Without a verdict an ambient clip is background: it was drawn by
+    chance. An event or a near miss that nobody judged may be anything.
+    """
+    verdict = record.verdict
+    if verdict is None:
+        return _exhaustive(record, ()) if record.reason == "ambient" else None
+    if verdict.value == "labels":
+        return _exhaustive(record, verdict.labels)
+    named = frozenset(span.label for span in record.labels)
+    if verdict.value == "wrong":
+        return _clip(record, frozenset(), negatives=named)
+    if named:
+        return _clip(record, named, spans=record.labels)
+    return _exhaustive(record, ()) if record.reason == "ambient" else None
+
+
+def _exhaustive(record: ClipRecord, spans: tuple[LabelSpan, ...]) -> Clip:
+    heard = tuple(span for span in spans if not is_background(span.label))
+    labels = frozenset(span.label for span in heard) or frozenset({BACKGROUND})
+    return _clip(record, labels, spans=heard, exhaustive=True)
+
+
+def _clip(
+    record: ClipRecord,
+    labels: frozenset[str],
+    *,
+    spans: tuple[LabelSpan, ...] = (),
+    negatives: frozenset[str] = frozenset(),
+    exhaustive: bool = False,
+) -> Clip:
+    group = group_of_record(record)
+    return Clip(
+        record.path,
+        labels,
+        group,
+        fold_of(group),
+        spans=spans,
+        negatives=negatives,
+        exhaustive=exhaustive,
+    )
+
+
+def is_quiet(record: ClipRecord) -> bool:
+    """Whether it is this room without any of the sounds: ambient, and nobody heard anything in it."""
+    return record.reason == "ambient" and not record.heard
+
+
+def group_of_record(record: ClipRecord) -> str:
+    """One source in one hour: clips of one event, and of a sound that goes on, sound alike."""
+    hour = datetime.fromtimestamp(record.captured_at, UTC)
+    return f"store/{record.source}/{hour:%Y-%m-%dT%H}"
+
+
+def _sidecars(root: Path) -> Iterator[Path]:
+    """Lazily, day after day."""
+    for day in sorted(root.glob(_DAY_GLOB)):
+        yield from sorted(day.glob(f"*{SIDECAR_SUFFIX}"))

@@ -1,0 +1,161 @@
+"""RegressionSet: a few held-out clips inside a bundle, so that a later one can be held to them.
+
+They are kept as log-mel patches, not as audio: any model with the same front end can be judged by them
+when the data is gone, and nobody can listen to them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.audio import Samples
+from listener.detection.bundle import Bundle, BundleError
+from listener.detection.features import log_mel_patches
+from listener.detection.params import FeatureParams
+from trainer.data.clips import Clip, ClipTable, Quarantined
+from trainer.data.targets import clip_targets, patch_targets
+from trainer.evaluation.reading import Progress, read_one_by_one
+from trainer.evaluation.spans import ScoredFile
+
+REGRESSION_FILE = "regression.npz"
+MOST_PATCHES = 500  # 6 MB
+PATCHES_OF_A_CLIP = 5
+_PATCHES_AT_ONCE = 16
+
+ScorePatches = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, 96, 64) -> (B, K)
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionSet:
+    """N clips as P patches that do not overlap.
+
+    `patches` is float16 (P, 96, 64), `clips` (P,) the clip that each belongs to; `targets` and `known`
+    are bool (N, K) with `labels` (slugs) as columns.
+    """
+
+    labels: tuple[str, ...]
+    patches: NDArray[np.float16]
+    clips: NDArray[np.int64]
+    targets: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+    def mean_scores(self, score: ScorePatches) -> NDArray[np.float32]:
+        """The mean of each clip's patches, (N, K of the scorer)."""
+        return np.stack([scores.mean(axis=0) for scores in self._score(score)])
+
+    def score_files(self, score: ScorePatches, patch_seconds: float) -> list[ScoredFile]:
+        """Each clip as a file of its patches, one after the other."""
+        return [
+            ScoredFile(f"held-out {number}", scores, _boundaries(len(scores), patch_seconds))
+            for number, scores in enumerate(self._score(score))
+        ]
+
+    def _score(self, score: ScorePatches) -> list[NDArray[np.float32]]:
+        """The scores of each clip's patches."""
+        starts = range(0, len(self.patches), _PATCHES_AT_ONCE)
+        parts = [
+            score(self.patches[start : start + _PATCHES_AT_ONCE].astype(np.float32))
+            for start in starts
+        ]
+        scores = np.concatenate(parts)
+        return [scores[self.clips == clip] for clip in range(len(self.targets))]
+
+    def to_bytes(self) -> bytes:
+        """The content of REGRESSION_FILE."""
+        content = io.BytesIO()
+        np.savez_compressed(
+            content,
+            labels=np.array(self.labels, np.str_),
+            patches=self.patches,
+            clips=self.clips,
+            targets=self.targets,
+            known=self.known,
+        )
+        return content.getvalue()
+
+
+def _boundaries(count: int, patch_seconds: float) -> NDArray[np.float64]:
+    return np.arange(count + 1, dtype=np.float64) * patch_seconds
+
+
+def read_regression(bundle: Bundle) -> RegressionSet | None:
+    """The set that a bundle holds; None if it has none.
+
+    Raises:
+        BundleError: the file holds something else.
+    """
+    if REGRESSION_FILE not in bundle.manifest.files:
+        return None
+    file = bundle.path / REGRESSION_FILE
+    try:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            return RegressionSet(
+                tuple(arrays["labels"].tolist()),
+                arrays["patches"],
+                arrays["clips"],
+                arrays["targets"],
+                arrays["known"],
+            )
+    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{file}: expected held-out clips: {error}") from error
+
+
+def make_regression_set(
+    table: ClipTable,
+    labels: Sequence[str],
+    features: FeatureParams,
+    progress: Progress | None = None,
+) -> RegressionSet | None:
+    """Of held-out clips, each class in turn, while there is room; None where there are none to read.
+
+    `labels` are what the set calls the classes of the table, in their order.
+    """
+    plain = replace(features, patch_hop_seconds=features.patch_seconds)
+    few = replace(table, clips=_in_turn(table)[: MOST_PATCHES // PATCHES_OF_A_CLIP])
+    patches: list[NDArray[np.float32]] = []
+    clips: list[Clip] = []
+    for clip, samples in read_one_by_one(few, features.sample_rate_hz, progress):
+        if not isinstance(samples, Quarantined):
+            patches.append(_choose_patches(clip, samples, table.classes, plain))
+            clips.append(clip)
+    if not clips:
+        return None
+    targets = [clip_targets(clip, table.classes) for clip in clips]
+    return RegressionSet(
+        tuple(labels),
+        np.concatenate(patches).astype(np.float16),
+        np.repeat(np.arange(len(clips)), [len(each) for each in patches]),
+        np.concatenate([each.values for each in targets]) > 0,
+        np.concatenate([each.known for each in targets]) > 0,
+    )
+
+
+def _in_turn(table: ClipTable) -> tuple[Clip, ...]:
+    """A clip of each class, then another of each, and so on; clips without a label last."""
+    ranks: dict[str, int] = {}
+    ranked: list[tuple[int, bool, int, Clip]] = []
+    for clip in sorted(table.clips, key=lambda each: (each.group, str(each.path), each.onset)):
+        name = min(clip.labels, default="")
+        ranks[name] = ranks.get(name, -1) + 1
+        ranked.append((ranks[name], not name, len(ranked), clip))
+    return tuple(clip for _, _, _, clip in sorted(ranked, key=lambda each: each[:3]))
+
+
+def _choose_patches(
+    clip: Clip, samples: Samples, classes: tuple[str, ...], features: FeatureParams
+) -> NDArray[np.float32]:
+    """A few from all over the clip, where somebody said when from what is heard."""
+    patches = log_mel_patches(samples, features)
+    seconds = len(samples) / features.sample_rate_hz
+    targets = patch_targets(clip, classes, len(patches), seconds, features)
+    heard = np.flatnonzero(targets.values.any(axis=1))
+    places = heard if len(heard) else np.arange(len(patches))
+    count = min(len(places), PATCHES_OF_A_CLIP)
+    chosen: NDArray[np.float32] = patches[places[np.linspace(0, len(places) - 1, count, dtype=int)]]
+    return chosen

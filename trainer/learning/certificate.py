@@ -1,0 +1,73 @@
+"""Certificate: what each old class was worth before the learning, and what after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.errors import CertificateError
+from trainer.evaluation.losses import LabelLoss, compare_labels
+from trainer.evaluation.regression import RegressionSet
+from trainer.learning.linear_head import LinearHead
+from trainer.model.backbones import Backbone
+from trainer.model.settings import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Every old label on clips that neither head learnt from; `most_loss` points of F1 are borne.
+
+    `clips` 0: there were none to judge by.
+    """
+
+    clips: int
+    labels: tuple[LabelLoss, ...]
+    most_loss: float
+
+    @property
+    def lost(self) -> tuple[LabelLoss, ...]:
+        """The labels that lost more of F1."""
+        return tuple(each for each in self.labels if each.lost_points > self.most_loss)
+
+
+def certify(
+    held_out: RegressionSet | None,
+    before: LinearHead,
+    before_labels: tuple[str, ...],
+    after: LinearHead,
+    after_labels: tuple[str, ...],
+    backbone: Backbone,
+    activation: Activation,
+    most_loss: float,
+) -> Certificate:
+    """Both heads on the embeddings of the held-out clips; their further outputs are background."""
+    if held_out is None:
+        return Certificate(0, (), most_loss)
+    old = held_out.mean_scores(lambda p: before.scores(backbone.embed(p), activation))
+    new = held_out.mean_scores(lambda p: after.scores(backbone.embed(p), activation))
+    labels = compare_labels(
+        held_out,
+        old[:, : len(before_labels)],
+        before_labels,
+        new[:, : len(after_labels)],
+        after_labels,
+    )
+    return Certificate(len(held_out.targets), labels, most_loss)
+
+
+def check_certificate(certificate: Certificate, *, unproven: bool) -> None:
+    """Refuse what costs too much, and unless `unproven` is borne, what nothing can tell of.
+
+    Raises:
+        CertificateError: it names the labels and what they lose.
+    """
+    if not certificate.clips and not unproven:
+        raise CertificateError(
+            "expected held-out clips of the base, in it (regression.npz) or in --data, found none: "
+            "nothing tells what would be forgotten; --unproven goes on"
+        )
+    if certificate.lost:
+        losses = ", ".join(f"{each.label} {each.lost_points:.1f}" for each in certificate.lost)
+        raise CertificateError(
+            f"old classes lose more than {certificate.most_loss:g} points of F1 on "
+            f"{certificate.clips} held-out clips: {losses}"
+        )

@@ -1,0 +1,200 @@
+"""Classroom: all that a correction is learnt from, read and embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from listener.detection.bundle import Bundle
+from listener.detection.scores import slot_boundaries
+from trainer.data.background import BACKGROUND
+from trainer.data.batches import Batch
+from trainer.data.cache import EmbeddingCache
+from trainer.data.clip_store import read_store
+from trainer.data.clips import Clip
+from trainer.data.embedded import EmbeddedTable
+from trainer.data.patches import ClipPatches
+from trainer.data.preparation import AS_IS
+from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
+from trainer.evaluation.spans import ScoredFile
+from trainer.learning.base import lesson_of, open_base_backbone
+from trainer.learning.correction import Part, join_rows
+from trainer.learning.linear_head import LinearHead, read_head
+from trainer.learning.material import Kitchen, ReportClips, judged_rows
+from trainer.learning.rehearsal import BaseData, read_base_data, rehearse_data, rehearse_outputs
+from trainer.learning.station import Judged, Station, read_station
+from trainer.learning.thresholds import Files
+from trainer.teaching.memory import Embeddings, read_memory, thin_out
+from trainer.teaching.sources import Thinned
+
+REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE = 0.5, 0.3, 0.2  # of every batch
+MOST_AMBIENT = 600  # clips; more hours of a room teach little
+
+
+@dataclass(frozen=True, slots=True)
+class Classroom:
+    """What is learnt from, in three parts, and by what it is judged.
+
+    `judged` are the clips with a verdict and `verdicts` the rows of each; `ambient` are this room's
+    clips. `memory` is what the base remembers of what it learnt from.
+    """
+
+    kitchen: Kitchen
+    station: Station
+    judged: tuple[Judged, ...]
+    judged_clips: EmbeddedTable
+    verdicts: tuple[Batch, ...]
+    ambient: EmbeddedTable
+    beside: tuple[Part, ...]
+    memory: Embeddings | None
+    held_out: RegressionSet | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the bundle to come, in the order of its scores."""
+        return tuple(name for name in self.kitchen.columns if name != BACKGROUND)
+
+    @property
+    def start(self) -> LinearHead:
+        """The base's head with an output for each column."""
+        head, rehearsal = self.kitchen.before, self.beside[0].rows.inputs
+        new_logit = head.unlikely_logit(rehearsal, self.kitchen.activation)
+        return head.with_outputs(list(self.kitchen.places), new_logit)
+
+    def remembered(self) -> Embeddings | None:
+        """What the new bundle remembers: what the base does, and the clips with a verdict."""
+        if self.memory is None:
+            return None
+        thinned = Thinned(self.judged_clips, self.kitchen.stride)
+        judged = [thinned.load(index).inputs for index in range(len(self.judged))]
+        return thin_out([self.memory, *judged])
+
+    def judged_with(self, label: str) -> EmbeddedTable:
+        """The clips with a verdict in which the label is heard."""
+        clips = tuple(each for each in self.judged_clips.clips if label in each.clip.labels)
+        return replace(self.judged_clips, clips=clips)
+
+    def score_clips(self, clips: EmbeddedTable, head: LinearHead) -> Files:
+        """What the daemon would see of clips with this head."""
+        hop = clips.features.patch_hop_seconds
+        scored = (self._score(clips.load(n), head, clips) for n in range(len(clips.clips)))
+        return Files(tuple(scored), hop)
+
+    def _score(self, patches: ClipPatches, head: LinearHead, clips: EmbeddedTable) -> ScoredFile:
+        scores = self._label_scores(patches.inputs, head)
+        return ScoredFile(
+            "clip", scores, slot_boundaries(len(scores), patches.seconds, clips.features)
+        )
+
+    def score_held_out(self, head: LinearHead) -> Files:
+        """The held-out clips of old labels with this head, if there are any."""
+        backbone = self.kitchen.backbone
+        seconds = backbone.features.patch_seconds
+        if self.held_out is None:
+            return Files((), seconds)
+        files = self.held_out.score_files(
+            lambda patches: self._label_scores(backbone.embed(patches), head), seconds
+        )
+        return Files(tuple(files), seconds)
+
+    def _label_scores(self, embeddings: Embeddings, head: LinearHead) -> Embeddings:
+        return head.scores(embeddings, self.kitchen.activation)[:, : len(self.labels)]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that is learnt from; the verdicts come last."""
+        return (*self.beside, Part(join_rows(self.verdicts), VERDICT_SHARE))
+
+
+def prepare(
+    base: Bundle,
+    clips: Path,
+    data: Sequence[Path],
+    cache: Path,
+    report: ReportClips,
+    *,
+    new_classes: bool,
+) -> Classroom:
+    """Read and embed.
+
+    Raises:
+        DataError, BackboneError, BundleError: one line on what cannot be used.
+    """
+    station = read_station(read_store(clips), base, new_classes=new_classes)
+    base_data = read_base_data(data, base) if data else None
+    head = read_head(base)
+    memory = read_memory(base)
+    kitchen = _open_kitchen(base, head, station, cache, report)
+    judged_clips, verdicts = judged_rows(
+        kitchen, station.table(each.clip for each in station.judged), station.ambient
+    )
+    usable = {each.clip.path for each in judged_clips.clips}
+    ambient = kitchen.embed(station.table(_few(station)), AS_IS, "embedding ambient clips")
+    return Classroom(
+        kitchen,
+        station,
+        tuple(each for each in station.judged if each.clip.path in usable),
+        judged_clips,
+        tuple(verdicts),
+        ambient,
+        _beside(kitchen, station, base_data, ambient, memory),
+        memory,
+        _held_out(base, base_data, kitchen),
+    )
+
+
+def _open_kitchen(
+    base: Bundle, head: LinearHead, station: Station, cache: Path, report: ReportClips
+) -> Kitchen:
+    return Kitchen(
+        open_base_backbone(base),
+        EmbeddingCache(cache),
+        lesson_of(base),
+        head,
+        station.columns,
+        _places(base, head, station.columns),
+        report,
+    )
+
+
+def _places(base: Bundle, head: LinearHead, columns: tuple[str, ...]) -> tuple[int | None, ...]:
+    """Where the base's head has each column; its background is the output after the labels."""
+    places: dict[str, int] = {label: place for place, label in enumerate(base.labels)}
+    if head.outputs > len(base.labels):
+        places[BACKGROUND] = len(base.labels)
+    return tuple(places.get(column) for column in columns)
+
+
+def _few(station: Station) -> Sequence[Clip]:
+    step = -(-len(station.ambient) // MOST_AMBIENT)  # rounded up
+    return station.ambient[:: max(step, 1)]
+
+
+def _beside(
+    kitchen: Kitchen,
+    station: Station,
+    data: BaseData | None,
+    ambient: EmbeddedTable,
+    memory: Embeddings | None,
+) -> tuple[Part, ...]:
+    """What is learnt from beside the verdicts."""
+    known = (
+        rehearse_outputs(kitchen, station.table(station.unjudged), memory)
+        if data is None
+        else rehearse_data(kitchen, data.learnt)
+    )
+    rehearsal = Part(known, REHEARSAL_SHARE)
+    if not ambient.clips:
+        return (rehearsal,)
+    rows = [kitchen.rows_of(ambient, index) for index in range(len(ambient.clips))]
+    return (rehearsal, Part(join_rows(rows), AMBIENT_SHARE))
+
+
+def _held_out(base: Bundle, data: BaseData | None, kitchen: Kitchen) -> RegressionSet | None:
+    """What the base holds, else clips of its data that it never learnt from."""
+    kept = read_regression(base)
+    if kept is not None or data is None or not data.held_out.clips:
+        return kept
+    table = data.held_out
+    return make_regression_set(table, table.classes, kitchen.backbone.features)

@@ -1,0 +1,101 @@
+"""A correction of a bundle's head: what is learnt is added to what the head already knows.
+
+The old head stays inside, frozen, and the weight decay pulls on the difference alone: of classes that
+nobody spoke about it stays near zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from trainer.data.batches import Batch
+from trainer.learning.linear_head import LinearHead
+from trainer.model.compression import compress
+from trainer.model.fit import fit
+from trainer.model.history import OnEpoch
+from trainer.model.moments import Moments, measure_moments
+from trainer.model.network import fold, ready_dense
+from trainer.model.settings import FitSettings
+from trainer.teaching.teach import LEAST_STEPS
+
+_CORRECTION = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Patches that are learnt from, and which share of every batch they make."""
+
+    rows: Batch
+    share: float
+
+
+class MixedBatches:
+    """Batches of `size` patches, each part with its share; a small part comes round again and again.
+
+    Patches are drawn by chance. An iteration is an epoch: as many batches as it takes to draw so many
+    patches of the first part as it has, and at least LEAST_STEPS.
+    """
+
+    def __init__(self, parts: Sequence[Part], size: int, seed: int) -> None:
+        self._parts = [part for part in parts if len(part.rows.inputs)]
+        self._random = np.random.default_rng(seed)
+        whole = sum(part.share for part in self._parts)
+        self._counts = [max(1, round(size * part.share / whole)) for part in self._parts]
+
+    def __iter__(self) -> Iterator[Batch]:
+        steps = -(-len(self._parts[0].rows.inputs) // self._counts[0]) if self._parts else 0
+        for _ in range(max(steps, LEAST_STEPS) if steps else 0):
+            drawn = zip(self._parts, self._counts, strict=True)
+            yield join_rows([self._draw(part, count) for part, count in drawn])
+
+    def _draw(self, part: Part, count: int) -> Batch:
+        chosen = self._random.integers(len(part.rows.inputs), size=count)
+        rows = Batch(*(each[chosen] for each in part.rows))
+        # so that a part's share of the loss is its share of the patches
+        return rows._replace(weights=rows.weights / np.float32(part.rows.weights.mean()))
+
+
+def join_rows(batches: Sequence[Batch]) -> Batch:
+    """One after the other."""
+    return Batch(*(np.concatenate(each) for each in zip(*batches, strict=True)))
+
+
+def learn_correction(
+    start: LinearHead,
+    parts: Sequence[Part],
+    settings: FitSettings,
+    batch_size: int,
+    on_epoch: OnEpoch | None = None,
+) -> LinearHead:
+    """The head `start`, corrected by what the parts say; the targets' columns are its outputs.
+
+    Raises:
+        FitError: no patches, or a loss that is not a number.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    moments = measure_moments(part.rows.inputs for part in parts if len(part.rows.inputs))
+    network = _build(start, moments)
+    batches = MixedBatches(parts, batch_size, settings.seed)
+    fitted = fit(network, batches, (), settings, on_epoch).network
+    learnt = tuple(fitted.get_layer(_CORRECTION).get_weights())
+    ((kernel, bias),) = fold(moments, [learnt])
+    return replace(start, compressed=start.compressed + kernel, bias=start.bias + bias)
+
+
+def _build(start: LinearHead, moments: Moments) -> keras.Model:
+    embeddings = keras.Input((len(moments.mean),), name="embeddings")
+    pressed = compress(embeddings)
+    kernel = np.concatenate((start.raw, start.compressed))
+    known = ready_dense(kernel, start.bias, "linear", "known")
+    known.trainable = False
+    standardised = keras.layers.Rescaling(
+        1.0 / moments.deviation, -moments.mean / moments.deviation, name="standardised"
+    )(pressed)
+    correction = keras.layers.Dense(start.outputs, kernel_initializer="zeros", name=_CORRECTION)
+    before = known(keras.layers.Concatenate()([embeddings, pressed]))
+    logits = keras.layers.Add()([before, correction(standardised)])
+    return keras.Model(embeddings, logits, name="head")

@@ -1,0 +1,180 @@
+"""`trainer retrain`: a bundle and a clip store in, the bundle corrected by people out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from listener.detection.bundle import Bundle
+from listener.detection.policy import LabelPolicy
+from trainer.errors import TargetError
+from trainer.export import check_target
+from trainer.learning.budget import budget_of
+from trainer.learning.certificate import Certificate, certify, check_certificate
+from trainer.learning.classroom import Classroom, prepare
+from trainer.learning.correction import learn_correction
+from trainer.learning.linear_head import LinearHead
+from trainer.learning.material import ReportClips
+from trainer.learning.second_look import Doubt, find_doubts
+from trainer.learning.thresholds import RoomCheck, fit_to_room, place_between
+from trainer.learning.writing import Corrected, Lessons, write_corrected
+from trainer.teaching.bundling import DEFAULT_POLICY
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """What `trainer retrain` is asked for.
+
+    No `data`: old classes are kept by the base's own outputs. No `false_alarms_per_day`: the base's
+    budget. `version` None: one more than the base's. `unproven`: go on without held-out clips.
+    """
+
+    clips: Path
+    base: Bundle
+    out: Path
+    cache: Path
+    data: tuple[Path, ...] = ()
+    new_classes: bool = False
+    most_loss: float = 1.0
+    unproven: bool = False
+    false_alarms_per_day: float | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the learning cost, left in doubt, and needs in this room."""
+
+    certificate: Certificate
+    doubts: tuple[Doubt, ...]
+    room: RoomCheck
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """The bundle, and what was found on the way."""
+
+    bundle: Bundle
+    findings: Findings
+
+
+def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
+    """Read, embed, look again, learn, certify, fit to the room, write.
+
+    Raises:
+        CertificateError: an old class loses too much; nothing is written.
+        DataError, BackboneError, FitError, TargetError, ParityError, BundleError: one line on what is
+            wrong.
+    """
+    _check_out(request)
+    base = request.base
+    classroom = prepare(
+        base, request.clips, request.data, request.cache, report, new_classes=request.new_classes
+    )
+    doubts = _look_again(classroom)
+    learnt = _learn(classroom)
+    certificate = _certify(request, classroom, learnt)
+    check_certificate(certificate, unproven=request.unproven)
+    findings = Findings(certificate, doubts, _fit_to_room(request, classroom, learnt))
+    version = request.version or base.manifest.version + 1
+    corrected = _corrected(request, classroom, learnt, findings)
+    backbone = classroom.kitchen.backbone
+    return Retrained(write_corrected(request.out, base, backbone, corrected, version), findings)
+
+
+def _check_out(request: RetrainRequest) -> None:
+    check_target(request.out)
+    if request.out.resolve() == request.base.path.resolve():
+        raise TargetError(
+            f"{request.out}: expected another place than the base's own, which stays as it is"
+        )
+
+
+def _look_again(classroom: Classroom) -> tuple[Doubt, ...]:
+    log.info("looking at %d verdicts again", len(classroom.judged))
+    lesson = classroom.kitchen.lesson
+    return find_doubts(
+        classroom.judged,
+        classroom.verdicts,
+        classroom.beside[1:],  # not the rehearsal, which may be the bundle's own word
+        classroom.kitchen.columns,
+        lesson.fit,
+        lesson.batch_size,
+    )
+
+
+def _learn(classroom: Classroom) -> LinearHead:
+    log.info("learning from %d verdicts", len(classroom.judged))
+    kitchen = classroom.kitchen
+    return learn_correction(
+        classroom.start, classroom.parts, kitchen.lesson.fit, kitchen.lesson.batch_size
+    )
+
+
+def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> Certificate:
+    base = request.base
+    return certify(
+        classroom.held_out,
+        classroom.kitchen.before,
+        base.labels,
+        learnt,
+        classroom.labels,
+        classroom.kitchen.backbone,
+        base.manifest.activation,
+        request.most_loss,
+    )
+
+
+def _fit_to_room(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> RoomCheck:
+    ambient = classroom.score_clips(classroom.ambient, learnt)
+    budget = request.false_alarms_per_day or budget_of(request.base)
+    policies = _policies(request.base, classroom, learnt)
+    return fit_to_room(policies, ambient.files, budget, ambient.patch_hop_seconds)
+
+
+def _policies(base: Bundle, classroom: Classroom, learnt: LinearHead) -> dict[str, LabelPolicy]:
+    """The base's; those of new labels between their own clips and the held-out ones of old labels."""
+    policies = {
+        label: base.manifest.policies.get(label, DEFAULT_POLICY) for label in classroom.labels
+    }
+    if not classroom.station.new_labels:
+        return policies
+    others = classroom.score_held_out(learnt)
+    for label in classroom.station.new_labels:
+        own = classroom.score_clips(classroom.judged_with(label), learnt)
+        column = classroom.labels.index(label)
+        policies[label] = place_between(policies[label], column, own, others)
+    return policies
+
+
+def _corrected(
+    request: RetrainRequest, classroom: Classroom, learnt: LinearHead, findings: Findings
+) -> Corrected:
+    room = findings.room
+    lessons = Lessons(
+        base=request.base.id,
+        clips=str(request.clips),
+        verdicts=len(classroom.judged),
+        ambient=len(classroom.ambient.clips),
+        rehearsal="its own data" if request.data else "its own outputs",
+        new_labels=classroom.station.new_labels,
+        certificate=findings.certificate,
+        doubts=findings.doubts,
+        false_alarms_per_day=room.false_alarms_per_day,
+        raised=room.raised,
+        alarms=room.alarms,
+    )
+    heard = frozenset(each.digest for each in classroom.ambient.clips)
+    judged = frozenset(each.digest for each in classroom.judged_clips.clips)
+    return Corrected(
+        learnt,
+        room.policies,
+        classroom.held_out,
+        classroom.remembered(),
+        lessons,
+        judged | heard,
+        heard,
+    )

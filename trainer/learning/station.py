@@ -1,0 +1,154 @@
+"""Station: what a clip store says, in the words of the bundle that is to learn from it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from listener.detection.bundle import Bundle
+from listener.detection.clip import ClipRecord
+from trainer.data.background import BACKGROUND
+from trainer.data.clip_store import StoredClips, learnable
+from trainer.data.clips import Clip, ClipTable
+from trainer.errors import DataError
+from trainer.labels import slug_of
+
+log = logging.getLogger(__name__)
+
+FEWEST_CLIPS = 5  # of a class that is added
+
+Slugs = dict[
+    str, str | None
+]  # what somebody called a sound -> the label's slug; None: not one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A stored clip, and what its verdict says in the bundle's words."""
+
+    record: ClipRecord
+    clip: Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A store's clips by what they teach.
+
+    `columns` are the outputs to come: the bundle's labels, then `new_labels`, with softmax the
+    background last. `ambient` is this room without any of the sounds. `unjudged` are events and near
+    misses of labels that nobody has corrected: what the bundle says of them may be kept.
+    """
+
+    columns: tuple[str, ...]
+    new_labels: tuple[str, ...]
+    judged: tuple[Judged, ...]
+    ambient: tuple[Clip, ...]
+    unjudged: tuple[Clip, ...]
+
+    def table(self, clips: Iterable[Clip]) -> ClipTable:
+        """Some of its clips, with the columns as classes."""
+        return ClipTable(tuple(clips), self.columns)
+
+
+def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Station:
+    """Sort a store's clips; labels that the bundle does not know are new ones, or none of the classes.
+
+    Raises:
+        DataError: nobody judged a clip.
+    """
+    known = {record.id: clip for record in store.records if (clip := learnable(record)) is not None}
+    said = [record for record in store.records if record.verdict and record.id in known]
+    if not said:
+        raise DataError(f"expected clips with a verdict, found none among {len(store.records)}")
+    slugs = _name_labels(base, [known[record.id] for record in said], new_classes=new_classes)
+    softmax = base.manifest.activation == "softmax"
+    new = tuple(sorted({slug for slug in slugs.values() if slug} - set(base.labels)))
+    background = (BACKGROUND,) if softmax else ()
+    judged = [Judged(record, _translate(known[record.id], slugs, background)) for record in said]
+    ambient = [clip for name, clip in known.items() if name not in {r.id for r in said}]
+    return Station(
+        (*base.labels, *new, *background),
+        new,
+        tuple(each for each in judged if _says_something(each.clip)),
+        tuple(_translate(clip, slugs, background) for clip in ambient),
+        tuple(_unjudged(store.records, known)),
+    )
+
+
+def _name_labels(base: Bundle, clips: list[Clip], *, new_classes: bool) -> Slugs:
+    """What every name that was given means."""
+    counts = Counter(name for clip in clips for name in clip.labels)
+    named = {name for clip in clips for name in clip.labels | clip.negatives} - {BACKGROUND}
+    found: Slugs = {name: _known_slug(base, name) for name in named}
+    others = Counter[str]()
+    for name in sorted(name for name in named if found[name] is None):
+        others[_slug(name)] += counts[name]
+    added = {slug for slug, count in others.items() if new_classes and count >= FEWEST_CLIPS}
+    for slug, count in sorted(others.items()):
+        if slug not in added:
+            _warn_of(slug, count, base, new_classes=new_classes)
+    return {
+        name: slug or (_slug(name) if _slug(name) in added else None)
+        for name, slug in found.items()
+    }
+
+
+def _known_slug(base: Bundle, name: str) -> str | None:
+    for label in base.manifest.labels:
+        if name in {label.slug, label.name} or _slug(name) == label.slug:
+            return label.slug
+    return None
+
+
+def _slug(name: str) -> str:
+    try:
+        return slug_of(name)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def _warn_of(slug: str, count: int, base: Bundle, *, new_classes: bool) -> None:
+    if new_classes:
+        log.warning(
+            "%s: %d clips, %d make a class: taken as other sound", slug, count, FEWEST_CLIPS
+        )
+    else:
+        log.warning(
+            "%s: %d clips, no label of %s: taken as other sound; --new-classes adds it",
+            slug,
+            count,
+            base.id,
+        )
+
+
+def _translate(clip: Clip, slugs: Slugs, background: tuple[str, ...]) -> Clip:
+    """In slugs; sounds that are not among the columns are left out."""
+    heard = frozenset(slug for name in clip.labels if (slug := slugs.get(name)))
+    empty = frozenset(background) if clip.exhaustive else frozenset[str]()
+    spans = ((span, slugs.get(span.label)) for span in clip.spans)
+    return replace(
+        clip,
+        labels=heard or empty,
+        negatives=frozenset(slug for name in clip.negatives if (slug := slugs.get(name))),
+        spans=tuple(replace(span, label=slug) for span, slug in spans if slug),
+        fold=0,  # two silent clips may be the same bytes: there are no folds here to keep apart
+    )
+
+
+def _says_something(clip: Clip) -> bool:
+    return clip.exhaustive or bool(clip.labels or clip.negatives)
+
+
+def _unjudged(records: tuple[ClipRecord, ...], known: dict[str, Clip]) -> Iterable[Clip]:
+    """Not of a label that was corrected once: other events of it may be wrong as well."""
+    corrected = {record.label for record in records if _is_correction(record)}
+    for record in records:
+        if record.id not in known and record.label not in corrected:
+            yield Clip(record.path, frozenset(), record.source, fold=0)
+
+
+def _is_correction(record: ClipRecord) -> bool:
+    heard = record.heard
+    return heard is not None and record.label not in {None, *(span.label for span in heard)}

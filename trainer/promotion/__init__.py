@@ -1,0 +1,1 @@
+"""From a candidate to the bundle in use: a gate, an atomic swap, and the way back."""

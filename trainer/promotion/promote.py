@@ -1,0 +1,83 @@
+"""`trainer promote` and `trainer rollback`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from listener.detection.bundle import Bundle, read_bundle
+from trainer.errors import PromotionError, TargetError
+from trainer.learning.budget import budget_of
+from trainer.model.progress import clips_bar
+from trainer.promotion.gate import GateRequest, find_faults
+from trainer.promotion.models import ModelsDirectory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteRequest:
+    """What `trainer promote` is asked for; see `GateRequest`."""
+
+    candidate: Path
+    models: Path
+    store: Path | None = None
+    false_alarms_per_day: float | None = None
+    most_loss: float = 0.0
+    noise_labels: frozenset[str] = frozenset()
+    unproven: bool = False
+
+
+def promote(request: PromoteRequest) -> Bundle:
+    """Gate, copy, swap.
+
+    Raises:
+        PromotionError: the gate refuses it, or its name is taken; the gate's reasons are logged.
+        BundleError: the candidate or the bundle in use is not what it should be.
+        DataError: the store cannot be read.
+        TargetError: the directory cannot be written.
+    """
+    models, candidate = ModelsDirectory(request.models), read_bundle(request.candidate.resolve())
+    current = models.current()
+    gate = GateRequest(
+        candidate,
+        current,
+        request.store,
+        request.false_alarms_per_day or budget_of(candidate),
+        request.most_loss,
+        request.noise_labels,
+        request.unproven,
+    )
+    with clips_bar() as report:
+        faults = find_faults(gate, report(f"holding {candidate.id} to the gate"))
+    for fault in faults:
+        log.error("refused: %s", fault)
+    if faults:
+        raise PromotionError(f"{candidate.path}: {candidate.id} stays out, reasons: {len(faults)}")
+    try:
+        promoted = models.promote(candidate)
+    except OSError as error:
+        raise _unwritable(request.models, error) from error
+    log.info("%s is in use, before it %s", promoted.id, "none" if current is None else current.id)
+    return promoted
+
+
+def roll_back(models: Path) -> Bundle:
+    """To the bundle before.
+
+    Raises:
+        PromotionError: there is none.
+        BundleError: it cannot be used any more.
+        TargetError: the directory cannot be written.
+    """
+    try:
+        bundle = ModelsDirectory(models).roll_back()
+    except OSError as error:
+        raise _unwritable(models, error) from error
+    log.info("%s is in use again", bundle.id)
+    return bundle
+
+
+def _unwritable(models: Path, error: OSError) -> TargetError:
+    return TargetError(f"{models}: cannot be written: {error.strerror}; what is in use stays")
