@@ -199,7 +199,16 @@ def in_a_fresh_interpreter(code: str) -> object:
 
 
 def test_the_command_line_loads_nothing_heavy():
-    heavy = ["tensorflow", "keras", "av", "sounddevice", "ai_edge_litert", "amqtt", "fastapi", "uvicorn"]
+    heavy = [
+        "tensorflow",
+        "keras",
+        "av",
+        "sounddevice",
+        "ai_edge_litert",
+        "amqtt",
+        "fastapi",
+        "uvicorn",
+    ]
     code = f"import sys, listener.cli\nfound = [m for m in {heavy} if m in sys.modules]"
     assert in_a_fresh_interpreter(code) == []
 
