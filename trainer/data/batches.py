@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ class Batching:
     mixed_patches: int = 4096
 
 
+# the same in every epoch, and several times in each: half of the time that a batch takes to be made
+_targets_of = lru_cache(maxsize=8192)(patch_targets)
+
+
 def iterate_batches(source: PatchSource, batching: Batching, epoch: int = 0) -> Iterator[Batch]:
     """One epoch: batches of `batch_size` patches, the last one may be smaller.
 
@@ -71,7 +76,7 @@ def _load_clips(
     for index in order:
         clip = table.clips[index]
         patches = source.load(int(index))
-        targets = patch_targets(
+        targets = _targets_of(
             clip,
             table.classes,
             len(patches.inputs),

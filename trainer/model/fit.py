@@ -89,7 +89,8 @@ def make_step(network: keras.Model, optimiser: LayeredAdam, settings: FitSetting
         optimiser.apply(tape.gradient(total, network.trainable_variables))
         return loss
 
-    graph = tf.function(step, reduce_retracing=True)  # the last batch may be smaller
+    # the last batch may be smaller; nothing in it needs autograph, which takes longer than the tracing
+    graph = tf.function(step, reduce_retracing=True, autograph=False)
     return lambda batch: graph(*map(tf.convert_to_tensor, batch))
 
 

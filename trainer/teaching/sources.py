@@ -8,9 +8,9 @@ from listener.detection.params import FeatureParams
 from trainer.data.clips import ClipTable
 from trainer.data.patches import ClipPatches, PatchSource
 
-# Of embeddings kept in memory, for the clips and for each copy of them: enough for 700 clips of 5 s. Those
+# Of embeddings kept in memory, for the clips and for each copy of them: enough for 500 clips of 5 s. Those
 # beyond are read again each epoch, so that ten times the clips take no more memory.
-HELD_BYTES = 32 * 2**20
+HELD_BYTES = 24 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
