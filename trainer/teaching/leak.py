@@ -24,9 +24,7 @@ from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material
 from trainer.teaching.sources import Thinned
 
-MOST_PATCHES = (
-    2000  # they are all in memory, and a second is enough; of more clips, some are left out
-)
+MOST_PATCHES = 2000  # they are all in memory; of more clips, some are left out
 
 Folds = NDArray[np.int64]
 
