@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import features_with_hop
+from trainer.commands.options import HopOption, features_with_hop
 from trainer.commands.session import session
 from trainer.config import YAMNET_HANDLE, Storage
 
@@ -21,7 +21,7 @@ def backbone(
         Storage,
         typer.Option(help="How the weights are kept; float16 only if its scores agree."),
     ] = "float32",
-    hop: Annotated[float, typer.Option(help="Seconds from one patch to the next.")] = 0.48,
+    hop: HopOption = 0.48,
 ) -> None:
     """Make a bundle of YAMNet's 521 AudioSet classes; its path goes to stdout."""
     features = features_with_hop(hop)

@@ -11,12 +11,17 @@ from pydantic import ValidationError
 
 from trainer.commands.options import (
     ACTIVATIONS,
+    BackboneOption,
+    CacheOption,
+    DataOption,
+    HopOption,
+    LabelsOption,
     choose_preprocessing,
     features_with_hop,
     first_line,
 )
 from trainer.commands.session import session
-from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, LabelsOfAClip, Storage
+from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.lesson_file import read_lesson
@@ -26,14 +31,9 @@ _Settings = TypeVar("_Settings", Lesson, FitSettings, HeadShape, Thawing)
 
 
 def fit(
-    data: Annotated[
-        list[Path],
-        typer.Option(help="ESC-50's CSV, a folder per class, or spans; may be repeated."),
-    ],
+    data: DataOption,
     out: Annotated[Path, typer.Option(help="Where the bundle goes; an older bundle is replaced.")],
-    backbone: Annotated[
-        str, typer.Option(help="TF Hub URL or directory: YAMNet, VGGish, or a bundle.")
-    ] = YAMNET_HANDLE,
+    backbone: BackboneOption = YAMNET_HANDLE,
     folds: Annotated[
         list[int] | None, typer.Option(help="Learn from this fold; may be repeated. Default: all.")
     ] = None,
@@ -84,11 +84,8 @@ def fit(
     epochs: Annotated[
         int | None, typer.Option(help="At most.", show_default=str(_DEFAULTS.fit.max_epochs))
     ] = None,
-    labels: Annotated[
-        LabelsOfAClip | None,
-        typer.Option(help="Of a clip; default: one, unless a clip has several."),
-    ] = None,
-    hop: Annotated[float, typer.Option(help="Seconds from one patch to the next.")] = 0.24,
+    labels: LabelsOption = None,
+    hop: HopOption = 0.24,
     high_pass: Annotated[
         float | None,
         typer.Option(help="Hz; what is lower is taken out, in the daemon as well. Default: off."),
@@ -111,7 +108,7 @@ def fit(
     licence: Annotated[
         str | None, typer.Option(help="Of the data. Default: the licence file beside it, if any.")
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Embeddings of earlier runs.")] = EMBEDDING_CACHE,
+    cache: CacheOption = EMBEDDING_CACHE,
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed gives the same bundle.", show_default=str(_DEFAULTS.seed)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -10,6 +12,20 @@ from pydantic import ValidationError
 from listener.detection.params import FeatureParams, Preprocessing
 from trainer.config import LabelsOfAClip
 from trainer.model.settings import Activation
+
+DataOption = Annotated[
+    list[Path],
+    typer.Option(help="ESC-50's CSV, a folder per class, or spans; may be repeated."),
+]
+BackboneOption = Annotated[
+    str, typer.Option(help="TF Hub URL or directory: YAMNet, VGGish, or a bundle.")
+]
+LabelsOption = Annotated[
+    LabelsOfAClip | None,
+    typer.Option(help="Of a clip; default: one, unless a clip has several."),
+]
+HopOption = Annotated[float, typer.Option(help="Seconds from one patch to the next.")]
+CacheOption = Annotated[Path, typer.Option(help="Embeddings of earlier runs.")]
 
 ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {
     None: None,  # as the clips are

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trainer.commands.options import CacheOption
 from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE
 
@@ -41,7 +42,7 @@ def retrain(
     version: Annotated[
         int | None, typer.Option(min=1, help="Of the bundle. Default: one more than the base's.")
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Embeddings of earlier runs.")] = EMBEDDING_CACHE,
+    cache: CacheOption = EMBEDDING_CACHE,
 ) -> None:
     """Correct a bundle by what people said of its clips; the new bundle's path goes to stdout."""
     with session():

@@ -7,18 +7,24 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import ACTIVATIONS, choose_preprocessing, features_with_hop
+from trainer.commands.options import (
+    ACTIVATIONS,
+    BackboneOption,
+    CacheOption,
+    DataOption,
+    HopOption,
+    LabelsOption,
+    choose_preprocessing,
+    features_with_hop,
+)
 from trainer.commands.session import session
-from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, LabelsOfAClip, Sampler
+from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
 from trainer.teaching.lesson import Lesson
 
 
 def search(
-    data: Annotated[
-        list[Path],
-        typer.Option(help="ESC-50's CSV, a folder per class, or spans; may be repeated."),
-    ],
+    data: DataOption,
     trials: Annotated[int, typer.Option(min=1, help="Of the study in all, whoever runs them.")],
     storage: Annotated[
         str | None,
@@ -38,14 +44,9 @@ def search(
     thaw: Annotated[
         int, typer.Option(min=0, max=14, help="Also try up to so many of YAMNet's blocks; slow.")
     ] = 0,
-    backbone: Annotated[
-        str, typer.Option(help="TF Hub URL or directory: YAMNet, VGGish, or a bundle.")
-    ] = YAMNET_HANDLE,
-    labels: Annotated[
-        LabelsOfAClip | None,
-        typer.Option(help="Of a clip; default: one, unless a clip has several."),
-    ] = None,
-    hop: Annotated[float, typer.Option(help="Seconds from one patch to the next.")] = 0.24,
+    backbone: BackboneOption = YAMNET_HANDLE,
+    labels: LabelsOption = None,
+    hop: HopOption = 0.24,
     high_pass: Annotated[
         float | None, typer.Option(help="Hz; what is lower is taken out. Default: off.")
     ] = None,
@@ -56,7 +57,7 @@ def search(
         float,
         typer.Option(min=1.0, help="Seconds of silence until a trial's process is taken for dead."),
     ] = 60.0,
-    cache: Annotated[Path, typer.Option(help="Embeddings of earlier runs.")] = EMBEDDING_CACHE,
+    cache: CacheOption = EMBEDDING_CACHE,
     seed: Annotated[int, typer.Option(min=0, help="One process with it finds the same.")] = 0,
 ) -> None:
     """Find how to learn best; the path of the best lesson, for `trainer fit`, goes to stdout."""

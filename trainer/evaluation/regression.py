@@ -6,18 +6,17 @@ when the data is gone, and nobody can listen to them.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
-from listener.detection.bundle import Bundle, BundleError
+from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
+from trainer.bundle_arrays import arrays_as_bytes, open_arrays
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
 from trainer.evaluation.reading import Progress, read_one_by_one
@@ -68,16 +67,13 @@ class RegressionSet:
 
     def to_bytes(self) -> bytes:
         """The content of REGRESSION_FILE."""
-        content = io.BytesIO()
-        np.savez_compressed(
-            content,
+        return arrays_as_bytes(
             labels=np.array(self.labels, np.str_),
             patches=self.patches,
             clips=self.clips,
             targets=self.targets,
             known=self.known,
         )
-        return content.getvalue()
 
 
 def _boundaries(count: int, patch_seconds: float) -> NDArray[np.float64]:
@@ -92,18 +88,14 @@ def read_regression(bundle: Bundle) -> RegressionSet | None:
     """
     if REGRESSION_FILE not in bundle.manifest.files:
         return None
-    file = bundle.path / REGRESSION_FILE
-    try:
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return RegressionSet(
-                tuple(arrays["labels"].tolist()),
-                arrays["patches"],
-                arrays["clips"],
-                arrays["targets"],
-                arrays["known"],
-            )
-    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{file}: expected held-out clips: {error}") from error
+    with open_arrays(bundle, REGRESSION_FILE, "held-out clips") as arrays:
+        return RegressionSet(
+            tuple(arrays["labels"].tolist()),
+            arrays["patches"],
+            arrays["clips"],
+            arrays["targets"],
+            arrays["known"],
+        )
 
 
 def make_regression_set(

@@ -89,8 +89,7 @@ def make_step(network: keras.Model, optimiser: LayeredAdam, settings: FitSetting
         optimiser.apply(tape.gradient(total, network.trainable_variables))
         return loss
 
-    # the last batch may be smaller; nothing in it needs autograph, which takes longer than the tracing
-    graph = tf.function(step, reduce_retracing=True, autograph=False)
+    graph = tf.function(step, reduce_retracing=True)  # the last batch may be smaller
     return lambda batch: graph(*map(tf.convert_to_tensor, batch))
 
 

@@ -27,9 +27,7 @@ def make_scorer(network: keras.Model, activation: Activation) -> Infer:
     """A network of logits as a function that gives scores; it follows the network's weights."""
     squash = tf.nn.sigmoid if activation == "sigmoid" else tf.nn.softmax
     signature = [tf.TensorSpec(network.input_shape, tf.float32)]
-    graph = tf.function(
-        lambda x: squash(network(x, training=False)), input_signature=signature, autograph=False
-    )
+    graph = tf.function(lambda x: squash(network(x, training=False)), input_signature=signature)
     return lambda patches: graph(patches).numpy()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from listener.detection.clip_files import sync_directory
+
 TEMPORARY = ".incoming-"  # what a write that was cut short may leave; it begins with this
 
 
@@ -36,15 +38,6 @@ def sync_tree(directory: Path) -> None:
         else:
             _sync_file(path)
     sync_directory(directory)
-
-
-def sync_directory(directory: Path) -> None:
-    """The names in it (fsync(2))."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sync_file(path: Path) -> None:

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from listener.detection.bundle import MANIFEST_FILE, Bundle, read_bundle
+from listener.detection.clip_files import sync_directory
 from trainer.errors import PromotionError
-from trainer.promotion.durable import TEMPORARY, point, sync_directory, sync_tree
+from trainer.promotion.durable import TEMPORARY, point, sync_tree
 from trainer.promotion.history import forget_later, read_history, up_to, write_promotion
 
 CURRENT, PREVIOUS = "current", "previous"

@@ -5,14 +5,13 @@ No audio can be made of them. What the bundle says of them is what a later learn
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle, BundleError
+from listener.detection.bundle import Bundle
+from trainer.bundle_arrays import arrays_as_bytes, open_arrays
 from trainer.data.background import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.data.targets import patch_targets
@@ -54,9 +53,7 @@ def thin_out(memories: Sequence[Embeddings]) -> Embeddings:
 
 def memory_bytes(embeddings: Embeddings) -> bytes:
     """The content of MEMORY_FILE, float16."""
-    content = io.BytesIO()
-    np.savez_compressed(content, embeddings=embeddings.astype(np.float16))
-    return content.getvalue()
+    return arrays_as_bytes(embeddings=embeddings.astype(np.float16))
 
 
 def read_memory(bundle: Bundle) -> Embeddings | None:
@@ -67,9 +64,5 @@ def read_memory(bundle: Bundle) -> Embeddings | None:
     """
     if MEMORY_FILE not in bundle.manifest.files:
         return None
-    file = bundle.path / MEMORY_FILE
-    try:
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return np.asarray(arrays["embeddings"], np.float32)
-    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{file}: expected embeddings: {error}") from error
+    with open_arrays(bundle, MEMORY_FILE, "embeddings") as arrays:
+        return np.asarray(arrays["embeddings"], np.float32)

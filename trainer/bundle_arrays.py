@@ -1,0 +1,36 @@
+"""Arrays that a bundle carries beside its model, one .npz file for each purpose."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.bundle import Bundle, BundleError
+
+
+def arrays_as_bytes(**arrays: NDArray[Any]) -> bytes:
+    """The content of a compressed .npz file with arrays of these names."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+@contextmanager
+def open_arrays(bundle: Bundle, name: str, what: str) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of a file that the bundle lists, by their names; `what` is expected in it.
+
+    Raises:
+        BundleError: the file holds something else, or the block cannot use what it holds.
+    """
+    file = bundle.path / name
+    try:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{file}: expected {what}: {error}") from error
