@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check format bench constraints clean
+.PHONY: help demo test check format bench soak constraints clean
 
 help:  ## Say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ format: $(INSTALLED)  ## Bring the code into form
 
 bench: $(INSTALLED)  ## Measure cost and latency beside the bare engine and TensorFlow Hub
 	$(BIN)/python -m benchmarks
+
+soak: $(INSTALLED)  ## Hear 100 000 patches at many times the speed of time: does the station grow?
+	$(BIN)/python -m benchmarks.soak
 
 constraints: $(INSTALLED)  ## Write down the versions that are installed, after an update
 	$(BIN)/pip freeze --exclude-editable | LC_ALL=C sort > constraints.txt

@@ -1,0 +1,88 @@
+"""A real `listener run` with all its parts, that analyses recordings as fast as it can."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import soundfile
+
+from benchmarks.soak.vitals import Vitals, read_vitals
+from benchmarks.station import Station, running_broker, running_station
+from benchmarks.station_config import StationPlan
+from benchmarks.subscriber import Subscriber
+from listener.soundscape.programme import Programme, random_scene
+
+log = logging.getLogger(__name__)
+
+_SOURCES = 4
+_SCENES = 8  # of half a minute for each source
+_SAMPLES = 100  # of the station's vitals
+_LOOK_SECONDS = 0.05
+_STUCK_SECONDS = 60.0
+_RATE_HZ = 16_000
+# Small bounds, so that what is bounded is full long before the end of the warm-up.
+_CLIPS = "[clips]\nenabled = true\nkeep_megabytes = 4\nambient_per_hour = 60\n"
+
+
+def soak(bundle: Path, patches: int, directory: Path) -> list[Vitals]:
+    """The course of a station over so many patches; four sources, MQTT, clips and scrapes.
+
+    Every tenth of the way the broker is taken away and comes back.
+
+    Raises:
+        TimeoutError: no patch was analysed for a minute.
+    """
+    plan = StationPlan(bundle, _sources(directory), detection=_CLIPS + _clips_in(directory))
+    with running_broker() as broker, Subscriber(broker.port, "#") as subscriber:
+        with running_station(plan, broker) as station:
+            station.wait_until_online(subscriber, _SOURCES)
+            course = []
+            for number, vitals in enumerate(_watch(station, patches), start=1):
+                course.append(vitals)
+                log.info(
+                    "%d patches, %.1f MB, %d descriptors, %d threads",
+                    vitals.patches, vitals.rss_bytes / 1e6, vitals.descriptors, vitals.threads,
+                )  # fmt: skip
+                if number % (_SAMPLES // 10) == 0:
+                    broker.stop()
+                    broker.start()
+    return course
+
+
+def _sources(directory: Path) -> tuple[str, ...]:
+    return tuple(
+        f"[[sources]]\nname = 's{number}'\nkind = 'file'\npace = 'fast'\nat_end = 'restart'\n"
+        f"path = '{_write_scenes(directory / f's{number}.wav', number)}'\n"
+        for number in range(_SOURCES)
+    )
+
+
+def _write_scenes(path: Path, number: int) -> Path:
+    with soundfile.SoundFile(path, "w", _RATE_HZ, 1, "PCM_16") as file:
+        for seed in range(number * _SCENES, (number + 1) * _SCENES):
+            file.write(random_scene(Programme(), seed).samples)
+    return path
+
+
+def _clips_in(directory: Path) -> str:
+    return f"directory = '{directory / 'clips'}'\n"
+
+
+def _watch(station: Station, patches: int) -> Iterator[Vitals]:
+    """The station's vitals, evenly over so many patches."""
+    step = patches / _SAMPLES
+    for number in range(1, _SAMPLES + 1):
+        done = _wait_for(station, number * step)
+        yield read_vitals(station.process.pid, done)
+
+
+def _wait_for(station: Station, patches: float) -> int:
+    deadline = time.monotonic() + _STUCK_SECONDS
+    while (done := station.metric("listener_patches_total")) < patches:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"expected {patches:.0f} patches within a minute, got {done:.0f}")
+        time.sleep(_LOOK_SECONDS)
+    return int(done)
