@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak [PATCHES]` (`make soak`): many hours of audio; exits 1 if the station grows."""
+"""`python -m benchmarks.soak [PATCHES]` (`make soak`): many hours of audio; 1 if the station grows."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan
 from benchmarks.subscriber import Subscriber
 from listener.soundscape.programme import Programme, random_scene
+from tests.rigs.mosquitto import Mosquitto
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,28 @@ def soak(bundle: Path, patches: int, directory: Path) -> list[Vitals]:
         TimeoutError: no patch was analysed for a minute.
     """
     plan = StationPlan(bundle, _sources(directory), detection=_CLIPS + _clips_in(directory))
-    with running_broker() as broker, Subscriber(broker.port, "#") as subscriber:
-        with running_station(plan, broker) as station:
-            station.wait_until_online(subscriber, _SOURCES)
-            course = []
-            for number, vitals in enumerate(_watch(station, patches), start=1):
-                course.append(vitals)
-                log.info(
-                    "%d patches, %.1f MB, %d descriptors, %d threads",
-                    vitals.patches, vitals.rss_bytes / 1e6, vitals.descriptors, vitals.threads,
-                )  # fmt: skip
-                if number % (_SAMPLES // 10) == 0:
-                    broker.stop()
-                    broker.start()
-    return course
+    with (
+        running_broker() as broker,
+        Subscriber(broker.port, "#") as subscriber,
+        running_station(plan, broker) as station,
+    ):
+        station.wait_until_online(subscriber, _SOURCES)
+        return list(_with_outages(_watch(station, patches), broker))
+
+
+def _with_outages(course: Iterator[Vitals], broker: Mosquitto) -> Iterator[Vitals]:
+    for number, vitals in enumerate(course, start=1):
+        log.info(
+            "%d patches, %.1f MB, %d descriptors, %d threads",
+            vitals.patches,
+            vitals.rss_bytes / 1e6,
+            vitals.descriptors,
+            vitals.threads,
+        )
+        yield vitals
+        if number % (_SAMPLES // 10) == 0:
+            broker.stop()
+            broker.start()
 
 
 def _sources(directory: Path) -> tuple[str, ...]:
