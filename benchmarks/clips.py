@@ -1,6 +1,7 @@
-"""`python -m benchmarks.clips [COUNT]`: how fast a large clip store answers; prints one table.
+"""`python -m benchmarks.clips [COUNT]`: how fast a large clip store answers, by itself and over HTTP.
 
-The index and the embeddings are real, the files of the clips are empty: no question reads them.
+Prints one table. The index and the embeddings are real, the files of the clips are empty: no question
+reads them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks.clip_pages import measure_pages
 from benchmarks.figures import Aim, Figure
 from benchmarks.machine import describe_machine
 from benchmarks.tables import as_table
@@ -125,6 +127,7 @@ def _measure(directory: Path, count: int, chance: np.random.Generator) -> list[F
     for what, (ask, limit) in queries.items():
         aim = None if limit is None else Aim("at most", limit)
         figures.append(Figure(part, what, "ms", _milliseconds(ask), aim))
+    figures += measure_pages(store, _LABELS, part)
     store.close()
     return figures
 

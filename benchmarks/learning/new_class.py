@@ -22,7 +22,7 @@ from trainer.teaching.lesson import Lesson
 
 TAUGHT_FOLDS, TESTED_FOLD = (1, 2, 3), 5  # fold 4 is what `trainer fit` holds back
 CLIPS = 5
-DRAWS = 4  # choices of the five clips
+DRAWS = 8  # choices of the five clips
 
 
 def measure_new_class(materials: Materials, label: str, workspace: Path) -> list[Figure]:

@@ -20,11 +20,11 @@ MINUTE = 60.0
 
 
 class StoreWriter:
-    """Clips a minute apart, from noon on, of one source."""
+    """Clips a minute apart, from some minutes after noon on, of one source."""
 
-    def __init__(self, root: Path, source: str = "hall") -> None:
+    def __init__(self, root: Path, source: str = "hall", minutes: int = 0) -> None:
         self.root, self.source = root, source
-        self._count = 0
+        self._count = minutes
 
     def add(
         self,

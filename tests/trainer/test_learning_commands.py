@@ -39,6 +39,7 @@ def test_from_a_verdict_to_another_bundle_in_use_and_back(
     base = ["--base", models / "current", "--cache", tmp_path / "cache"]
     learnt = run("retrain", *clips, *base, "--out", better, "--unproven")
     assert learnt.returncode == 0, learnt.stderr
+    assert "no held-out clips: nothing tells what old classes lost" in learnt.stderr
     assert learnt.stdout == f"{better}\n"
     assert read_bundle(better).id == "tones@2"
 
@@ -80,6 +81,23 @@ def test_a_torn_bundle_stays_out(tones_bundle: Bundle, tmp_path: Path):
     result = run("promote", torn, "--models", tmp_path / "models")
     assert_one_line(result, 1, "model.tflite: expected SHA-256")
     assert not (tmp_path / "models").exists()
+
+
+def test_a_base_without_its_saved_model_cannot_be_corrected(
+    store: StoreWriter, tones_bundle: Bundle, tmp_path: Path
+):
+    """As `trainer shrink` leaves it."""
+    files = {
+        name: digest
+        for name, digest in tones_bundle.manifest.files.items()
+        if not name.startswith("saved_model/")
+    }
+    bare = Path(shutil.copytree(tones_bundle.path, tmp_path / "bare"))
+    shutil.rmtree(bare / "saved_model")
+    manifest = json.loads((bare / "bundle.json").read_text())
+    (bare / "bundle.json").write_text(json.dumps(manifest | {"files": files}))
+    result = run("retrain", "--clips", store.root, "--base", bare, "--out", tmp_path / "out")
+    assert_one_line(result, 2, f"{bare}: expected a bundle with saved_model/, found none")
 
 
 def test_similar_clips_are_lines_of_json(store: StoreWriter):

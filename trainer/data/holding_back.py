@@ -29,16 +29,19 @@ def hold_back(table: ClipTable, folds: tuple[int, ...]) -> tuple[ClipTable, Clip
     return replace(table, clips=learnt), replace(table, clips=held)
 
 
+def choose_held(groups: set[str]) -> set[str]:
+    """Those of a class's recordings that are held back; none where it needs them all."""
+    if len(groups) < FEWEST_RECORDINGS:
+        return set()
+    return set(sorted(groups, key=_digest)[: -(-len(groups) // ONE_IN)])  # rounded up
+
+
 def _held_groups(table: ClipTable) -> set[str]:
     by_class: defaultdict[str, set[str]] = defaultdict(set)
     for clip in table.clips:
         for label in clip.labels:
             by_class[label].add(clip.group)
-    held = set[str]()
-    for groups in by_class.values():
-        if len(groups) >= FEWEST_RECORDINGS:
-            held.update(sorted(groups, key=_digest)[: -(-len(groups) // ONE_IN)])  # rounded up
-    return held
+    return set[str]().union(*map(choose_held, by_class.values()))
 
 
 def _digest(group: str) -> str:

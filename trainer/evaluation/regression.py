@@ -65,6 +65,17 @@ class RegressionSet:
         scores = np.concatenate(parts)
         return [scores[self.clips == clip] for clip in range(len(self.targets))]
 
+    def joined_with(self, other: RegressionSet) -> RegressionSet:
+        """Its clips, then the other's; they say nothing of labels that their set does not have."""
+        labels = tuple(dict.fromkeys((*self.labels, *other.labels)))
+        return RegressionSet(
+            labels,
+            np.concatenate((self.patches, other.patches)),
+            np.concatenate((self.clips, len(self.targets) + other.clips)),
+            np.concatenate([_columns(each.targets, each.labels, labels) for each in (self, other)]),
+            np.concatenate([_columns(each.known, each.labels, labels) for each in (self, other)]),
+        )
+
     def to_bytes(self) -> bytes:
         """The content of REGRESSION_FILE."""
         return arrays_as_bytes(
@@ -74,6 +85,14 @@ class RegressionSet:
             targets=self.targets,
             known=self.known,
         )
+
+
+def _columns(
+    values: NDArray[np.bool_], labels: tuple[str, ...], wanted: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    columns = np.zeros((len(values), len(wanted)), np.bool_)
+    columns[:, [wanted.index(label) for label in labels]] = values
+    return columns
 
 
 def _boundaries(count: int, patch_seconds: float) -> NDArray[np.float64]:

@@ -10,10 +10,11 @@ from trainer.data.clips import ClipTable
 from trainer.data.preparation import digest_file
 from trainer.errors import DataError
 
-# In a bundle's provenance: the SHA-256 of each file that it learnt from, and of each by which its
-# policies were chosen.
+# In a bundle's provenance: the SHA-256 of each file that it learnt from, of each by which its policies
+# were chosen, and of each clip of a station that nothing is to learn from, to judge by.
 TRAINING_FILES = "training_files"
 CALIBRATION_FILES = "calibration_files"
+HELD_FILES = "held_files"
 
 TRAINED: Sequence[str] = (TRAINING_FILES,)
 TRAINED_OR_TUNED: Sequence[str] = (TRAINING_FILES, CALIBRATION_FILES)

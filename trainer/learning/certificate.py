@@ -8,6 +8,7 @@ from trainer.errors import CertificateError
 from trainer.evaluation.losses import LabelLoss, compare_labels
 from trainer.evaluation.regression import RegressionSet
 from trainer.learning.linear_head import LinearHead
+from trainer.learning.sparing import Kept
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 
@@ -16,12 +17,13 @@ from trainer.model.settings import Activation
 class Certificate:
     """Every old label on clips that neither head learnt from; `most_loss` points of F1 are borne.
 
-    `clips` 0: there were none to judge by.
+    `clips` 0: there were none to judge by. `kept` are clips of new labels that later bundles are held to.
     """
 
     clips: int
     labels: tuple[LabelLoss, ...]
     most_loss: float
+    kept: tuple[Kept, ...] = ()
 
     @property
     def lost(self) -> tuple[LabelLoss, ...]:
@@ -38,8 +40,12 @@ def certify(
     backbone: Backbone,
     activation: Activation,
     most_loss: float,
+    kept: tuple[Kept, ...] = (),
 ) -> Certificate:
-    """Both heads on the embeddings of the held-out clips; their further outputs are background."""
+    """Both heads on the embeddings of the held-out clips; their further outputs are background.
+
+    `kept` clips judge nothing yet: the head before does not know their labels.
+    """
     if held_out is None:
         return Certificate(0, (), most_loss)
     old = held_out.mean_scores(lambda p: before.scores(backbone.embed(p), activation))
@@ -51,7 +57,7 @@ def certify(
         new[:, : len(after_labels)],
         after_labels,
     )
-    return Certificate(len(held_out.targets), labels, most_loss)
+    return Certificate(len(held_out.targets), labels, most_loss, kept)
 
 
 def check_certificate(certificate: Certificate, *, unproven: bool) -> None:

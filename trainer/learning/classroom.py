@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
@@ -12,19 +12,19 @@ from trainer.data.background import BACKGROUND
 from trainer.data.batches import Batch
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clip_store import read_store
-from trainer.data.clips import Clip
+from trainer.data.clips import Clip, ClipTable
 from trainer.data.embedded import EmbeddedTable
-from trainer.data.patches import ClipPatches
 from trainer.data.preparation import AS_IS
 from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
 from trainer.evaluation.spans import ScoredFile
 from trainer.learning.base import lesson_of, open_base_backbone
-from trainer.learning.correction import Part, join_rows
+from trainer.learning.correction import Part, join_rows, learn_correction
 from trainer.learning.linear_head import LinearHead, read_head
 from trainer.learning.material import Kitchen, ReportClips, judged_rows
+from trainer.learning.placing import Files
 from trainer.learning.rehearsal import BaseData, read_base_data, rehearse_data, rehearse_outputs
-from trainer.learning.station import Judged, Station, read_station
-from trainer.learning.thresholds import Files
+from trainer.learning.sparing import Sparing, spare_some
+from trainer.learning.station import Judged, Station, named_columns, read_station
 from trainer.teaching.memory import Embeddings, read_memory, thin_out
 from trainer.teaching.sources import Thinned
 
@@ -37,7 +37,8 @@ class Classroom:
     """What is learnt from, in three parts, and by what it is judged.
 
     `judged` are the clips with a verdict and `verdicts` the rows of each; `ambient` are this room's
-    clips. `memory` is what the base remembers of what it learnt from.
+    clips. `memory` is what the base remembers of what it learnt from. `held_out` judges this learning,
+    and with `new_held`, clips of the new labels, the next one.
     """
 
     kitchen: Kitchen
@@ -49,11 +50,20 @@ class Classroom:
     beside: tuple[Part, ...]
     memory: Embeddings | None
     held_out: RegressionSet | None
+    new_held: RegressionSet | None
+    sparing: Sparing
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Those of the bundle to come, in the order of its scores."""
-        return tuple(name for name in self.kitchen.columns if name != BACKGROUND)
+        return self.kitchen.labels
+
+    @property
+    def held_out_next(self) -> RegressionSet | None:
+        """What the new bundle is held to; without clips of old labels new ones would prove too much."""
+        if self.held_out is None or self.new_held is None:
+            return self.held_out
+        return self.held_out.joined_with(self.new_held)
 
     @property
     def start(self) -> LinearHead:
@@ -70,18 +80,9 @@ class Classroom:
         judged = [thinned.load(index).inputs for index in range(len(self.judged))]
         return thin_out([self.memory, *judged])
 
-    def judged_with(self, label: str) -> EmbeddedTable:
-        """The clips with a verdict in which the label is heard."""
-        clips = tuple(each for each in self.judged_clips.clips if label in each.clip.labels)
-        return replace(self.judged_clips, clips=clips)
-
-    def score_clips(self, clips: EmbeddedTable, head: LinearHead) -> Files:
-        """What the daemon would see of clips with this head."""
-        hop = clips.features.patch_hop_seconds
-        scored = (self._score(clips.load(n), head, clips) for n in range(len(clips.clips)))
-        return Files(tuple(scored), hop)
-
-    def _score(self, patches: ClipPatches, head: LinearHead, clips: EmbeddedTable) -> ScoredFile:
+    def score_clip(self, clips: EmbeddedTable, index: int, head: LinearHead) -> ScoredFile:
+        """What the daemon would see of a clip with this head."""
+        patches = clips.load(index)
         scores = self._label_scores(patches.inputs, head)
         return ScoredFile(
             "clip", scores, slot_boundaries(len(scores), patches.seconds, clips.features)
@@ -101,10 +102,19 @@ class Classroom:
     def _label_scores(self, embeddings: Embeddings, head: LinearHead) -> Embeddings:
         return head.scores(embeddings, self.kitchen.activation)[:, : len(self.labels)]
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """All that is learnt from; the verdicts come last."""
-        return (*self.beside, Part(join_rows(self.verdicts), VERDICT_SHARE))
+    def learn(self, judged: Sequence[int]) -> LinearHead:
+        """The base's head, corrected by some of the judged clips and all that is learnt beside them.
+
+        Raises:
+            FitError: see `learn_correction`.
+        """
+        lesson = self.kitchen.lesson
+        verdicts = [self.verdicts[index] for index in judged]
+        said = [Part(join_rows(verdicts), VERDICT_SHARE)] if verdicts else []
+        named = named_columns(self.kitchen.columns, self.judged)
+        return learn_correction(
+            self.start, (*self.beside, *said), lesson.fit, lesson.batch_size, named
+        )
 
 
 def prepare(
@@ -122,25 +132,28 @@ def prepare(
         DataError, BackboneError, BundleError: one line on what cannot be used.
     """
     station = read_station(read_store(clips), base, new_classes=new_classes)
+    sparing = spare_some(station, base)
     base_data = read_base_data(data, base) if data else None
     head = read_head(base)
     memory = read_memory(base)
     kitchen = _open_kitchen(base, head, station, cache, report)
     judged_clips, verdicts = judged_rows(
-        kitchen, station.table(each.clip for each in station.judged), station.ambient
+        kitchen, station.table(each.clip for each in sparing.judged), station.ambient
     )
     usable = {each.clip.path for each in judged_clips.clips}
     ambient = kitchen.embed(station.table(_few(station)), AS_IS, "embedding ambient clips")
     return Classroom(
         kitchen,
         station,
-        tuple(each for each in station.judged if each.clip.path in usable),
+        tuple(each for each in sparing.judged if each.clip.path in usable),
         judged_clips,
         tuple(verdicts),
         ambient,
         _beside(kitchen, station, base_data, ambient, memory),
         memory,
         _held_out(base, base_data, kitchen),
+        _new_held(sparing, kitchen),
+        sparing,
     )
 
 
@@ -197,4 +210,9 @@ def _held_out(base: Bundle, data: BaseData | None, kitchen: Kitchen) -> Regressi
     if kept is not None or data is None or not data.held_out.clips:
         return kept
     table = data.held_out
+    return make_regression_set(table, table.classes, kitchen.backbone.features)
+
+
+def _new_held(sparing: Sparing, kitchen: Kitchen) -> RegressionSet | None:
+    table = ClipTable(sparing.held, kitchen.labels)
     return make_regression_set(table, table.classes, kitchen.backbone.features)

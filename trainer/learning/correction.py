@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.data.batches import Batch
 from trainer.learning.linear_head import LinearHead
@@ -69,9 +70,12 @@ def learn_correction(
     parts: Sequence[Part],
     settings: FitSettings,
     batch_size: int,
+    named: NDArray[np.bool_],
     on_epoch: OnEpoch | None = None,
 ) -> LinearHead:
     """The head `start`, corrected by what the parts say; the targets' columns are its outputs.
+
+    `named` are the columns that verdicts speak of by name, (M,).
 
     Raises:
         FitError: no patches, or a loss that is not a number.
@@ -79,11 +83,21 @@ def learn_correction(
     keras.utils.set_random_seed(settings.seed)
     moments = measure_moments(part.rows.inputs for part in parts if len(part.rows.inputs))
     network = _build(start, moments)
+    if settings.activation == "sigmoid":
+        parts = [replace(part, rows=_weigh_named(part.rows, named)) for part in parts]
     batches = MixedBatches(parts, batch_size, settings.seed)
     fitted = fit(network, batches, (), settings, on_epoch).network
     learnt = tuple(fitted.get_layer(_CORRECTION).get_weights())
     ((kernel, bias),) = fold(moments, [learnt])
     return replace(start, compressed=start.compressed + kernel, bias=start.bias + bias)
+
+
+def _weigh_named(rows: Batch, named: NDArray[np.bool_]) -> Batch:
+    """All labels that nobody named weigh together as much as one that somebody did.
+
+    With sigmoid the loss is the mean over the labels: one among YAMNet's 521 would hardly be learnt.
+    """
+    return rows._replace(known=rows.known * np.where(named, len(named), 1).astype(np.float32))
 
 
 def _build(start: LinearHead, moments: Moments) -> keras.Model:

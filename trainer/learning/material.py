@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
 from trainer.augment.augmentation import augment
+from trainer.data.background import BACKGROUND
 from trainer.data.balance import class_weights
 from trainer.data.batches import Batch
 from trainer.data.cache import EmbeddingCache
@@ -53,6 +54,11 @@ class Kitchen:
     def activation(self) -> Activation:
         """Of the head."""
         return self.lesson.fit.activation
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns without the background."""
+        return tuple(name for name in self.columns if name != BACKGROUND)
 
     @property
     def had(self) -> NDArray[np.bool_]:

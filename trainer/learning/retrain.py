@@ -13,11 +13,12 @@ from trainer.export import check_target
 from trainer.learning.budget import budget_of
 from trainer.learning.certificate import Certificate, certify, check_certificate
 from trainer.learning.classroom import Classroom, prepare
-from trainer.learning.correction import learn_correction
 from trainer.learning.linear_head import LinearHead
 from trainer.learning.material import ReportClips
+from trainer.learning.placing import Files, place_between
 from trainer.learning.second_look import Doubt, find_doubts
-from trainer.learning.thresholds import RoomCheck, fit_to_room, place_between
+from trainer.learning.thresholds import RoomCheck, fit_to_room
+from trainer.learning.unheard import score_unheard
 from trainer.learning.writing import Corrected, Lessons, write_corrected
 from trainer.teaching.bundling import DEFAULT_POLICY
 
@@ -108,10 +109,7 @@ def _look_again(classroom: Classroom) -> tuple[Doubt, ...]:
 
 def _learn(classroom: Classroom) -> LinearHead:
     log.info("learning from %d verdicts", len(classroom.judged))
-    kitchen = classroom.kitchen
-    return learn_correction(
-        classroom.start, classroom.parts, kitchen.lesson.fit, kitchen.lesson.batch_size
-    )
+    return classroom.learn(range(len(classroom.judged)))
 
 
 def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> Certificate:
@@ -125,14 +123,16 @@ def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) 
         classroom.kitchen.backbone,
         base.manifest.activation,
         request.most_loss,
+        classroom.sparing.kept,
     )
 
 
 def _fit_to_room(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> RoomCheck:
-    ambient = classroom.score_clips(classroom.ambient, learnt)
+    ambient = classroom.ambient
+    files = [classroom.score_clip(ambient, n, learnt) for n in range(len(ambient.clips))]
     budget = request.false_alarms_per_day or budget_of(request.base)
     policies = _policies(request.base, classroom, learnt)
-    return fit_to_room(policies, ambient.files, budget, ambient.patch_hop_seconds)
+    return fit_to_room(policies, files, budget, ambient.features.patch_hop_seconds)
 
 
 def _policies(base: Bundle, classroom: Classroom, learnt: LinearHead) -> dict[str, LabelPolicy]:
@@ -142,10 +142,11 @@ def _policies(base: Bundle, classroom: Classroom, learnt: LinearHead) -> dict[st
     }
     if not classroom.station.new_labels:
         return policies
+    log.info("scoring clips of new labels by heads that never heard them")
     others = classroom.score_held_out(learnt)
-    for label in classroom.station.new_labels:
-        own = classroom.score_clips(classroom.judged_with(label), learnt)
-        column = classroom.labels.index(label)
+    hop = classroom.judged_clips.features.patch_hop_seconds
+    for label, files in score_unheard(classroom).items():
+        own, column = Files(tuple(files), hop), classroom.labels.index(label)
         policies[label] = place_between(policies[label], column, own, others)
     return policies
 
@@ -172,9 +173,10 @@ def _corrected(
     return Corrected(
         learnt,
         room.policies,
-        classroom.held_out,
+        classroom.held_out_next,
         classroom.remembered(),
         lessons,
         judged | heard,
         heard,
+        classroom.sparing.spared_files,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainer.data.batches import Batch
 from trainer.learning.correction import Part, join_rows, learn_correction
 from trainer.learning.linear_head import LinearHead
-from trainer.learning.station import Judged
+from trainer.learning.station import Judged, named_columns
 from trainer.model.settings import FitSettings
 
 FOLDS = 5
@@ -59,7 +59,8 @@ def find_doubts(
         learnt = Part(join_rows([rows[number] for number in rest]), 1.0)
         parts = (learnt, *(replace(part, share=1.0) for part in others))
         nothing = _nothing(rows[0].inputs.shape[1], len(columns))
-        head = learn_correction(nothing, parts, short, batch_size)
+        named = named_columns(columns, judged)
+        head = learn_correction(nothing, parts, short, batch_size, named)
         heard = [judged[number] for number in rest]
         for number in held:
             scores = head.scores(rows[number].inputs, settings.activation)

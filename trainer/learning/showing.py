@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from trainer.learning.certificate import Certificate
 from trainer.learning.retrain import Findings
 from trainer.learning.second_look import Doubt
 from trainer.learning.thresholds import RoomCheck
@@ -17,6 +18,16 @@ _HEADS = ("label", "clips", "F1 before", "after", "average precision before", "a
 
 def show_findings(findings: Findings) -> None:
     """A table of old classes on stderr, then one line for each thing to know."""
+    _show_certificate(findings.certificate)
+    _log_room(findings.room)
+    for doubt in findings.doubts:
+        log.warning("%s", describe_doubt(doubt))
+
+
+def _show_certificate(certificate: Certificate) -> None:
+    if not certificate.clips:
+        log.warning("no held-out clips: nothing tells what old classes lost")
+        return
     rows = (
         (
             each.label,
@@ -26,12 +37,12 @@ def show_findings(findings: Findings) -> None:
             percent(each.average_precision_before),
             percent(each.average_precision_after),
         )
-        for each in findings.certificate.labels
+        for each in certificate.labels
     )
     show_table(_HEADS, rows)
-    _log_room(findings.room)
-    for doubt in findings.doubts:
-        log.warning("%s", describe_doubt(doubt))
+    for kept in certificate.kept:
+        how = "learnt from as well: too few to spare any" if kept.learnt else "not learnt from"
+        log.info("%s: %d clips judge later bundles, %s", kept.label, kept.clips, how)
 
 
 def _log_room(room: RoomCheck) -> None:

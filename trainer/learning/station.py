@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord
@@ -50,6 +53,12 @@ class Station:
     def table(self, clips: Iterable[Clip]) -> ClipTable:
         """Some of its clips, with the columns as classes."""
         return ClipTable(tuple(clips), self.columns)
+
+
+def named_columns(columns: Sequence[str], judged: Iterable[Judged]) -> NDArray[np.bool_]:
+    """The columns that verdicts speak of by name, as there or as absent, (K,)."""
+    names = {name for each in judged for name in each.clip.labels | each.clip.negatives}
+    return np.array([column in names for column in columns])
 
 
 def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Station:

@@ -53,40 +53,9 @@ def fit_to_room(
     return RoomCheck(fitted, raised, false_alarms_per_day, AlarmRate(alarms, hours))
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Scored files of one patch hop; the columns are all labels."""
-
-    files: tuple[ScoredFile, ...]
-    patch_hop_seconds: float
-
-    def tracks(self, column: int, policy: LabelPolicy) -> list[Track]:
-        """One column of each file, smoothed as the policy asks for."""
-        length = policy.smoothing_patches(self.patch_hop_seconds)
-        return [smooth_track(make_track([file], column, file.name), length) for file in self.files]
-
-
-def place_between(policy: LabelPolicy, column: int, own: Files, others: Files) -> LabelPolicy:
-    """The threshold of a new label: the middle of those that find it in all its own clips and in no other.
-
-    Its own clips were learnt from, so that the highest of those is too high, and in the middle it is as
-    far from missing the sound as from hearing it in vain. Where there is none, the lowest that is quiet
-    in the others, which are held-out clips of other labels.
-    """
-    candidates = [policy, *_higher(policy)]
-    heard, quiet = own.tracks(column, policy), others.tracks(column, policy)
-    silent = [each for each in candidates if not any(_alarms(track, each) for track in quiet)]
-    good = [each for each in silent if all(_alarms(track, each) for track in heard)]
-    return good[len(good) // 2] if good else (silent or candidates[-1:])[0]
-
-
-def _alarms(smoothed: Track, policy: LabelPolicy) -> int:
-    return count_alarms(smoothed, policy).alarms
-
-
 def _raise(policy: LabelPolicy, smoothed: Track, allowed_per_day: float) -> LabelPolicy:
     """The lowest threshold from the policy's own on that keeps to the share, else the highest."""
-    candidates = [policy, *_higher(policy)]
+    candidates = higher_policies(policy)
     for candidate in candidates:
         rate = count_alarms(smoothed, candidate)
         if rate.alarms <= allowed_alarms(allowed_per_day, rate.hours):
@@ -94,11 +63,13 @@ def _raise(policy: LabelPolicy, smoothed: Track, allowed_per_day: float) -> Labe
     return candidates[-1]
 
 
-def _higher(policy: LabelPolicy) -> list[LabelPolicy]:
-    """The thresholds of the grid over the policy's own, off in proportion."""
+def higher_policies(policy: LabelPolicy) -> list[LabelPolicy]:
+    """The policy, and with the thresholds of the grid over its own; off in proportion."""
+    higher = [on for on in Grid().on_thresholds if on > policy.on_threshold]
+    return [policy, *(with_threshold(policy, on) for on in higher)]
+
+
+def with_threshold(policy: LabelPolicy, on_threshold: float) -> LabelPolicy:
+    """Off in proportion."""
     share = policy.off_threshold / policy.on_threshold
-    return [
-        replace(policy, on_threshold=on, off_threshold=on * share)
-        for on in Grid().on_thresholds
-        if on > policy.on_threshold
-    ]
+    return replace(policy, on_threshold=on_threshold, off_threshold=on_threshold * share)

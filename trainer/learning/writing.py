@@ -12,7 +12,7 @@ from listener.detection.policy import LabelPolicy
 from trainer.evaluation.documents import to_document
 from trainer.evaluation.poisson import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
-from trainer.evaluation.unseen import CALIBRATION_FILES, TRAINING_FILES
+from trainer.evaluation.unseen import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export import export_bundle
 from trainer.learning.certificate import Certificate
 from trainer.learning.linear_head import LinearHead
@@ -48,7 +48,10 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """All that the new bundle is made of; `training_files` are the SHA-256 of what it learnt from."""
+    """All that the new bundle is made of; files are SHA-256.
+
+    `training_files` are what it learnt from, `held_files` what nothing is to learn from.
+    """
 
     head: LinearHead
     policies: Mapping[str, LabelPolicy]
@@ -57,6 +60,7 @@ class Corrected:
     lessons: Lessons
     training_files: frozenset[str]
     ambient_files: frozenset[str]
+    held_files: frozenset[str]
 
 
 def write_corrected(
@@ -104,4 +108,5 @@ def _provenance(base: Bundle, corrected: Corrected) -> dict[str, object]:
         RETRAINING: to_document(corrected.lessons),
         TRAINING_FILES: sorted(corrected.training_files.union(known.get(TRAINING_FILES, ()))),
         CALIBRATION_FILES: sorted(corrected.ambient_files.union(known.get(CALIBRATION_FILES, ()))),
+        HELD_FILES: sorted(corrected.held_files),
     }

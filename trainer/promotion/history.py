@@ -31,38 +31,48 @@ def read_history(models: Path) -> list[str]:
         raise PromotionError(f"{file}: expected a bundle a line: {error}") from error
 
 
-def write_promotion(models: Path, current: str | None, promoted: str) -> None:
-    """`promoted` comes after the bundle in use, of which the history may not know.
+def settle(models: Path, current: str | None) -> str | None:
+    """Let the bundle in use be the newest; the newest before, if another program moved the link since.
+
+    The station does that when a bundle fails its trial, and it writes no history. A promotion that was
+    cut short looks alike: in both, what came after the bundle in use is no way back.
 
     Raises:
         OSError: it cannot be written.
     """
-    kept = _lines_up_to(models, current)
-    if not kept and current is not None:
-        kept = [_line(current)]
-    _write(models, [*kept, _line(promoted)])
+    history, lines = read_history(models), _lines(models)
+    if current is None or history[-1:] == [current]:
+        return None
+    if current in history:
+        place = len(history) - history[::-1].index(current) - 1
+        back = json.loads(lines[place]) | {"instead_of": history[-1], "noticed_at": _now()}
+        _write(models, [*lines[:place], json.dumps(back)])
+    else:
+        _write(models, [*lines, _line(current)])
+    return history[-1] if history else None
 
 
-def forget_later(models: Path, current: str) -> None:
-    """What was in use after the bundle that is in use again is no way back any more.
+def write_promotion(models: Path, promoted: str) -> None:
+    """`promoted` comes after the newest.
 
     Raises:
         OSError: it cannot be written.
     """
-    _write(models, _lines_up_to(models, current))
+    _write(models, [*_lines(models), _line(promoted)])
 
 
-def up_to(history: list[str], current: str | None) -> list[str]:
-    """The history until the bundle in use; empty where it is not in it."""
-    if current not in history:
-        return []
-    return history[: len(history) - history[::-1].index(current)]
+def forget_newest(models: Path) -> None:
+    """The bundle before is in use again.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write(models, _lines(models)[:-1])
 
 
-def _lines_up_to(models: Path, current: str | None) -> list[str]:
+def _lines(models: Path) -> list[str]:
     file = models / HISTORY_FILE
-    lines = file.read_text("utf-8").splitlines() if file.exists() else []
-    return lines[: len(up_to(read_history(models), current))]
+    return file.read_text("utf-8").splitlines() if file.exists() else []
 
 
 def _write(models: Path, lines: list[str]) -> None:
@@ -70,5 +80,8 @@ def _write(models: Path, lines: list[str]) -> None:
 
 
 def _line(bundle: str) -> str:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    return json.dumps({"bundle": bundle, "promoted_at": at})
+    return json.dumps({"bundle": bundle, "promoted_at": _now()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -7,6 +7,7 @@ before it, `DIR/history.jsonl` all that were in use.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from listener.detection.bundle import MANIFEST_FILE, Bundle, read_bundle
 from listener.detection.clip_files import sync_directory
 from trainer.errors import PromotionError
 from trainer.promotion.durable import TEMPORARY, point, sync_tree
-from trainer.promotion.history import forget_later, read_history, up_to, write_promotion
+from trainer.promotion.history import forget_newest, read_history, settle, write_promotion
+
+log = logging.getLogger(__name__)
 
 CURRENT, PREVIOUS = "current", "previous"
 _LOCK = ".lock"
@@ -53,10 +56,10 @@ class ModelsDirectory:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with self._only_writer():
-            before = self._name_of_current()
+            self._settle()
             promoted = self._bring_in(candidate)
-            if promoted.id != before:
-                write_promotion(self.path, before, promoted.id)
+            if promoted.id != self._name_of_current():
+                write_promotion(self.path, promoted.id)
                 point(self.path / CURRENT, promoted.id)
             self._point_to_previous()
             return promoted
@@ -72,12 +75,13 @@ class ModelsDirectory:
         if not self.path.is_dir():
             raise PromotionError(f"{self.path}: expected a directory of bundles, found none")
         with self._only_writer():
-            used = up_to(read_history(self.path), self._name_of_current())
+            self._settle()
+            used = read_history(self.path)
             if len(used) < 2:  # noqa: PLR2004 - the one in use and the one before
                 raise PromotionError(f"{self.path}: nothing was in use before {CURRENT}")
             bundle = read_bundle(self.path / used[-2])
             point(self.path / CURRENT, used[-2])
-            forget_later(self.path, used[-2])
+            forget_newest(self.path)
             self._point_to_previous()
             return bundle
 
@@ -85,9 +89,21 @@ class ModelsDirectory:
         link = self.path / CURRENT
         return link.readlink().name if link.is_symlink() else None
 
+    def _settle(self) -> None:
+        """The link is what is true: the station points it back by itself when a label jumps."""
+        current = self._name_of_current()
+        newest = settle(self.path, current)
+        if newest is not None:
+            log.warning(
+                "%s is in use and not %s, promoted last: the station, or somebody, moved the link",
+                current,
+                newest,
+            )
+            self._point_to_previous()
+
     def _point_to_previous(self) -> None:
         """For people; what a rollback does is in the history."""
-        used = up_to(read_history(self.path), self._name_of_current())
+        used = read_history(self.path)
         if len(used) > 1:
             point(self.path / PREVIOUS, used[-2])
         else:

@@ -58,6 +58,23 @@ def test_of_a_long_clip_what_is_heard_is_kept(tmp_path: Path):
     assert found.patches.max() > -4.0  # log-mel of silence is -6.9
 
 
+def test_two_sets_are_one_and_say_nothing_of_each_others_labels():
+    """Two clips of dog and cat, then one of cat and owl, of two patches."""
+    cats = make_set([[1, 0], [0, 1]], ("dog", "cat"))
+    owl = replace(make_set([[0, 1]], ("cat", "owl")), clips=np.array([0, 0]))
+    owl = replace(owl, patches=np.ones((2, 96, 64), np.float16))
+    joined = cats.joined_with(owl)
+    assert joined.labels == ("dog", "cat", "owl")
+    assert joined.clips.tolist() == [0, 1, 2, 2]
+    assert joined.patches[:, 0, 0].tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert joined.targets.tolist() == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    assert joined.known.tolist() == [[True, True, False], [True, True, False], [False, True, True]]
+
+
 def test_it_comes_back_out_of_a_bundle(tones_bundle: Bundle, tmp_path: Path):
     assert read_regression(tones_bundle) is None
     made = make_regression_set(make_table(clip(tmp_path, "dog", 0)), ("dog",), FEATURES)

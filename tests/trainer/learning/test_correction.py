@@ -10,6 +10,8 @@ from trainer.learning.correction import MixedBatches, Part, learn_correction
 from trainer.learning.linear_head import LinearHead
 from trainer.model.settings import FitSettings
 
+NAMED = np.array([True])
+
 
 def rows(count: int, value: float, target: float, weight: float = 1.0) -> Batch:
     return Batch(
@@ -41,7 +43,33 @@ def test_what_is_said_wins_where_it_is_said_and_what_is_known_stays():
     )
     known, denied = rows(50, 1.0, 0.95), rows(3, 4.0, 0.0)
     parts = [Part(known, 0.5), Part(denied, 0.5)]
-    learnt = learn_correction(head, parts, FitSettings("sigmoid", learning_rate=1e-2), 64)
+    learnt = learn_correction(head, parts, FitSettings("sigmoid", learning_rate=1e-2), 64, NAMED)
     scores = learnt.scores(np.array([[1.0, 1.0], [4.0, 4.0]], np.float32), "sigmoid")[:, 0]
     assert scores[0] == pytest.approx(0.95, abs=0.1)
     assert scores[1] < 0.2
+
+
+def test_a_label_among_many_is_learnt_and_those_that_nobody_named_stay():
+    """Of five hundred others only what the bundle said before is known."""
+    many = 500
+    before = np.float32(1.0 / (1.0 + np.exp(3.0)))  # a logit of -3
+
+    def wide(part: Batch) -> Batch:
+        others = np.full((len(part.inputs), many), before, np.float32)
+        known = np.ones((len(part.inputs), 1 + many), np.float32)
+        return part._replace(targets=np.hstack((part.targets, others)), known=known)
+
+    parts = [Part(wide(rows(20, 1.0, 1.0)), 0.5), Part(wide(rows(20, -1.0, 0.0)), 0.5)]
+    nothing = np.zeros((2, 1 + many), np.float32)
+    head = LinearHead(nothing, nothing, np.full(1 + many, -3.0, np.float32))
+    named = np.arange(1 + many) == 0
+    settings = FitSettings("sigmoid", learning_rate=1e-2)
+    scores = [
+        learn_correction(head, parts, settings, 40, columns).scores(
+            np.ones((1, 2), np.float32), "sigmoid"
+        )[0]
+        for columns in (named, np.ones_like(named))
+    ]
+    assert scores[0][0] > 0.8
+    assert scores[1][0] < 0.5  # as one among many alike
+    np.testing.assert_allclose(scores[0][1:], before, atol=0.01)

@@ -7,7 +7,7 @@ import pytest
 
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.spans import ScoredFile
-from trainer.learning.thresholds import Files, fit_to_room, place_between
+from trainer.learning.thresholds import fit_to_room
 
 HOP = 0.5
 DOG = LabelPolicy(on_threshold=0.5, off_threshold=0.25, smoothing_seconds=0.0)
@@ -55,24 +55,3 @@ def test_without_ambient_clips_nothing_is_known():
     room = fit_to_room({"dog": DOG}, [], 1.0, HOP)
     assert room.policies == {"dog": DOG}
     assert room.alarms is None
-
-
-def files(*peaks: float) -> Files:
-    return Files(tuple(ambient(peak, slots=200) for peak in peaks), HOP)
-
-
-def test_a_new_label_lies_between_its_own_clips_and_all_others():
-    """0.65, 0.7, 0.75 and 0.8 are over what the others give and not over the worst of its own."""
-    policy = place_between(DOG, 0, own=files(0.8, 0.99), others=files(0.62, 0.1))
-    assert policy.on_threshold == 0.75
-    assert policy.off_threshold == pytest.approx(0.375)
-
-
-def test_where_nothing_lies_between_it_is_quiet():
-    policy = place_between(DOG, 0, own=files(0.55), others=files(0.72))
-    assert policy.on_threshold == 0.75
-
-
-def test_without_others_its_own_clips_say_how_high():
-    policy = place_between(DOG, 0, own=files(0.62), others=files())
-    assert policy.on_threshold == 0.55  # of 0.5, 0.55 and 0.6

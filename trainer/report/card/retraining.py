@@ -61,7 +61,16 @@ def _certificate(found: Mapping[str, Any]) -> str:
         f"### Certificate\n\nOld classes on {certificate['clips']} held-out clips, before and after; "
         f"no class lost more than {certificate['most_loss']:g} points of F1.\n\n"
         "| label | clips | F1 before | after | average precision before | after |\n"
-        f"|---|---|---|---|---|---|\n{rows}"
+        f"|---|---|---|---|---|---|\n{rows}{_kept(certificate)}"
+    )
+
+
+def _kept(certificate: Mapping[str, Any]) -> str:
+    """Absent from what older versions wrote."""
+    return "".join(
+        f"\nLater bundles are held to {each['clips']} clips of {each['label']}, "
+        f"{'from which this one learnt' if each['learnt'] else 'from which it did not learn'}.\n"
+        for each in certificate.get("kept", ())
     )
 
 

@@ -1,0 +1,78 @@
+"""The policy of a new label: as far from its own clips as from all others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.detection.policy import LabelPolicy
+from trainer.evaluation.operating_points import Grid
+from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.tracks import make_track, smooth_track
+from trainer.learning.thresholds import higher_policies, with_threshold
+
+_LEAST = 1e-6  # of a score, and of what it lacks to 1: its logit is finite
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Scored files of one patch hop; the columns are all labels."""
+
+    files: tuple[ScoredFile, ...]
+    patch_hop_seconds: float
+
+    def peaks(self, column: int, policy: LabelPolicy) -> NDArray[np.float64]:
+        """The highest score of one column in each file, smoothed as the policy asks for."""
+        length = policy.smoothing_patches(self.patch_hop_seconds)
+        tracks = [
+            smooth_track(make_track([file], column, file.name), length) for file in self.files
+        ]
+        return np.array([track.scores.max() for track in tracks], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What lies between the highest of all others and the middle one of its own, under a policy; logits."""
+
+    policy: LabelPolicy
+    others: float
+    own: float
+
+    def place(self) -> LabelPolicy:
+        """In its middle; where there is no gap, the lowest threshold over the others."""
+        candidates = higher_policies(self.policy)
+        if self.own <= self.others:
+            over = (each for each in candidates if _logit(each.on_threshold) > self.others)
+            return next(over, candidates[-1])
+        middle = 1.0 / (1.0 + math.exp(-(self.own + self.others) / 2.0))
+        least, most = candidates[0].on_threshold, candidates[-1].on_threshold
+        return with_threshold(self.policy, min(max(middle, least), most))
+
+
+def place_between(policy: LabelPolicy, column: int, own: Files, others: Files) -> LabelPolicy:
+    """The median and the threshold that set a new label's clips furthest apart from all others.
+
+    `own` are scored by heads that never heard them: a head's word on what it learnt from is too good. Of
+    five clips the middle one is asked, for one may be a bad example; `others`, held-out clips of other
+    labels, are many, and the highest counts. A median is never shorter than the policy's.
+    """
+    medians = [each for each in Grid().smoothing_seconds if each > policy.smoothing_seconds]
+    tried = [policy, *(replace(policy, smoothing_seconds=seconds) for seconds in medians)]
+    gaps = [_measure(each, column, own, others) for each in tried]
+    return max(gaps, key=lambda gap: gap.own - gap.others).place()
+
+
+def _measure(policy: LabelPolicy, column: int, own: Files, others: Files) -> _Gap:
+    """Nobody else: the policy's own threshold is what its clips are to be over."""
+    highest = float(others.peaks(column, policy).max(initial=0.0))
+    lower = _logit(highest if others.files else policy.on_threshold)
+    peaks = own.peaks(column, policy)
+    return _Gap(policy, lower, _logit(float(np.median(peaks))) if len(peaks) else lower)
+
+
+def _logit(score: float) -> float:
+    clipped = min(max(score, _LEAST), 1.0 - _LEAST)
+    return math.log(clipped / (1.0 - clipped))
