@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config import Config
-from listener.detection.bundle import Bundle
+from listener.detection.bundle import Bundle, Label
 from listener.detection.clip import ClipRecord
 from listener.detection.event import SoundEvent
 from listener.review.documents import event_item
@@ -15,7 +17,9 @@ from listener.review.server import ReviewServer
 from listener.review.timeline import KEPT_EVENTS, EventItem, Timeline
 
 
-def make_review(config: Config, bundle: Bundle, clips: ClipStore | None) -> ReviewServer:
+def make_review(
+    config: Config, bundle: Bundle, clips: ClipStore | None, groups: Sequence[Label] = ()
+) -> ReviewServer:
     """The server, which has its address, and the live view that is a sink.
 
     Raises:
@@ -23,7 +27,7 @@ def make_review(config: Config, bundle: Bundle, clips: ClipStore | None) -> Revi
         ClipError: the store cannot be read.
     """
     sources = [source.name for source in config.sources]
-    live = LiveView(sources, bundle.manifest, Timeline(_events_before(clips)))
+    live = LiveView(sources, bundle.manifest, Timeline(_events_before(clips)), groups)
     parts = ReviewParts(config.station, live, clips, config.clips.new_labels)
     return ReviewServer(config.review, parts)
 

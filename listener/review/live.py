@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 
-from listener.detection.bundle import Manifest
+from listener.detection.bundle import Label, Manifest
+from listener.documents import to_json
 from listener.review.documents import event_item, pixels
 from listener.review.timeline import Timeline
-from listener.sinks.event_document import label_names, to_json
+from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, EventNotice, Notice, PatchNotice, SourceStatus
 
 MAX_WATCHERS = 8
@@ -51,11 +52,17 @@ class Watcher:
 class LiveView:
     """A sink that shows what it gets. While nobody looks on it does not even ask for patches."""
 
-    def __init__(self, sources: Iterable[str], manifest: Manifest, timeline: Timeline) -> None:
+    def __init__(
+        self,
+        sources: Iterable[str],
+        manifest: Manifest,
+        timeline: Timeline,
+        groups: Sequence[Label] = (),
+    ) -> None:
         self.sources: dict[str, str] = dict.fromkeys(sources, "offline")
-        """What each source is: online or offline."""
-        self.label_names = label_names(manifest)
-        """The name for people of each label of the bundle at work, by its slug."""
+        """What each source is: online, silent, clipping or offline."""
+        self.label_names = label_names(manifest, groups)
+        """The name for people of each label of the bundle at work and each group, by its slug."""
         self.timeline = timeline
         """Where events are remembered."""
         self._lock = Lock()
@@ -97,7 +104,7 @@ class LiveView:
                 self.sources[notice.source] = notice.status
                 self._show("status", {"source": notice.source, "status": notice.status})
             case BundleNotice():
-                self.label_names = label_names(notice.manifest)
+                self.label_names = label_names(notice.manifest, notice.groups)
                 self._show("bundle", {"labels": self.label_names})
             case PatchNotice():
                 self._show("patch", _patch_item(notice))

@@ -111,9 +111,10 @@ export class Review {
     byId("undo").disabled = false;
     const fresh = await read(`clips/${clip.id}`);
     say(`${whatOf(clip)}: ${heardIn(fresh)}`);
-    this.editor.close();
     this.list.judged(fresh);
-    if (this.clip?.id === clip.id) this.list.move(1);
+    if (this.clip?.id !== clip.id) return; // the editor may be open for the one that is shown now
+    this.editor.close();
+    this.list.move(1);
   }
 
   undo() {

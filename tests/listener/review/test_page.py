@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.listener.review.accessibility import CONTRAST, nameless
 from tests.listener.review.page_station import Station, station_with_page
@@ -98,6 +98,27 @@ def test_undone_a_clip_is_judged_again_and_both_verdicts_stay(station: Station, 
     station.wait_for_verdict(clip, 2)
     values = [verdict["value"] for verdict in station.sidecar(clip)["verdicts"]]
     assert values == ["right", "wrong"]
+
+
+def test_a_late_answer_leaves_the_editor_of_another_clip_open(station: Station, watched: Watched):
+    page = watched.page
+    know_the_token(page)
+    clip = open_review(page, station)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright takes no method of a list
+        held.append(route)
+
+    page.route("**/api/command/flag", hold)
+    with page.expect_request("**/api/command/flag"):
+        page.keyboard.press("y")
+    page.keyboard.press("j")
+    wait_for_another(page, clip)
+    page.keyboard.press("l")
+    held[0].continue_()
+    expect(page.locator("#message")).not_to_be_empty()
+    expect(page.locator("#editor")).to_be_visible()
+    station.wait_for_verdict(clip)
 
 
 def test_labels_with_spans_by_keyboard_alone(station: Station, watched: Watched):
