@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from listener.clips.embeddings import Embedding, EmbeddingMatrix
 from listener.clips.index import Entry, Index
 from listener.clips.layout import audio_path
 from listener.clips.queries import ClipFilter, SimilarClip, Totals
-from listener.detection.clip import ClipRecord, UnknownClipError
+from listener.detection.clip import ClipError, ClipRecord, UnknownClipError
 from listener.detection.clip_analysis import read_analysis
 from listener.detection.clip_files import (
     analysis_path,
@@ -92,7 +94,10 @@ class Catalogue:
         return self._record(*found)
 
     def _record(self, clip_id: str, content: bytes) -> ClipRecord:
-        return parse_record(content, audio_path(self._directory, clip_id))
+        try:
+            return parse_record(content, audio_path(self._directory, clip_id))
+        except ValidationError as error:
+            raise ClipError(f"clip {clip_id}: the index holds something else") from error
 
     def find(self, wanted: ClipFilter, limit: int, after: str | None) -> tuple[ClipRecord, ...]:
         """Clips, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from listener.clips.catalogue import Catalogue
@@ -33,6 +34,20 @@ class Retention:
     def make_room(self, size: int) -> bool:
         """Remove clips without a verdict until so many bytes are free; whether any were."""
         return self._free(size, judged=False) > 0
+
+    def keep_reserve(self, size: int = 0) -> bool:
+        """Leave the disk its reserve, and room for `size` bytes more; whether it has both.
+
+        Clips without a verdict go for it: the events of a station need the disk more.
+        """
+        if not self._settings.keep_free_megabytes:
+            return True
+        lacking = self._lacking(size)
+        return lacking <= 0 or (self._free(lacking, judged=False) > 0 and self._lacking(size) <= 0)
+
+    def _lacking(self, size: int) -> int:
+        reserve = round(self._settings.keep_free_megabytes * _MEGABYTE)
+        return reserve + size - shutil.disk_usage(self._directory).free
 
     def _free(self, size: int, *, judged: bool) -> int:
         """Remove the oldest clips until at least `size` bytes are free; how many are."""

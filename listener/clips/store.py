@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class ClipStore:
     def add(self, cutting: Cutting) -> ClipRecord:
         """Store a clip, whole or not at all, then drop what is too old or too much.
 
-        One that is already there stays as it is. On a full disk older clips make room.
+        One that is already there stays as it is. Where the disk lacks its reserve older clips make room.
 
         Raises:
             ClipError: it cannot be stored.
@@ -68,7 +69,10 @@ class ClipStore:
         with _one_line_errors(f"clip {record.id}: cannot be stored"), only_writer(self._directory):
             if self._catalogue.knows(record.id):
                 return self._catalogue.get(record.id)
-            self._with_room(2 * cutting.samples.nbytes, lambda: self._write(record, cutting))
+            size = 2 * cutting.samples.nbytes
+            if not self._retention.keep_reserve(size):
+                raise OSError(errno.ENOSPC, "the disk lacks clips.keep_free_megabytes")
+            self._with_room(size, lambda: self._write(record, cutting))
             self._retention.apply(time.time_ns())
         return record
 
@@ -151,6 +155,23 @@ class ClipStore:
         if isinstance(to, str):
             return self._catalogue.similar_to_clip(to, count)
         return self._catalogue.similar(to, count)
+
+    def keep_reserve(self) -> None:
+        """Drop clips without a verdict while the disk lacks its reserve, whoever fills it."""
+        with (
+            _one_line_errors(f"{self._directory}: no room can be made"),
+            only_writer(self._directory),
+        ):
+            self._retention.keep_reserve()
+
+    def free_bytes(self) -> int:
+        """What is free on the disk that the clips are on.
+
+        Raises:
+            ClipError: the directory is gone.
+        """
+        with _one_line_errors(f"{self._directory}: the disk cannot be looked at"):
+            return shutil.disk_usage(self._directory).free
 
     def totals(self) -> Totals:
         """How many clips there are, and how much disk they take."""

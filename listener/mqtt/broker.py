@@ -1,27 +1,31 @@
-"""The one MQTT connection: will, reconnect with back-off, retained state."""
+"""The one MQTT connection of a station: will, reconnect with back-off, retained state."""
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
-from typing import Any, Protocol
-
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Protocol
 
 from listener.config import MqttSettings
 from listener.health import Health
-from listener.mqtt.client import describe, make_client, stop_client
-from listener.mqtt.incoming import Incoming, Subscription, answer_properties, connect_properties
+from listener.mqtt.client import describe
+from listener.mqtt.connection import Connection
+from listener.mqtt.incoming import Incoming, Subscription, Subscriptions
+from listener.mqtt.outgoing import Fleeting, Outgoing, Post
+from listener.mqtt.pace import Paces
+from listener.mqtt.parcel import Parcel, Sender
+from listener.mqtt.rest import Rest
+from listener.mqtt.rival import RivalWatch
+from listener.mqtt.session import OFFLINE, ONLINE, Session
 
 log = logging.getLogger(__name__)
 
-ONLINE, OFFLINE = b"online", b"offline"
-KEEPALIVE_SECONDS = 15
 CLOSE_SECONDS = 1.0
+# A name server that does not answer, then a few addresses that do not: nothing hangs meanwhile
+_CONNECT_GRACE_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 
 
 class Publisher(Protocol):
@@ -30,16 +34,17 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when there is a connection.
 
-        The newest retained payload of each topic is published again on every connection; each such
-        topic belongs to one thread. A QoS 0 message without a connection is lost.
+        The newest retained payload of each topic is published again on every connection. A QoS 0
+        message without a connection is lost; of others a thousand wait, in memory: what must not be lost
+        goes through the outbox.
         """
 
 
 class Broker:
     """Publishes for a station, whose `status` is `online` while there is a connection.
 
-    Nothing here holds a lock around paho's publish(): paho calls back holding the lock that
-    publish() takes. Callbacks share single references and the retained payloads with other threads.
+    One thread, `mqtt`, does everything with paho; all methods only put into its queue. What goes wrong
+    there is logged and counted, and the connection is made anew.
 
     Raises:
         BrokerError: a host name that is none, a password or TLS file that cannot be read.
@@ -48,29 +53,23 @@ class Broker:
     def __init__(
         self, settings: MqttSettings, client_id: str, status_topic: str, health: Health
     ) -> None:
-        self._settings = settings
         self._address = f"{settings.host}:{settings.port}"
-        self._status_topic = status_topic
-        self._health = health
-        self._retained: dict[str, bytes] = {status_topic: ONLINE}
-        self._reported: set[str] = set()  # of this episode; only the network thread touches it
-        self._queue_full = False
-        self._closing = False
-        self.on_connected: Callable[[], None] = _nothing
-        """Called on the network thread after each connection: put into a queue, set an event."""
-        self._subscription: Subscription | None = None
-        self._client = self._make_client(client_id)
+        self._status_topic, self._health = status_topic, health
+        self._connection = Connection(settings, client_id, (status_topic, OFFLINE))
+        self._outgoing, self._paces, self._rest = Outgoing(), Paces(), Rest()
+        self._outgoing.add(Post(status_topic, ONLINE, retain=True), connected=False)
+        self._rival = RivalWatch(status_topic, health)
+        self._subscriptions = Subscriptions()
+        self._subscriptions.add(Subscription(status_topic, self._rival.take, others_only=True))
+        self._senders: tuple[Sender, ...] = ()
+        self._inbox: SimpleQueue[Post | Parcel | Fleeting] = SimpleQueue()
+        self._closing = Event()
+        self._session: Session | None = None
+        self._sessions = 0
+        self._reported: set[str] = set()  # of this episode
+        self._crowded = False
+        self._thread = Thread(target=self._run, name="mqtt", daemon=True)
         health.mqtt_connected = False
-
-    def _make_client(self, client_id: str) -> Client:
-        client = make_client(self._settings, client_id)
-        client.will_set(self._status_topic, OFFLINE, qos=1, retain=True)
-        client.on_pre_connect = self._on_pre_connect
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        return client
 
     @property
     def connected(self) -> bool:
@@ -79,129 +78,160 @@ class Broker:
 
     def start(self) -> None:
         """Connect, now or later: a broker that cannot be reached is logged and tried again."""
-        self._client.connect_async(
-            self._settings.host,
-            self._settings.port,
-            KEEPALIVE_SECONDS,
-            properties=connect_properties(self._client),
-        )
-        self._client.loop_start()
+        self._thread.start()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when there is a connection; see Publisher."""
-        if retain:
-            self._retained[topic] = payload
-            if not self.connected:
-                return  # _on_connect sends it
-        info = self._client.publish(topic, payload, qos, retain)
-        queue_full = info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
-        if queue_full:
-            self._health.mqtt_dropped += 1
-            if not self._queue_full:
-                log.warning("mqtt %s: queue full, the newest messages are lost", self._address)
-        self._queue_full = queue_full
+        self._put(Post(topic, payload, retain) if qos else Fleeting(topic, payload))
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         """Answer a message; `correlation` is what it gave to be known by (MQTT 5)."""
-        self._client.publish(topic, payload, 1, properties=answer_properties(correlation))
+        self._put(Post(topic, payload, correlation=correlation))
+
+    def carry(self, parcel: Parcel) -> None:
+        """Send a message of the outbox; see listener.mqtt.parcel."""
+        self._put(parcel)
+
+    def _put(self, item: Post | Parcel | Fleeting) -> None:
+        self._inbox.put(item)
+        self._connection.wake()
 
     def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:
-        """Hand over every message of a topic (QoS 1), from the next connection on; call it once.
+        """Hand over every message of a topic (QoS 1); before the start.
 
         `take` is called on the network thread: put into a queue.
         """
-        self._subscription = Subscription(topic, take)
-        self._client.on_message = self._subscription.on_message
+        self._subscriptions.add(Subscription(topic, take))
+
+    def send_for(self, sender: Sender) -> None:
+        """Tell the outbox what becomes of its parcels; before the start."""
+        self._senders = (sender,)
 
     def close(self) -> None:
         """Publish `offline`, wait for what is in flight, disconnect; two seconds at most."""
-        self._closing = True
-        if self.connected and not self._publish_offline():
+        self._closing.set()
+        self._connection.wake()
+        if self._thread.is_alive():
+            self._thread.join(2 * CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._live()
+            except Exception:  # a bug here or in paho must not silence the station for months
+                log.exception("mqtt %s: the connection failed and is made anew", self._address)
+                self._begin_anew()
+            self._pause(self._end_session())
+
+    def _begin_anew(self) -> None:
+        self._health.mqtt_loop_errors += 1
+        self._connection.begin_anew()
+
+    def _live(self) -> None:
+        """One connection, from CONNECT to its end."""
+        self._health.beat("mqtt", _CONNECT_GRACE_SECONDS)
+        try:
+            self._connection.open()
+        except OSError as error:
+            self._report(describe(error))
+            return
+        session = self._session = self._begin_session()
+        while session.ended is None and not self._closing.is_set():
+            self._serve(session)
+        self._take_inbox()
+        if session.ended is None and session.accepted and not session.close(CLOSE_SECONDS):
             log.warning("mqtt %s: closed before everything was sent", self._address)
-        stop_client(self._client, CLOSE_SECONDS)
 
-    def _publish_offline(self) -> bool:
-        info = self._client.publish(self._status_topic, OFFLINE, 1, retain=True)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            return False
-        info.wait_for_publish(CLOSE_SECONDS)  # acknowledged in order: this is the last one
-        return info.is_published()
+    def _begin_session(self) -> Session:
+        self._sessions += 1
+        return Session(
+            self._sessions,
+            self._connection,
+            self._outgoing,
+            self._paces,
+            self._subscriptions,
+            self._status_topic,
+            self._health,
+            self._senders,
+        )
 
-    def _on_pre_connect(self, client: Client, _userdata: Any) -> None:
-        # Retained values that wait since the last connection may be old and would be sent after the
-        # newest, which _on_connect sends. Events stay, in their order.
-        for message in client.drop_out_messages():
-            if not message.retain:
-                client.publish(
-                    message.topic, message.payload, message.qos, properties=message.properties
-                )
+    def _serve(self, session: Session) -> None:
+        self._health.beat("mqtt")
+        was_accepted = session.accepted
+        self._take_inbox()
+        for message in session.serve():
+            self._subscriptions.deliver(message)
+        if session.accepted and not was_accepted:
+            self._reported.clear()
+            log.info("mqtt %s: connected", self._address)
+        if session.refusal is not None:
+            self._report(session.refusal)
+            session.refusal = None
+        if self._rival.answer:
+            self._rival.answer = False
+            self._outgoing.add(Post(self._status_topic, ONLINE, retain=True), connected=True)
 
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._report(f"refused by the broker: {reason}")
-            return
-        self._reported.clear()
-        self._health.mqtt_connected = True  # before the retained values: see publish()
-        log.info("mqtt %s: connected", self._address)
-        for topic in self._retained.copy():
-            self._publish_newest(topic)
-        if self._subscription is not None:
-            self._subscription.ask_for(self._client)
-        self.on_connected()
+    def _take_inbox(self) -> None:
+        for _ in range(self._inbox.qsize()):
+            try:
+                self._sort(self._inbox.get_nowait())
+            except Empty:
+                return
 
-    def _publish_newest(self, topic: str) -> None:
-        # Without a lock: whoever changes the value meanwhile publishes it too, perhaps before this
-        # older one is out, so look again until what was sent is what is true.
-        sent: bytes | None = None
-        while sent is not (payload := self._retained[topic]):
-            self._client.publish(topic, payload, 1, retain=True)
-            sent = payload
+    def _sort(self, item: Post | Parcel | Fleeting) -> None:
+        accepted = self._session is not None and self._session.accepted
+        match item:
+            case Post():
+                self._add(item, connected=accepted)
+            case Parcel():
+                if accepted and item.connection == self._sessions:
+                    self._outgoing.add_parcel(item)
+            case Fleeting():
+                if accepted:
+                    self._connection.client.publish(item.topic, item.payload, 0)
 
-    def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
-        self._report(describe(sys.exc_info()[1]))  # paho calls this while it handles the error
+    def _add(self, post: Post, *, connected: bool) -> None:
+        taken = self._outgoing.add(post, connected=connected)
+        if not taken:
+            self._health.mqtt_dropped += 1
+            if not self._crowded:
+                log.warning("mqtt %s: queue full, the newest messages are lost", self._address)
+        self._crowded = not taken
 
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _flags: DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        was_connected = self.connected
-        self._health.mqtt_connected = False
-        if self._closing:
-            return
-        if was_connected:
+    def _end_session(self) -> float:
+        """Clear up; how long to rest."""
+        session, self._session = self._session, None
+        if session is None:
+            return self._rest.seconds()
+        session.finish()
+        self._rest.note_stood(session.stood_seconds)
+        taken_over = session.ended is not None and session.ended.taken_over
+        if session.ended is not None:
+            self._report_end(session, session.ended.reason)
+        return self._rest.seconds(taken_over=taken_over)
+
+    def _report_end(self, session: Session, reason: str) -> None:
+        if session.ended is not None and session.ended.taken_over:
+            log.error(
+                "mqtt %s: another client connected with our id: two stations of one name on this machine?",
+                self._address,
+            )
+        elif session.accepted:
             self._report(f"connection lost: {reason}")
         elif not self._reported:  # a refusal was reported with its reason already
             self._report(f"closed before the broker answered: {reason}")
 
-    def _on_publish(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _mid: int,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._health.mqtt_refused += 1
-            self._report(f"message refused by the broker: {reason}")
+    def _pause(self, seconds: float) -> None:
+        waited = 0.0
+        while waited < seconds and not self._closing.is_set():
+            self._health.beat("mqtt")
+            step = min(_LOOK_SECONDS, seconds - waited)
+            self._closing.wait(step)
+            waited += step
+            self._take_inbox()
 
     def _report(self, problem: str) -> None:
         """Log a problem, once until the next connection."""
         if problem not in self._reported:
             self._reported.add(problem)
             log.warning("mqtt %s: %s", self._address, problem)
-
-
-def _nothing() -> None:
-    pass

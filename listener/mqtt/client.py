@@ -19,10 +19,6 @@ from listener.config import MqttSettings, TlsSettings
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-RECONNECT_SECONDS = (1, 15)  # first wait, doubled up to the limit
-# Waiting messages in memory, 1.5 KB each. Above 64 sources x 521 labels, whose states come at once;
-# paho's own limit is 65535, the number of message ids.
-QUEUE_LIMIT = 40_000
 
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _MACHINE_ID_FILE = Path("/etc/machine-id")
@@ -57,8 +53,7 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
     client.suppress_exceptions = True
     client.on_log = _log
     client.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    client.reconnect_delay_set(*RECONNECT_SECONDS)
-    client.max_queued_messages_set(QUEUE_LIMIT)
+    client.max_inflight_messages_set(0)  # no queue of paho's own: the windows of Outgoing hold back
     client.on_socket_open = _send_at_once
     _set_credentials(client, settings)
     if settings.tls is not None:
@@ -67,7 +62,7 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
 
 
 def stop_client(client: Client, seconds: float) -> None:
-    """Disconnect and end the network thread, waiting for it no longer than `seconds`."""
+    """Disconnect and end paho's network thread, waiting for it no longer than `seconds`."""
     client.disconnect()
     # loop_stop() waits without limit, for instance for a connect to a host that does not answer
     stopper = threading.Thread(target=client.loop_stop, name="mqtt-stop", daemon=True)

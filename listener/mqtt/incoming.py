@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 MAX_PACKET_BYTES = 64 * 1024  # the broker drops what is larger (MQTT 5)
+RECEIVE_MAXIMUM = 20  # messages that the broker may send before it has our acknowledgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,44 +29,69 @@ class Incoming:
     correlation: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
 class Subscription:
-    """A topic that is asked for on every connection, and who takes its messages."""
+    """A topic filter, and who takes its messages; `others_only`: not those of our own (MQTT 5)."""
 
-    def __init__(self, topic: str, take: Callable[[Incoming], None]) -> None:
-        self._topic, self._take = topic, take
+    topic: str
+    take: Callable[[Incoming], None]
+    others_only: bool = False
 
     def ask_for(self, client: Client) -> None:
         """Subscribe; a broker of MQTT 5 sends nothing old and says what was meant to be kept."""
         if client.protocol == MQTTProtocolVersion.MQTTv5:
             options = SubscribeOptions(
                 qos=1,
+                noLocal=self.others_only,
                 retainAsPublished=True,
                 retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND,
             )
-            client.subscribe(self._topic, options=options)
-        else:
-            client.subscribe(self._topic, qos=1)
+            client.subscribe(self.topic, options=options)
+        elif not self.others_only:
+            client.subscribe(self.topic, qos=1)
 
-    def on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        """Hand it over."""
-        properties = message.properties
-        self._take(
-            Incoming(
-                message.topic,
-                bytes(message.payload),
-                message.retain,
-                getattr(properties, "ResponseTopic", None),
-                getattr(properties, "CorrelationData", None),
-            )
-        )
+
+class Subscriptions:
+    """What is asked for on every connection."""
+
+    def __init__(self) -> None:
+        self._all: list[Subscription] = []
+
+    def add(self, subscription: Subscription) -> None:
+        """From the next connection on."""
+        self._all.append(subscription)
+
+    def ask_for_all(self, client: Client) -> None:
+        """Subscribe."""
+        for subscription in self._all:
+            subscription.ask_for(client)
+
+    def deliver(self, message: Incoming) -> None:
+        """Hand a message over to whom it is for."""
+        for subscription in self._all:
+            if topic_matches_sub(subscription.topic, message.topic):
+                subscription.take(message)
+
+
+def to_incoming(message: MQTTMessage) -> Incoming:
+    """Paho's message as a value."""
+    properties = message.properties
+    return Incoming(
+        message.topic,
+        bytes(message.payload),
+        message.retain,
+        getattr(properties, "ResponseTopic", None),
+        getattr(properties, "CorrelationData", None),
+    )
 
 
 def connect_properties(client: Client) -> Properties | None:
-    """How large a message may be; None where the protocol cannot say it."""
+    """How large a message may be, and how many at a time; None where the protocol cannot say it."""
     if client.protocol != MQTTProtocolVersion.MQTTv5:
         return None
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.MaximumPacketSize = MAX_PACKET_BYTES
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
     return properties
 
 

@@ -32,6 +32,21 @@ class Topics:
         """The bundle that was last refused or given up, and why; retained until another is taken."""
         return f"{self.root}/bundle/refused"
 
+    @property
+    def clock(self) -> str:
+        """That the system clock was set, and by how much."""
+        return f"{self.root}/clock"
+
+    @property
+    def gap(self) -> str:
+        """That messages were lost, and which: what stands for them in their order."""
+        return f"{self.root}/gap"
+
+    @property
+    def diagnostics(self) -> str:
+        """How the station is, in a few numbers, retained; for Home Assistant."""
+        return f"{self.root}/diagnostics"
+
     def command(self, name: str) -> str:
         """Where a command is given."""
         return f"{self.root}/command/{name}"
@@ -46,7 +61,7 @@ class Topics:
         return f"{self.root}/answer/"
 
     def source_status(self, source: str) -> str:
-        """`online` or `offline` of one source, retained."""
+        """`online`, `silent`, `clipping` or `offline` of one source, retained."""
         return f"{self.root}/{source}/status"
 
     def event(self, source: str) -> str:
@@ -60,3 +75,15 @@ class Topics:
     def level(self, source: str) -> str:
         """The level in dBFS, now and then."""
         return f"{self.root}/{source}/level"
+
+    def last(self, source: str) -> str:
+        """The event that began last, retained; for Home Assistant."""
+        return f"{self.root}/{source}/last"
+
+    def muted(self, source: str) -> str:
+        """`ON` while all labels of a source are muted, else `OFF`, retained; for Home Assistant."""
+        return f"{self.root}/{source}/muted"
+
+    def threshold(self, source: str, label: str) -> str:
+        """The on-threshold that counts now, retained; for Home Assistant."""
+        return f"{self.root}/{source}/threshold/{label}"

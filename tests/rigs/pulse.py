@@ -45,6 +45,16 @@ class VirtualMicrophone:
             "XDG_RUNTIME_DIR": str(self._directory),
         }
 
+    @property
+    def sink_arguments(self) -> tuple[str, ...]:
+        """What the null sink is loaded with."""
+        return (
+            f"sink_name={DEVICE}",
+            f"rate={self.sample_rate_hz}",
+            "channels=1",
+            "norewinds=1",
+        )
+
     def play(self, path: Path) -> subprocess.Popen[bytes]:
         """Play a WAV file; returns at once."""
         return subprocess.Popen(
@@ -95,7 +105,7 @@ class VirtualMicrophone:
         return server
 
     def _command(self) -> list[str]:
-        sink = f"sink_name={DEVICE} rate={self.sample_rate_hz} channels=1 norewinds=1"
+        sink = " ".join(self.sink_arguments)
         return [
             "pulseaudio",
             *("-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=true"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,36 +16,17 @@ from listener.health import Health
 from listener.sinks.clips import ClipsSink
 from listener.sinks.sink import ClipNotice
 from tests.listener.clips.cuttings import LABELS, clip_id, make_cutting, right, settings
+from tests.rigs.full_disk import fill, small_disk
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Four megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", megabytes=4) as mounted:
+        yield mounted
 
 
-def fill(disk: Path) -> Path:
-    """A file of someone else's that leaves no room."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for block in (b"\0" * 65_536, b"\0" * 4096):
-            try:
-                while file.write(block) == len(block):
-                    pass
-            except OSError:
-                continue
-    return ballast
-
-
-def test_older_clips_make_room_for_new_ones(small_disk: Path):
-    store = ClipStore(settings(small_disk / "clips"), LABELS)
+def test_older_clips_make_room_for_new_ones(disk: Path):
+    store = ClipStore(settings(disk / "clips", keep_free_megabytes=0), LABELS)
     for number in range(150):  # each takes a good 32 kB
         store.add(make_cutting(number))
     records = store.find(limit=200)
@@ -57,17 +38,41 @@ def test_older_clips_make_room_for_new_ones(small_disk: Path):
     store.close()
 
 
+def test_a_reserve_stays_free_while_clips_come(disk: Path):
+    store = ClipStore(settings(disk / "clips", keep_free_megabytes=2), LABELS)
+    for number in range(100):
+        store.add(make_cutting(number))
+        assert shutil.disk_usage(disk).free > 1_900_000  # the index may have grown a little
+    assert store.find(limit=1)[0].id == clip_id(99)
+    store.close()
+
+
+def test_clips_go_when_something_else_fills_the_disk(disk: Path):
+    store = ClipStore(settings(disk / "clips", keep_free_megabytes=1), LABELS)
+    for number in range(20):
+        store.add(make_cutting(number))
+    store.judge(clip_id(3), right())
+    ballast = fill(disk)
+    store.keep_reserve()
+    assert [record.id for record in store.find()] == [clip_id(3)]
+    with pytest.raises(ClipError, match="cannot be stored: the disk lacks"):
+        store.add(make_cutting(50))
+    ballast.unlink()
+    store.add(make_cutting(50))
+    store.close()
+
+
 def test_without_room_a_clip_is_lost_whole_and_the_loss_told_once(
-    small_disk: Path, caplog: pytest.LogCaptureFixture
+    disk: Path, caplog: pytest.LogCaptureFixture
 ):
-    store = ClipStore(settings(small_disk / "clips"), LABELS)
-    ballast = fill(small_disk)
+    store = ClipStore(settings(disk / "clips", keep_free_megabytes=0), LABELS)
+    ballast = fill(disk)
     health = Health(LABELS, "test@1")
     sink = ClipsSink(store, health)
     for number in range(3):
         sink.handle(ClipNotice(make_cutting(number)))
     assert (health.clip_errors, health.clips_stored) == (3, 0)
-    assert [list(day.iterdir()) for day in day_directories(small_disk / "clips")] in ([], [[]])
+    assert [list(day.iterdir()) for day in day_directories(disk / "clips")] in ([], [[]])
     warnings = [
         record for record in caplog.records if "lost until further notice" in record.message
     ]

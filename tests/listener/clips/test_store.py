@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +143,13 @@ def test_pages_follow_each_other(four: ClipStore):
 def test_totals_are_those_of_the_files(four: ClipStore):
     size = sum(clip_bytes(record.path) for record in four.find())
     assert four.totals() == Totals(clips=4, judged=2, bytes=size)
+
+
+def test_it_knows_what_is_free_on_its_disk(store: ClipStore, tmp_path: Path):
+    assert 0 < store.free_bytes() < shutil.disk_usage(tmp_path).total
+    shutil.rmtree(tmp_path)
+    with pytest.raises(ClipError, match="the disk cannot be looked at: No such file"):
+        store.free_bytes()
 
 
 def test_similar_clips_come_nearest_first_without_the_one_asked_for(store: ClipStore):
@@ -298,3 +307,13 @@ def test_two_stores_of_one_directory_see_each_others_clips_and_verdicts(tmp_path
     record = daemon.judge(clip_id(0), right("daemon"))
     assert [verdict.who for verdict in record.verdicts] == ["shell", "daemon"]
     assert shell.get(clip_id(0)) == record
+
+
+def test_an_index_that_holds_something_else_is_one_line(tmp_path: Path):
+    with closing(open_store(tmp_path)) as store:
+        record = store.add(make_cutting())
+        with closing(sqlite3.connect(tmp_path / "clips" / "index" / "index.sqlite")) as other:
+            other.execute("UPDATE records SET content = '{}'")
+            other.commit()
+        with pytest.raises(ClipError, match=f"clip {record.id}: the index holds something else"):
+            store.get(record.id)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ from listener.config import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics
+from listener.outbox.outbox import Outbox
+from listener.outbox.store import Bounds
 from listener.sinks.mqtt import MqttSink
 from listener.sinks.sink import Level, SourceStatus
 from tests.listener.sinks.notices import ONSET, end_of, manifest, notice, start_of
+from tests.rigs.commander import publish
 from tests.rigs.mosquitto import Mosquitto, free_port, subscribe, wait_until
 
 TOPICS = Topics("earshot", "farm")
@@ -92,13 +96,17 @@ def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
     topics = Topics("earshot", "every")
     broker, health = make_broker(MqttSettings(port=mosquitto.port), "every")
     with subscribe(mosquitto.port, "earshot/every/#") as messages:
+        outbox = Outbox(None, Bounds(), "every", topics.gap, broker, health)
+        broker.send_for(outbox)
         broker.start()
+        outbox.start()
         wait_until(lambda: broker.connected, 10.0, "a connection")
-        sink = MqttSink(broker, topics, health, manifest(), sources=["hall"], labels=LABELS)
+        sink = MqttSink(broker, outbox, topics, health, manifest(), sources=["hall"], labels=LABELS)
         sink.handle(SourceStatus("hall", "online", ONSET))
         sink.handle(Level("hall", -43.21, -20.1, ONSET))
         sink.handle(notice(start_of()))
         sink.handle(notice(end_of()))
+        outbox.close()
         broker.close()
         messages.wait_for_payload("earshot/every/status", "offline")
     form = {(message.topic, message.qos, message.retained) for message in messages.all}
@@ -112,7 +120,8 @@ def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
         ("earshot/every/hall/level", 0, False),
     }
     payloads = [m.payload for m in messages.all if m.topic == "earshot/every/hall/event"]
-    assert [json.loads(payload)["phase"] for payload in payloads] == ["start", "end"]
+    found = [json.loads(payload) for payload in payloads]
+    assert [(event["phase"], event["seq"]) for event in found] == [("start", 1), ("end", 2)]
     state = [m.payload for m in messages.all if m.topic.endswith("/state/smoke_alarm")]
     assert state == ["OFF", "ON", "OFF"]
 
@@ -139,10 +148,8 @@ def test_the_protocol_is_the_one_asked_for(tmp_path: Path, protocol: str, level:
 
 
 def test_what_is_retained_comes_back_after_the_broker_lost_it(tmp_path: Path) -> None:
-    connections: list[bool] = []
     with Mosquitto(tmp_path) as mosquitto:
         broker, _ = make_broker(MqttSettings(port=mosquitto.port))
-        broker.on_connected = lambda: connections.append(True)
         broker.publish("earshot/farm/hall/state/doorbell", b"OFF", retain=True)
         broker.start()
         wait_until(lambda: broker.connected, 10.0, "a connection")
@@ -160,7 +167,6 @@ def test_what_is_retained_comes_back_after_the_broker_lost_it(tmp_path: Path) ->
             messages.wait_for_payload("earshot/farm/hall/event", "while away")
             broker.close()
             messages.wait_for_payload("earshot/farm/status", "offline")
-        assert len(connections) == 2
         states = {m.payload for m in messages.all if m.topic.endswith("/state/doorbell")}
         assert states == {"OFF"}  # and not what was true before the loss
 
@@ -237,24 +243,80 @@ def test_a_message_that_the_acl_denies_is_counted_and_logged(
 
 def test_a_full_queue_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     broker, health = make_broker(MqttSettings(port=free_port()))
-    broker._client.max_queued_messages_set(2)  # 40 000 would take a while
-    for _ in range(5):
+    for _ in range(1003):
         broker.publish("earshot/farm/hall/event", b"x")
-    assert health.mqtt_dropped == 3
-    assert len(warnings(caplog)) == 1
+    broker.start()
+    wait_until(lambda: health.mqtt_dropped == 3, 20.0, "the messages above a thousand dropped")
+    broker.close()
+    assert len([line for line in warnings(caplog) if "queue full" in line]) == 1
 
 
-def test_a_broken_callback_is_logged_and_the_connection_lives_on(
+def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker, _ = make_broker(MqttSettings(port=mosquitto.port), "broken")
-    broker.on_connected = lambda: json.loads("{")
+    broker, health = make_broker(MqttSettings(port=mosquitto.port), "broken")
+    broker.subscribe("earshot/broken/command/+", lambda message: json.loads(message.payload))
     broker.start()
-    wait_for_log(caplog, "Caught exception in on_connect")
+    wait_until(lambda: "SUBACK to broken-1" in mosquitto.log, 20.0, "a subscription")
+    publish(mosquitto.port, "earshot/broken/command/x", b"{")
+    wait_for_log(caplog, "the connection failed and is made anew")
+    assert health.mqtt_loop_errors == 1
     with subscribe(mosquitto.port, "earshot/broken/event") as messages:
         broker.publish("earshot/broken/event", b"alive")
-        messages.wait_for_payload("earshot/broken/event", "alive")
+        messages.wait_for_payload("earshot/broken/event", "alive", 30.0)
     broker.close()
+
+
+def test_the_thread_says_that_it_moves_also_without_a_broker() -> None:
+    broker, health = make_broker(MqttSettings(port=free_port()))
+    broker.start()
+    wait_until(lambda: "mqtt" in health.heartbeats, 10.0, "a heartbeat")
+    first = health.heartbeats["mqtt"]
+    wait_until(lambda: health.heartbeats["mqtt"] != first, 10.0, "the next one")
+    broker.close()
+
+
+def test_a_second_client_with_our_id_is_named_and_not_fought(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,  # a broker that says why it ends it
+        running(MqttSettings(port=server.getsockname()[1]), "twin"),
+    ):
+        wire, _ = server.accept()
+        with wire:
+            wire.recv(4096)  # CONNECT
+            wire.sendall(bytes([0x20, 3, 0, 0, 0]))  # CONNACK
+            wire.recv(4096)  # its status
+            wire.sendall(bytes([0xE0, 2, 0x8E, 0]))  # DISCONNECT, session taken over
+        wait_for_log(caplog, "another client connected with our id")
+        server.settimeout(3.0)  # half a minute at the least until the next try
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_another_machine_with_our_name_is_seen_by_both(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    stations = [Health(LABELS, "home-alarms@3") for _ in range(2)]
+    settings = MqttSettings(port=mosquitto.port)
+    brokers = [
+        Broker(settings, f"double-{number}", "earshot/double/status", health)
+        for number, health in enumerate(stations)
+    ]
+    for broker in brokers:
+        broker.start()
+        wait_until(lambda broker=broker: broker.connected, 20.0, "a connection")  # type: ignore[misc]
+        wait_until(lambda: mosquitto.log.count("SUBACK to double") > 0, 20.0, "a subscription")
+    wait_until(lambda: all(h.mqtt_rivals for h in stations), 20.0, "both have seen the other")
+    with subscribe(mosquitto.port, "earshot/double/status") as messages:
+        brokers[1].close()
+        messages.wait_for_payload("earshot/double/status", "offline")
+        # the one that is left says what is true
+        wait_until(lambda: messages.all[-1].payload == "online", 20.0, "online again")
+        brokers[0].close()
+    assert [health.mqtt_rivals for health in stations] == [1, 1]
+    assert sum("another machine publishes" in line for line in caplog.messages) == 2
 
 
 def test_a_broker_that_was_never_started_closes() -> None:

@@ -1,0 +1,142 @@
+"""What waits to be sent, what is retained, and what waits for its acknowledgement."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from listener.mqtt.parcel import Parcel
+
+IN_FLIGHT = 20  # messages that wait for their acknowledgement
+_POSTS = 1_000  # answers that wait for a connection
+_STATES = (
+    1_000  # changes beyond two of each retained topic that wait; above, only the newest of each
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message to send; `correlation` is what an answer is known by (MQTT 5)."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleeting:
+    """A message of QoS 0, lost where there is no connection."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message in flight; `at` is monotonic seconds."""
+
+    item: Post | Parcel
+    at: float
+
+
+class Outgoing:
+    """Queues of one thread: retained states and parcels take turns, answers go first."""
+
+    def __init__(self) -> None:
+        self.retained: dict[str, bytes] = {}
+        self.in_flight: dict[int, Sent] = {}  # by paho's message id, the oldest first
+        self.limit = IN_FLIGHT
+        self._posts: deque[Post] = deque()
+        self._states: deque[Post] = deque()
+        self._parcels: deque[Parcel] = deque()
+        self._parcels_turn = False
+
+    def add(self, post: Post, *, connected: bool) -> bool:
+        """Send it when it is its turn; False if too many wait.
+
+        Of a retained topic the newest payload is published after every connect.
+        """
+        if post.retain:
+            self.retained[post.topic] = post.payload
+            if connected:
+                self._add_state(post)
+            return True
+        if len(self._posts) >= _POSTS:
+            return False
+        self._posts.append(post)
+        return True
+
+    def _add_state(self, post: Post) -> None:
+        self._states.append(post)
+        if len(self._states) > _STATES + 2 * len(self.retained):
+            newest = {state.topic: state for state in self._states}
+            self._states = deque(newest.values())
+
+    def add_parcel(self, parcel: Parcel) -> None:
+        """After the parcels before it."""
+        self._parcels.append(parcel)
+
+    def begin(self, receive_maximum: int | None, first_topic: str) -> Post:
+        """A new connection: what is retained goes again, `first_topic` before all else."""
+        self.limit = min(IN_FLIGHT, receive_maximum or IN_FLIGHT)
+        states = [Post(topic, payload, retain=True) for topic, payload in self.retained.items()]
+        self._states = deque(state for state in states if state.topic != first_topic)
+        return Post(first_topic, self.retained[first_topic], retain=True)
+
+    def end(self) -> None:
+        """The connection is gone: answers in flight wait again, parcels are the outbox's."""
+        items = [sent.item for sent in self.in_flight.values()]
+        posts = [item for item in items if isinstance(item, Post) and not item.retain]
+        self._posts.extendleft(reversed(posts))
+        self.in_flight.clear()
+        self._states.clear()
+        self._parcels.clear()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits, nothing is in flight."""
+        return not (self._posts or self._states or self._parcels or self.in_flight)
+
+    @property
+    def has_parcels(self) -> bool:
+        """Messages of the outbox wait or are in flight."""
+        sent = self.in_flight.values()
+        return bool(self._parcels) or any(isinstance(one.item, Parcel) for one in sent)
+
+    @property
+    def may_go(self) -> bool:
+        """There is something that the pace alone may hold back."""
+        if self.alone is not None or len(self.in_flight) >= self.limit:
+            return False
+        return bool(self._posts or self._states or self._parcels) and not self._must_wait()
+
+    def _must_wait(self) -> bool:
+        """A parcel that goes alone waits until nothing is in flight."""
+        return bool(self._parcels and self._parcels[0].alone and self.in_flight)
+
+    def take(self) -> Post | Parcel:
+        """What goes next; only if it `may_go`."""
+        if self._posts:
+            return self._posts.popleft()
+        self._parcels_turn = bool(self._parcels) and (self._parcels_turn or not self._states)
+        chosen: Post | Parcel
+        chosen = self._parcels.popleft() if self._parcels_turn else self._states.popleft()
+        self._parcels_turn = not self._parcels_turn
+        return chosen
+
+    def note_sent(self, mid: int, item: Post | Parcel) -> None:
+        """It waits for its acknowledgement."""
+        self.in_flight[mid] = Sent(item, time.monotonic())
+
+    @property
+    def alone(self) -> Sent | None:
+        """The parcel that is in flight alone."""
+        first = next(iter(self.in_flight.values()), None)
+        return first if first and isinstance(first.item, Parcel) and first.item.alone else None
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest message in flight was sent, monotonic seconds."""
+        return next((sent.at for sent in self.in_flight.values()), None)

@@ -1,0 +1,1 @@
+"""The durable queue between events and the broker."""

@@ -1,0 +1,182 @@
+"""The outbox's tables in SQLite: WAL, every commit on the disk before it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from listener.outbox.changes import Changes
+from listener.outbox.row import OpenEvent, Row, State
+
+VERSION = 1
+
+# AUTOINCREMENT remembers the highest seq for ever, also when every row is gone
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    made_at REAL NOT NULL,
+    is_gap INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    reason TEXT
+);
+CREATE INDEX by_state ON messages (state, seq);
+CREATE TABLE open_events (
+    id TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE analysed (source TEXT PRIMARY KEY, until REAL NOT NULL);
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class Database:
+    """The tables, for one thread at a time; `path` None keeps them in memory.
+
+    Raises:
+        sqlite3.Error: from every method; `is_corrupt` and `is_locked` tell which.
+        OSError: on opening, the file cannot be made.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.touch(0o600)  # SQLite gives its WAL the same mode
+        self._connection = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=0.0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._rows("PRAGMA locking_mode = EXCLUSIVE")  # a second daemon must not send the same
+        self._rows("PRAGMA journal_mode = WAL")
+        self._rows("PRAGMA synchronous = FULL")
+        version = self._rows("PRAGMA user_version")[0][0]
+        if version == 0:
+            self._connection.executescript(_SCHEMA)
+        elif version != VERSION:
+            raise _corrupt(f"expected version {VERSION}, got {version}")
+        fault = self._rows("PRAGMA quick_check(1)")[0][0]
+        if fault != "ok":
+            raise _corrupt(fault)
+        self._rows("BEGIN EXCLUSIVE")  # takes the lock, which stays
+        self._rows("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, values).fetchall()
+
+    @property
+    def last_seq(self) -> int:
+        """The highest seq that was ever given, 0 for none."""
+        return int(self._rows(LAST_SEQ)[0][0])
+
+    def count(self, *states: State) -> int:
+        """Messages in these states."""
+        marks = ", ".join("?" * len(states))
+        query = f"SELECT COUNT(*) FROM messages WHERE state IN ({marks})"  # noqa: S608 - marks
+        return int(self._rows(query, *states)[0][0])
+
+    def oldest(self, state: State, after: int, limit: int) -> list[Row]:
+        """The first messages in a state whose seq is above `after`, in order."""
+        query = (
+            "SELECT seq, topic, payload, made_at, is_gap, state, tries, reason FROM messages"
+            " WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        return [_row(values) for values in self._rows(query, state, after, limit)]
+
+    def open_events(self) -> list[OpenEvent]:
+        """Events that began and did not end, in the order in which they began."""
+        query = "SELECT id, source, topic, payload FROM open_events ORDER BY rowid"
+        return [OpenEvent(*values) for values in self._rows(query)]
+
+    def analysed(self) -> dict[str, float]:
+        """Until when each source is known to have been analysed, unix seconds."""
+        return dict(self._rows("SELECT source, until FROM analysed"))
+
+    def save(self, changes: Changes) -> None:
+        """Write all of it, or nothing."""
+        with self._connection:
+            self._rows("BEGIN IMMEDIATE")
+            self._many("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in changes.removed])
+            marks = "(?, ?, ?, ?, ?, ?, ?, ?)"
+            rows = [_values(row) for row in changes.rows.values()]
+            self._many(f"INSERT OR REPLACE INTO messages VALUES {marks}", rows)  # noqa: S608 - marks
+            opened = [(e.id, e.source, e.topic, e.payload) for e in changes.opened.values()]
+            self._many("INSERT OR REPLACE INTO open_events VALUES (?, ?, ?, ?)", opened)
+            self._many("DELETE FROM open_events WHERE id = ?", [(id_,) for id_ in changes.closed])
+            analysed = list(changes.analysed.items())
+            self._many("INSERT OR REPLACE INTO analysed VALUES (?, ?)", analysed)
+
+    def _many(self, query: str, values: Sequence[tuple[Any, ...]]) -> None:
+        if values:
+            self._connection.executemany(query, values)
+
+    def ask_again(self, from_seq: int, to_seq: int) -> int:
+        """Let messages that are done with be sent again; how many they are."""
+        query = (
+            "UPDATE messages SET state = 'again', reason = NULL"
+            " WHERE state IN ('done', 'dead') AND seq BETWEEN ? AND ?"
+        )
+        return self._connection.execute(query, (from_seq, to_seq)).rowcount
+
+    def forget(self, before: float, keep: int, limit: int) -> None:
+        """Remove messages that are done with: those made before then, and all but the last `keep`."""
+        finished = "state IN ('done', 'dead', 'quarantined')"
+        newest = f"SELECT seq FROM messages WHERE {finished} ORDER BY seq DESC LIMIT 1 OFFSET ?"  # noqa: S608
+        query = (
+            f"DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE {finished}"  # noqa: S608
+            f" AND (made_at < ? OR seq <= ({newest})) ORDER BY seq LIMIT ?)"
+        )
+        self._rows(query, before, keep, limit)
+
+
+LAST_SEQ = """
+SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
+           COALESCE((SELECT MAX(seq) FROM messages), 0))
+"""
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """The file is no database, or a broken one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Another process uses the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _corrupt(fault: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(fault)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    seq, topic, payload, made_at, is_gap, state, tries, reason = values
+    return Row(seq, topic, payload, made_at, bool(is_gap), state, tries, reason)
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    return (
+        row.seq, row.topic, row.payload, row.made_at, row.is_gap, row.state, row.tries, row.reason
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Saving changes on a disk that may be full, broken or away: never an error, but a state."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+
+from listener.health import OutboxHealth
+from listener.outbox.ballast import Ballast
+from listener.outbox.changes import Changes
+from listener.outbox.database import Database, is_corrupt, is_locked
+from listener.outbox.opening import Opened, open_database, seq_from_clock
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+
+
+class OutboxError(Exception):
+    """The outbox cannot be used; one line that says what was expected and what came."""
+
+
+class Disk:
+    """The database, or for a while none; owned by one thread.
+
+    What cannot be saved stays in the Changes and is tried again a second later.
+
+    Raises:
+        OutboxError: on opening: another process uses the file.
+    """
+
+    def __init__(self, path: Path | None, health: OutboxHealth) -> None:
+        self._path, self._health = path, health
+        self._ballast = Ballast(path and path.with_name(path.name + ".ballast"))
+        self._try_at = 0.0  # monotonic
+        self.database: Database | None = None
+        self.after_corrupt = False
+        """The file was replaced by a new one, since this was last set to False."""
+        self.last_seq = self._first_opening()
+
+    def _first_opening(self) -> int:
+        try:
+            opened = self._open()
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_locked(error):
+                raise OutboxError(f"outbox.path: another process uses {self._path}") from error
+            self._fail(error)
+            return seq_from_clock()
+        return opened.last_seq
+
+    def _open(self) -> Opened:
+        opened = open_database(self._path)
+        self.database = opened.database
+        if opened.after_corrupt:
+            self._health.set_aside += 1
+            self.after_corrupt = True
+        self._ballast.take()
+        return opened
+
+    def save(self, changes: Changes) -> bool:
+        """Whether all of it is on disk now."""
+        if not changes.any:
+            return True
+        if self._health.failing is not None and time.monotonic() < self._try_at:
+            return False
+        return self._try(changes) or (self._ballast.throw_off() and self._try(changes))
+
+    def _try(self, changes: Changes) -> bool:
+        try:
+            database = self.database or self._reopen(changes)
+            database.save(changes)
+        except (sqlite3.Error, OSError) as error:
+            self.take_fault(error)
+            return False
+        changes.clear()
+        self._recover()
+        return True
+
+    def _reopen(self, changes: Changes) -> Database:
+        opened = self._open()
+        if opened.last_seq >= min(changes.rows, default=opened.last_seq + 1):
+            opened.database.close()
+            self.database = None
+            raise OSError(f"{self._path}: holds a later seq; is the clock right?")
+        return opened.database
+
+    def take_fault(self, error: sqlite3.Error | OSError) -> None:
+        """Something could not be read or written: say so; a broken file is opened anew."""
+        if self.database is not None and isinstance(error, sqlite3.Error) and is_corrupt(error):
+            self.database.close()
+            self.database = None
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._try_at = time.monotonic() + _RETRY_SECONDS
+        if self._health.failing is None:
+            log.error("outbox: %s cannot be used, messages stay in memory: %s", self._path, error)
+        self._health.failing = str(error)
+
+    def _recover(self) -> None:
+        if self._health.failing is None:
+            return
+        log.info("outbox: %s can be used again", self._path)
+        self._health.failing = None
+        self._ballast.take()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.database is not None:
+            self.database.close()

@@ -1,0 +1,130 @@
+"""Sends the messages of the store in order: a window, one alone after a break, poison put aside."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from listener.mqtt.parcel import Carrier, Parcel
+from listener.outbox.row import Row, State
+from listener.outbox.store import Store
+from listener.outbox.unsendable import why_unsendable
+
+log = logging.getLogger(__name__)
+
+WINDOW = 10  # messages that wait for their acknowledgement
+MAX_TRIES = 5  # connections that a message may break
+# Before a suspect is tried again, the connection must have stood for so long without it: a network
+# that cuts by itself would cut then, too, and nobody is suspected.
+SETTLE_SECONDS = 1.0
+
+
+class ParcelSender:
+    """Which message goes next; owned by the outbox's thread.
+
+    After a connection was lost the oldest messages are sent again, the first ones each alone: if the
+    broker ends connections on one of them, it is known which.
+    """
+
+    def __init__(
+        self, store: Store, carrier: Carrier, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._carrier, self._now = store, carrier, now
+        self._connection: int | None = None
+        self._connected_at = 0.0
+        self._max_packet_bytes: int | None = None
+        self._alone = 0  # so many more are sent one by one
+        self.in_flight: dict[int, Row] = {}
+        self._cursors: dict[State, int] = {"waiting": 0, "again": 0}
+
+    @property
+    def cursor(self) -> int:
+        """Messages that wait and have a higher seq have not been handed over."""
+        return self._cursors["waiting"]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to send on."""
+        return self._connection is not None
+
+    def connected(self, connection: int, max_packet_bytes: int | None) -> None:
+        """Begin again at the oldest message that was not acknowledged."""
+        self._connection, self._connected_at = connection, self._now()
+        self._max_packet_bytes = max_packet_bytes
+        self._forget_flight()
+
+    def lost(self, *, suspect: bool) -> None:
+        """Nothing is sent until the next connection."""
+        if suspect:
+            for row in self.in_flight.values():  # one: it was alone
+                self._suspect(row)
+        self._connection = None
+        self._alone = WINDOW
+        self._forget_flight()
+
+    def _forget_flight(self) -> None:
+        self.in_flight.clear()
+        self._cursors = {"waiting": 0, "again": 0}
+
+    def _suspect(self, row: Row) -> None:
+        tried = self._store.mark_tried(row)
+        if tried.tries >= MAX_TRIES:
+            reason = f"broke {tried.tries} connections, alone on each"
+            self._store.settle(tried, "quarantined", reason)
+            log.error("outbox: seq %d on %s is put aside: %s", row.seq, row.topic, reason)
+
+    def answered(self, seq: int, refusal: str | None) -> None:
+        """A message is done with; one that is refused is a dead letter."""
+        row = self.in_flight.pop(seq, None)
+        if row is None:
+            return
+        self._alone = max(0, self._alone - 1)
+        if refusal is None:
+            self._store.settle(row, "done")
+        else:
+            self._bury(row, f"refused by the broker: {refusal}")
+
+    def _bury(self, row: Row, reason: str) -> None:
+        log.warning("outbox: seq %d on %s is a dead letter: %s", row.seq, row.topic, reason)
+        self._store.settle(row, "dead", reason)
+
+    def work(self) -> None:
+        """Hand over what may go now: messages that wait before those that are sent again."""
+        while self._connection is not None and (room := self._room()) > 0:
+            rows = self._next(room)
+            if not rows or not self._settled(rows[0]):
+                return
+            for row in rows:
+                self._hand_over(row, self._connection)
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long until there may be something to do without anybody saying so."""
+        settled_in = self._connected_at + SETTLE_SECONDS - self._now()
+        return settled_in if self.is_connected and settled_in > 0 else SETTLE_SECONDS
+
+    def _room(self) -> int:
+        return (1 if self._alone else WINDOW) - len(self.in_flight)
+
+    def _next(self, room: int) -> list[Row]:
+        states: tuple[State, ...] = ("waiting", "again")
+        found = (self._store.first(state, self._cursors[state], room) for state in states)
+        rows: list[Row] = next((rows for rows in found if rows), [])
+        if any(row.tries for row in rows):
+            self._alone = max(1, self._alone)
+            return rows[: self._room()] if self._room() > 0 else []
+        return rows
+
+    def _settled(self, row: Row) -> bool:
+        return not row.tries or self._now() >= self._connected_at + SETTLE_SECONDS
+
+    def _hand_over(self, row: Row, connection: int) -> None:
+        self._cursors[row.state] = row.seq
+        fault = why_unsendable(row, self._max_packet_bytes)
+        if fault is not None:
+            self._bury(row, fault)
+            return
+        self.in_flight[row.seq] = row
+        alone = bool(self._alone)
+        self._carrier.carry(Parcel(connection, row.seq, row.topic, row.payload, alone))

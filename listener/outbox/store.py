@@ -1,0 +1,201 @@
+"""The messages of the outbox: on disk, and for as long as the disk cannot take them in memory."""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from listener.documents import to_json
+from listener.health import OutboxHealth
+from listener.outbox.changes import Changes
+from listener.outbox.database import Database
+from listener.outbox.disk import Disk
+from listener.outbox.gap import lost_gap, merge_into_gap
+from listener.outbox.restart import end_of
+from listener.outbox.row import OpenEvent, Row, State
+from listener.outbox.unsendable import why_unsendable
+
+_Value = TypeVar("_Value")
+_HELD = 10_000  # messages in memory while the disk takes none
+_FORGOTTEN_AT_ONCE = 1_000
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is kept: messages that wait, and days of those that are done with."""
+
+    max_events: int = 100_000
+    keep_days: float = 7.0
+
+
+class Store:
+    """Messages in the order of their `seq`; owned by one thread. Nothing here raises for a bad disk.
+
+    `gap_topic` is where holes are announced.
+    """
+
+    def __init__(
+        self, disk: Disk, bounds: Bounds, station: str, gap_topic: str, health: OutboxHealth
+    ) -> None:
+        self._disk, self._bounds, self._health = disk, bounds, health
+        self._station, self._gap_topic = station, gap_topic
+        self._changes = Changes()
+        self._last_seq = disk.last_seq
+        self._analysed: dict[str, float] = {}  # as it was last written down
+        self._open: dict[str, str] = {}  # id -> source
+        self.open_sources: frozenset[str] = frozenset()
+        """Those of which an event lasts; replaced as a whole."""
+        self.waiting = self._read(lambda database: database.count("waiting"), 0)
+        self._announce_loss()
+        self._end_what_was_open()
+
+    def _read(self, query: Callable[[Database], _Value], without: _Value) -> _Value:
+        """What the disk says; `without` if it says nothing."""
+        if self._disk.database is None:
+            return without
+        try:
+            return query(self._disk.database)
+        except sqlite3.Error as error:
+            self._disk.take_fault(error)
+            return without
+
+    def put(self, topic: str, document: dict[str, Any]) -> Row:
+        """Add a message, with the next `seq` in its JSON; it is on disk after the next save().
+
+        A document with `phase` is an event's: `start` opens it, `end` closes it.
+        """
+        self._last_seq += 1
+        payload = to_json(document | {"seq": self._last_seq}).encode()
+        row = Row(self._last_seq, topic, payload, time.time())
+        fault = why_unsendable(row, None)
+        if fault is not None:  # it may not even be UTF-8, as SQLite wants it
+            row = replace(row, topic=ascii(topic))
+        self._changes.put(row)
+        self.waiting += 1
+        self._follow(document, row)
+        if fault is not None:
+            self.settle(row, "dead", fault)
+        return row
+
+    def _follow(self, document: dict[str, Any], row: Row) -> None:
+        phase = document.get("phase")
+        if phase == "start":
+            self._changes.open(
+                OpenEvent(document["id"], document["source"], row.topic, row.payload)
+            )
+            self._open[document["id"]] = document["source"]
+        elif phase == "end":
+            self._changes.close(document["id"])
+            self._open.pop(document["id"], None)
+        self.open_sources = frozenset(self._open.values())
+
+    def note_analysed(self, source: str, until: float) -> None:
+        """A source is analysed up to there; written down once a second while an event of it lasts."""
+        if source not in self.open_sources:
+            return
+        # the distance: a clock may be set back
+        if abs(until - self._analysed.get(source, 0.0)) >= 1.0:
+            self._analysed[source] = self._changes.analysed[source] = until
+
+    def save(self, handed_until: int = 0) -> bool:
+        """Bring everything to the disk; whether it is there.
+
+        When even the memory is full, messages above `handed_until` go, the oldest first.
+        """
+        saved = self._disk.save(self._changes)
+        if self._disk.after_corrupt:
+            self._announce_loss()
+        if not saved:
+            self._hold_less(handed_until)
+        self._health.unsaved = len(self._changes.rows)
+        return saved
+
+    def first(self, state: State, after: int, limit: int) -> list[Row]:
+        """The first messages in a state whose seq is above `after`, in order."""
+        changed = self._changes.rows.keys() | self._changes.removed
+        limit_on_disk = limit + len(changed)
+        on_disk = self._read(lambda d: d.oldest(state, after, limit_on_disk), list[Row]())
+        held = (row for row in self._changes.rows.values() if row.state == state)
+        rows = heapq.merge(
+            (row for row in on_disk if row.seq not in changed),
+            sorted((row for row in held if row.seq > after), key=_seq),
+            key=_seq,
+        )
+        return list(islice(rows, limit))
+
+    def settle(self, row: Row, state: State, reason: str | None = None) -> None:
+        """The message is done with, for this reason if not well."""
+        self._changes.put(replace(row, state=state, reason=reason))
+        self.waiting -= row.state == "waiting"
+        self._health.dead += state == "dead"
+        self._health.quarantined += state == "quarantined"
+
+    def mark_tried(self, row: Row) -> Row:
+        """The message with one connection more on its account."""
+        tried = replace(row, tries=row.tries + 1)
+        self._changes.put(tried)
+        return tried
+
+    def ask_again(self, from_seq: int, to_seq: int) -> int:
+        """Let messages that are done with be sent again; how many they are."""
+        self.save()
+        return self._read(lambda database: database.ask_again(from_seq, to_seq), 0)
+
+    def bound(self, after: int) -> None:
+        """While too many wait, the oldest above `after` go, and one message stands for them."""
+        self._drop(self.waiting - self._bounds.max_events, after)
+
+    def _drop(self, over: int, after: int) -> None:
+        if over <= 0:
+            return
+        rows = self.first("waiting", after, over + 1)
+        if len(rows) <= 1:
+            return
+        for row in rows:
+            self._changes.remove(row.seq)
+        self._changes.put(merge_into_gap(rows, self._gap_topic, self._station))
+        self.waiting -= len(rows) - 1
+        self._health.dropped += sum(not row.is_gap for row in rows)
+
+    def _hold_less(self, handed_until: int) -> None:
+        rows = self._changes.rows
+        if len(rows) <= _HELD:
+            return
+        for row in [row for row in rows.values() if row.state != "waiting"]:
+            self._changes.remove(row.seq)
+        held = sorted(rows)
+        if len(held) > _HELD:
+            self._drop(len(held) - _HELD, max(handed_until, held[0] - 1))
+
+    def forget(self) -> None:
+        """Remove some of what has been done with for long enough."""
+        before = time.time() - self._bounds.keep_days * _DAY_SECONDS
+        keep = self._bounds.max_events
+        self._read(lambda database: database.forget(before, keep, _FORGOTTEN_AT_ONCE), None)
+
+    def _announce_loss(self) -> None:
+        if not self._disk.after_corrupt:
+            return
+        self._disk.after_corrupt = False
+        self._last_seq = max(self._last_seq, self._disk.last_seq) + 1
+        row = lost_gap(self._last_seq, self._gap_topic, self._station, time.time())
+        self._changes.put(row)
+        self.waiting = self._read(lambda d: d.count("waiting"), 0) + self._held_waiting()
+
+    def _held_waiting(self) -> int:
+        return sum(row.state == "waiting" for row in self._changes.rows.values())
+
+    def _end_what_was_open(self) -> None:
+        analysed = self._read(lambda database: database.analysed(), dict[str, float]())
+        for event in self._read(lambda database: database.open_events(), list[OpenEvent]()):
+            self.put(event.topic, end_of(event, analysed.get(event.source)))
+
+
+def _seq(row: Row) -> int:
+    return row.seq

@@ -1,0 +1,117 @@
+"""Clock step: "durations on the monotonic clock; events keep sample time; re-anchored and announced".
+
+The real daemon hears a tone again and again while its system clock is set under it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from listener.detection.bundle import Bundle
+from tests.bundles import LOW_TONE_HZ
+from tests.listener.test_station import (
+    RATE,
+    file_source,
+    metric,
+    station_config,
+    tone,
+    write_wav,
+)
+from tests.rigs import set_clock
+from tests.rigs.mosquitto import Messages, Mosquitto, subscribe, wait_until
+from tests.rigs.station import get, running_station
+
+TONE_SECONDS, REST_SECONDS = 3.0, 1.5
+EVENTS = "earshot/test/beeps/event"
+
+pytestmark = pytest.mark.skipif(set_clock.missing() is not None, reason=str(set_clock.missing()))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as mosquitto:
+        yield mosquitto
+
+
+def event(messages: Messages, number: int) -> dict[str, Any]:
+    """The event message of that number, from 0."""
+    payload = messages.wait_for_topic(EVENTS, number + 1, seconds=60)[number].payload
+    document: dict[str, Any] = json.loads(payload)
+    return document
+
+
+def unix(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()
+
+
+def test_events_keep_their_durations_while_the_clock_is_set_forward_and_back(
+    tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
+) -> None:
+    clock = set_clock.SetClock(tmp_path)
+    silence = np.zeros(int(REST_SECONDS * RATE), np.float32)
+    beeps = np.concatenate([silence, tone(LOW_TONE_HZ, TONE_SECONDS)])
+    wav = write_wav(tmp_path / "beeps.wav", beeps)
+    config = station_config(tones_bundle, broker, [file_source(wav, at_end="restart")])
+    config["detection"] = {"labels": ["low_tone"]}
+    with (
+        subscribe(broker.port, "earshot/test/#") as messages,
+        running_station(tmp_path, config, clock.environment) as station,
+    ):
+        ahead = [0]
+        for step_by in (3600, -7200):
+            number = 2 * (len(ahead) - 1)
+            start = event(messages, number)
+            ahead.append(ahead[-1] + step_by)
+            clock.set_by(ahead[-1])
+            end, later = event(messages, number + 1), event(messages, number + 2)
+            assert (start["phase"], end["phase"], later["phase"]) == ("start", "end", "start")
+            assert (end["id"], end["onset"], end["reason"]) == (start["id"], start["onset"], None)
+            assert end["duration_seconds"] == pytest.approx(TONE_SECONDS, abs=1.0)
+            assert unix(start["onset"]) - time.time() == pytest.approx(ahead[-2], abs=60)
+            assert unix(later["onset"]) - time.time() == pytest.approx(ahead[-1], abs=60)
+        steps = [json.loads(m.payload) for m in messages.wait_for_topic("earshot/test/clock", 2)]
+        assert [step["step_seconds"] for step in steps] == pytest.approx([3600, -7200], abs=1.0)
+        assert unix(steps[1]["at"]) - time.time() == pytest.approx(-3600, abs=60)
+        assert metric(config, "listener_clock_steps_total") == 2
+        assert metric(config, 'listener_missing_samples_total{source="beeps"}') == 0
+        wait_until(lambda: get(config["http"]["port"], "/readyz")[0] == 200, 20, "ready")
+        assert station.stop() == 0
+    assert station.log.count("the system clock was set by ") == 2
+    assert station.log.count("source beeps: online") == 1
+
+
+NAIVE = """
+import sys, time
+unix, monotonic = time.time(), time.monotonic()
+print("began", flush=True)
+sys.stdin.readline()
+print(time.time() - unix, time.monotonic() - monotonic)
+"""
+
+
+def test_a_duration_by_now_is_wrong_in_this_rig(tmp_path: Path) -> None:
+    """The negative control."""
+    clock = set_clock.SetClock(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", NAIVE],
+        env=clock.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as naive:
+        assert naive.stdout is not None
+        assert naive.stdout.readline() == "began\n"
+        clock.set_by(3600)
+        by_now, by_monotonic = map(float, naive.communicate("go on\n", timeout=60)[0].split())
+    assert by_now == pytest.approx(3600, abs=60)
+    assert by_monotonic < 60

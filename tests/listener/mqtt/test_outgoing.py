@@ -1,0 +1,88 @@
+"""Whose turn it is, and what becomes of what waits when the connection ends."""
+
+from __future__ import annotations
+
+from listener.mqtt.outgoing import Outgoing, Post
+from listener.mqtt.parcel import Parcel
+
+
+def state(topic: str, payload: bytes = b"ON") -> Post:
+    return Post(topic, payload, retain=True)
+
+
+def parcel(key: int, *, alone: bool = False) -> Parcel:
+    return Parcel(1, key, "event", b"{}", alone)
+
+
+def taken(outgoing: Outgoing, count: int) -> list[Post | Parcel]:
+    """What goes, and waits for its acknowledgement."""
+    items: list[Post | Parcel] = []
+    while outgoing.may_go and len(items) < count:
+        items.append(outgoing.take())
+        outgoing.note_sent(1000 + len(outgoing.in_flight), items[-1])
+    return items
+
+
+def test_answers_go_first_and_states_and_events_take_turns():
+    outgoing = Outgoing()
+    for number in range(3):
+        outgoing.add(state(f"s{number}"), connected=True)
+        outgoing.add_parcel(parcel(number))
+    answer = Post("answer", b"{}")
+    outgoing.add(answer, connected=True)
+    assert taken(outgoing, 9) == [
+        answer, state("s0"), parcel(0), state("s1"), parcel(1), state("s2"), parcel(2),
+    ]  # fmt: skip
+
+
+def test_no_more_is_in_flight_than_the_broker_takes():
+    outgoing = Outgoing()
+    outgoing.retained["status"] = b"online"
+    outgoing.begin(3, "status")
+    for number in range(9):
+        outgoing.add(state(f"s{number}"), connected=True)
+    assert len(taken(outgoing, 9)) == 3
+
+
+def test_a_parcel_that_goes_alone_has_nothing_beside_it():
+    outgoing = Outgoing()
+    outgoing.add(state("before"), connected=True)
+    assert taken(outgoing, 1) == [state("before")]
+    outgoing.add_parcel(parcel(7, alone=True))
+    outgoing.add(state("after"), connected=True)
+    assert not outgoing.may_go
+    outgoing.in_flight.clear()  # acknowledged
+    assert taken(outgoing, 9) == [parcel(7, alone=True)]
+    assert outgoing.alone is not None
+
+
+def test_a_new_connection_publishes_the_newest_of_each_topic_and_the_status_first():
+    outgoing = Outgoing()
+    for payload in (b"ON", b"OFF"):
+        outgoing.add(state("s", payload), connected=False)
+    outgoing.add(state("status", b"online"), connected=False)
+    assert not outgoing.may_go
+    assert outgoing.begin(None, "status") == state("status", b"online")
+    assert taken(outgoing, 9) == [state("s", b"OFF")]
+
+
+def test_after_a_connection_answers_wait_again_and_parcels_are_gone():
+    outgoing = Outgoing()
+    answers = [Post("answer", bytes([number])) for number in range(3)]
+    for answer in answers:
+        outgoing.add(answer, connected=True)
+    outgoing.add_parcel(parcel(1))
+    taken(outgoing, 2)
+    outgoing.end()
+    assert taken(outgoing, 9) == answers
+
+
+def test_of_many_changes_only_the_newest_are_kept():
+    outgoing = Outgoing()
+    for number in range(5000):
+        outgoing.add(state("s", b"%d" % number), connected=True)
+    left = []
+    while outgoing.may_go:
+        left.append(outgoing.take())
+    assert len(left) <= 1003
+    assert left[-1] == state("s", b"4999")

@@ -1,0 +1,196 @@
+"""Messages keep their order and their seq over restarts, bounds and broken files."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from listener.outbox.disk import OutboxError
+from listener.outbox.store import Bounds
+from tests.listener.outbox.parts import documents, open_store, seqs
+from tests.rigs.outbox_station import EVENT_TOPIC, ONSET, TOPICS, event
+
+
+def test_seq_grows_by_one_and_stands_in_the_json():
+    opened = open_store(None)
+    opened.put(0, 1, 2)
+    rows = opened.waiting()
+    assert seqs(rows) == [1, 2, 3]
+    assert [document["seq"] for document in documents(rows)] == [1, 2, 3]
+    assert {row.topic for row in rows} == {EVENT_TOPIC}
+
+
+def test_what_was_saved_is_there_after_a_crash_and_what_was_not_is_not(tmp_path: Path):
+    opened = open_store(tmp_path / "outbox.db")
+    opened.put(0, 1)
+    assert opened.store.save()
+    opened.put(2, 3)
+    opened.crash()
+    again = open_store(tmp_path / "outbox.db")
+    assert seqs(again.waiting()) == [1, 2]
+    assert again.store.waiting == 2
+
+
+def test_no_seq_is_used_twice_also_when_nothing_is_left(tmp_path: Path):
+    opened = open_store(tmp_path / "outbox.db", Bounds(keep_days=1e-9))
+    opened.put(0, 1)
+    for row in opened.waiting():
+        opened.store.settle(row, "done")
+    opened.store.save()
+    opened.store.forget()
+    opened.crash()
+    again = open_store(tmp_path / "outbox.db")
+    again.put(2)
+    assert seqs(again.waiting()) == [3]
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path):
+    folder = tmp_path / "state"
+    opened = open_store(folder / "outbox.db")
+    opened.put(0)
+    opened.store.save()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == {"outbox.db": 0o600, "outbox.db-wal": 0o600, "outbox.db.ballast": 0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_second_daemon_is_refused(tmp_path: Path):
+    open_store(tmp_path / "outbox.db")
+    with pytest.raises(OutboxError, match=r"outbox.path: another process uses .*outbox.db"):
+        open_store(tmp_path / "outbox.db")
+
+
+def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them():
+    opened = open_store(None, Bounds(max_events=5))
+    for number in range(9):
+        opened.put(number)
+        opened.store.bound(after=0)
+        opened.store.save()
+    rows = opened.waiting()
+    assert seqs(rows) == [5, 6, 7, 8, 9]
+    gap, *others = documents(rows)
+    assert rows[0].topic == TOPICS.gap
+    told = {key: gap[key] for key in ("seq", "from_seq", "to_seq", "count", "reason")}
+    assert told == {"seq": 5, "from_seq": 1, "to_seq": 5, "count": 5, "reason": "outbox_full"}
+    assert [document["seq"] for document in others] == [6, 7, 8, 9]
+    assert opened.health.dropped == 5
+    assert opened.store.waiting == 5
+
+
+def test_what_is_in_flight_is_not_dropped():
+    opened = open_store(None, Bounds(max_events=5))
+    opened.put(*range(9))
+    opened.store.bound(after=3)
+    rows = opened.waiting()
+    assert seqs(rows) == [1, 2, 3, 8, 9]
+    gap = documents(rows)[3]
+    assert (gap["from_seq"], gap["to_seq"], gap["count"]) == (4, 8, 5)
+
+
+def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(tmp_path: Path):
+    opened = open_store(tmp_path / "outbox.db", Bounds(max_events=3, keep_days=7.0))
+    opened.put(*range(5))
+    for row in opened.waiting():
+        opened.store.settle(row, "done")
+    opened.store.save()
+    opened.store.forget()
+    assert opened.store.ask_again(1, 100) == 3
+    assert seqs(opened.store.first("again", 0, 10)) == [3, 4, 5]
+    assert opened.store.waiting == 0
+
+
+def test_an_event_left_open_is_ended_with_the_last_known_moment(tmp_path: Path):
+    opened = open_store(tmp_path / "outbox.db")
+    opened.put(0, 2, 3)  # event 0 begins; event 1 begins and ends
+    for until in (ONSET + 0.3, ONSET + 4.0, ONSET + 4.5):  # the last one comes within a second
+        opened.store.note_analysed("hall", until)
+    opened.store.note_analysed("barn", ONSET + 100.0)  # nothing is open there
+    opened.store.save()
+    opened.crash()
+    again = open_store(tmp_path / "outbox.db")
+    again.put(4)
+    *_, end, new = documents(again.waiting())
+    assert (end["id"], end["phase"], end["reason"]) == (event(0)["id"], "end", "restart")
+    assert (end["offset"], end["duration_seconds"]) == ("2026-11-20T03:12:11.440Z", 4.0)
+    assert (end["seq"], new["seq"]) == (4, 5)
+    again.store.save()
+    again.crash()
+    ends = [
+        d for d in documents(open_store(tmp_path / "outbox.db").waiting()) if d["id"] == end["id"]
+    ]
+    assert len(ends) == 2  # its start and its one end; only event 2 is ended now
+
+
+def test_a_start_of_which_nothing_more_is_known_lasted_no_time(tmp_path: Path):
+    opened = open_store(tmp_path / "outbox.db")
+    opened.put(0)
+    opened.store.save()
+    opened.crash()
+    end = documents(open_store(tmp_path / "outbox.db").waiting())[-1]
+    assert (end["offset"], end["duration_seconds"]) == (end["onset"], 0.0)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(tmp_path: Path, content: bytes):
+    path = tmp_path / "outbox.db"
+    path.write_bytes(content)
+    opened = open_store(path)
+    opened.put(0)
+    gap, first = opened.waiting()
+    assert (opened.health.set_aside, opened.health.failing) == (1, None)
+    (aside,) = tmp_path.glob("outbox.db.corrupt-*")
+    assert aside.read_bytes() == content
+    assert first.seq > time.time() * 1000 - 60_000
+    document = json.loads(gap.payload)
+    assert (document["to_seq"], document["count"]) == (gap.seq - 1, None)
+    assert (document["reason"], first.seq) == ("outbox_corrupt", gap.seq + 1)
+    assert opened.store.save()
+
+
+def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path):
+    path = tmp_path / "outbox.db"
+    opened = open_store(path)
+    opened.put(*range(200))
+    opened.store.save()
+    opened.crash()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    again = open_store(path)
+    assert again.health.set_aside == 1
+    again.put(200)
+    assert again.waiting()[0].topic == TOPICS.gap
+    assert again.waiting()[-1].seq > 200
+
+
+def test_while_the_disk_takes_nothing_messages_are_in_memory_and_go_out(tmp_path: Path):
+    folder = tmp_path / "state"
+    folder.write_text("a file where the folder should be")
+    opened = open_store(folder / "outbox.db")
+    assert opened.health.failing is not None
+    opened.put(0, 1)
+    assert not opened.store.save()
+    assert opened.health.unsaved == 2
+    first = opened.waiting()[0]
+    opened.store.settle(first, "done")
+    assert seqs(opened.waiting()) == [first.seq + 1]
+    folder.unlink()
+    opened.disk._try_at = 0.0  # a second later
+    assert opened.store.save()
+    assert opened.health.unsaved == 0
+    assert seqs(opened.waiting()) == [first.seq + 1]
+
+
+def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once():
+    opened = open_store(None)
+    for topic in ("", "a/+/b", "a/#", "a\0b", "a\nb", "\ud800", "x" * 65_536):
+        opened.store.put(topic, {"id": "x"})
+    assert opened.waiting() == []
+    assert (opened.health.dead, opened.store.waiting) == (7, 0)
+    assert opened.store.save()
