@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check format bench soak constraints clean
+.PHONY: help demo test check format bench soak constraints fuzz docs clean
 
 help:  ## Say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,6 +47,14 @@ soak: $(INSTALLED)  ## Hear 100 000 patches at many times the speed of time: doe
 
 constraints: $(INSTALLED)  ## Write down the versions that are installed, after an update
 	$(BIN)/pip freeze --exclude-editable | LC_ALL=C sort > constraints.txt
+
+fuzz: $(INSTALLED)  ## Look for inputs that break something, a minute for each door
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz
+
+docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of the review page again
+	$(BIN)/python -m tests.documentation.configuration_page
+	$(BIN)/python -m tests.documentation.pictures
 
 clean:  ## Forget the installation and every cache
 	rm -rf $(VENV) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
