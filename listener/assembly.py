@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from listener.config import (
     ClipsSettings,
+    Config,
     ConfigError,
     DetectionSettings,
     EngineSettings,
@@ -19,17 +22,33 @@ from listener.config import (
     StdinSettings,
     StreamSettings,
 )
-from listener.detection.bundle import Bundle, check_golden
+from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.clip_cutter import CuttingPlan
+from listener.detection.label_groups import LabelColumns, LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.detection.privacy import SPEECH_LABELS, PrivateScores
 from listener.engines.engine import Engine
+from listener.label_choice import choose_groups
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.plan import ClipPlan, DetectionPlan
-from listener.policies import choose_params, choose_policies
+from listener.policies import check_quiet_labels, choose_params, choose_policies
 from listener.sources.source import AudioSource
 
 log = logging.getLogger(__name__)
+
+# Trying a device of this computer again costs little; with opening it and a patch, it is back within 5 s.
+_MICROPHONE_REST_SECONDS = 2.5
+
+
+OpenEngine = Callable[[Bundle, EngineSettings], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedLabel:
+    """A label that is looked for: its policy, and the labels of the bundle that it is made of."""
+
+    policy: LabelPolicy
+    members: tuple[str, ...]
 
 
 def open_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
@@ -40,7 +59,10 @@ def open_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
         EngineError: the engine is not installed.
     """
     engine = _load_engine(bundle, settings)
-    check_golden(bundle, engine.infer)
+    try:
+        check_golden(bundle, engine.infer)
+    except (RuntimeError, ValueError) as error:  # what the engines raise of what they cannot run
+        raise BundleError(f"{bundle.path}: golden check: the engine failed: {error}") from error
     return engine
 
 
@@ -55,43 +77,64 @@ def _load_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
     return LiteRTEngine(bundle.model_path, settings.threads, settings.max_batch)
 
 
+def plan_station(bundle: Bundle, config: Config) -> DetectionPlan:
+    """What a station looks for, and which clips it keeps.
+
+    Raises:
+        ConfigError: the config names a label that the bundle has not, or impossible values.
+    """
+    groups = choose_groups(bundle, config)
+    plan = make_detection_plan(bundle, config.detection, config.station, config.clips, groups)
+    check_quiet_labels(config.quiet, plan.policies)
+    return plan
+
+
 def make_detection_plan(
     bundle: Bundle,
     settings: DetectionSettings,
     namespace: str,
     clips: ClipsSettings | None = None,
+    groups: Sequence[LabelGroup] = (),
 ) -> DetectionPlan:
     """What is looked for, and which clips are kept; `namespace` (the station) makes event ids its own.
 
     Raises:
         ConfigError: the settings name a label that the bundle has not, or impossible values.
     """
-    policies = choose_policies(bundle, settings)
-    columns = np.array([bundle.labels.index(slug) for slug in policies], np.intp)
+    policies = choose_policies(bundle, settings, groups)
+    members = {group.label.slug: group.members for group in groups}
+    looked_for = {
+        slug: WantedLabel(policy, members.get(slug, (slug,))) for slug, policy in policies.items()
+    }
+    place = {slug: column for column, slug in enumerate(bundle.labels)}
+    columns = LabelColumns.of(
+        [[place[slug] for slug in wanted.members] for wanted in looked_for.values()]
+    )
     params = choose_params(bundle, settings)
-    kept = None if clips is None or not clips.enabled else make_clip_plan(bundle, clips, policies)
-    return DetectionPlan(params, policies, columns, bundle.id, namespace, clips=kept)
+    kept = None if clips is None or not clips.enabled else make_clip_plan(bundle, clips, looked_for)
+    return DetectionPlan(
+        params, policies, columns, bundle.id, namespace, clips=kept, groups=tuple(groups)
+    )
 
 
 def make_clip_plan(
-    bundle: Bundle, settings: ClipsSettings, policies: Mapping[str, LabelPolicy]
+    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, WantedLabel]
 ) -> ClipPlan:
-    """Which clips are kept; `policies` are of the labels that are looked for.
+    """Which clips are kept.
 
-    People are heard in all that the bundle knows, also in what is not looked for.
+    People are heard in all that the bundle knows, also in what is not looked for. Nothing is kept of
+    a group that has a private member.
 
     Raises:
         ConfigError: a private label that the bundle has not.
     """
-    for slug in settings.private_labels:
-        if slug not in bundle.labels:
-            raise ConfigError(f"clips.private_labels: {bundle.id} has no label {slug!r}")
-    private = {*settings.private_labels, *(() if settings.keep_speech else SPEECH_LABELS)}
+    private = _private_labels(bundle, settings, looked_for)
     columns = [column for column, slug in enumerate(bundle.labels) if slug in private]
-    known = {**bundle.manifest.policies, **policies}
-    thresholds = [known[bundle.labels[column]].off_threshold for column in columns]
+    thresholds = [_heard_from(bundle.labels[column], bundle, looked_for) for column in columns]
     cutting = CuttingPlan(
-        frozenset(policies) - private,
+        frozenset(
+            slug for slug, wanted in looked_for.items() if private.isdisjoint(wanted.members)
+        ),
         settings.pre_seconds,
         settings.post_seconds,
         settings.max_seconds,
@@ -102,13 +145,37 @@ def make_clip_plan(
     return ClipPlan(cutting, scores)
 
 
+def _private_labels(
+    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, WantedLabel]
+) -> set[str]:
+    private = set() if settings.keep_speech else set(SPEECH_LABELS)
+    for slug in settings.private_labels:
+        if slug not in bundle.labels and slug not in looked_for:
+            raise ConfigError(f"clips.private_labels: {bundle.id} has no label {slug!r}")
+        private |= set(looked_for[slug].members) if slug in looked_for else {slug}
+    return private
+
+
+def _heard_from(slug: str, bundle: Bundle, looked_for: Mapping[str, WantedLabel]) -> float:
+    """The score at which a label counts as heard: where the first of what it makes would close."""
+    own = looked_for.get(slug)
+    alone = own is not None and own.members == (slug,)
+    policies = [wanted.policy for wanted in looked_for.values() if slug in wanted.members]
+    if not alone:  # a group that was made less alert must not make speech less private
+        policies.append(bundle.manifest.policies[slug])
+    return min(policy.off_threshold for policy in policies)
+
+
 def plan_source(settings: SourceSettings) -> SourcePlan:
     """How the pipeline runs a source."""
     lossless = isinstance(settings, FileSettings) and settings.pace == "fast"
-    restarts = isinstance(settings, MicrophoneSettings) or (
+    is_microphone = isinstance(settings, MicrophoneSettings)
+    restarts = is_microphone or (
         isinstance(settings, StreamSettings) and settings.at_end == "restart"
     )
-    return SourcePlan(settings.name, partial(open_source, settings), lossless, restarts)
+    rest_limit_seconds = _MICROPHONE_REST_SECONDS if is_microphone else math.inf
+    opener = partial(open_source, settings)
+    return SourcePlan(settings.name, opener, lossless, restarts, rest_limit_seconds)
 
 
 def open_source(settings: SourceSettings) -> AudioSource:

@@ -19,6 +19,10 @@ from listener.config_file import load_config
 from listener.exit_codes import ExitCode
 from listener.logs import set_up_logging
 
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="Lines in place of a picture, as without a terminal.")
+]
+
 app = typer.Typer(
     help="Listens around the clock and turns what it hears into sound events.",
     add_completion=False,
@@ -52,13 +56,14 @@ def demo(
         Path | None,
         typer.Option(envvar="EARSHOT_BUNDLE", help="Default: the starter bundle of the package."),
     ] = None,
+    plain: PlainOption = False,
 ) -> None:
     """Hear a generated soundscape: real pipeline and broker, no microphone, no config."""
     from listener.commands.demo import run_demo  # noqa: PLC0415
 
     with one_line_errors():
         set_up_logging("warning")
-        raise typer.Exit(run_demo(bundle))
+        raise typer.Exit(run_demo(bundle, plain=plain))
 
 
 @app.command(epilog="Example: listener run --config config.toml")
@@ -119,12 +124,13 @@ def watch(
         Path | None, typer.Option(help="Settings of the station to watch, for its address.")
     ] = None,
     url: Annotated[str | None, typer.Option(help="Address of a running station.")] = None,
+    plain: PlainOption = False,
 ) -> None:
-    """Show live levels and top scores of a running station; end with Ctrl-C."""
+    """Show live levels, top scores and events of a running station; end with Ctrl-C."""
     from listener.commands.watch import watch_station  # noqa: PLC0415
 
     with one_line_errors():
-        raise typer.Exit(watch_station(config, url))
+        raise typer.Exit(watch_station(config, url, plain=plain))
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -6,24 +6,21 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
-Port = Annotated[int, Field(ge=1, le=65_535)]
-Seconds = Annotated[float, Field(gt=0)]
-Threshold = Annotated[float, Field(gt=0, le=1)]
-Duration = Annotated[float, Field(ge=0)]
-PerHour = Annotated[float, Field(ge=0, le=3600)]
+from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS
+from listener.group_settings import GroupSettings
+from listener.outlet_settings import (
+    EventFileSettings,
+    HookSettings,
+    QuietSettings,
+    WebhookSettings,
+)
+from listener.settings import Duration, PerHour, Port, Seconds, Settings, Slug, Threshold
 
 
 class ConfigError(Exception):
     """The config cannot be used; one line that names file, key, value and what is allowed."""
-
-
-class Settings(BaseModel):
-    """A table of the config: frozen, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class _SourceSettings(Settings):
@@ -51,8 +48,8 @@ class StdinSettings(_SourceSettings):
 
     kind: Literal["stdin"]
     format: Literal["s16le", "wav"] = "s16le"
-    sample_rate_hz: Annotated[int, Field(ge=1_000, le=768_000)] = 16_000
-    channels: Annotated[int, Field(ge=1, le=64)] = 1
+    sample_rate_hz: Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)] = 16_000
+    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
 
 
 class StreamSettings(_SourceSettings):
@@ -79,6 +76,15 @@ class BackoffSettings(Settings):
     limit_seconds: Seconds = 30.0
 
 
+class ConditionSettings(Settings):
+    """When a source that gives audio counts as silent or as clipping."""
+
+    silent_below_dbfs: Annotated[float, Field(ge=-120, le=0)] = -90.0  # -120: never
+    silent_after_seconds: Seconds = 30.0
+    clipping_share: Annotated[float, Field(gt=0, le=1)] = 0.01  # of samples at full scale
+    clipping_after_seconds: Seconds = 5.0
+
+
 class EngineSettings(Settings):
     """What computes scores, and how patches are gathered for it."""
 
@@ -103,10 +109,10 @@ class PolicySettings(Settings):
 class DetectionSettings(Settings):
     """Which labels make events, and how."""
 
-    labels: tuple[str, ...] = ()  # slugs; empty: every label of the bundle
+    labels: tuple[str, ...] = ()  # slugs, beside groups; empty: groups, or all of the bundle
     patch_hop_seconds: Seconds | None = None  # None: the bundle's
     default_policy: PolicySettings = PolicySettings()
-    policies: dict[str, PolicySettings] = {}
+    policies: dict[str, PolicySettings] = Field(default_factory=dict)
 
 
 class TlsSettings(Settings):
@@ -128,6 +134,25 @@ class MqttSettings(Settings):
     tls: TlsSettings | None = None
     topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = "earshot"
     level_interval_seconds: Duration = 1.0
+
+
+class OutboxSettings(Settings):
+    """Events wait here until the broker has them; with a table [mqtt]."""
+
+    enabled: bool = True  # false: they wait in memory, and a crash or a restart loses them
+    path: Path = Path("outbox.db")
+    max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000  # that wait
+    keep_days: Annotated[float, Field(gt=0)] = 7.0  # of what was sent, for the command replay
+
+
+class HomeAssistantSettings(Settings):
+    """Every source becomes a device of Home Assistant, by MQTT discovery; with a table [mqtt]."""
+
+    enabled: bool = False
+    discovery_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] = "homeassistant"
+    birth_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] = "homeassistant/status"
+    state_file: Path = Path("homeassistant.json")  # what was announced, to take back what is gone
+    frigate_mirror: Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,64}$")] = ""  # "": none
 
 
 class HttpSettings(Settings):
@@ -171,6 +196,7 @@ class ClipsSettings(Settings):
     ambient_per_hour: PerHour = 1.0  # of each source
     keep_days: Annotated[float, Field(gt=0)] = 30.0
     keep_megabytes: Annotated[float, Field(gt=0)] = 2000.0
+    keep_free_megabytes: Annotated[float, Field(ge=0)] = 100.0  # of the disk, for the events
     private_labels: tuple[Slug, ...] = ()  # beside those of human speech
     keep_speech: bool = False
     new_labels: bool = False  # verdicts may name labels that the bundle has not
@@ -202,11 +228,20 @@ class Config(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sources: tuple[SourceSettings, ...]
     backoff: BackoffSettings = BackoffSettings()
+    condition: ConditionSettings = ConditionSettings()
     engine: EngineSettings = EngineSettings()
     detection: DetectionSettings = DetectionSettings()
+    label_set: Literal["home", "industrial"] | None = None
+    labels: dict[Slug, GroupSettings] = Field(default_factory=dict)  # by the slug of the group
     mqtt: MqttSettings | None = None
+    outbox: OutboxSettings = OutboxSettings()
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
+    webhook: WebhookSettings | None = None
+    event_file: EventFileSettings | None = None
+    hook: HookSettings | None = None
+    quiet: tuple[QuietSettings, ...] = ()
     clips: ClipsSettings = ClipsSettings()
     control: ControlSettings = ControlSettings()
     review: ReviewSettings = ReviewSettings()
@@ -224,12 +259,30 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_quiet(self) -> Config:
+        names = {source.name for source in self.sources}
+        for quiet in self.quiet:
+            unknown = sorted(set(quiet.sources) - names)
+            if unknown:
+                raise ValueError(
+                    f"quiet.sources: expected of {', '.join(sorted(names))}, got {', '.join(unknown)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_control(self) -> Config:
         if self.control.mqtt and self.mqtt is None:
             raise ValueError("control.mqtt: expected a table [mqtt] beside it, there is none")
         served = self.http.enabled or self.review.enabled
         if self.control.http_token_file is not None and not served:
             raise ValueError("control.http_token_file: expected http.enabled = true beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_homeassistant(self) -> Config:
+        home = self.homeassistant
+        if self.mqtt is None and (home.enabled or home.frigate_mirror):
+            raise ValueError("homeassistant: expected a table [mqtt] beside it, there is none")
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,47 @@ from typing import Any
 from pydantic import ValidationError
 
 from listener.config import Config, ConfigError, ControlSettings, FileSettings, MqttSettings
+from listener.settings import Settings
+
+_MAX_BYTES = 1024 * 1024
+_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
+_OUTLET_FILES = {"webhook": ("token_file", "ca_file", "waiting_file"), "event_file": ("path",)}
+
+
+class _PathError(Exception):
+    """What is wrong with a path in the config."""
 
 
 def load_config(path: Path) -> Config:
-    """The settings in a TOML file; relative paths in it start at its directory.
+    """The settings in a TOML file.
+
+    Relative paths in it start at its directory; ~ and variables of the environment, such as systemd's
+    $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY, are filled in.
 
     Raises:
-        ConfigError: unreadable, not TOML, an unknown key, a wrong type or value.
+        ConfigError: unreadable, not TOML, an unknown key, a wrong type or value, a variable that is
+            not set.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _resolve(parse_config(_read_toml(path), str(path)), path.parent)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: expected tables in few others, they are too deep") from error
+    except _PathError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(f"{path}: expected at most {_MAX_BYTES} bytes, it has more")
+    try:
+        return tomllib.loads(content.decode())
+    except ValueError as error:  # not UTF-8, not TOML, or a number with thousands of digits
         raise ConfigError(f"{path}: expected TOML: {error}") from error
-    return _resolve(parse_config(document, str(path)), path.parent)
 
 
 def parse_config(document: dict[str, Any], origin: str) -> Config:
@@ -54,7 +81,8 @@ def _describe(error: ValidationError) -> str:
         return (
             f"{key}.kind: expected 'microphone', 'file', 'stdin' or 'stream', it is missing{more}"
         )
-    value = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    secret = isinstance(first["input"], dict) or key.endswith("url")  # it may have a password in it
+    value = "" if secret else f", got {first['input']!r}"
     return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{value}{more}"
 
 
@@ -72,9 +100,24 @@ def _resolve(config: Config, directory: Path) -> Config:
         "clips": clips,
         "control": _resolve_control(config.control, directory),
     }
+    outbox = config.outbox.model_copy(update={"path": _from(directory, config.outbox.path)})
+    update["outbox"] = outbox
+    known = _from(directory, config.homeassistant.state_file)
+    update["homeassistant"] = config.homeassistant.model_copy(update={"state_file": known})
+    for table, files in _OUTLET_FILES.items():
+        settings = getattr(config, table)
+        if settings is not None:
+            update[table] = _resolve_files(settings, files, directory)
     if config.mqtt is not None:
         update["mqtt"] = _resolve_mqtt(config.mqtt, directory)
     return config.model_copy(update=update)
+
+
+def _resolve_files(settings: Settings, files: tuple[str, ...], directory: Path) -> Settings:
+    paths = {name: getattr(settings, name) for name in files}
+    return settings.model_copy(
+        update={name: _from(directory, path) for name, path in paths.items() if path is not None}
+    )
 
 
 def _resolve_control(control: ControlSettings, directory: Path) -> ControlSettings:
@@ -97,4 +140,13 @@ def _resolve_mqtt(mqtt: MqttSettings, directory: Path) -> MqttSettings:
 
 
 def _from(directory: Path, path: Path) -> Path:
-    return directory / Path(os.path.expandvars(path)).expanduser()
+    filled = os.path.expandvars(path)
+    unset = _VARIABLE.search(filled)
+    if unset is not None:
+        raise _PathError(f"{path}: expected {unset[0]} in the environment, it is not set")
+    if "\0" in filled:
+        raise _PathError(f"expected a path, got {filled!r}")
+    try:
+        return directory / Path(filled).expanduser()
+    except RuntimeError as error:
+        raise _PathError(f"{path}: expected the home of a user, there is none") from error

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
-import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from listener.assembly import make_detection_plan, open_engine, plan_source
+from listener.assembly import OpenEngine, open_engine, plan_source, plan_station
 from listener.changes.bundle_path import BundlePath
+from listener.clips.caretaker import Caretaker
 from listener.clips.store import ClipStore
+from listener.clock import ClockWatch
 from listener.config import Config, ConfigError, MqttSettings
 from listener.control.http import HttpServer
-from listener.detection.bundle import Bundle, read_bundle
+from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.exit_codes import ExitCode
 from listener.health import Health
+from listener.home import Home
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id
 from listener.mqtt.topics import Topics
+from listener.outbox.disk import OutboxError
+from listener.outbox.outbox import Outbox
+from listener.outbox.store import Bounds
+from listener.outlets import Outlets
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import Detection
 from listener.service import ServiceManager, Signals
 from listener.sinks.clips import ClipsSink
 from listener.sinks.console import ConsoleSink
+from listener.sinks.event_document import label_names
 from listener.sinks.metrics import metrics_registry
 from listener.sinks.mqtt import MqttSink
-from listener.sinks.sink import Sink
+from listener.sinks.sink import ClockNotice, Sink
 from listener.station_control import Doors, StationControl
+from listener.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer
@@ -47,26 +57,32 @@ class Station:
         BundleError, ClipError, EngineError, BrokerError: what they say.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, open_engine: OpenEngine = open_engine) -> None:
         path = BundlePath(config.bundle)
         bundle = read_bundle(path.target())
-        plan = make_detection_plan(bundle, config.detection, config.station, config.clips)
+        plan = plan_station(bundle, config)
+        groups = plan.group_labels
         # a source's next patch comes a hop later, so that no batch needs more patches than sources
         batch = min(config.engine.max_batch, len(config.sources))
         flow = PipelineSettings(
-            config.engine.model_copy(update={"max_batch": batch}), config.backoff
+            config.engine.model_copy(update={"max_batch": batch}), config.backoff, config.condition
         )
         self.health = Health(tuple(plan.policies), bundle.id)
-        self._clips = ClipStore(config.clips, bundle.labels) if config.clips.enabled else None
+        names = label_names(bundle.manifest, groups)
+        self._clips = ClipStore(config.clips, names) if config.clips.enabled else None
         self._broker = _make_broker(config, self.health)
         self._http = _make_http(config, self.health)
-        self._review = _make_review(config, bundle, self._clips)
+        self._review = _make_review(config, bundle, self._clips, groups)
         engine = open_engine(bundle, flow.engine)  # takes longest: what may be wrong comes before
+        self._outbox = _make_outbox(config, self._broker, self.health)
+        active = [Label(slug, names[slug]) for slug in plan.policies]
+        self._home = Home(config, self._broker, active, self.health)
+        self._outlets = Outlets(config, names, self.health)
         self.pipeline = Pipeline(
             [plan_source(source) for source in config.sources],
             engine,
             plan,
-            self._make_sinks(config, bundle),
+            self._make_sinks(config, bundle, groups),
             self.health,
             flow,
         )
@@ -77,8 +93,10 @@ class Station:
             Detection(engine, plan, bundle.manifest),
             path,
             self.health,
-            Doors(self._broker, self._http, self._review, self._clips),
+            Doors(self._broker, self._http, self._review, self._clips, self._outbox),
         )
+        self._clock = ClockWatch()
+        self._caretaker = None if self._clips is None else Caretaker(self._clips, self.health)
         self.hangs = False  # a thread did not end in time when the station was stopped
         self._running = ExitStack()
 
@@ -87,12 +105,34 @@ class Station:
         """Where /metrics is served; None if it is not."""
         return None if self._http is None else self._http.port
 
-    def _make_sinks(self, config: Config, bundle: Bundle) -> dict[str, Sink]:
-        sinks = _make_sinks(config, bundle, self.health, self._broker, self._clips)
+    def _make_sinks(
+        self, config: Config, bundle: Bundle, groups: Sequence[Label]
+    ) -> dict[str, Sink]:
+        parts = self.health, self._broker, self._outbox, self._clips
+        sinks = _make_sinks(config, bundle, groups, *parts)
+        sinks |= self._home.sinks | self._outlets.sinks
         return sinks if self._review is None else sinks | {"review": self._review.live}
 
+    def look_at_clock(self) -> None:
+        """Say so if the system clock was set since the last look."""
+        step = self._clock.step_seconds()
+        if step:
+            self.health.clock_steps += 1
+            log.warning("the system clock was set by %+.1f s; events under way keep theirs", step)
+            self.pipeline.tell(ClockNotice(step, time.time()))
+
+    def look_at_home(self) -> None:
+        """Tell Home Assistant what it wants to know."""
+        self._home.look(self.pipeline)
+
+    def look_at_disk(self) -> None:
+        """Let clips go where events need the room."""
+        if self._caretaker is not None:
+            self._caretaker.look()
+
     def __enter__(self) -> Self:
-        for part in (self._broker, self._http, self._review):
+        parts = (self._broker, self._outbox, self._http, self._review, self._outlets)
+        for part in parts:
             if part is not None:
                 part.start()
                 self._running.callback(part.close)
@@ -106,10 +146,11 @@ class Station:
         self._running.close()
 
 
-def run_daemon(config: Config) -> ExitCode:
+def run_daemon(config: Config, open_engine: OpenEngine = open_engine) -> ExitCode:
     """Run a station until SIGTERM, SIGINT or the end of its last source."""
+    faulthandler.enable()  # the watchdog kills with SIGABRT: where each thread hangs is in the log
     signals, manager = Signals(), ServiceManager()
-    with Station(config) as station:
+    with Station(config, open_engine) as station:
         manager.ready()
         log.info(
             "station %s: %d source(s), bundle %s",
@@ -133,16 +174,17 @@ def _exit_code(station: Station, *, stopped: bool) -> ExitCode:
 
 
 def _leave(code: ExitCode) -> NoReturn:
-    """End the process though a library hangs in a thread: its exit handler would hang, too."""
-    sys.stdout.flush()
+    """End the process though a library hangs in a thread: its exit handler would hang, too.
+
+    So would flushing stdout, if it is what the thread hangs in; each line on it was flushed.
+    """
     logging.shutdown()
     os._exit(code)
 
 
 def _watch(station: Station, signals: Signals, manager: ServiceManager) -> bool:
     """Until something ends the station; whether that was a stop request."""
-    period = manager.watchdog_seconds
-    fed_at = -float("inf")
+    watchdog = Watchdog(manager, station.health)
     while not station.pipeline.ended:
         came = signals.wait(_LOOK_SECONDS)
         if came - {signal.SIGHUP}:
@@ -151,28 +193,36 @@ def _watch(station: Station, signals: Signals, manager: ServiceManager) -> bool:
             station.control.reload()
         station.control.look()
         station.pipeline.refresh_health()
-        # half the period, as sd_watchdog_enabled(3) advises; and only while every stage moves
-        if period and time.monotonic() - fed_at >= period / 2 and not station.health.stalled():
-            manager.alive()
-            fed_at = time.monotonic()
+        station.look_at_clock()
+        station.look_at_home()
+        station.look_at_disk()
+        watchdog.look()
     return False
 
 
 def _make_sinks(
-    config: Config, bundle: Bundle, health: Health, broker: Broker | None, clips: ClipStore | None
+    config: Config,
+    bundle: Bundle,
+    groups: Sequence[Label],
+    health: Health,
+    broker: Broker | None,
+    outbox: Outbox | None,
+    clips: ClipStore | None,
 ) -> dict[str, Sink]:
     sinks: dict[str, Sink] = {}
     if config.console.enabled:
-        names = {label.slug: label.name for label in bundle.manifest.labels}
+        names = label_names(bundle.manifest, groups)
         sinks["console"] = ConsoleSink(config.console, config.station, names)
-    if broker is not None and config.mqtt is not None:
+    if broker is not None and outbox is not None and config.mqtt is not None:
         sinks["mqtt"] = MqttSink(
             broker,
+            outbox,
             _topics(config, config.mqtt),
             health,
             bundle.manifest,
             sources=[source.name for source in config.sources],
             labels=health.labels,
+            groups=groups,
             level_interval_seconds=config.mqtt.level_interval_seconds,
         )
     if clips is not None:
@@ -187,11 +237,28 @@ def _make_broker(config: Config, health: Health) -> Broker | None:
     return Broker(config.mqtt, station_client_id(config.station), status, health)
 
 
+def _make_outbox(config: Config, broker: Broker | None, health: Health) -> Outbox | None:
+    if broker is None or config.mqtt is None:
+        return None
+    settings = config.outbox
+    bounds = Bounds(settings.max_events, settings.keep_days)
+    path = settings.path if settings.enabled else None
+    gap_topic = _topics(config, config.mqtt).gap
+    try:
+        outbox = Outbox(path, bounds, config.station, gap_topic, broker, health)
+    except OutboxError as error:
+        raise ConfigError(str(error)) from error
+    broker.send_for(outbox)
+    return outbox
+
+
 def _topics(config: Config, mqtt: MqttSettings) -> Topics:
     return Topics(mqtt.topic_prefix, config.station)
 
 
-def _make_review(config: Config, bundle: Bundle, clips: ClipStore | None) -> ReviewServer | None:
+def _make_review(
+    config: Config, bundle: Bundle, clips: ClipStore | None, groups: Sequence[Label]
+) -> ReviewServer | None:
     if not config.review.enabled:
         return None
     try:
@@ -200,7 +267,7 @@ def _make_review(config: Config, bundle: Bundle, clips: ClipStore | None) -> Rev
         raise ConfigError(
             f"review.enabled: expected pip install 'earshot[review]': {error}"
         ) from error
-    return make_review(config, bundle, clips)
+    return make_review(config, bundle, clips, groups)
 
 
 def _make_http(config: Config, health: Health) -> HttpServer | None:

@@ -1,41 +1,53 @@
-"""Which labels of a bundle are looked for, and how: the bundle's policies with the config's changes."""
+"""Which labels are looked for, and how: the bundle's policies with the config's changes."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 
 from pydantic import ValidationError
 
 from listener.config import ConfigError, DetectionSettings
 from listener.detection.bundle import Bundle
+from listener.detection.label_groups import LabelGroup, most_alert
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
+from listener.nearest import near_hint
+from listener.outlet_settings import QuietSettings
 
 
-def choose_policies(bundle: Bundle, settings: DetectionSettings) -> dict[str, LabelPolicy]:
-    """The policy of each label that is looked for, in the order of the bundle's scores.
+def choose_policies(
+    bundle: Bundle, settings: DetectionSettings, groups: Sequence[LabelGroup] = ()
+) -> dict[str, LabelPolicy]:
+    """The policy of each label that is looked for: groups, then labels in the order of the bundle's scores.
+
+    A group takes the place of a label of the bundle that has its slug. Its policy is the most alert of
+    its members', before the config's changes.
 
     Raises:
         ConfigError: a label that the bundle has not (the nearest is named), or impossible thresholds.
     """
+    bundles = bundle.manifest.policies
+    made = {
+        group.label.slug: most_alert(bundles[member] for member in group.members)
+        for group in groups
+    }
+    policies = {**made, **{slug: bundles[slug] for slug in bundle.labels if slug not in made}}
     for slug in (*settings.labels, *settings.policies):
-        _check_label(slug, bundle)
-    wanted = set(settings.labels or bundle.labels)
+        _check_label(slug, bundle, policies)
+    wanted = {*made, *settings.labels} or policies.keys()
     for_all = settings.default_policy.model_dump(exclude_none=True)
     return {
-        slug: _adjusted(slug, bundle.manifest.policies[slug], for_all | _own(slug, settings))
-        for slug in bundle.labels
+        slug: _adjusted(slug, policy, for_all | _own(slug, settings))
+        for slug, policy in policies.items()
         if slug in wanted
     }
 
 
-def _check_label(slug: str, bundle: Bundle) -> None:
-    if slug in bundle.labels:
-        return
-    near = get_close_matches(slug, bundle.labels, n=3, cutoff=0.5)
-    hint = f"; near to it: {', '.join(near)}" if near else ""
-    raise ConfigError(f"detection: {bundle.id} has no label {slug!r}{hint}")
+def _check_label(slug: str, bundle: Bundle, known: Collection[str]) -> None:
+    if slug not in known:
+        hint = near_hint(slug, known)
+        raise ConfigError(f"detection: {bundle.id} has no label {slug!r}{hint}")
 
 
 def _own(slug: str, settings: DetectionSettings) -> dict[str, float]:
@@ -69,3 +81,12 @@ def choose_params(bundle: Bundle, settings: DetectionSettings) -> FeatureParams:
             f"detection.patch_hop_seconds: expected a multiple of {params.stft_hop_seconds} "
             f"up to {params.patch_seconds}, got {settings.patch_hop_seconds}"
         ) from error
+
+
+def check_quiet_labels(hours: Iterable[QuietSettings], looked_for: Collection[str]) -> None:
+    """Raises ConfigError for a label that makes no events and so cannot be quiet, with the nearest."""
+    for quiet in hours:
+        for slug in (*(quiet.labels or ()), *(quiet.all_but or ())):
+            if slug not in looked_for:
+                hint = near_hint(slug, looked_for)
+                raise ConfigError(f"quiet: no label {slug!r} makes events{hint}")

@@ -46,12 +46,14 @@ class ServiceManager:
         address = os.environ.get("NOTIFY_SOCKET", "")
         # systemd writes an abstract socket's leading zero byte as @
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._status = ""
 
     @property
     def watchdog_seconds(self) -> float | None:
-        """How often the watchdog wants to be fed; None without one."""
+        """How often the watchdog wants to be fed; None without one (sd_watchdog_enabled(3))."""
         microseconds = os.environ.get("WATCHDOG_USEC")
-        return int(microseconds) / 1e6 if microseconds and self._address else None
+        ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        return int(microseconds) / 1e6 if microseconds and self._address and ours else None
 
     def ready(self) -> None:
         """The station works."""
@@ -66,8 +68,10 @@ class ServiceManager:
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
-        self._send(f"STATUS={text}")
+        """One line for `systemctl status`, sent when it is another than before."""
+        if text != self._status:
+            self._send(f"STATUS={text}")
+        self._status = text
 
     def _send(self, message: str) -> None:
         if not self._address:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from listener.assembly import make_detection_plan, open_engine
+from listener.assembly import open_engine, plan_station
 from listener.changes.at_work import AtWork
 from listener.changes.bundle_path import BundlePath
 from listener.changes.bundle_switch import BundleSwitch, Refusal
+from listener.changes.quiet import quiet_hours
 from listener.changes.rule_book import RuleBook
 from listener.changes.rules_file import read_rules
 from listener.clips.store import ClipStore
@@ -23,12 +24,13 @@ from listener.control.gate import CommandGate
 from listener.control.mqtt import MqttCommands
 from listener.control.post import CommandPost, read_token
 from listener.detection.bundle import read_bundle
+from listener.documents import iso_utc
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics
+from listener.outbox.outbox import Outbox
 from listener.pipeline.pipeline import Pipeline
 from listener.pipeline.plan import Detection
-from listener.sinks.event_document import iso_utc
 
 
 class Door(Protocol):
@@ -46,6 +48,7 @@ class Doors:
     http: Door | None
     review: Door | None
     clips: ClipStore | None
+    outbox: Outbox | None
 
 
 class StationControl:
@@ -67,7 +70,13 @@ class StationControl:
     ) -> None:
         sources = tuple(source.name for source in config.sources)
         state_file = config.control.state_file
-        self._at_work = AtWork(pipeline, detection, read_rules(state_file), sources)
+        self._at_work = AtWork(
+            pipeline,
+            detection,
+            read_rules(state_file),
+            sources,
+            quiet=quiet_hours(config.quiet),
+        )
         self._bundles = BundleSwitch(
             self._at_work,
             path,
@@ -78,7 +87,9 @@ class StationControl:
         )
         rules = RuleBook(self._at_work, state_file)
         recorder = None if doors.clips is None else pipeline
-        actor = StationActor(rules, self._bundles, sources, doors.clips, recorder)
+        actor = StationActor(
+            rules, self._bundles, sources, doors.clips, recorder, outbox=doors.outbox
+        )
         self._desk = CommandDesk(CommandGate(), actor, health)
         _open_doors(config, self._desk, doors)
 
@@ -105,7 +116,7 @@ def load_detection(config: Config, engine: EngineSettings, directory: Path) -> D
         EngineError: the engine is not installed.
     """
     bundle = read_bundle(directory)
-    plan = make_detection_plan(bundle, config.detection, config.station, config.clips)
+    plan = plan_station(bundle, config)
     return Detection(open_engine(bundle, engine), plan, bundle.manifest)
 
 

@@ -21,20 +21,33 @@ FLOORS: list[set[str]] = [
     {"listener.cli"},
     {"listener.commands"},
     {"listener.daemon"},
-    {"listener.station_control"},
+    {"listener.home", "listener.outlets", "listener.station_control"},
     {"listener.assembly", "listener.offline"},
-    {"listener.policies", "listener.changes", "listener.review"},
+    {"listener.label_choice", "listener.policies", "listener.changes", "listener.review"},
     {"listener.pipeline", "listener.control"},
     {"listener.sinks", "listener.sources", "listener.engines"},
-    {"listener.mqtt", "listener.clips", "listener.config_file"},
+    {"listener.homeassistant", "listener.outbox", "listener.webhook"},
+    {"listener.mqtt", "listener.clips", "listener.config_file", "listener.watchdog"},
     {"listener.config", "listener.health", "listener.service"},
-    {"listener.exit_codes", "listener.logs", "listener.soundscape", "listener.starter"},
-    {"listener.detection"},
+    {
+        "listener.child",
+        "listener.clock",
+        "listener.documents",
+        "listener.exit_codes",
+        "listener.group_settings",
+        "listener.logs",
+        "listener.nearest",
+        "listener.outlet_settings",
+        "listener.soundscape",
+        "listener.starter",
+        "listener.state_file",
+    },
+    {"listener.detection", "listener.settings"},
     {"listener"},  # its version
 ]
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
-    "listener.sinks": {"sink", "event_document"},
+    "listener.sinks": {"sink", "event_document", "outbox_metrics"},
     "listener.engines": {"engine"},
 }
 SOURCE_ADAPTERS = {"microphone", "file", "stdin", "stream"}
@@ -70,10 +83,14 @@ ONLY_IN = {
     "fastapi": {f"listener.review.{name}" for name in ("app", "clip_pages", "station_pages")},
     "keras": set[str](),
     "playwright": set[str](),
-    "paho": {f"listener.mqtt.{name}" for name in ("broker", "client", "incoming", "round_trip")}
-    | {"listener.commands.demo"},
-    "prometheus_client": {"listener.sinks.metrics", "listener.control.http"}
-    | {"listener.commands.watch"},
+    "paho": {f"listener.mqtt.{name}" for name in ("client", "connection", "incoming", "round_trip")}
+    | {"listener.commands.demo_client"},
+    "prometheus_client": {
+        "listener.sinks.metrics",
+        "listener.sinks.outbox_metrics",
+        "listener.control.http",
+    }
+    | {"listener.commands.station_view"},
     "sounddevice": {"listener.sources.portaudio"},
     "tensorflow": {"listener.engines.tensorflow"},
     "tensorflow_hub": set[str](),

@@ -94,6 +94,7 @@ class BundleSwitch:
         detection = self._load(path)
         here = self._at_work.detection
         _check_rates(here, detection)
+        _check_groups(here, detection)
         self._forget_refusal()
         if (path, detection.manifest) == (self._term.path, here.manifest):
             return False
@@ -103,6 +104,7 @@ class BundleSwitch:
         return True
 
     def _forget_refusal(self) -> None:
+        self._health.bundle_refused = False
         self._publish_refusal(None, self._path.seen, "")
 
     def _begin(self, term: _Term) -> None:
@@ -142,6 +144,7 @@ class BundleSwitch:
 
     def _refuse(self, bundle: str | None, path: Path, reason: str, result: str) -> None:
         self._health.bundle_switches[result] += 1
+        self._health.bundle_refused = True
         log.warning("bundle %s: %s", bundle or path, reason)
         self._publish_refusal(bundle, path, reason)
 
@@ -154,3 +157,18 @@ def _check_rates(here: Detection, other: Detection) -> None:
             f"{other.plan.bundle}: expected {rate} Hz, as the bundle at work, got {wanted}: "
             "restart the station"
         )
+
+
+def _check_groups(here: Detection, other: Detection) -> None:
+    # a ready set does without what a bundle has not: at a start somebody reads so, at a switch nobody
+    lost = sorted(_members(here) - _members(other))
+    if lost:
+        names = ", ".join(f"{member} of {group}" for group, member in lost)
+        raise BundleError(
+            f"{other.plan.bundle}: expected every sound of the groups at work, it lacks {names}"
+        )
+
+
+def _members(detection: Detection) -> set[tuple[str, str]]:
+    groups = detection.plan.groups
+    return {(group.label.slug, member) for group in groups for member in group.members}

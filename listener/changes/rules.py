@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from listener.config import Slug, Threshold
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import DetectionPlan, SourcePolicies
+from listener.settings import Slug, Threshold
 
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -89,17 +90,32 @@ class Rules:
         return self if len(lasting) == len(self.mutes) else replace(self, mutes=lasting)
 
 
-def apply_rules(plan: DetectionPlan, rules: Rules, sources: Iterable[str]) -> DetectionPlan:
-    """The plan with what the rules change of each source; a label that it has not is passed over."""
-    by_source = {source: _policies(source, plan.policies, rules) for source in sources}
+class Muting(Protocol):
+    """A mute of a person, or hours of the config that are quiet."""
+
+    def mutes(self, source: str, label: str) -> bool:
+        """Whether it is about this label of this source."""
+
+
+def apply_rules(
+    plan: DetectionPlan, rules: Rules, sources: Iterable[str], quiet: Sequence[Muting] = ()
+) -> DetectionPlan:
+    """The plan with what the rules change of each source; a label that it has not is passed over.
+
+    `quiet` is what is muted beside the rules.
+    """
+    by_source = {source: _policies(source, plan.policies, rules, quiet) for source in sources}
     return replace(plan, by_source=by_source)
 
 
-def _policies(source: str, policies: Mapping[str, LabelPolicy], rules: Rules) -> SourcePolicies:
+def _policies(
+    source: str, policies: Mapping[str, LabelPolicy], rules: Rules, quiet: Sequence[Muting]
+) -> SourcePolicies:
     chosen = dict(policies)
     # those for all sources first, so that the source's own are applied over them
     for rule in sorted(rules.thresholds, key=lambda rule: rule.source is not None):
         if rule.source in (None, source) and rule.label in chosen:
             chosen[rule.label] = rule.applied_to(chosen[rule.label])
-    muted = [label for label in chosen if any(rule.mutes(source, label) for rule in rules.mutes)]
+    mutes: list[Muting] = [*rules.mutes, *quiet]
+    muted = [label for label in chosen if any(mute.mutes(source, label) for mute in mutes)]
     return SourcePolicies(chosen, frozenset(muted))

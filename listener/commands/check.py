@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,14 +16,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.assembly import make_detection_plan, open_engine, open_source
-from listener.config import Config, ConfigError, MqttSettings, SourceSettings
+from listener.assembly import open_engine, open_source, plan_station
+from listener.config import (
+    Config,
+    ConfigError,
+    HttpSettings,
+    MqttSettings,
+    ReviewSettings,
+    SourceSettings,
+)
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError
 from listener.exit_codes import ExitCode
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
+from listener.pipeline.plan import DetectionPlan
 from listener.sources.source import AudioSource, SourceError
 
 _LISTEN_SECONDS = 1.0
@@ -59,23 +68,32 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield _check_source(source)
     if config.mqtt is not None:
         yield _check_broker(config.mqtt, config.station)
+    if config.http.enabled:
+        yield _check_address("http", config.http)
+    if config.review.enabled:
+        yield _check_review(config.review)
     yield _check_disk(Path.cwd())
     yield _check_clock(bundle)
 
 
 def _check_bundle(bundle: Bundle, config: Config) -> Finding:
     engine = open_engine(bundle, config.engine)  # with the golden check
-    plan = make_detection_plan(bundle, config.detection, config.station)
+    plan = plan_station(bundle, config)
     params = plan.params
     patches = np.zeros((1, params.patch_frames, params.mel_bands), np.float32)
     began = time.perf_counter()
     engine.infer(patches)
     milliseconds = (time.perf_counter() - began) * 1000
     detail = (
-        f"{bundle.id}, {len(plan.policies)} of {len(bundle.labels)} labels, golden check passed, "
+        f"{bundle.id}, {_labels(bundle, plan)}, golden check passed, "
         f"{config.engine.kind} {milliseconds:.1f} ms a patch"
     )
     return Finding("bundle", works=True, detail=detail)
+
+
+def _labels(bundle: Bundle, plan: DetectionPlan) -> str:
+    groups = f" and {len(plan.groups)} group(s)" if plan.groups else ""
+    return f"{len(plan.policies) - len(plan.groups)} of {len(bundle.labels)} labels{groups}"
 
 
 def _check_source(settings: SourceSettings) -> Finding:
@@ -99,7 +117,7 @@ def _listen(source: AudioSource) -> str | None:
         meter.push(chunk.samples)
         rate = chunk.sample_rate_hz
         seconds += len(chunk.samples) / rate
-    rms, peak = meter.read()
+    rms, peak, _ = meter.read()
     return f"{rate} Hz, level {rms:.1f} dBFS, peak {peak:.1f} dBFS" if seconds else None
 
 
@@ -110,6 +128,27 @@ def _check_broker(settings: MqttSettings, station: str) -> Finding:
     except BrokerError as error:
         return Finding(part, works=False, detail=str(error))
     return Finding(part, works=True, detail=f"there and back in {milliseconds:.1f} ms")
+
+
+def _check_review(settings: ReviewSettings) -> Finding:
+    try:
+        import listener.review.server  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        detail = f"expected pip install 'earshot[review]': {error}"
+        return Finding("review", works=False, detail=detail)
+    return _check_address("review", settings)
+
+
+def _check_address(name: str, settings: HttpSettings | ReviewSettings) -> Finding:
+    """Whether a station could serve there; one that runs already serves there itself."""
+    part = f"{name} {settings.host}:{settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        detail = f"expected a free address: {error.strerror}; does the station run already?"
+        return Finding(part, works=False, detail=detail)
+    return Finding(part, works=True, detail="free")
 
 
 def _check_disk(directory: Path) -> Finding:

@@ -13,7 +13,7 @@ from listener.commands.clip_listing import clip_document, opened_store
 from listener.config import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.clip import LabelSpan, Verdict, VerdictValue
-from listener.sinks.event_document import to_json
+from listener.documents import to_json
 
 _SPAN = re.compile(r"(?P<label>[^@]+)(@(?P<onset>\d+(\.\d+)?)-(?P<offset>\d+(\.\d+)?))?")
 

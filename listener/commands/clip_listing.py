@@ -16,7 +16,7 @@ from listener.clips.store import ClipStore
 from listener.config import Config, ConfigError
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes
-from listener.sinks.event_document import to_json
+from listener.documents import to_json
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from listener.config import Config, ConfigError, DetectionSettings, EngineSettin
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
 from listener.exit_codes import ExitCode
+from listener.label_choice import choose_groups
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
 from listener.sources.source import SourceError
@@ -77,7 +78,8 @@ def _prepare(
     settings = settings.model_copy(update={"max_wait_ms": 0.0})
     opened = read_bundle(path)
     engine = open_engine(opened, settings)
-    plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE)
+    groups = choose_groups(opened, config) if config else ()
+    plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE, groups=groups)
     flow = PipelineSettings(settings)
     return lambda file: analyse_file(file, engine, plan, flow), tuple(plan.policies)
 

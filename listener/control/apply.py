@@ -15,16 +15,14 @@ from listener.control.commands import (
     LabelMark,
     Mute,
     Reload,
+    Replay,
     SetThreshold,
     Snapshot,
     Unmute,
 )
 from listener.control.desk import Answer
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
-
-_SNAPSHOT_WAIT_SECONDS = (
-    3.0  # between two batches; without sound the analysis looks up once a second
-)
+from listener.outbox.disk import OutboxError
 
 
 class Clips(Protocol):
@@ -42,6 +40,13 @@ class Recorder(Protocol):
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
         """Keep the last seconds of a source; the id of their clip, or ClipError, before long."""
+
+
+class Outbox(Protocol):
+    """What keeps the messages that were sent."""
+
+    def replay(self, from_seq: int, to_seq: int) -> int:
+        """Send those again; how many they are. Raises OutboxError if that cannot be known."""
 
 
 class Rules(Protocol):
@@ -66,13 +71,18 @@ class Bundles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StationActor:
-    """An `Actor` on a station; `clips` and `recorder` are None where no clips are kept."""
+    """An `Actor` on a station; None stands for what the station has not: clips, a broker.
+
+    The analysis answers a snapshot between two batches; without sound it looks up once a second.
+    """
 
     rules: Rules
     bundles: Bundles
     sources: tuple[str, ...]
     clips: Clips | None = None
     recorder: Recorder | None = None
+    outbox: Outbox | None = None
+    snapshot_wait_seconds: float = 3.0
 
     def act(self, command: Command, origin: str) -> Answer:
         """Carry out a command.
@@ -85,15 +95,22 @@ class StationActor:
                 return self._flag(command, origin)
             case Snapshot():
                 return self._snapshot(command)
+            case Mute() | Unmute() | SetThreshold():
+                return self._change_rules(command)
+            case Reload():
+                return self.bundles.reload()
+            case Replay():
+                return self._replay(command)
+        raise CommandError(f"expected a command, got {type(command).__name__}")
+
+    def _change_rules(self, command: Mute | Unmute | SetThreshold) -> Answer:
+        match command:
             case Mute():
                 return self.rules.mute(command)
             case Unmute():
                 return self.rules.unmute(command)
             case SetThreshold():
                 return self.rules.set_threshold(command)
-            case Reload():
-                return self.bundles.reload()
-        raise CommandError(f"expected a command, got {type(command).__name__}")
 
     def _flag(self, command: Flag, origin: str) -> Answer:
         if self.clips is None:
@@ -109,6 +126,16 @@ class StationActor:
             raise CommandError(f"flag: {message}") from error
         return {"clip": command.clip}
 
+    def _replay(self, command: Replay) -> Answer:
+        if self.outbox is None:
+            raise CommandError("replay: expected a table [mqtt] in the config")
+        if command.to_seq < command.from_seq:
+            raise CommandError(f"to_seq: expected {command.from_seq} or more, got {command.to_seq}")
+        try:
+            return {"count": self.outbox.replay(command.from_seq, command.to_seq)}
+        except OutboxError as error:
+            raise CommandError(f"replay: {error}") from error
+
     def _snapshot(self, command: Snapshot) -> Answer:
         if self.recorder is None:
             raise CommandError("snapshot: expected clips.enabled = true in the config")
@@ -116,13 +143,24 @@ class StationActor:
             raise CommandError(
                 f"source: expected {', '.join(self.sources)}, got {command.source!r}"
             )
+        clip = self.recorder.snapshot(command.source, command.seconds)
         try:
-            clip = self.recorder.snapshot(command.source, command.seconds)
-            return {"clip": clip.result(_SNAPSHOT_WAIT_SECONDS)}
+            return {"clip": _wait_for(clip, self.snapshot_wait_seconds)}
         except ClipError as error:
             raise CommandError(str(error)) from error
-        except TimeoutError as error:
+
+
+def _wait_for(clip: Future[str], seconds: float) -> str:
+    """The id of the clip; what is refused is not kept, unless the error says so."""
+    try:
+        return clip.result(seconds)
+    except TimeoutError as error:
+        if clip.cancel():
             raise CommandError("snapshot: the analysis has not answered in time") from error
+    try:  # it began at the last moment
+        return clip.result(seconds)
+    except TimeoutError as error:
+        raise CommandError("snapshot: the analysis is slow, the clip may still come") from error
 
 
 def _span(mark: LabelMark, clip: ClipRecord) -> LabelSpan:

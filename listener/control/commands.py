@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from listener.config import Slug, Threshold
 from listener.detection.clip import VerdictValue, Who
+from listener.settings import Slug, Threshold
 
 MAX_COMMAND_BYTES = 8 * 1024
 MAX_MUTE_SECONDS = 7 * 86_400.0
@@ -17,6 +17,7 @@ MAX_SNAPSHOT_SECONDS = 600.0
 CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # a ULID or a slug
 ClipId = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]  # a ULID
 At = Annotated[float, Field(ge=0)]
+Seq = Annotated[int, Field(ge=1, le=2**53)]  # whole numbers that JSON's readers keep
 
 _ANSWER_CHARACTERS = 64  # of a wrong value that an error repeats
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -55,11 +56,11 @@ class Flag(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Mute(Command):
-    """No events of a label on a source for so long; None is every one."""
+    """No events of a label on a source for so long; None is every one. 0 ends a mute of the same words."""
 
     source: Slug | None = None
     label: Slug | None = None
-    seconds: Annotated[float, Field(gt=0, le=MAX_MUTE_SECONDS)]
+    seconds: Annotated[float, Field(ge=0, le=MAX_MUTE_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
@@ -93,6 +94,14 @@ class Snapshot(Command):
     seconds: Annotated[float, Field(gt=0, le=MAX_SNAPSHOT_SECONDS)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
+class Replay(Command):
+    """Send the messages again whose `seq` lies between these two, both included."""
+
+    from_seq: Seq
+    to_seq: Seq
+
+
 _COMMANDS: dict[str, TypeAdapter[Any]] = {
     "flag": TypeAdapter(Flag),
     "mute": TypeAdapter(Mute),
@@ -100,6 +109,7 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {
     "threshold": TypeAdapter(SetThreshold),
     "reload": TypeAdapter(Reload),
     "snapshot": TypeAdapter(Snapshot),
+    "replay": TypeAdapter(Replay),
 }
 COMMAND_NAMES = tuple(_COMMANDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import soxr
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 SILENCE_DBFS = -120.0  # the floor of every level; digital silence is reported as this, never as 0
+FULL_SCALE = 0.99  # from here on a sample is clipped; resampling smooths what was cut off at 1.0
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000  # of a source; what is outside is no audio
+MOST_CHANNELS = 64
 LOUDEST_SAMPLE = 1e6  # 120 dB over full scale is a broken file; the power of 1e20 is infinite
 
 
@@ -66,7 +70,7 @@ def zero_nonfinite(samples: Samples) -> tuple[Samples, int]:
 
     One NaN would make every score NaN and the detector silently deaf.
     """
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, and over the limit
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite is over the limit, too
         # at least as large as each square, and NaN if one is: one pass, no temporary
         sum_of_squares = np.dot(samples, samples)
     if sum_of_squares <= LOUDEST_SAMPLE**2:
@@ -82,12 +86,21 @@ def to_dbfs(amplitude: float) -> float:
     return 20.0 * math.log10(amplitude)
 
 
+class Loudness(NamedTuple):
+    """RMS and peak level in dBFS, and the share of samples at full scale, [0, 1]."""
+
+    level_dbfs: float
+    peak_dbfs: float
+    clipped_share: float
+
+
 class LevelMeter:
-    """RMS and peak level of the samples since the last reading."""
+    """How loud the samples since the last reading are."""
 
     def __init__(self) -> None:
         self._energy = 0.0
         self._peak = 0.0
+        self._clipped = 0
         self._count = 0
 
     def push(self, samples: Samples) -> None:
@@ -95,15 +108,19 @@ class LevelMeter:
         if not len(samples):
             return
         self._energy += float(np.dot(samples, samples))
-        self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
+        peak = max(float(samples.max()), -float(samples.min()))
+        if peak >= FULL_SCALE:
+            self._clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
+        self._peak = max(self._peak, peak)
         self._count += len(samples)
 
-    def read(self) -> tuple[float, float]:
-        """RMS and peak in dBFS since the last reading; silence if there was no sample."""
-        rms = math.sqrt(self._energy / self._count) if self._count else 0.0
-        levels = to_dbfs(rms), to_dbfs(self._peak)
-        self._energy, self._peak, self._count = 0.0, 0.0, 0
-        return levels
+    def read(self) -> Loudness:
+        """Of all since the last reading; silence if there was no sample."""
+        count = max(1, self._count)
+        rms = math.sqrt(self._energy / count)
+        loudness = Loudness(to_dbfs(rms), to_dbfs(self._peak), self._clipped / count)
+        self._energy, self._peak, self._clipped, self._count = 0.0, 0.0, 0, 0
+        return loudness
 
 
 class ChunkResampler:

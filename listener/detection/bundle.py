@@ -206,8 +206,10 @@ def _verify_files(path: Path, manifest: Manifest) -> None:
     root = path.resolve()
     for name, expected in manifest.files.items():
         file = path / name
-        if not file.resolve().is_relative_to(root):
+        if "\0" in name or not file.resolve().is_relative_to(root):
             raise BundleError(f"{path / MANIFEST_FILE}: files: {name!r} leads out of the bundle")
+        if file.exists() and not file.is_file():  # opening a pipe would wait for its writer
+            raise BundleError(f"{file}: expected a file, found something else")
         try:
             found = _sha256(file)
         except OSError as error:

@@ -14,6 +14,10 @@ from listener.detection.event import SoundEvent
 
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID
 
+_VALUE = ConfigDict(extra="forbid", allow_inf_nan=False)  # JSON has no infinity, and SQLite no NaN
+
+UnixSeconds = Annotated[float, Field(ge=0, lt=253_402_300_800)]  # to the year 9999, where dates end
+
 Reason = Literal["event", "near_miss", "ambient", "missed"]
 VerdictValue = Literal["right", "wrong", "labels"]
 Who = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
@@ -27,7 +31,7 @@ class UnknownClipError(ClipError):
     """There is no clip of that id."""
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=_VALUE)
 class LabelSpan:
     """A label from onset to offset, seconds in the clip."""
 
@@ -40,7 +44,7 @@ class LabelSpan:
             raise ValueError(f"span: expected 0 <= onset < offset, got {self.onset}, {self.offset}")
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=_VALUE)
 class LabelScore:
     """The highest score of a label in a clip, [0, 1]."""
 
@@ -48,7 +52,7 @@ class LabelScore:
     score: float
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=_VALUE)
 class Verdict:
     """What a person said of a clip, and when (unix seconds).
 
@@ -58,7 +62,7 @@ class Verdict:
 
     value: VerdictValue
     who: Who
-    at: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    at: UnixSeconds
     labels: tuple[LabelSpan, ...] = ()
 
     def __post_init__(self) -> None:
@@ -66,7 +70,7 @@ class Verdict:
             raise ValueError(f"verdict {self.value}: expected no labels, got {len(self.labels)}")
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=_VALUE)
 class ClipRecord:
     """What is known of one clip; its sidecar's content.
 
@@ -80,8 +84,8 @@ class ClipRecord:
     id: str
     path: Path
     source: str
-    captured_at: float
-    seconds: float
+    captured_at: UnixSeconds
+    seconds: Annotated[float, Field(ge=0)]
     reason: Reason
     event: SoundEvent | None = None
     labels: tuple[LabelSpan, ...] = ()

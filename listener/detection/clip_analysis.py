@@ -14,6 +14,14 @@ from listener.detection.clip import ClipError
 
 HalfScores = NDArray[np.float16]
 
+MAX_ANALYSIS_BYTES = 64 * 1024 * 1024  # ten minutes of YAMNet take 4 MB
+
+# What zipfile, zlib and numpy's reader were seen to raise of damaged archives. A shape in an array's
+# head is asked of the memory before its values are read, and may be any number.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, MemoryError,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ClipAnalysis:
@@ -74,12 +82,25 @@ def read_analysis(path: Path) -> ClipAnalysis:
     """
     try:
         # from memory: numpy leaves a file open that is no zip archive
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(_read_bounded(path)), allow_pickle=False) as arrays:
             return ClipAnalysis(
                 tuple(arrays["labels"].tolist()),
                 arrays["boundaries"].astype(np.float64),
                 arrays["scores"].astype(np.float16),
                 arrays["embeddings"].astype(np.float16),
             )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ClipError(f"{path}: expected scores and embeddings: {error}") from error
+
+
+def _read_bounded(path: Path) -> bytes:
+    """The file, which neither is nor unpacks to more than an analysis can be."""
+    with path.open("rb") as file:
+        content = file.read(MAX_ANALYSIS_BYTES + 1)
+    size = len(content)
+    if size <= MAX_ANALYSIS_BYTES:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    if size > MAX_ANALYSIS_BYTES:
+        raise ValueError(f"at most {MAX_ANALYSIS_BYTES} bytes, got more")
+    return content

@@ -13,12 +13,16 @@ from typing import Any
 import soundfile
 from pydantic import TypeAdapter, ValidationError
 
-from listener.detection.audio import Samples
+from listener.detection.audio import LOWEST_RATE_HZ, Samples
 from listener.detection.clip import ClipError, ClipRecord
 from listener.detection.clip_analysis import ClipAnalysis, analysis_bytes
 
 AUDIO_SUFFIX, ANALYSIS_SUFFIX, SIDECAR_SUFFIX = ".flac", ".npz", ".json"
 PARTIAL_SUFFIX = ".partial"
+# A clip may come from elsewhere, and a few kilobytes of FLAC can claim days.
+MAX_CLIP_SECONDS = 600.0
+MAX_CLIP_SAMPLES = 28_800_000  # of that time at 48 kHz
+MAX_SIDECAR_BYTES = 1024 * 1024
 
 _RECORD = TypeAdapter(ClipRecord)
 _DOCUMENT = TypeAdapter(dict[str, Any])
@@ -86,13 +90,21 @@ def read_sidecar(path: Path) -> ClipRecord:
         ClipError: unreadable, or not a ClipRecord.
     """
     try:
-        return parse_record(path.read_bytes(), path.with_suffix(AUDIO_SUFFIX))
+        return parse_record(_read_sidecar(path), path.with_suffix(AUDIO_SUFFIX))
     except OSError as error:
         raise ClipError(f"{path}: cannot read the sidecar: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "sidecar"
         raise ClipError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _read_sidecar(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_SIDECAR_BYTES + 1)
+    if len(content) > MAX_SIDECAR_BYTES:
+        raise ClipError(f"{path}: expected at most {MAX_SIDECAR_BYTES} bytes, it has more")
+    return content
 
 
 def parse_record(content: bytes, audio: Path) -> ClipRecord:
@@ -122,13 +134,24 @@ def read_audio(record: ClipRecord) -> tuple[Samples, int]:
     """The samples, float32 (n,), and their rate in Hz.
 
     Raises:
-        ClipError: unreadable, or not audio.
+        ClipError: unreadable, not audio, or more than a clip can be.
     """
     try:
-        samples, sample_rate_hz = soundfile.read(record.path, dtype="float32")
+        with soundfile.SoundFile(record.path) as file:
+            _check_size(record.path, file)
+            return file.read(dtype="float32"), int(file.samplerate)
     except (OSError, soundfile.SoundFileError) as error:
         raise ClipError(f"{record.path}: expected FLAC audio: {error}") from error
-    return samples, int(sample_rate_hz)
+
+
+def _check_size(path: Path, file: soundfile.SoundFile) -> None:
+    rate: int = file.samplerate
+    most = min(round(MAX_CLIP_SECONDS * rate), MAX_CLIP_SAMPLES)
+    if file.channels != 1 or not rate >= LOWEST_RATE_HZ or not 0 < file.frames <= most:
+        raise ClipError(
+            f"{path}: expected one channel of at least {LOWEST_RATE_HZ} Hz and up to {most} samples, "
+            f"got {file.channels} of {rate} Hz and {file.frames}"
+        )
 
 
 def _put_in_place(path: Path, content: bytes) -> None:

@@ -14,7 +14,8 @@ class SoundEvent:
 
     Times are unix seconds live, seconds in the file offline. Scores are the model's, over the slots in
     which the label was active. `level_dbfs` is the loudest slot. `reason` says why an event ended that
-    did not end by its scores: `end_of_stream`, `source_lost`, `gap`, `shutdown`, `bundle`, `muted`.
+    did not end by its scores: `end_of_stream`, `source_lost`, `gap`, `shutdown`, `bundle`, `muted`; the
+    outbox adds `restart`.
     """
 
     id: str

@@ -23,7 +23,8 @@ class Patch:
 
     `start` is the index of its first sample in the stream, `captured_at` that sample's time, `seconds`
     how much audio is in it (less than a window in the last one, which is padded), `log_mel` float32
-    (96, 64). The levels are those of the samples that are new since the patch before.
+    (96, 64). The levels, and the share of samples at full scale, are those of the samples that are new
+    since the patch before.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Patch:
     log_mel: LogMel
     level_dbfs: float
     peak_dbfs: float
+    clipped_share: float
 
     @property
     def ended_at(self) -> float:
@@ -99,7 +101,7 @@ class PatchStream:
         self._frames = np.concatenate((self._frames, frames))
 
     def _complete(self, chunk: AudioChunk) -> Patch:
-        rms, peak = self._level.read()
+        loudness = self._level.read()
         self._covered = self._patch_start + self._params.window_samples
         patch = Patch(
             source=chunk.source,
@@ -107,8 +109,9 @@ class PatchStream:
             captured_at=chunk.time_of(self._patch_start),
             seconds=(min(self._covered, chunk.end) - self._patch_start) / chunk.sample_rate_hz,
             log_mel=self._front_end.patch(self._frames[: self._params.patch_frames]),
-            level_dbfs=rms,
-            peak_dbfs=peak,
+            level_dbfs=loudness.level_dbfs,
+            peak_dbfs=loudness.peak_dbfs,
+            clipped_share=loudness.clipped_share,
         )
         self._frames = self._frames[self._params.patch_hop_frames :]
         self._patch_start += self._params.patch_hop_samples

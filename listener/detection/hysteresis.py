@@ -4,41 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.event import SoundEvent, event_id
+from listener.detection.label_stretch import LabelStretch
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores, Scores, ScoreSmoother
 
 _ROUNDING_SECONDS = 1e-6  # times are sums of float seconds; a slot is never so short
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """A label above its thresholds, perhaps with gaps; becomes an event once it is long enough."""
-
-    onset: float
-    offset: float
-    active: bool = True  # False: below off_threshold, for a gap that may still be bridged
-    announced: bool = False
-    peak_score: float = 0.0
-    score_sum: float = 0.0
-    slots: int = 0
-    level_dbfs: float = -np.inf
-
-    @property
-    def seconds(self) -> float:
-        return self.offset - self.onset
-
-    def extend(self, offset: float, score: float, level_dbfs: float) -> None:
-        self.offset = offset
-        self.peak_score = max(self.peak_score, score)
-        self.score_sum += score
-        self.slots += 1
-        self.level_dbfs = max(self.level_dbfs, level_dbfs)
 
 
 class _Hysteresis:
@@ -46,7 +22,7 @@ class _Hysteresis:
 
     def __init__(self, policies: Sequence[LabelPolicy]) -> None:
         self.adjust(policies, [False] * len(policies))
-        self._open: dict[int, _Stretch] = {}
+        self._open: dict[int, LabelStretch] = {}
         self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
 
     def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
@@ -58,7 +34,7 @@ class _Hysteresis:
         # as Python floats of float32 values, so that a score equal to the threshold is equal here
         self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
 
-    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, _Stretch]]:
+    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelStretch]]:
         """The stretches that became events in this slot or ended in it, by label."""
         above = smoothed >= self._on
         if not self._open and not above.any():  # nearly every slot of nearly every day
@@ -72,12 +48,12 @@ class _Hysteresis:
 
     def _advance(
         self, label: int, slot: PatchScores, above: bool, smoothed: float
-    ) -> _Stretch | None:
+    ) -> LabelStretch | None:
         stretch = self._open.get(label)
         if stretch is None:
             if self._is_refractory(label, slot.onset):
                 return None
-            stretch = self._open[label] = _Stretch(slot.onset, slot.onset)
+            stretch = self._open[label] = LabelStretch(slot.onset, slot.onset)
         elif stretch.active:
             stretch.active = smoothed >= self._off[label]
         else:
@@ -91,7 +67,7 @@ class _Hysteresis:
         since = abs(onset - self._ended_at[label])
         return since < self._policies[label].refractory_seconds - _ROUNDING_SECONDS
 
-    def _is_news(self, label: int, stretch: _Stretch, slot: PatchScores) -> bool:
+    def _is_news(self, label: int, stretch: LabelStretch, slot: PatchScores) -> bool:
         policy = self._policies[label]
         if stretch.active:
             return self._announces(policy, stretch)
@@ -100,18 +76,23 @@ class _Hysteresis:
         self._close(label, stretch)
         return stretch.announced
 
-    def _announces(self, policy: LabelPolicy, stretch: _Stretch) -> bool:
+    def _announces(self, policy: LabelPolicy, stretch: LabelStretch) -> bool:
         if stretch.announced:
             return False
         stretch.announced = stretch.seconds >= policy.min_duration_seconds - _ROUNDING_SECONDS
         return stretch.announced
 
-    def _close(self, label: int, stretch: _Stretch) -> None:
+    def _close(self, label: int, stretch: LabelStretch) -> None:
         del self._open[label]
         if stretch.announced:
             self._ended_at[label] = stretch.offset
 
-    def finish(self, ended_at: float) -> Iterable[tuple[int, _Stretch, bool]]:
+    def shift(self, seconds: float) -> None:
+        for stretch in self._open.values():
+            stretch.shift(seconds)
+        self._ended_at = [at + seconds for at in self._ended_at]
+
+    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelStretch, bool]]:
         """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""
         for label, stretch in sorted(self._open.items()):
             if stretch.active:
@@ -139,6 +120,14 @@ class _LabelGroup:
         self.smoother = ScoreSmoother(smoothing_patches, len(policies))
         self.hysteresis = _Hysteresis(list(policies.values()))
         self.waiting: deque[PatchScores] = deque()
+
+    def shift(self, seconds: float) -> None:
+        moved = [
+            replace(slot, onset=slot.onset + seconds, offset=slot.offset + seconds)
+            for slot in self.waiting
+        ]
+        self.waiting = deque(moved)
+        self.hysteresis.shift(seconds)
 
 
 class EventDetector:
@@ -194,6 +183,14 @@ class EventDetector:
             for label, stretch in group.hysteresis.push(slot, smoothed)
         ]
 
+    def shift(self, seconds: float) -> None:
+        """The clock stepped by so much between the last slot and the next one.
+
+        An event whose onset was told stays on the clock before, so that its duration is right.
+        """
+        for group in self._groups:
+            group.shift(seconds)
+
     def finish(self, ended_at: float, reason: str | None) -> list[SoundEvent]:
         """The stretch of audio ended: what is active ends there, for that reason.
 
@@ -212,15 +209,16 @@ class EventDetector:
         return events
 
     def _event(
-        self, group: _LabelGroup, label: int, stretch: _Stretch, *, ended: bool
+        self, group: _LabelGroup, label: int, stretch: LabelStretch, *, ended: bool
     ) -> SoundEvent:
         name = group.labels[label]
+        onset, offset = stretch.told_span
         return SoundEvent(
-            id=event_id(self._namespace, self._source, name, stretch.onset),
+            id=event_id(self._namespace, self._source, name, onset),
             source=self._source,
             label=name,
-            onset=stretch.onset,
-            offset=stretch.offset if ended else None,
+            onset=onset,
+            offset=offset if ended else None,
             peak_score=stretch.peak_score,
             mean_score=stretch.score_sum / stretch.slots,
             level_dbfs=stretch.level_dbfs,

@@ -7,6 +7,7 @@ from dataclasses import field
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+_LONGEST_FFT = 65_536  # its tables take memory before a bundle is known to be good
 _SOFTEST_DBFS = -60.0  # at it the mel bands of white noise are hardly over the log's offset
 
 
@@ -40,7 +41,7 @@ class Preprocessing:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(allow_inf_nan=False))
 class FeatureParams:
     """How a waveform becomes log-mel patches; the defaults are YAMNet's (`params.py` of its reference).
 
@@ -68,9 +69,10 @@ class FeatureParams:
         _whole(self.stft_hop_seconds * self.sample_rate_hz, "stft_hop_seconds", "samples")
         _whole(self.patch_seconds / self.stft_hop_seconds, "patch_seconds", "stft hops")
         _whole(self.patch_hop_seconds / self.stft_hop_seconds, "patch_hop_seconds", "stft hops")
-        if not self.stft_window_samples <= self.fft_length:
+        if not self.stft_window_samples <= self.fft_length <= _LONGEST_FFT:
             raise ValueError(
-                f"fft_length: expected at least {self.stft_window_samples}, got {self.fft_length}"
+                f"fft_length: expected {self.stft_window_samples} to {_LONGEST_FFT}, "
+                f"got {self.fft_length}"
             )
         if not 0 <= self.mel_min_hz < self.mel_max_hz <= self.sample_rate_hz / 2:
             raise ValueError(

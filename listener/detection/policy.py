@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+_LONGEST_SECONDS = 86_400.0  # the median keeps the scores of its time
+
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class LabelPolicy:
@@ -15,7 +17,7 @@ class LabelPolicy:
     `refractory_seconds` after an event no other begins.
 
     Raises:
-        ValueError: thresholds that are not 0 < off <= on <= 1, or a negative time.
+        ValueError: thresholds that are not 0 < off <= on <= 1, or a time below 0 or over a day.
     """
 
     on_threshold: float = 0.5
@@ -37,8 +39,10 @@ class LabelPolicy:
             "max_gap_seconds",
             "refractory_seconds",
         ):
-            if not getattr(self, name) >= 0.0:
-                raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
+            if not 0.0 <= getattr(self, name) <= _LONGEST_SECONDS:
+                raise ValueError(
+                    f"{name}: expected 0 to {_LONGEST_SECONDS:g}, got {getattr(self, name)}"
+                )
 
     def smoothing_patches(self, patch_hop_seconds: float) -> int:
         """Length of the running median, an odd number of patches: the nearest to the seconds asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from listener.sources.source import AudioSource, SourceError
 
 log = logging.getLogger(__name__)
 
+_CALM_SECONDS = 60.0  # without a drop for so long, the next one is news again
 _LEAST_READ_SECONDS = 0.01  # the resampler holds some samples back; no reads of one sample for them
 
 
@@ -29,12 +31,14 @@ class SourcePlan:
 
     `lossless`: a full queue makes it wait (files read at once), else its older half is dropped.
     `restarts`: after a loss it is opened again, for ever; else its first loss is its end.
+    `rest_limit_seconds`: it rests no longer before that, whatever the back-off allows.
     """
 
     name: str
     open: Callable[[], AudioSource]
     lossless: bool = False
     restarts: bool = True
+    rest_limit_seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Capture:
         self._plan, self._cut, self._queue = plan, _Cut(params, 0), chunks
         self._health, self._backoff, self._stop = health, backoff, stop
         self._failures = 0  # in a row, without a patch between
+        self._dropped_at = -math.inf  # monotonic
 
     def recut(self, params: FeatureParams, origin: int) -> None:
         """From the next read on, end chunks where patches of `params` do that began at `origin`."""
@@ -115,13 +120,19 @@ class Capture:
         dropped = self._queue.put(chunk, lossless=self._plan.lossless)
         self._health.dropped += dropped
         if dropped:
+            self._tell_dropped(dropped)
+        return dropped
+
+    def _tell_dropped(self, dropped: int) -> None:
+        now = time.monotonic()
+        if now - self._dropped_at > _CALM_SECONDS:  # once an episode
             log.warning(
                 "source %s: analysis is %d patches behind, %d are dropped",
                 self._plan.name,
                 2 * dropped,
                 dropped,
             )
-        return dropped
+        self._dropped_at = now
 
     def _announce(self, end: StreamEnd) -> None:
         if end.reason != "source_lost":
@@ -131,7 +142,8 @@ class Capture:
 
     def _rest_seconds(self) -> float:
         doubled = self._backoff.first_seconds * 2.0 ** min(self._failures - 1, 16)
-        return min(doubled, self._backoff.limit_seconds) * random.uniform(0.5, 1.0)
+        limit = min(self._backoff.limit_seconds, self._plan.rest_limit_seconds)
+        return min(doubled, limit) * random.uniform(0.5, 1.0)
 
 
 class _Stream:

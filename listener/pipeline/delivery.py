@@ -34,6 +34,7 @@ class Delivery:
         self._changed = Condition()
         self._finished = False
         self._dropping = False
+        health.sink_drops[name] = 0
 
     @property
     def depth(self) -> int:
@@ -63,7 +64,7 @@ class Delivery:
     def _drop_one(self) -> None:
         levels = (at for at, notice in enumerate(self._waiting) if isinstance(notice, Level))
         del self._waiting[next(levels, 0)]
-        self._health.sink_drops[self.name] = self._health.sink_drops.get(self.name, 0) + 1
+        self._health.sink_drops[self.name] += 1
         if not self._dropping:
             log.warning("sink %s: it is too slow, notices are dropped", self.name)
         self._dropping = True

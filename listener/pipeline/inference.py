@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from listener.detection.audio import AudioChunk
 from listener.detection.clip import ClipError
+from listener.detection.condition import ConditionLimits
 from listener.detection.features import Patch
 from listener.detection.front_end import make_front_end
 from listener.detection.scores import Scores
@@ -26,6 +27,8 @@ from listener.pipeline.source_analysis import Recut, ScoresTap, SourceAnalysis, 
 from listener.sinks.sink import BundleNotice, Notice
 
 _IDLE_SECONDS = 1.0  # how long the thread may sit still before it shows that it is alive
+
+_USUAL_LIMITS = ConditionLimits()
 
 Deliver = Callable[[Sequence[Notice]], None]
 
@@ -45,6 +48,7 @@ class Inference:
         max_wait_seconds: float,
         tap: ScoresTap | None = None,
         recut: Recut = lambda _source, _params, _start: None,
+        limits: ConditionLimits = _USUAL_LIMITS,
     ) -> None:
         self.wanted: Detection | None = None
         """What to work with from the next batch on; any thread may set it, the newest counts."""
@@ -55,7 +59,7 @@ class Inference:
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
         front_end = make_front_end(plan.params)
         self._sources = {
-            name: SourceAnalysis(name, plan, source, front_end, tap, recut)
+            name: SourceAnalysis(name, plan, source, front_end, tap, recut, limits)
             for name, source in health.sources.items()
         }
 
@@ -97,7 +101,8 @@ class Inference:
         for source in self._sources.values():
             source.change_bundle(wanted.plan, front_end)
         self._deliver_all(self._sources)
-        self._deliver([BundleNotice(wanted.manifest, self._health.labels, time.time())])
+        groups = wanted.plan.group_labels
+        self._deliver([BundleNotice(wanted.manifest, self._health.labels, time.time(), groups)])
 
     def _take_snapshot(self, source: str, seconds: float) -> str:
         if source not in self._sources:
@@ -132,7 +137,7 @@ class Inference:
             raise EngineError("the engine gave scores that are not finite numbers")
         clips = self._plan.clips
         private = np.zeros(len(scores), np.bool_) if clips is None else clips.private.heard(scores)
-        return zip(scores[:, self._plan.columns], embeddings, private, strict=True)
+        return zip(self._plan.columns.scores_of(scores), embeddings, private, strict=True)
 
     def _deliver_all(self, sources: Iterable[str]) -> None:
         """At once for a batch: each hand-over wakes the sinks' threads."""

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from listener.config import BackoffSettings, EngineSettings
+from listener.config import BackoffSettings, ConditionSettings, EngineSettings
+from listener.detection.condition import ConditionLimits
 from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
 from listener.health import Health
@@ -34,6 +35,7 @@ class PipelineSettings:
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     backoff: BackoffSettings = field(default_factory=BackoffSettings)
+    condition: ConditionSettings = field(default_factory=ConditionSettings)
 
 
 class Pipeline:
@@ -74,6 +76,7 @@ class Pipeline:
             max_wait_seconds=settings.engine.max_wait_ms / 1000,
             tap=tap,
             recut=self._recut,
+            limits=ConditionLimits(**settings.condition.model_dump()),
         )
         self._capture_threads = [
             self._thread(f"capture:{name}", capture.run) for name, capture in self._captures.items()
@@ -110,6 +113,10 @@ class Pipeline:
         """
         self._chunks.capacity = _queue_capacity(self._settings.engine, detection.plan)
         self._inference.wanted = detection
+
+    def tell(self, notice: Notice) -> None:
+        """Hand something to the sinks that did not come out of the sound."""
+        self._deliver([notice])
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
         """Keep the last seconds of a source; the id of their clip, or ClipError, before long."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from listener.detection.bundle import Manifest
+from listener.detection.bundle import Label, Manifest
 from listener.detection.clip_cutter import CuttingPlan
+from listener.detection.label_groups import LabelColumns, LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.privacy import PrivateScores
@@ -34,19 +32,25 @@ class ClipPlan:
 
 @dataclass(frozen=True, slots=True)
 class DetectionPlan:
-    """What is looked for: the columns of the engine's scores that are labels, and their policies.
+    """What is looked for: labels, their policies, and the columns of the engine's scores they come from.
 
-    `by_source` has the sources whose policies are others, in nothing but their thresholds. `clips` is None
-    where none are kept.
+    `groups` are those of the labels that people made. `by_source` has the sources whose policies are
+    others, in nothing but their thresholds. `clips` is None where none are kept.
     """
 
     params: FeatureParams
     policies: Mapping[str, LabelPolicy]
-    columns: NDArray[np.intp]
+    columns: LabelColumns
     bundle: str
     namespace: str
     by_source: Mapping[str, SourcePolicies] = field(default_factory=dict)
     clips: ClipPlan | None = None
+    groups: tuple[LabelGroup, ...] = ()
+
+    @property
+    def group_labels(self) -> tuple[Label, ...]:
+        """The labels that the bundle has not, or by this name has otherwise."""
+        return tuple(group.label for group in self.groups)
 
     def policies_of(self, source: str) -> SourcePolicies:
         """What counts for a source."""

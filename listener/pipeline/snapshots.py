@@ -24,7 +24,7 @@ class Snapshots:
         self._asked: SimpleQueue[_Snapshot] = SimpleQueue()
 
     def ask(self, source: str, seconds: float) -> Future[str]:
-        """The id of the clip to be, or ClipError."""
+        """The id of the clip to be, or ClipError; one that is cancelled in time is never taken."""
         snapshot = _Snapshot(source, seconds)
         self._asked.put(snapshot)
         return snapshot.clip_id
@@ -32,6 +32,8 @@ class Snapshots:
     def answer(self, take: Callable[[str, float], str]) -> None:
         """Answer all that was asked; `take` gives a clip's id for source and seconds, or ClipError."""
         while (snapshot := self._next()) is not None:
+            if not snapshot.clip_id.set_running_or_notify_cancel():
+                continue  # refused meanwhile
             try:
                 snapshot.clip_id.set_result(take(snapshot.source, snapshot.seconds))
             except ClipError as error:

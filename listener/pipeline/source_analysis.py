@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import AudioChunk
 from listener.detection.clip import ClipError
 from listener.detection.clip_cutter import ClipCutter
+from listener.detection.condition import ConditionLimits, ConditionMeter, Status
 from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
 from listener.detection.features import Patch, PatchStream
@@ -28,6 +28,9 @@ from listener.pipeline.plan import DetectionPlan
 from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, PatchNotice, SourceStatus
 
 log = logging.getLogger(__name__)
+
+# Samples drift against the clock by less; a patch hop that is so much off was timed by another clock.
+_CLOCK_STEP_SECONDS = 0.1
 
 ScoresTap = Callable[[PatchScores], None]
 Step = AudioChunk | Patch | StreamEnd
@@ -46,15 +49,18 @@ class SourceAnalysis:
         front_end: FrontEnd,
         tap: ScoresTap | None,
         recut: Recut,
+        limits: ConditionLimits,
     ) -> None:
         self._name, self._health, self._tap, self._recut = name, health, tap, recut
+        self._limits, self._condition = limits, ConditionMeter(limits)
         self._patches = PatchStream(plan.params, front_end)
         self._notices: list[Notice] = []
         self._last: Patch | None = None
         self._decided_until = 0.0  # the offset of the last slot
         self._reported = False
         self._cut_anew = False
-        self._heard_until = 0  # the index after the newest sample, where clips are cut
+        self._cut_until = 0  # the index after the newest sample that was cut into patches
+        self._heard: AudioChunk | None = None  # the newest one of a stretch
         self._detect_by(plan)
 
     def _detect_by(self, plan: DetectionPlan) -> None:
@@ -80,6 +86,9 @@ class SourceAnalysis:
         chosen = plan.policies_of(self._name)
         self._muted = chosen.muted
         self._detector.adjust(chosen.policies, chosen.muted)
+        self._health.by_label.on_thresholds[:] = [
+            chosen.policies[label].on_threshold for label in self._detector.labels
+        ]
         if self._cutter is not None:
             self._cutter.adjust(chosen.policies)
 
@@ -99,17 +108,16 @@ class SourceAnalysis:
         self._detect_by(plan)
 
     def cut(self, item: Item) -> list[Step]:
-        """The patches that a chunk completes, or that were left when the stream ended.
-
-        Before its patches a chunk comes itself, if clips are cut out of it.
-        """
+        """A chunk and the patches that it completes; or the end, after what no patch has covered."""
         if not isinstance(item, AudioChunk):
+            self._cut_until = 0
             return [*self._patches.finish(), item]
         if self._cut_anew:
             self._recut(self._name, self._plan.params, item.start)
             self._cut_anew = False
-        heard = [item] if self._cutter is not None else []
-        return [*heard, *self._patches.push(item)]
+        self._health.missing_samples += max(0, item.start - self._cut_until)
+        self._cut_until = item.end
+        return [item, *self._patches.push(item)]
 
     def take_notices(self) -> list[Notice]:
         """What has come up since the last time."""
@@ -117,19 +125,33 @@ class SourceAnalysis:
         return notices
 
     def hear(self, chunk: AudioChunk) -> None:
-        """Its sound may become part of a clip."""
-        if self._last is not None and chunk.start != self._heard_until:
-            self._finish(self._last.ended_at, "gap")
-        self._heard_until = chunk.end
+        """What comes before its patches: a hole, a step of the clock, sound that may become a clip."""
+        if self._heard is not None:
+            self._follow(self._heard, chunk)
+        self._heard = chunk
         if self._cutter is not None:
             self._cutter.hear(chunk)
+
+    def _follow(self, before: AudioChunk, chunk: AudioChunk) -> None:
+        step = chunk.captured_at - before.time_of(chunk.start)
+        if chunk.start != before.end:
+            self._finish(before.ended_at, "gap")
+        elif abs(step) > _CLOCK_STEP_SECONDS:
+            self._shift(step)
+
+    def _shift(self, seconds: float) -> None:
+        """The clock was set: what is open goes on, on the new one."""
+        self._detector.shift(seconds)
+        self._decided_until += seconds
+        if self._last is not None:
+            self._last = replace(self._last, captured_at=self._last.captured_at + seconds)
+        if self._cutter is not None:
+            self._keep(self._cutter.finish(()))  # the parts of a clip have one clock
 
     def push(
         self, patch: Patch, scores: Scores, embedding: NDArray[np.float32], private: np.bool_
     ) -> None:
         """Take the scores of the next patch, and whether people were heard in it."""
-        if self._last is not None and patch.start != self._follows(self._last):
-            self._finish(self._last.ended_at, "gap")
         first = self._last is None
         onset, offset = slot_of(patch, self._plan.params, first=first)
         self._last, self._decided_until = patch, offset
@@ -169,17 +191,15 @@ class SourceAnalysis:
         self._keep([cutting])
         return cutting.record.id
 
-    def _follows(self, patch: Patch) -> int:
-        return patch.start + self._plan.params.patch_hop_samples
-
     def _record(self, patch: Patch, heard_at: float) -> None:
         health = self._health
         health.patches += 1
         health.last_patch_at = time.time()
         health.level_dbfs = patch.level_dbfs
-        if not health.up:
-            log.info("source %s: online", self._name)
-            self._report("online", heard_at, None)
+        hop_seconds = self._plan.params.patch_hop_seconds
+        condition = self._condition.push(hop_seconds, patch.level_dbfs, patch.clipped_share)
+        if condition != health.status:
+            self._report(condition, heard_at, self._limits.describe(condition))
         self._notices.append(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
 
     def end(self, end: StreamEnd) -> None:
@@ -188,11 +208,16 @@ class SourceAnalysis:
         if last is not None and end.at > last.ended_at + hop_seconds:
             self._finish(last.ended_at, "gap")  # the chunks between were dropped
         self._finish(end.at, end.reason)
+        self._condition = ConditionMeter(self._limits)
         if self._health.up or not self._reported:  # once an episode, not once a try
             self._report("offline", end.at, end.detail or end.reason)
 
-    def _report(self, status: Literal["online", "offline"], at: float, reason: str | None) -> None:
-        self._health.up = status == "online"
+    def _report(self, status: Status, at: float, reason: str | None) -> None:
+        if status == "online":
+            log.info("source %s: online", self._name)
+        elif status != "offline":  # the capture told that, and why
+            log.warning("source %s: %s: %s", self._name, status, reason)
+        self._health.status = status
         self._reported = True
         self._notices.append(SourceStatus(self._name, status, at, reason))
 
@@ -203,7 +228,7 @@ class SourceAnalysis:
 
     def _finish(self, at: float, reason: str) -> None:
         self._end_events(at, reason)
-        self._last = None
+        self._last = self._heard = None
 
     def _end_events(self, at: float, reason: str) -> None:
         events = self._detector.finish(at, reason)

@@ -8,6 +8,7 @@ from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError
 from listener.detection.cutting import Cutting
 from listener.health import Health
+from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, ClipNotice, Notice
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class ClipsSink:
         if isinstance(notice, ClipNotice):
             self._store_clip(notice.cutting)
         elif isinstance(notice, BundleNotice):
-            self._store.labels = frozenset(label.slug for label in notice.manifest.labels)
+            self._store.labels = frozenset(label_names(notice.manifest, notice.groups))
 
     def close(self) -> None:
         """Nothing is kept back; the store is whoever opened it's to close."""

@@ -11,7 +11,8 @@ from typing import TextIO
 
 from listener.config import ConsoleSettings
 from listener.detection.event import SoundEvent
-from listener.sinks.event_document import event_document, label_names, phase, to_json
+from listener.documents import to_json
+from listener.sinks.event_document import event_document, label_names, phase
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class ConsoleSink:
         if isinstance(notice, EventNotice):
             self._print(self._line(notice))
         elif isinstance(notice, BundleNotice):
-            self._label_names = label_names(notice.manifest)
+            self._label_names = label_names(notice.manifest, notice.groups)
 
     def close(self) -> None:
         """Nothing is kept back: each line was flushed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from listener.detection.bundle import Manifest
+from listener.detection.bundle import Label, Manifest
 from listener.detection.event import SoundEvent
+from listener.documents import iso_utc
+from listener.sinks.sink import BundleNotice, EventNotice
 
 SCHEMA = 1
 
@@ -45,22 +46,22 @@ def phase(event: SoundEvent) -> str:
     return "start" if event.offset is None else "end"
 
 
-def label_names(manifest: Manifest) -> dict[str, str]:
-    """The name for people of each label's slug."""
-    return {label.slug: label.name for label in manifest.labels}
+def label_names(manifest: Manifest, groups: Sequence[Label] = ()) -> dict[str, str]:
+    """The name for people of each label's slug; a group goes over a label of the bundle."""
+    return {label.slug: label.name for label in (*manifest.labels, *groups)}
 
 
-def iso_utc(unix_seconds: float) -> str:
-    """ISO 8601 in UTC to the nearest millisecond: `2026-11-20T03:12:07.440Z`."""
-    # isoformat cuts digits off, so round before
-    moment = datetime.fromtimestamp(round(float(unix_seconds), 3), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+class EventDocuments:
+    """Notices of events -> their JSON form, in the names of the bundle at work."""
 
+    def __init__(self, station: str, names: Mapping[str, str]) -> None:
+        self._station, self._names = station, names
 
-def to_json(document: dict[str, Any]) -> str:
-    """One line of JSON, names in their own letters.
+    def rename(self, notice: BundleNotice) -> None:
+        """Another bundle, and its names."""
+        self._names = label_names(notice.manifest, notice.groups)
 
-    Raises:
-        ValueError: a number that is not finite, which JSON cannot say.
-    """
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    def of(self, notice: EventNotice) -> dict[str, Any]:
+        """The document of a start or an end."""
+        event = notice.event
+        return event_document(event, self._station, self._names[event.label], notice.clip)

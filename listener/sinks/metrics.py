@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -17,7 +19,11 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from listener import __version__
+from listener.detection.condition import Status
 from listener.health import Health, Histogram, LabelHealth, SourceHealth
+from listener.sinks.outbox_metrics import outbox_metrics
+
+_SWITCHES = ("taken", "refused", "rolled_back")
 
 _Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
 _Value = Callable[[SourceHealth], float | None]  # None: not known yet, and so not shown
@@ -37,7 +43,7 @@ _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
         "When a patch was last analysed, unix time.",
         lambda s: s.last_patch_at,
     ),
-    (GaugeMetricFamily, "listener_source_up", "1 while audio comes.", lambda s: s.up),
+    (GaugeMetricFamily, "listener_source_up", "1 while patches are analysed.", lambda s: s.up),
     (
         CounterMetricFamily,
         "listener_source_restarts",
@@ -57,6 +63,12 @@ _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
         lambda s: s.nonfinite_samples,
     ),
     (
+        CounterMetricFamily,
+        "listener_missing_samples",
+        "Samples lost before they were analysed, at the model's rate.",
+        lambda s: s.missing_samples,
+    ),
+    (
         GaugeMetricFamily,
         "listener_level_dbfs",
         "Level over the last patch hop.",
@@ -65,6 +77,12 @@ _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
 )
 
 _BY_LABEL: tuple[tuple[_Family, str, str, _Values], ...] = (
+    (
+        GaugeMetricFamily,
+        "listener_on_threshold",
+        "The smoothed score at which an event opens.",
+        lambda _, numbers: numbers.on_thresholds.tolist(),
+    ),
     (
         GaugeMetricFamily,
         "listener_score",
@@ -107,6 +125,7 @@ class HealthCollector(Collector):
         yield from self._histograms()
         sources = self._health.sources.copy()
         yield from _by_source(sources)
+        yield _statuses(sources)
         yield from _by_label(sources)
 
     def _station(self) -> Iterator[Metric]:
@@ -124,17 +143,50 @@ class HealthCollector(Collector):
         yield _mapped(
             CounterMetricFamily("listener_sink_dropped", "Notices dropped.", labels=["sink"]), drops
         )
-        yield _mapped(
-            CounterMetricFamily(
-                "listener_bundle_switches", "Bundles that came while it ran.", labels=["result"]
-            ),
-            health.bundle_switches.copy(),
+        yield from self._bundle_changes()
+        yield self._heartbeats()
+        yield CounterMetricFamily(
+            "listener_clock_steps", "Times the system clock was set.", value=health.clock_steps
         )
         yield self._commands()
+        yield _mapped(
+            CounterMetricFamily(
+                "listener_sink_failures", "Events that a sink did not deliver.", labels=["sink"]
+            ),
+            health.sink_failures.copy(),
+        )
+        if health.outbox is not None:
+            yield from outbox_metrics("outbox", "broker", health.outbox)
+        if health.webhook is not None:
+            yield from outbox_metrics("webhook", "receiver", health.webhook)
         if health.clips_stored is not None:
             yield from self._clips(health.clips_stored)
         if health.mqtt_connected is not None:
             yield from self._mqtt()
+
+    def _bundle_changes(self) -> Iterator[Metric]:
+        # from zero on: Prometheus sees no increase where a counter begins with 1
+        switches = dict.fromkeys(_SWITCHES, 0) | self._health.bundle_switches.copy()
+        yield _mapped(
+            CounterMetricFamily(
+                "listener_bundle_switches", "Bundles that came while it ran.", labels=["result"]
+            ),
+            switches,
+        )
+        yield GaugeMetricFamily(
+            "listener_bundle_refused",
+            "1 while the bundle that should be in use is not.",
+            value=float(self._health.bundle_refused),
+        )
+
+    def _heartbeats(self) -> Metric:
+        metric = GaugeMetricFamily(
+            "listener_heartbeat_age_seconds", "Since a stage last moved.", labels=["stage"]
+        )
+        now = time.monotonic()
+        for stage, at in self._health.heartbeats.copy().items():
+            metric.add_metric([stage], max(0.0, now - at))  # under 0: it was given longer
+        return metric
 
     def _clips(self, stored: int) -> Iterator[Metric]:
         health = self._health
@@ -145,6 +197,12 @@ class HealthCollector(Collector):
         yield CounterMetricFamily(
             "listener_clip_errors", "Clips that could not be stored.", value=health.clip_errors
         )
+        if health.clips_free_bytes is not None:
+            yield GaugeMetricFamily(
+                "listener_clips_free_bytes",
+                "Free on the disk that the clips are on.",
+                value=health.clips_free_bytes,
+            )
 
     def _commands(self) -> Metric:
         metric = CounterMetricFamily(
@@ -160,6 +218,16 @@ class HealthCollector(Collector):
             "listener_mqtt_connected",
             "1 while connected.",
             value=float(bool(health.mqtt_connected)),
+        )
+        yield CounterMetricFamily(
+            "listener_mqtt_loop_errors",
+            "Bugs that ended the loop around the connection, which began anew.",
+            value=health.mqtt_loop_errors,
+        )
+        yield CounterMetricFamily(
+            "listener_mqtt_rivals",
+            "Times another machine was seen to speak as this station.",
+            value=health.mqtt_rivals,
         )
         reasons = {"queue_full": health.mqtt_dropped, "refused": health.mqtt_refused}
         dropped = CounterMetricFamily(
@@ -188,6 +256,17 @@ def _by_source(sources: dict[str, SourceHealth]) -> Iterator[Metric]:
             if value is not None:
                 metric.add_metric([source], float(value))
         yield metric
+
+
+def _statuses(sources: dict[str, SourceHealth]) -> Metric:
+    metric = GaugeMetricFamily(
+        "listener_source_status", "1 for what the source is now.", labels=["source", "status"]
+    )
+    for source, health in sources.items():
+        now = health.status  # once: another thread may change it
+        for status in get_args(Status):
+            metric.add_metric([source, status], float(status == now))
+    return metric
 
 
 def _by_label(sources: dict[str, SourceHealth]) -> Iterator[Metric]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Manifest
+from listener.detection.bundle import Label, Manifest
+from listener.detection.condition import Status
 from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
 
@@ -38,10 +40,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """A source came (its first patch was analysed) or went; `reason` is one line for people."""
+    """A source came (its first patch was analysed), went, or hears worse or better than before.
+
+    `reason` is one line for people.
+    """
 
     source: str
-    status: Literal["online", "offline"]
+    status: Status
     at: float
     reason: str | None = None
 
@@ -50,12 +55,35 @@ class SourceStatus:
 class BundleNotice:
     """Another bundle is at work, since `at` (unix seconds); `labels` are those that make events.
 
-    It comes after the ends of the events of the one before.
+    `groups` are those of them that people made of labels of the bundle. It comes after the ends of the
+    events of the bundle before.
     """
 
     manifest: Manifest
     labels: tuple[str, ...]
     at: float
+    groups: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockNotice:
+    """The system clock was set, forward by `seconds` or back; `at` is the new time, unix seconds."""
+
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RulesNotice:
+    """What people's rules come to: by source and label the on-threshold, and the sources without events."""
+
+    thresholds: Mapping[str, Mapping[str, float]]
+    muted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingNotice:
+    """Home Assistant has started, and has to be told of every device once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +109,17 @@ class PatchNotice:
     scores: NDArray[np.float32]
 
 
-Notice = BundleNotice | ClipNotice | EventNotice | Level | PatchNotice | SourceStatus
+Notice = (
+    BundleNotice
+    | ClipNotice
+    | ClockNotice
+    | EventNotice
+    | GreetingNotice
+    | Level
+    | PatchNotice
+    | RulesNotice
+    | SourceStatus
+)
 
 
 class Sink(Protocol):

@@ -11,16 +11,24 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from listener.clock import unix_minus_monotonic
 from listener.config import FileSettings
-from listener.detection.audio import AudioChunk, mix_to_mono
+from listener.detection.audio import (
+    HIGHEST_RATE_HZ,
+    LOWEST_RATE_HZ,
+    MOST_CHANNELS,
+    AudioChunk,
+    mix_to_mono,
+)
 from listener.sources.source import IDLE_SECONDS, SourceError
 
 
 class FileSource:
     """What libsndfile reads: WAV, FLAC, OGG, MP3 and more; other codecs come in as a stream.
 
-    With pace "realtime" a chunk is handed over when its last sample is due, and `captured_at` is
-    unix time counted from the opening. With "fast" nothing waits, and it is seconds in the file.
+    With pace "realtime" a chunk is handed over when its last sample is due, and `captured_at` is unix
+    time, counted from the opening on the monotonic clock. With "fast" nothing waits, and it is seconds
+    in the file.
     With at_end "restart" the file is a seamless loop, and `start` goes on.
 
     Raises:
@@ -31,7 +39,6 @@ class FileSource:
         self._settings = settings
         self._file = _open(settings.path)
         self._realtime = settings.pace == "realtime"
-        self._opened_at = time.time() if self._realtime else 0.0
         self._opened_monotonic = time.monotonic()
         self._start = 0
         self._decoding = threading.Lock()  # the file is not closed under a read
@@ -52,7 +59,7 @@ class FileSource:
         chunk = AudioChunk(
             self._settings.name,
             self._start,
-            self._opened_at + self._start / rate,
+            self._origin() + self._start / rate,
             rate,
             mix_to_mono(pcm),
         )
@@ -64,6 +71,9 @@ class FileSource:
         self._closed.set()
         with self._decoding:
             self._file.close()
+
+    def _origin(self) -> float:
+        return self._opened_monotonic + unix_minus_monotonic() if self._realtime else 0.0
 
     def _wait_until_due(self, end: int) -> bool:
         """False if the source was closed meanwhile."""
@@ -109,10 +119,23 @@ def _open(path: Path) -> soundfile.SoundFile:
             f"{path}: expected audio that libsndfile reads (WAV, FLAC, OGG, MP3): "
             f'{error.error_string} For other codecs use kind = "stream".'
         ) from error
-    if file.frames == 0:
+    fault = _fault_of(file)
+    if fault is not None:
         file.close()
-        raise SourceError(f"{path}: holds no sample")
+        raise SourceError(f"{path}: {fault}")
     return file
+
+
+def _fault_of(file: soundfile.SoundFile) -> str | None:
+    if file.frames == 0:
+        return "holds no sample"
+    if file.channels > MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
+        # a second of it would be gigabytes, or not a sample
+        return (
+            f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
+            f"got {file.channels} of {file.samplerate} Hz"
+        )
+    return None
 
 
 def _check_regular(path: Path) -> None:

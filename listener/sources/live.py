@@ -10,16 +10,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from listener.clock import unix_minus_monotonic
 from listener.detection.audio import AudioChunk, Samples
 from listener.sources.clock import HoleFinder, SampleClock
 
 logger = logging.getLogger(__name__)
-
-
-def unix_minus_monotonic() -> float:
-    """Unix time of monotonic time 0; a step of the system clock shows here and nowhere else."""
-    before, unix, after = time.monotonic(), time.time(), time.monotonic()
-    return unix - (before + after) / 2  # half the error, should the scheduler step in between
 
 
 class LiveBuffer:

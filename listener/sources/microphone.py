@@ -56,7 +56,8 @@ class MicrophoneSource:
         Raises:
             SourceError: the device has gone or gives no samples.
         """
-        deadline = time.monotonic() + IDLE_SECONDS
+        lost_at = self._inbox.last_arrival + SILENCE_SECONDS
+        deadline = min(time.monotonic() + IDLE_SECONDS, lost_at)
         self._drain()
         while self._live.seconds < seconds and self._inbox.wait(deadline):
             self._drain()
@@ -95,5 +96,5 @@ class MicrophoneSource:
     def _check_alive(self) -> None:
         if self._inbox.ended:
             raise SourceError(f"{self._label}: the device has gone")
-        if time.monotonic() - self._inbox.last_arrival > SILENCE_SECONDS:
+        if time.monotonic() - self._inbox.last_arrival >= SILENCE_SECONDS:
             raise SourceError(f"{self._label}: no sample for {SILENCE_SECONDS:g} s")

@@ -10,7 +10,14 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples, mix_to_mono, pcm16_to_float
+from listener.detection.audio import (
+    HIGHEST_RATE_HZ,
+    LOWEST_RATE_HZ,
+    MOST_CHANNELS,
+    Samples,
+    mix_to_mono,
+    pcm16_to_float,
+)
 
 MAX_HEADER_BYTES = 65_536  # tags before the audio; more is not a header
 # Writers that cannot seek back leave 0, all ones, or (sox, arecord) a size near 2^31.
@@ -112,8 +119,11 @@ def _parse_format(chunk: bytes) -> PcmFormat:
             "expected PCM of 16, 24 or 32 bits or float of 32, "
             f"got WAV format {tag:#06x} of {bits} bits"
         )
-    if not channels or not rate:
-        raise WavError(f"expected channels and a sample rate, got {channels} and {rate} Hz")
+    if not (1 <= channels <= MOST_CHANNELS and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ):
+        raise WavError(
+            f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
+            f"got {channels} of {rate} Hz"
+        )
     return PcmFormat(encoding, rate, channels)
 
 

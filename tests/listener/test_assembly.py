@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from listener.assembly import make_detection_plan
-from listener.config import ClipsSettings, ConfigError, DetectionSettings
+from listener.assembly import make_detection_plan, plan_source
+from listener.config import (
+    ClipsSettings,
+    ConfigError,
+    DetectionSettings,
+    FileSettings,
+    MicrophoneSettings,
+    PolicySettings,
+    StreamSettings,
+)
 from listener.detection.bundle import Bundle, Label
+from listener.detection.label_groups import LabelGroup
 from listener.detection.policy import LabelPolicy
 from tests.listener.sinks.notices import manifest
 
@@ -50,6 +59,39 @@ def test_a_person_may_add_labels_and_allow_speech(bundle: Bundle):
     )
 
 
+def of_groups(
+    bundle: Bundle, off_threshold: float | None = None, **changes: object
+) -> tuple[set[str], dict[str, float]]:
+    """As `kept`, with a group that people may be heard in, and one of a dog and of glass."""
+    groups = (
+        LabelGroup(Label("someone", "Someone"), ("dog", "speech")),
+        LabelGroup(Label("intruder", "Intruder"), ("dog", "glass")),
+    )
+    settings = ClipsSettings.model_validate({"enabled": True} | changes)
+    policies = {"someone": PolicySettings(off_threshold=off_threshold)}
+    detection = DetectionSettings(policies=policies)
+    plan = make_detection_plan(bundle, detection, "farm", settings, groups).clips
+    assert plan is not None
+    labels = [bundle.labels[column] for column in plan.private.columns]
+    thresholds = dict(zip(labels, plan.private.thresholds.tolist(), strict=True))
+    return set(plan.cutting.labels), thresholds
+
+
+def test_nothing_is_kept_of_a_group_with_speech_in_it(bundle: Bundle):
+    # the group closes at the dog's 0.125, and so is speech in it heard from there on
+    assert of_groups(bundle) == ({"intruder"}, {"speech": 0.125, "conversation": 0.5})
+    assert of_groups(bundle, keep_speech=True) == ({"someone", "intruder"}, {})
+
+
+def test_a_less_alert_group_makes_speech_no_less_private(bundle: Bundle):
+    assert of_groups(bundle, 0.75)[1] == {"speech": 0.25, "conversation": 0.5}
+
+
+def test_a_private_group_makes_its_members_private(bundle: Bundle):
+    labels, thresholds = of_groups(bundle, private_labels=("intruder",), keep_speech=True)
+    assert (labels, set(thresholds)) == (set(), {"dog", "glass"})
+
+
 def test_a_private_label_that_the_bundle_has_not_is_no_private_label(bundle: Bundle):
     with pytest.raises(
         ConfigError, match=r"clips.private_labels: home-alarms@3 has no label 'dgo'"
@@ -61,3 +103,16 @@ def test_nothing_is_cut_where_no_clips_are_kept(bundle: Bundle):
     for settings in (None, ClipsSettings()):
         plan = make_detection_plan(bundle, DetectionSettings(), "farm", settings)
         assert plan.clips is None
+
+
+def test_a_microphone_is_tried_again_soon_however_long_it_was_away():
+    microphone = plan_source(MicrophoneSettings(name="a", kind="microphone"))
+    stream = plan_source(StreamSettings(name="b", kind="stream", url="http://127.0.0.1/"))
+    assert (microphone.restarts, stream.restarts) == (True, True)
+    # with half a second to open it and 0.975 s until its first patch, it is back within 5 s
+    assert microphone.rest_limit_seconds <= 3.0
+    assert stream.rest_limit_seconds > 30.0
+
+
+def test_a_file_that_is_lost_is_not_tried_again():
+    assert not plan_source(FileSettings(name="a", kind="file", path=Path("a.wav"))).restarts

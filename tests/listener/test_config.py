@@ -74,7 +74,8 @@ def test_relative_paths_start_at_the_config(tmp_path: Path, monkeypatch: pytest.
         + '[[sources]]\nname = "d"\nkind = "file"\npath = "~/x.wav"\n'
         + '[mqtt]\npassword_file = "secret"\n[mqtt.tls]\nca_file = "ca.pem"\n'
         + '[control]\nhttp_token_file = "token"\n'
-        + '[clips]\ndirectory = "kept"\n',
+        + '[clips]\ndirectory = "kept"\n'
+        + '[homeassistant]\nstate_file = "told.json"\n',
     )
     assert config.bundle == tmp_path / "models/yamnet"
     paths = [source.path for source in config.sources if isinstance(source, FileSettings)]
@@ -87,6 +88,7 @@ def test_relative_paths_start_at_the_config(tmp_path: Path, monkeypatch: pytest.
     assert config.mqtt is not None
     assert config.mqtt.tls is not None
     assert config.mqtt.password_file == tmp_path / "secret"
+    assert config.homeassistant.state_file == tmp_path / "told.json"
     assert config.mqtt.tls.ca_file == tmp_path / "ca.pem"
     assert config.mqtt.tls.key_file is None
     assert config.control.http_token_file == tmp_path / "token"
@@ -183,6 +185,11 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, text: str, line: str):
         (BUNDLE + "sources = [1]", ["sources.0", "got 1"]),
         (LEAST + SOURCE, ["sources: each name once, found twice: hall"]),
         (LEAST + "[control]\nmqtt = true", ["control.mqtt: expected a table [mqtt]"]),
+        (LEAST + "[homeassistant]\nenabled = true", ["homeassistant: expected a table [mqtt]"]),
+        (
+            LEAST + '[mqtt]\n[homeassistant]\ndiscovery_prefix = "a/#"',
+            ["homeassistant.discovery_prefix", "'a/#'"],
+        ),
         (
             LEAST + '[http]\nenabled = false\n[control]\nhttp_token_file = "token"',
             ["control.http_token_file: expected http.enabled = true"],
@@ -231,3 +238,45 @@ def test_a_config_that_is_missing(tmp_path: Path):
 def test_a_config_that_is_a_directory(tmp_path: Path):
     with pytest.raises(ConfigError, match="cannot read the config: Is a directory"):
         load_config(tmp_path)
+
+
+def test_a_path_may_begin_at_systemd_s_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/listener.service")
+    config = load(
+        tmp_path, LEAST + '[mqtt]\npassword_file = "$CREDENTIALS_DIRECTORY/mqtt-password"\n'
+    )
+    assert config.mqtt is not None
+    assert config.mqtt.password_file == Path("/run/credentials/listener.service/mqtt-password")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("$NOWHERE/secret", "$NOWHERE/secret: expected $NOWHERE in the environment, it is not set"),
+        ("${NOWHERE}/x", "${NOWHERE}/x: expected ${NOWHERE} in the environment, it is not set"),
+        ("~nobody-of-the-tests/x", "~nobody-of-the-tests/x: expected the home of a user, there is none"),
+        ("a\\u0000b", r"expected a path, got 'a\x00b'"),
+    ],
+)  # fmt: skip
+def test_a_path_that_cannot_be_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, line: str
+):
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert fault(tmp_path, LEAST + f'[mqtt]\npassword_file = "{path}"\n') == line
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"x = " + b"[" * 5000, "expected tables in few others, they are too deep"),
+        (b"a" + b".a" * 3000 + b" = 1", "expected tables in few others, they are too deep"),
+        (b"x = " + b"9" * 5000, "expected TOML: "),
+        (b"#" * 1_048_577, "expected at most 1048576 bytes, it has more"),
+    ],
+)
+def test_what_would_take_too_much(tmp_path: Path, content: bytes, line: str):
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).startswith(f"{path}: {line}")

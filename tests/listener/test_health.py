@@ -33,6 +33,12 @@ def test_a_clock_that_was_set_back_does_not_hide_a_lost_source() -> None:
     assert health.unready(10.0, now=100.0) == ["source hall: last patch analysed 7200.0 s ago"]
 
 
+def test_a_silent_source_is_not_ready_and_a_clipping_one_is() -> None:
+    health = make_health(hall=100.0, barn=100.0)
+    health.sources["hall"].status, health.sources["barn"].status = "silent", "clipping"
+    assert health.unready(10.0, now=100.0) == ["source hall: silent"]
+
+
 def test_a_failed_engine_is_not_ready() -> None:
     health = make_health(hall=100.0)
     health.engine_failed = True
@@ -44,6 +50,19 @@ def test_a_stage_is_stalled_when_it_has_not_moved_for_too_long() -> None:
     health.heartbeats |= {"inference": 100.0, "sink:mqtt": 101.0}
     assert health.stalled(now=100.0 + STALLED_SECONDS) == []
     assert health.stalled(now=100.5 + STALLED_SECONDS) == ["inference: stalled for 10.5 s"]
+
+
+def test_a_shorter_time_may_count_as_stalled() -> None:
+    health = make_health()
+    health.heartbeats |= {"inference": 100.0}
+    assert health.stalled(now=103.0, after_seconds=3.0) == []
+    assert health.stalled(now=103.5, after_seconds=3.0) == ["inference: stalled for 3.5 s"]
+
+
+def test_the_summary_counts_the_sources_that_are_heard() -> None:
+    health = make_health(hall=100.0, barn=None)
+    health.sources["hall"].status = "online"
+    assert health.summary() == "1 of 2 source(s) heard, bundle home-alarms@3"
 
 
 def test_a_stalled_stage_is_not_ready_either() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from listener.config import ConfigError, DetectionSettings, PolicySettings
 from listener.detection.bundle import Bundle, Label, Manifest
+from listener.detection.label_groups import LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.policies import choose_params, choose_policies
 
@@ -25,8 +26,11 @@ BUNDLE = Bundle(
 )
 
 
-def choose(**settings: object) -> dict[str, LabelPolicy]:
-    return choose_policies(BUNDLE, DetectionSettings.model_validate(settings))
+PETS = LabelGroup(Label("pets", "Pets"), ("dog_bark", "cat"))
+
+
+def choose(*groups: LabelGroup, **settings: object) -> dict[str, LabelPolicy]:
+    return choose_policies(BUNDLE, DetectionSettings.model_validate(settings), groups)
 
 
 def test_without_settings_the_bundle_rules():
@@ -66,6 +70,28 @@ def test_impossible_thresholds_name_the_label_and_what_came():
         "detection.policies.cat: off_threshold, on_threshold: "
         "expected 0 < off <= on <= 1, got 0.4 and 0.2"
     )
+
+
+def test_where_there_are_groups_they_are_looked_for_and_the_labels_that_are_named_beside_them():
+    assert choose(PETS) == {"pets": OWN}
+    assert list(choose(PETS, labels=["glass", "cat"])) == ["pets", "cat", "glass"]
+
+
+def test_a_group_takes_the_place_of_the_label_of_its_name():
+    cat = LabelGroup(Label("cat", "Cat"), ("dog_bark", "cat"))
+    assert list(choose(cat)) == ["cat"]
+    assert list(choose(cat, labels=["cat", "glass"])) == ["cat", "glass"]
+
+
+def test_the_config_speaks_of_a_group_as_of_any_label():
+    chosen = choose(
+        PETS,
+        default_policy=PolicySettings(max_gap_seconds=2.0),
+        policies={"pets": PolicySettings(on_threshold=0.9)},
+    )
+    assert chosen == {"pets": LabelPolicy(0.9, 0.4, 1.44, 0.0, 2.0)}
+    with pytest.raises(ConfigError, match=r"no label 'pests'; near to it: pets"):
+        choose(PETS, policies={"pests": PolicySettings()})
 
 
 def test_the_patch_hop_is_the_bundles_or_the_configs():

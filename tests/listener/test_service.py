@@ -69,6 +69,26 @@ def test_the_service_manager_is_told(
     assert told == ["READY=1", "WATCHDOG=1", "STATUS=2 sources", "STOPPING=1"]
 
 
+def test_a_status_is_sent_when_it_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with notify_socket(str(tmp_path / "notify"), monkeypatch) as wire:
+        manager = ServiceManager()
+        for text in ("1 source", "1 source", "2 sources", "1 source"):
+            manager.status(text)
+        told = [wire.recv(100).decode() for _ in range(3)]
+    assert told == ["STATUS=1 source", "STATUS=2 sources", "STATUS=1 source"]
+
+
+@pytest.mark.parametrize(("offset", "seconds"), [(0, 1.5), (1, None)], ids=["ours", "another's"])
+def test_the_watchdog_of_another_process_is_not_ours(
+    offset: int, seconds: float | None, monkeypatch: pytest.MonkeyPatch
+):
+    """What a daemon starts inherits the variables, and must not feed it (sd_watchdog_enabled(3))."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    monkeypatch.setenv("WATCHDOG_USEC", "1500000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + offset))
+    assert ServiceManager().watchdog_seconds == seconds
+
+
 def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", "1000000")
@@ -91,6 +111,7 @@ def test_the_watchdog_says_how_often_it_wants_to_be_fed(
 ):
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
     if value is not None:
         monkeypatch.setenv("WATCHDOG_USEC", value)
     assert ServiceManager().watchdog_seconds == seconds

@@ -14,9 +14,11 @@ from listener.changes.rules import MuteRule, Rules
 from listener.config import ControlSettings
 from listener.control.commands import CommandError
 from listener.detection.bundle import BundleError, Label, Manifest
+from listener.detection.label_groups import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.sinks.sink import Notice
 from tests.doubles import LABELS, LoudnessEngine
 from tests.listener.pipeline.stages import POLICY, make_health, make_plan
 
@@ -38,6 +40,9 @@ class Pipeline:
 
     def adopt(self, detection: Detection) -> None:
         self.adopted.append(detection)
+
+    def tell(self, notice: Notice) -> None:
+        """What the rules come to is not looked at here."""
 
     @property
     def bundles(self) -> list[str]:
@@ -113,6 +118,10 @@ def test_a_refused_bundle_changes_nothing_and_is_told_of(bench: Bench):
     assert bench.health.bundle_switches == {"refused": 1}  # once, and not at each look
     with pytest.raises(CommandError, match="reload: v2: expected this"):
         bench.switch.reload()
+    assert bench.health.bundle_refused
+    bench.shelf["v2"] = detection(2)
+    bench.switch.reload()
+    assert not bench.health.bundle_refused
 
 
 def test_another_sample_rate_needs_a_restart(bench: Bench):
@@ -121,6 +130,24 @@ def test_another_sample_rate_needs_a_restart(bench: Bench):
     with pytest.raises(CommandError, match="expected 16000 Hz, as the bundle at work, got 32000"):
         bench.switch.reload()
     assert bench.pipeline.bundles == ["doubles@1"]
+
+
+def grouped(version: int, *members: str) -> Detection:
+    found = detection(version)
+    group = LabelGroup(Label("any", "Any"), members)
+    return replace(found, plan=replace(found.plan, groups=(group,)))
+
+
+def test_a_bundle_that_hears_less_of_a_group_is_refused(bench: Bench):
+    bench.shelf |= {"v1": grouped(1, "loud"), "v2": grouped(2, "loud", "quiet")}
+    bench.switch.reload()
+    bench.point_to("v2")
+    assert bench.switch.reload()["changed"]  # more of it is welcome
+    bench.point_to("v1")
+    expected = "doubles@1: expected every sound of the groups at work, it lacks quiet of any"
+    with pytest.raises(CommandError, match=expected):
+        bench.switch.reload()
+    assert bench.told[-1][2] == expected
 
 
 def test_the_same_bundle_is_not_taken_again(bench: Bench):

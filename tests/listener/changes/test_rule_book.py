@@ -68,6 +68,15 @@ def test_a_threshold_says_what_counts_now(bench: Bench):
     assert read_rules(bench.path) == bench.at_work.rules
 
 
+def test_a_mute_of_0_seconds_ends_one_of_the_same_words_and_no_other(bench: Bench):
+    for label in (None, "quiet"):
+        bench.book.mute(Mute(id="a", at=WHEN, source="hall", label=label, seconds=60.0))
+    answer = bench.book.mute(Mute(id="b", at=WHEN, source="hall", seconds=0.0))
+    assert answer == {"until": 1000.0}
+    assert bench.muted() == {"quiet"}
+    assert [rule.label for rule in read_rules(bench.path).mutes] == ["quiet"]
+
+
 def test_what_does_not_fit_changes_nothing(bench: Bench):
     for source, label, reason in (
         ("yard", "loud", "source: expected hall, barn, got 'yard'"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ def check(directory: Path, bundle: Path, **changes: Any) -> tuple[int, dict[str,
     """Exit code, and for each part whether it works and the detail."""
     sound = write_sound(directory / "sine.wav", sine(440.0, 2.0, 0.5))
     source = {"name": "hall", "kind": "file", "path": sound, "pace": "fast"}
-    config = {"bundle": bundle, "sources": [source]}
+    config = {"bundle": bundle, "sources": [source], "http": {"port": 0}}
     done = run_listener(
         "check", "--config", write_toml(directory / "config.toml", config | changes)
     )
@@ -46,6 +48,7 @@ def test_a_station_that_works(tmp_path: Path, tones_bundle: Bundle, broker: Mosq
         "bundle",
         "source hall",
         f"broker 127.0.0.1:{broker.port}",
+        "http 127.0.0.1:0",
         "disk",
         "clock",
     ]
@@ -69,12 +72,48 @@ def test_each_part_that_fails_is_named_and_the_others_are_tried(tmp_path: Path):
         "source hall": "no",
         "source yard": "yes",
         f"broker 127.0.0.1:{FREE_PORT}": "no",
+        "http 127.0.0.1:0": "yes",
         "disk": "yes",
         "clock": "yes",
     }
     assert "expected a bundle directory with bundle.json" in rows["bundle"][1]
     assert "missing.wav: cannot be read: No such file or directory" in rows["source hall"][1]
     assert "refused" in rows[f"broker 127.0.0.1:{FREE_PORT}"][1].lower()
+
+
+def test_an_address_that_is_taken_fails_whoever_is_to_serve_there(
+    tmp_path: Path, tones_bundle: Bundle
+):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        address = f"127.0.0.1:{port}"
+        review = {"enabled": True, "port": 0}
+        code, rows = check(tmp_path, tones_bundle.path, http={"port": port}, review=review)
+        assert (code, rows[f"http {address}"][0], rows["review 127.0.0.1:0"][0]) == (1, "no", "yes")
+        review = {"enabled": True, "port": port}
+        code, rows = check(tmp_path, tones_bundle.path, review=review)
+    assert (code, rows["http 127.0.0.1:0"][0], rows[f"review {address}"][0]) == (1, "yes", "no")
+    assert rows[f"review {address}"][1].startswith(
+        "expected a free address: Address already in use"
+    )
+
+
+def test_a_name_that_is_not_this_machine_fails(tmp_path: Path, tones_bundle: Bundle):
+    code, rows = check(tmp_path, tones_bundle.path, http={"host": "192.0.2.1", "port": 9464})
+    assert (code, rows["http 192.0.2.1:9464"][0]) == (1, "no")
+    assert "Cannot assign requested address" in rows["http 192.0.2.1:9464"][1]
+
+
+def test_a_review_page_without_its_extra_fails(
+    tmp_path: Path, tones_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "uvicorn.py").write_text("raise ModuleNotFoundError(f'No module named {__name__!r}')")
+    monkeypatch.setenv("PYTHONPATH", str(hidden), prepend=os.pathsep)
+    code, rows = check(tmp_path, tones_bundle.path, review={"enabled": True})
+    assert (code, rows["review"][0]) == (1, "no")
+    assert rows["review"][1].startswith("expected pip install 'earshot[review]': ")
 
 
 def test_a_bundle_with_a_flipped_bit_fails(tmp_path: Path, tones_bundle: Bundle):

@@ -16,12 +16,15 @@ from listener.control.commands import (
     LabelMark,
     Mute,
     Reload,
+    Replay,
     SetThreshold,
     Snapshot,
     Unmute,
 )
 from listener.control.desk import Answer
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
+from listener.outbox.disk import OutboxError
+from listener.pipeline.snapshots import Snapshots
 
 ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
@@ -63,6 +66,11 @@ class NotebookParts:
 
     def reload(self) -> Answer:
         return {"bundle": "tones@2"}
+
+    def replay(self, from_seq: int, to_seq: int) -> int:
+        if self.error is not None:
+            raise OutboxError(self.error)
+        return to_seq - from_seq + 1
 
 
 @pytest.fixture
@@ -123,6 +131,66 @@ def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
         actor.act(Snapshot(id="a", at=WHEN, source="yard", seconds=5.0), "mqtt")
 
 
+@dataclass
+class Asking:
+    """A recorder that only asks; who answers, and when, is up to the test."""
+
+    snapshots: Snapshots = field(default_factory=Snapshots)
+
+    def snapshot(self, source: str, seconds: float) -> Future[str]:
+        return self.snapshots.ask(source, seconds)
+
+
+class TakenAtLast(Future[str]):
+    """The analysis takes it in the moment in which it is given up."""
+
+    def cancel(self) -> bool:
+        self.set_running_or_notify_cancel()
+        self.finish()
+        return super().cancel()
+
+    def finish(self) -> None:
+        self.set_result(ULID)
+
+
+class NeverFinished(TakenAtLast):
+    def finish(self) -> None:
+        pass
+
+
+HALL = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
+
+
+def test_a_snapshot_that_was_refused_is_not_kept_later(parts: NotebookParts):
+    recorder, kept = Asking(), []
+    actor = StationActor(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
+    with pytest.raises(CommandError, match="has not answered in time"):
+        actor.act(HALL, "mqtt")
+    recorder.snapshots.ask("yard", 2.0)
+
+    def keep(source: str, _seconds: float) -> str:
+        kept.append(source)
+        return ULID
+
+    recorder.snapshots.answer(keep)
+    assert kept == ["yard"]
+
+
+@pytest.mark.parametrize(
+    ("future", "said"), [(TakenAtLast, ULID), (NeverFinished, "the clip may still come")]
+)
+def test_a_snapshot_that_is_kept_at_last_is_not_refused(
+    parts: NotebookParts, monkeypatch: pytest.MonkeyPatch, future: type[Future[str]], said: str
+):
+    monkeypatch.setattr(parts, "snapshot", lambda _source, _seconds: future())
+    actor = StationActor(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
+    try:
+        answer = actor.act(HALL, "mqtt")["clip"]
+    except CommandError as error:
+        answer = str(error)
+    assert said in answer
+
+
 def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
     actor = StationActor(parts, parts, ("hall",))
     for command in (
@@ -131,3 +199,23 @@ def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
     ):
         with pytest.raises(CommandError, match=r"expected clips\.enabled = true"):
             actor.act(command, "mqtt")
+
+
+def replay(from_seq: int, to_seq: int) -> Replay:
+    return Replay(id="again-1", at=WHEN, from_seq=from_seq, to_seq=to_seq)
+
+
+def test_a_replay_says_how_many_messages_come_again(parts: NotebookParts):
+    actor = StationActor(parts, parts, ("hall",), outbox=parts)
+    assert actor.act(replay(3, 9), "mqtt") == {"count": 7}
+
+
+def test_a_replay_that_cannot_be_is_refused_with_the_reason(parts: NotebookParts):
+    actor = StationActor(parts, parts, ("hall",), outbox=parts)
+    with pytest.raises(CommandError, match="to_seq: expected 9 or more, got 3"):
+        actor.act(replay(9, 3), "mqtt")
+    parts.error = "outbox: the disk has not answered in time"
+    with pytest.raises(CommandError, match="replay: outbox: the disk has not answered in time"):
+        actor.act(replay(3, 9), "mqtt")
+    with pytest.raises(CommandError, match=r"replay: expected a table \[mqtt\] in the config"):
+        StationActor(parts, parts, ("hall",)).act(replay(3, 9), "mqtt")

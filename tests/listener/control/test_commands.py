@@ -15,6 +15,7 @@ from listener.control.commands import (
     LabelMark,
     Mute,
     Reload,
+    Replay,
     SetThreshold,
     Snapshot,
     Unmute,
@@ -54,7 +55,11 @@ def test_every_command_with_its_fields():
     assert parse("snapshot", source="hall", seconds=9.5) == Snapshot(
         id="hush-1", at=WHEN, source="hall", seconds=9.5
     )
-    assert set(COMMAND_NAMES) == {"flag", "mute", "unmute", "threshold", "reload", "snapshot"}
+    assert parse("replay", from_seq=3, to_seq=9) == Replay(
+        id="hush-1", at=WHEN, from_seq=3, to_seq=9
+    )
+    names = {"flag", "mute", "unmute", "threshold", "reload", "snapshot", "replay"}
+    assert set(COMMAND_NAMES) == names
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,7 @@ def test_every_command_with_its_fields():
         ({"seconds": 1, "at": 1_700_000_000}, "mute: at: "),
         ({"seconds": 1, "source": "Hall"}, "mute: source: "),
         ({"seconds": 604_801}, "mute: seconds: "),
+        ({"seconds": -1}, "mute: seconds: "),
     ],
 )
 def test_a_wrong_field_is_one_line_that_names_it(fields: dict[str, object], error: str):

@@ -26,7 +26,7 @@ from tests.listener.detection.waveforms import RATE_HZ, cut, noise, sine
 def read_level(samples: Samples) -> tuple[float, float]:
     meter = LevelMeter()
     meter.push(samples)
-    return meter.read()
+    return meter.read()[:2]
 
 
 def resample(samples: Samples, sizes: list[int], rate_hz: int) -> list[AudioChunk]:
@@ -106,7 +106,24 @@ def test_level_is_over_all_samples_since_the_last_reading():
     for part in np.split(sine(1_000, 1.0), 16):
         meter.push(part)
     assert meter.read()[0] == pytest.approx(-3.01, abs=0.005)
-    assert meter.read() == (SILENCE_DBFS, SILENCE_DBFS)
+    assert meter.read() == (SILENCE_DBFS, SILENCE_DBFS, 0.0)
+
+
+def test_samples_at_full_scale_are_counted_on_both_sides():
+    meter = LevelMeter()
+    meter.push(np.array([0.98, 0.995, -0.995, 1.2, 0.0, 0.0, 0.0, 0.0], np.float32))
+    meter.push(np.zeros(2, np.float32))
+    assert meter.read().clipped_share == pytest.approx(0.3)
+    assert meter.read().clipped_share == 0.0
+
+
+def test_two_thirds_of_a_sine_that_is_twice_too_loud_are_clipped_also_resampled():
+    """|sin| is over 1/2 in two thirds of a period."""
+    clipped = np.clip(2 * sine(440, 1.0, sample_rate_hz=48_000), -1.0, 1.0)
+    for samples in (clipped, joined(resample(clipped, [4_800], 48_000))):
+        meter = LevelMeter()
+        meter.push(samples)
+        assert meter.read().clipped_share == pytest.approx(2 / 3, abs=0.1)
 
 
 def test_silence_is_the_floor_and_never_zero():
@@ -198,3 +215,10 @@ def test_a_chunk_without_samples_changes_nothing():
     empty = AudioChunk("hall", 4_800, 0.1, 48_000, np.empty(0, np.float32))
     pushed = [resampler.push(chunk), resampler.push(empty), resampler.finish(empty)]
     assert len(joined(pushed)) == 1_600
+
+
+def test_a_number_that_signals_is_zeroed_without_a_word():
+    """0x7f800001, which a damaged float WAV holds, makes the processor signal where others do not."""
+    signalling = np.frombuffer(b"\x01\x00\x80\x7f" * 40, "<f4")
+    samples, count = zero_nonfinite(signalling)
+    assert (samples.tolist(), count) == ([0.0] * 40, 40)

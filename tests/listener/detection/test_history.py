@@ -83,9 +83,9 @@ class Plain:
 
     def push(self, piece: AudioChunk) -> None:
         end = max(self.samples, default=-1) + 1
-        if piece.start < end or piece.start - end >= SIZE:
-            self.samples = {}
-        else:  # a stream begins at 0, so a first chunk that does not is after a hole
+        if not self.samples or piece.start < end or piece.start - end >= SIZE:
+            self.samples = {}  # it begins here
+        else:
             self.samples |= dict.fromkeys(range(end, piece.start), 0.0)
         for index, value in enumerate(piece.samples.tolist(), start=piece.start):
             self.samples[index] = value

@@ -19,7 +19,7 @@ def test_impossible_thresholds_are_refused(on: float, off: float):
 )
 @pytest.mark.parametrize("value", [-0.1, float("nan")])
 def test_a_time_is_not_negative(name: str, value: float):
-    with pytest.raises(ValueError, match=f"{name}: expected at least 0"):
+    with pytest.raises(ValueError, match=f"{name}: expected 0 to 86400"):
         LabelPolicy(**{name: value})
 
 

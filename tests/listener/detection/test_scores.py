@@ -17,7 +17,7 @@ EMPTY = np.empty((96, 64), np.float32)
 
 
 def patch_at(captured_at: float) -> Patch:
-    return Patch("hall", 0, captured_at, 0.975, EMPTY, -120.0, -120.0)
+    return Patch("hall", 0, captured_at, 0.975, EMPTY, -120.0, -120.0, 0.0)
 
 
 def smooth(scores: NDArray[np.float32], length: int) -> list[Scores]:

@@ -9,6 +9,7 @@ import numpy as np
 from listener.config import BackoffSettings, EngineSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import Patch, PatchStream
+from listener.detection.label_groups import LabelColumns
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores
@@ -33,7 +34,9 @@ WINDOW, HOP = 15_600, 7_680  # samples
 def make_plan(policy: LabelPolicy = POLICY, labels: tuple[str, ...] = LABELS) -> DetectionPlan:
     """What is looked for: some of the engine's labels, each under the same policy."""
     columns = np.array([LABELS.index(label) for label in labels], np.intp)
-    return DetectionPlan(PARAMS, dict.fromkeys(labels, policy), columns, "doubles@1", "test")
+    return DetectionPlan(
+        PARAMS, dict.fromkeys(labels, policy), LabelColumns(columns), "doubles@1", "test"
+    )
 
 
 def make_health(*sources: str, labels: tuple[str, ...] = LABELS) -> Health:

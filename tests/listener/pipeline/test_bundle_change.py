@@ -220,6 +220,9 @@ def test_another_threshold_of_one_source_changes_no_score_and_no_other_source():
     assert {round(float(row.scores[0]), 5) for row in bench.rows} == {0.8}
     assert bench.loud("hall") == [(0.0, changed_at, "doubles@1", None)]
     assert [reason for *_, reason in bench.loud("barn")] == ["shutdown"]
+    shown = {name: source.by_label for name, source in bench.health.sources.items()}
+    assert shown["hall"].on_thresholds.tolist() == pytest.approx([0.9, 0.5])
+    assert shown["barn"].on_thresholds.tolist() == pytest.approx([0.5, 0.5])
 
 
 def test_a_muted_label_ends_its_event_and_begins_none():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -42,11 +44,12 @@ def run(
     capacity: int = 100,
     stop: threading.Event | None = None,
     backoff: BackoffSettings = SMALL_BACKOFF,
+    rest_limit_seconds: float = math.inf,
 ) -> tuple[list[Item], SourceHealth]:
     """What a capture puts into its queue until it ends."""
     queue = ChunkQueue(["hall"], capacity)
     health = make_health("hall").sources["hall"]
-    plan = SourcePlan("hall", opener, lossless, restarts)
+    plan = SourcePlan("hall", opener, lossless, restarts, rest_limit_seconds)
     Capture(plan, PARAMS, queue, health, backoff, stop or threading.Event()).run()
     return queue.get(1_000, 0.0, 0.0), health
 
@@ -136,6 +139,24 @@ def test_rests_double_up_to_the_limit_and_begin_anew_after_a_patch():
         assert 0.5 * limit <= rest <= limit
 
 
+def test_a_source_that_costs_little_to_try_rests_no_longer_than_its_own_limit():
+    rests = Rests()
+    opener = Openings(*["no such device"] * 6, ArraySource(noise(1)))
+    backoff = BackoffSettings(first_seconds=1.0, limit_seconds=30.0)
+    run(opener, stop=rests, backoff=backoff, rest_limit_seconds=2.5)
+    for rest, limit in zip(rests.seconds, [1.0, 2.0, 2.5, 2.5, 2.5, 2.5], strict=True):
+        assert 0.5 * limit <= rest <= limit
+
+
+def test_no_two_sources_rest_alike():
+    """Those of one camera, lost at the same moment, do not come back at the same moment."""
+    rests = Rests()
+    for _ in range(20):
+        opener = Openings("lost", ArraySource(noise(1)))
+        run(opener, stop=rests, backoff=BackoffSettings(first_seconds=1.0))
+    assert len({round(rest, 3) for rest in rests.seconds}) > 10
+
+
 def test_a_loss_is_logged_once_an_episode(caplog: pytest.LogCaptureFixture):
     opener = Openings("no such device", "no such device", "no such device", ArraySource(noise(1)))
     run(opener)
@@ -222,19 +243,24 @@ def test_a_chunk_is_of_one_patch_after_a_drop_too():
     assert chunks[-2].end == begin + WINDOW + 3 * HOP
 
 
-def test_every_hole_is_told_of(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize(("later", "told"), [(0.0, 1), (61.0, 2)])
+def test_an_overload_is_told_of_once_an_episode(
+    later: float, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     queue = ChunkQueue(["hall"], 8)
+    monotonic = time.monotonic
 
     class Relieved(ArraySource):
         def read(self, seconds: float):
             if len(self.asked) == 12:
                 queue.get(100, 0.0, 0.0)
+                monkeypatch.setattr(time, "monotonic", lambda: monotonic() + later)
             return super().read(seconds)
 
     plan = SourcePlan("hall", lambda: Relieved(noise(170_000)))
     health = make_health("hall").sources["hall"]
     Capture(plan, PARAMS, queue, health, SMALL_BACKOFF, threading.Event()).run()
-    assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == 2
+    assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == told
     assert health.dropped == 8
 
 

@@ -161,3 +161,24 @@ def test_a_snapshot_is_a_clip_of_the_last_seconds():
 def test_a_snapshot_that_cannot_be_is_refused(plan: DetectionPlan, source: str, line: str):
     with pytest.raises(ClipError, match=line):
         ask(plan, source, 1.5)
+
+
+@pytest.mark.parametrize("step", [3600.0, -7200.0])
+def test_a_clip_ends_where_the_clock_was_set_and_the_next_one_has_the_new_time(step: float):
+    """Each holds the sound that it says: before the step, and after it."""
+    items = chunks("..###..............###....")
+    began_at = 100_000.0
+    moved = [
+        replace(item, captured_at=began_at + item.captured_at + (step if number >= 4 else 0.0))
+        for number, item in enumerate(items)
+        if not isinstance(item, StreamEnd)
+    ]
+    first, second = Listener(plan_with_clips(), moved).run().cuttings
+    whole = samples_of(items)
+    for cutting, shift in ((first, began_at), (second, began_at + step)):
+        start = round((cutting.record.captured_at - shift) * RATE_HZ)
+        expected = whole[start : start + len(cutting.samples)]
+        assert cutting.samples.tolist() == expected.tolist()
+    assert first.record.captured_at + first.record.seconds == pytest.approx(
+        began_at + 0.975 + 3 * 0.48
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from listener.detection.bundle import Label, Manifest
 from listener.detection.event import SoundEvent
 from listener.detection.policy import LabelPolicy
+from listener.documents import to_json
 from listener.sinks.sink import EventNotice
 
 ONSET = 1_795_144_327.44  # 2026-11-20T03:12:07.440Z: 20 777 days and 11 527.44 s
@@ -68,19 +69,23 @@ class Published:
 
 @dataclass
 class NotebookPublisher:
-    """A Publisher that keeps what it was given."""
+    """A Publisher and an EventQueue that keeps what it was given."""
 
     published: list[Published] = field(default_factory=list)
+    analysed: dict[str, float] = field(default_factory=dict)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Write it down."""
         self.published.append(Published(topic, payload.decode(), qos, retain))
 
+    def put(self, topic: str, document: dict[str, Any]) -> None:
+        """An event, as the outbox takes it."""
+        self.published.append(Published(topic, to_json(document), 1, retain=False))
+
+    def note_analysed(self, source: str, until: float) -> None:
+        """Write it down."""
+        self.analysed[source] = until
+
     def on(self, topic: str) -> list[Published]:
         """What was published on a topic."""
         return [message for message in self.published if message.topic == topic]
-
-
-def without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """The document less some keys."""
-    return {key: value for key, value in document.items() if key not in keys}

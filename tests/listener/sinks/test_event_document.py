@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from listener.sinks.event_document import event_document, iso_utc, to_json
+from listener.documents import iso_utc, to_json
+from listener.sinks.event_document import event_document
 from tests.listener.sinks.notices import end_of, start_of
 
 

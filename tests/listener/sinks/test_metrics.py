@@ -1,15 +1,17 @@
 """Health as Prometheus metrics, parsed back by prometheus_client's own parser."""
 
+import time
+
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from listener import __version__
-from listener.health import Health
+from listener.health import Health, OutboxHealth
 from listener.sinks.metrics import metrics_registry
 
-# name -> labels; CONTRACTS, less what comes with the outbox and the clips
+# name -> labels, as CONTRACTS has them
 METRICS: dict[str, set[str]] = {
     "listener_build_info": {"version", "python"},
     "listener_bundle_info": {"name", "version"},
@@ -20,7 +22,10 @@ METRICS: dict[str, set[str]] = {
     "listener_source_restarts_total": {"source"},
     "listener_source_overflows_total": {"source"},
     "listener_nonfinite_samples_total": {"source"},
+    "listener_missing_samples_total": {"source"},
+    "listener_source_status": {"source", "status"},
     "listener_level_dbfs": {"source"},
+    "listener_on_threshold": {"source", "label"},
     "listener_score": {"source", "label"},
     "listener_events_total": {"source", "label"},
     "listener_event_active": {"source", "label"},
@@ -34,11 +39,37 @@ METRICS: dict[str, set[str]] = {
     "listener_capture_to_publish_seconds_sum": set(),
     "listener_capture_to_publish_seconds_bucket": {"le"},
     "listener_bundle_switches_total": {"result"},
+    "listener_bundle_refused": set(),
+    "listener_heartbeat_age_seconds": {"stage"},
+    "listener_clips_stored": set(),
+    "listener_clips_bytes": set(),
+    "listener_clips_free_bytes": set(),
+    "listener_clip_errors_total": set(),
+    "listener_clock_steps_total": set(),
     "listener_commands_total": {"command", "result"},
     "listener_queue_depth": {"stage"},
     "listener_sink_dropped_total": {"sink"},
+    "listener_sink_failures_total": {"sink"},
     "listener_mqtt_connected": set(),
     "listener_mqtt_dropped_total": {"reason"},
+    "listener_mqtt_loop_errors_total": set(),
+    "listener_mqtt_rivals_total": set(),
+    "listener_outbox_events": set(),
+    "listener_outbox_oldest_seconds": set(),
+    "listener_outbox_unsaved": set(),
+    "listener_outbox_failing": set(),
+    "listener_outbox_dropped_total": set(),
+    "listener_outbox_dead_total": set(),
+    "listener_outbox_quarantined_total": set(),
+    "listener_outbox_set_aside_total": set(),
+    "listener_webhook_events": set(),
+    "listener_webhook_oldest_seconds": set(),
+    "listener_webhook_unsaved": set(),
+    "listener_webhook_failing": set(),
+    "listener_webhook_dropped_total": set(),
+    "listener_webhook_dead_total": set(),
+    "listener_webhook_quarantined_total": set(),
+    "listener_webhook_set_aside_total": set(),
 }
 
 
@@ -58,18 +89,32 @@ def value(health: Health, name: str, /, **labels: str) -> float | None:
 def busy_health() -> Health:
     health = Health(("smoke_alarm", "doorbell"), "home-alarms@3")
     hall = health.add_source("hall")
+    hall.by_label.on_thresholds[:] = (0.75, 0.625)
     hall.by_label.scores[:] = (0.25, 0.5)
     hall.by_label.events[:] = (3, 0)
     hall.by_label.active[:] = (True, False)
-    hall.up = True
+    hall.status = "online"
     hall.patches, hall.dropped, hall.restarts, hall.overflows = 7, 1, 2, 4
-    hall.nonfinite_samples = 5
+    hall.nonfinite_samples, hall.missing_samples = 5, 6
     hall.level_dbfs = -40.5
     hall.last_patch_at = 1_795_144_327.5
     health.queue_depths["inference"] = 6
     health.sink_drops["mqtt"] = 8
     health.commands["mute", "refused"] = 11
     health.bundle_switches["taken"] = 12
+    health.mqtt_loop_errors, health.mqtt_rivals = 14, 15
+    health.outbox = OutboxHealth(
+        events=16, oldest_at=time.time() - 3600.0, unsaved=17, failing="full", dropped=18, dead=19,
+        quarantined=20, set_aside=21,
+    )  # fmt: skip
+    health.webhook = OutboxHealth(events=26, dead=27)
+    health.sink_failures["hook"] = 28
+    health.bundle_refused = True
+    health.heartbeats["inference"] = time.monotonic() - 3600.0
+    health.heartbeats["mqtt"] = time.monotonic() + 3600.0
+    health.clips_stored, health.clips_bytes, health.clips_free_bytes = 22, 23, 24
+    health.clip_errors = 25
+    health.clock_steps = 13
     health.mqtt_connected, health.mqtt_dropped, health.mqtt_refused = True, 9, 10
     return health
 
@@ -95,6 +140,7 @@ def test_the_process_itself_is_measured() -> None:
         ("listener_source_restarts_total", 2),
         ("listener_source_overflows_total", 4),
         ("listener_nonfinite_samples_total", 5),
+        ("listener_missing_samples_total", 6),
         ("listener_level_dbfs", -40.5),
         ("listener_last_patch_timestamp_seconds", 1_795_144_327.5),
         ("listener_source_up", 1),
@@ -104,11 +150,27 @@ def test_numbers_of_a_source(name: str, expected: float) -> None:
     assert value(busy_health(), name, source="hall") == expected
 
 
+@pytest.mark.parametrize(
+    ("status", "up"), [("offline", 0), ("online", 1), ("silent", 1), ("clipping", 1)]
+)
+def test_a_source_is_one_thing_at_a_time_and_up_while_it_is_analysed(status, up) -> None:
+    health = busy_health()
+    health.sources["hall"].status = status
+    found = {
+        name: value(health, "listener_source_status", source="hall", status=name)
+        for name in ("offline", "online", "silent", "clipping")
+    }
+    assert found == {name: float(name == status) for name in found}
+    assert value(health, "listener_source_up", source="hall") == up
+
+
 def test_numbers_of_a_label() -> None:
     health = busy_health()
     alarm, doorbell = ({"source": "hall", "label": label} for label in health.labels)
     assert value(health, "listener_score", **alarm) == 0.25
     assert value(health, "listener_score", **doorbell) == 0.5
+    assert value(health, "listener_on_threshold", **alarm) == 0.75
+    assert value(health, "listener_on_threshold", **doorbell) == 0.625
     assert value(health, "listener_events_total", **alarm) == 3
     assert value(health, "listener_events_total", **doorbell) == 0
     assert value(health, "listener_event_active", **alarm) == 1
@@ -120,13 +182,49 @@ def test_numbers_of_the_station() -> None:
     assert value(health, "listener_bundle_info", name="home-alarms", version="3") == 1
     assert value(health, "listener_queue_depth", stage="inference") == 6
     assert value(health, "listener_sink_dropped_total", sink="mqtt") == 8
+    assert value(health, "listener_sink_failures_total", sink="hook") == 28
+    assert value(health, "listener_webhook_events") == 26
+    assert value(health, "listener_webhook_dead_total") == 27
+    assert value(health, "listener_outbox_events") == 16
     assert value(health, "listener_commands_total", command="mute", result="refused") == 11
     assert value(health, "listener_bundle_switches_total", result="taken") == 12
+    assert value(health, "listener_bundle_switches_total", result="refused") == 0
+    assert value(health, "listener_bundle_refused") == 1
+    assert value(health, "listener_clock_steps_total") == 13
     assert value(health, "listener_mqtt_connected") == 1
     assert value(health, "listener_mqtt_dropped_total", reason="queue_full") == 9
     assert value(health, "listener_mqtt_dropped_total", reason="refused") == 10
+    assert value(health, "listener_mqtt_loop_errors_total") == 14
+    assert value(health, "listener_mqtt_rivals_total") == 15
     builds = [dict(labels) for name, labels in scrape(health) if name == "listener_build_info"]
     assert [build["version"] for build in builds] == [__version__]
+
+
+def test_how_long_a_stage_has_not_moved_is_shown() -> None:
+    health = busy_health()
+    age = value(health, "listener_heartbeat_age_seconds", stage="inference")
+    assert age == pytest.approx(3600.0, abs=60.0)
+    assert value(health, "listener_heartbeat_age_seconds", stage="mqtt") == 0  # given longer
+
+
+def test_the_clips_and_their_disk_are_shown() -> None:
+    health = busy_health()
+    assert value(health, "listener_clips_stored") == 22
+    assert value(health, "listener_clips_bytes") == 23
+    assert value(health, "listener_clips_free_bytes") == 24
+    assert value(health, "listener_clip_errors_total") == 25
+
+
+def test_the_outbox_is_shown() -> None:
+    health = busy_health()
+    assert value(health, "listener_outbox_events") == 16
+    assert value(health, "listener_outbox_oldest_seconds") == pytest.approx(3600.0, abs=60.0)
+    assert value(health, "listener_outbox_unsaved") == 17
+    assert value(health, "listener_outbox_failing") == 1
+    assert value(health, "listener_outbox_dropped_total") == 18
+    assert value(health, "listener_outbox_dead_total") == 19
+    assert value(health, "listener_outbox_quarantined_total") == 20
+    assert value(health, "listener_outbox_set_aside_total") == 21
 
 
 def test_histograms_are_cumulative() -> None:
@@ -153,6 +251,7 @@ def test_what_is_not_known_is_not_shown() -> None:
         "listener_score",
         "listener_mqtt_connected",
         "listener_mqtt_dropped_total",
+        "listener_clips_free_bytes",
     }
     assert names.isdisjoint(unknown)
     assert value(health, "listener_source_up", source="hall") == 0

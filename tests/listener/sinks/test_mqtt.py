@@ -11,7 +11,7 @@ from listener.health import Health
 from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document
 from listener.sinks.mqtt import MqttSink, bundle_document, level_document
-from listener.sinks.sink import BundleNotice, Level, SourceStatus
+from listener.sinks.sink import BundleNotice, ClockNotice, Level, SourceStatus
 from tests.listener.sinks.notices import (
     NotebookPublisher,
     Published,
@@ -19,7 +19,6 @@ from tests.listener.sinks.notices import (
     manifest,
     notice,
     start_of,
-    without,
 )
 
 LABELS = ("smoke_alarm", "doorbell")
@@ -29,7 +28,7 @@ def make_sink(**options: Any) -> tuple[MqttSink, NotebookPublisher, Health]:
     publisher, health = NotebookPublisher(), Health(LABELS, "home-alarms@3")
     options = {"sources": ["hall"], "labels": LABELS} | options
     return (
-        MqttSink(publisher, Topics("earshot", "farm"), health, manifest(), **options),
+        MqttSink(publisher, publisher, Topics("earshot", "farm"), health, manifest(), **options),
         (publisher),
         health,
     )
@@ -56,22 +55,20 @@ def test_the_bundle_names_its_labels_and_when_it_was_loaded() -> None:
     }
 
 
-def test_an_event_is_its_document_with_a_seq_and_not_retained() -> None:
+def test_an_event_is_its_document_for_the_outbox_and_not_retained() -> None:
     sink, publisher, _ = make_sink()
     sink.handle(notice(end_of()))
     (message,) = publisher.on("earshot/farm/hall/event")
     document = json.loads(message.payload)
-    assert without(document, "seq") == event_document(end_of(), "farm", "Smoke alarm", None)
-    assert document["seq"] == 1
+    assert document == event_document(end_of(), "farm", "Smoke alarm", None)
     assert (message.qos, message.retain) == (1, False)
 
 
-def test_seq_grows_by_one_over_all_sources_and_phases() -> None:
-    sink, publisher, _ = make_sink(sources=["hall", "barn"])
-    for event in (start_of("hall"), start_of("barn"), end_of("hall"), end_of("barn")):
-        sink.handle(notice(event))
-    events = [message for message in publisher.published if message.topic.endswith("/event")]
-    assert [json.loads(message.payload)["seq"] for message in events] == [1, 2, 3, 4]
+def test_the_outbox_hears_until_when_a_source_is_analysed() -> None:
+    sink, publisher, _ = make_sink(level_interval_seconds=1.0)
+    for at in (10.0, 10.5):
+        sink.handle(level(at))
+    assert publisher.analysed == {"hall": 10.5}  # of each patch, though not each level is published
 
 
 def test_the_state_of_a_label_follows_its_events() -> None:
@@ -95,6 +92,32 @@ def test_states_are_off_when_a_source_comes_online_for_the_first_time_only() -> 
     statuses = publisher.on("earshot/farm/hall/status")
     assert [message.payload for message in statuses] == ["offline", "online", "offline", "online"]
     assert all(message.retain for message in statuses)
+
+
+def test_a_source_that_hears_badly_says_so_and_its_states_are_off_from_the_first_patch() -> None:
+    sink, publisher, _ = make_sink()
+    for status in ("silent", "online", "clipping", "offline"):
+        sink.handle(SourceStatus("hall", status, 0.0))
+    assert len(publisher.on("earshot/farm/hall/state/doorbell")) == 1
+    statuses = publisher.on("earshot/farm/hall/status")
+    assert [message.payload for message in statuses][1:] == [
+        "silent",
+        "online",
+        "clipping",
+        "offline",
+    ]
+    assert all(message.retain for message in statuses)
+
+
+def test_a_step_of_the_clock_is_told_and_not_retained() -> None:
+    sink, publisher, _ = make_sink()
+    sink.handle(ClockNotice(-7200.0004, 60.0))
+    (message,) = publisher.on("earshot/farm/clock")
+    assert json.loads(message.payload) == {
+        "step_seconds": -7200.0,
+        "at": "1970-01-01T00:01:00.000Z",
+    }
+    assert (message.qos, message.retain) == (1, False)
 
 
 def test_only_configured_labels_have_states() -> None:
@@ -147,6 +170,12 @@ def test_the_time_from_capture_to_publish_is_observed_for_events() -> None:
     sink.handle(level(0.0))
     assert health.capture_to_publish_seconds.counts[-1] == 1  # over the last bound, 10 s
     assert sum(health.capture_to_publish_seconds.counts) == 1
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
+    sink, _, health = make_sink()
+    sink.handle(notice(start_of(), heard_at=time.time() + 7200.0))
+    assert health.capture_to_publish_seconds.sum == 0.0
 
 
 def test_another_bundle_is_retained_with_its_states_and_names() -> None:

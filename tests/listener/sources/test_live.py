@@ -71,3 +71,31 @@ def test_samples_that_never_came_are_found_told_and_skipped(live, caplog):
 def test_one_sample_at_least_is_handed_over(live):
     live.append(ramp(0, 3), now=10.0)
     assert len(live.take(0.0).samples) == 1
+
+
+def test_a_device_that_gives_too_little_is_known_by_what_it_lacks(live):
+    """Nine samples come where ten are due, for a minute: six seconds never came."""
+    arrived = 0
+    for block in range(1, 601):
+        live.append(ramp(0, 9), now=100.0 + block * 0.1)
+        arrived += 9
+    last = live.take(1e6)
+    while live.seconds:
+        last = live.take(1e6)
+    assert arrived == 5_400
+    # found a window later, and never less than the smallest hole
+    assert 100 * 60 - last.end < 0.5 * RATE
+    assert last.ended_at == pytest.approx(UNIX + 160.0, abs=0.5)
+    assert live.holes_found > 10
+
+
+def test_a_step_of_the_system_clock_moves_the_next_chunk_and_no_count():
+    now = [UNIX]
+    live = LiveBuffer("hall", RATE, HoleFinder(0.2, 1.0), unix_offset=lambda: now[0])
+    live.append(ramp(0, 100), now=11.0)
+    first = live.take(0.5)
+    now[0] += 3600.0
+    second = live.take(0.5)
+    assert (first.end, second.start) == (50, 50)
+    assert second.captured_at == pytest.approx(first.ended_at + 3600.0)
+    assert live.holes_found == 0

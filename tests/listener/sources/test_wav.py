@@ -65,7 +65,10 @@ def test_a_header_that_is_not_whole_asks_for_more(cut):
         (wav(), "expected the WAV's fmt chunk before its data"),
         (wav(fmt(bits=8)), "got WAV format 0x0001 of 8 bits"),
         (wav(fmt(tag=6, bits=8)), "got WAV format 0x0006 of 8 bits"),
-        (wav(fmt(channels=0)), "expected channels and a sample rate, got 0 and 16000 Hz"),
+        (
+            wav(fmt(channels=0)),
+            "expected up to 64 channels of 1000 to 768000 Hz, got 0 of 16000 Hz",
+        ),
         (wav(b"fmt \x02\0\0\0ab"), "expected a WAV fmt chunk of at least 16 bytes, got 2"),
         (wav(b"junk\xff\xff\xff\x7f"), "expected audio within 65536 bytes, got chunk b'junk'"),
     ],

@@ -1,0 +1,1 @@
+"""What Home Assistant is told of a station: devices and entities, by MQTT discovery."""

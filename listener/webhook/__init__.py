@@ -1,0 +1,1 @@
+"""Events to a server of somebody else, one POST each."""

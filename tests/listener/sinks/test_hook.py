@@ -1,0 +1,93 @@
+"""A real program for each event, bounded in number and time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from listener.health import Health
+from listener.outlet_settings import HookSettings
+from listener.sinks.event_document import EventDocuments
+from listener.sinks.hook import HookSink
+from listener.sinks.sink import EventNotice
+from tests.listener.sinks.notices import end_of, start_of
+from tests.rigs.mosquitto import wait_until
+
+NAMES = {"smoke_alarm": "Smoke alarm"}
+
+
+def sink_of(*program: str, **settings: object) -> tuple[HookSink, Health]:
+    health = Health((), "test@1")
+    made = HookSettings.model_validate({"program": program, **settings})
+    return HookSink(made, EventDocuments("farm", NAMES), health), health
+
+
+def test_the_program_reads_each_event_in_order(tmp_path: Path):
+    sink, health = sink_of("/bin/sh", "-c", f"cat >> {tmp_path}/seen")
+    for event in (start_of(), end_of()):
+        sink.handle(EventNotice(event, 0.0))
+    seen = tmp_path / "seen"
+    wait_until(lambda: seen.exists() and seen.read_text().count("\n") == 2, 40, "two lines")
+    documents = [json.loads(line) for line in seen.read_text().splitlines()]
+    assert [document["phase"] for document in documents] == ["start", "end"]
+    assert documents[0]["label_name"] == "Smoke alarm"
+    sink.close()
+    assert health.sink_failures == {"hook": 0}
+
+
+def test_failures_are_counted_and_told_with_what_the_program_said(
+    caplog: pytest.LogCaptureFixture,
+):
+    for program, told in {
+        ("/bin/sh", "-c", "echo no good; exit 7"): "/bin/sh: ended with 7: no good",
+        ("/no/such/program",): "/no/such/program: cannot be started: No such file or directory",
+        ("/bin/sleep", "600"): "/bin/sleep: killed after 0.2 s: ",
+    }.items():
+        sink, health = sink_of(*program, timeout_seconds=0.2 if "600" in program else 30.0)
+        with caplog.at_level(logging.WARNING):
+            sink.handle(EventNotice(start_of(), 0.0))
+            wait_until(lambda health=health: health.sink_failures["hook"] == 1, 40, told)  # type: ignore[misc]
+            wait_until(lambda told=told: f"hook: {told}" in caplog.messages, 20, told)  # type: ignore[misc]
+        sink.close()
+
+
+def test_what_comes_while_too_many_wait_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    gate = tmp_path / "gate"
+    code = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    program = (sys.executable, "-c", f"{code}\nopen({str(tmp_path / 'runs')!r}, 'a').write('x')")
+    sink, health = sink_of(*program, max_waiting_events=3, timeout_seconds=60.0)
+    sink.handle(EventNotice(start_of(), 0.0))
+    wait_until(sink._waiting.empty, 20, "the first one runs")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(8):
+            sink.handle(EventNotice(start_of(), 0.0))  # and does not block
+    assert health.sink_failures == {"hook": 5}
+    assert caplog.messages == ["hook: too many events wait, the newest are left out"]
+    gate.touch()
+    runs = tmp_path / "runs"
+    wait_until(lambda: runs.exists() and runs.read_text() == "xxxx", 40, "four runs")
+    sink.close()
+
+
+def test_never_more_at_once_than_may_be(tmp_path: Path):
+    code = (
+        "import os, sys, time\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "mine = os.path.join(folder, str(os.getpid()))\n"
+        "open(mine, 'w').close()\n"
+        "time.sleep(0.1)\n"
+        "os.unlink(mine)\n"
+        "raise SystemExit(0 if len(os.listdir(folder)) < 2 else 1)\n"
+    )
+    sink, health = sink_of(sys.executable, "-c", code, parallel=2, timeout_seconds=60.0)
+    for _ in range(6):
+        sink.handle(EventNotice(start_of(), 0.0))
+    wait_until(lambda: sink._waiting.empty() and not any(tmp_path.iterdir()), 40, "all ran")
+    sink.close()
+    assert health.sink_failures == {"hook": 0}
