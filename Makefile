@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
+# Of the tests: many wait for the real time of sound, so one more than two cores
+WORKERS ?= 3
 
 .PHONY: help demo test check format bench soak constraints fuzz docs clean
 
@@ -27,7 +29,7 @@ demo: $(DEMO)  ## Hear a generated soundscape: real pipeline, real broker, no mi
 	$(BIN)/listener demo
 
 test: $(INSTALLED)  ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)  ## What must pass before a change lands
 	$(BIN)/ruff format --check .

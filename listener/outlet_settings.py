@@ -78,6 +78,8 @@ class HookSettings(Settings):
     def _check_program(self) -> HookSettings:
         if not self.program or not Path(self.program[0]).is_absolute():
             raise ValueError("program: expected the absolute path of a program, then its arguments")
+        if any("\0" in word for word in self.program):
+            raise ValueError("program: expected no zero byte in it")
         return self
 
 

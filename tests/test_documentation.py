@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-import typing
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,30 +13,14 @@ from pydantic_core import PydanticUndefined
 
 import listener.cli
 import trainer.cli
-from listener.config import Config
 from listener.config_file import load_config
 from listener.mqtt.topics import Topics
-from listener.settings import Settings
+from tests.documentation.settings import settings_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
 EXAMPLE = ROOT / "config.example.toml"
-
-
-def settings_models(model: type[Settings]) -> Iterator[type[Settings]]:
-    """The model and every model that its fields may hold."""
-    yield model
-    for field in model.model_fields.values():
-        for inner in models_in(field.annotation):
-            yield from settings_models(inner)
-
-
-def models_in(annotation: object) -> Iterator[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        yield annotation
-    for argument in typing.get_args(annotation):
-        yield from models_in(argument)
 
 
 def test_the_example_config_is_a_config():
@@ -49,7 +31,7 @@ def test_the_example_config_is_a_config():
 def test_the_example_config_shows_every_setting():
     shown = set(re.findall(r"^\W*\[*([a-z_.]+)\]*(?: =|\]|$)", EXAMPLE.read_text(), re.MULTILINE))
     shown |= {part for name in shown for part in name.split(".")}
-    fields = {name for model in settings_models(Config) for name in model.model_fields}
+    fields = {name for table in settings_tables() for name in table.model.model_fields}
     assert fields - shown == set()
 
 
@@ -63,8 +45,8 @@ def as_toml(default: object) -> object:
 def test_what_is_commented_out_in_the_example_is_a_default():
     shown = re.findall(r"^# ([a-z_]+) = ([^#]+?) *(?:#.*)?$", EXAMPLE.read_text(), re.MULTILINE)
     defaults: dict[str, list[object]] = defaultdict(list)
-    for model in settings_models(Config):
-        for name, field in model.model_fields.items():
+    for table in settings_tables():
+        for name, field in table.model.model_fields.items():
             defaults[name].append(as_toml(field.get_default(call_default_factory=True)))
     for name, value in shown:
         known = defaults[name]

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from listener.assembly import open_engine, open_source, plan_station
+from listener.commands.check_outlets import check_outlets
+from listener.commands.finding import Finding
 from listener.config import (
     Config,
     ConfigError,
@@ -40,15 +41,6 @@ _ROUND_TRIP_SECONDS = 5.0
 _LEAST_FREE_BYTES = 200e6
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What came of trying one part."""
-
-    part: str
-    works: bool
-    detail: str
-
-
 def check_station(config: Config) -> ExitCode:
     """Print a table of findings; FAILED if any part does not work."""
     findings = list(_findings(config))
@@ -68,6 +60,7 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield _check_source(source)
     if config.mqtt is not None:
         yield _check_broker(config.mqtt, config.station)
+    yield from check_outlets(config)
     if config.http.enabled:
         yield _check_address("http", config.http)
     if config.review.enabled:

@@ -46,6 +46,11 @@ class WatchHistory:
             for label in view.events:
                 self._note_event(source, label, view, now)
 
+    def top_labels(self, source: str, count: int) -> list[str]:
+        """The labels with the highest scores lately; those that are alike keep their places."""
+        labels = [label for name, label in self.scores if name == source]
+        return sorted(labels, key=lambda label: -round(max(self.scores[source, label]), 2))[:count]
+
     def _note_event(self, source: str, label: str, view: SourceView, now: float) -> None:
         key, score = (source, label), view.scores.get(label, 0.0)
         began = self._has_begun(key, view.events[label], label in view.active)

@@ -26,15 +26,16 @@ def watch_picture(
 ) -> Group:
     """Levels, sparklines of the highest scores and events, as wide and as high as the terminal."""
     rows = _score_rows(len(views), console.height)
+    names = _name_cells(views, console.width)
+    cells = max(_LEAST_CELLS, min(KEPT_SCORES, console.width - names - _NUMBER_CELLS - _GAPS))
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, max_width=console.width // 3)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, width=names)
+    table.add_column(no_wrap=True, width=cells)
     table.add_column(no_wrap=True, justify="right")
-    cells = _cells(views, console.width)
     for source, view in views.items():
         table.add_row(Text(source, style="bold"), _level(view, cells), _level_number(view))
-        for label, score in view.top_scores(rows):
-            _add_score(table, history, (source, label), score, cells, label in view.active)
+        for label in history.top_labels(source, rows):
+            _add_score(table, history, (source, label), cells, label in view.active)
     return Group(table, Text(), _events(history, console.width))
 
 
@@ -44,10 +45,10 @@ def _score_rows(sources: int, height: int) -> int:
     return max(0, min(_SCORE_ROWS, free // max(1, sources) - 1))
 
 
-def _cells(views: Mapping[str, SourceView], width: int) -> int:
+def _name_cells(views: Mapping[str, SourceView], width: int) -> int:
+    """The same whatever scores are on top, so that the columns stand still."""
     names = [*views, *(f"  {label}" for view in views.values() for label in view.scores)]
-    longest = min(max(map(len, names), default=0), width // 3)
-    return max(_LEAST_CELLS, min(KEPT_SCORES, width - longest - _NUMBER_CELLS - _GAPS))
+    return min(max(map(len, names), default=1), width // 3)
 
 
 def _level(view: SourceView, cells: int) -> Text:
@@ -64,14 +65,14 @@ def _add_score(
     table: Table,
     history: WatchHistory,
     key: tuple[str, str],
-    score: float,
     cells: int,
     active: bool,
 ) -> None:
-    line = sparkline(list(history.scores[key])[-cells:]).rjust(cells)
+    scores = list(history.scores[key])
+    line = sparkline(scores[-cells:]).rjust(cells)
     style = "bold red" if active else ""
     table.add_row(
-        Text(f"  {key[1]}", style), Text(line, style or "cyan"), Text(f"{score:.2f}", style)
+        Text(f"  {key[1]}", style), Text(line, style or "cyan"), Text(f"{scores[-1]:.2f}", style)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,6 +148,12 @@ class Database:
             f" AND (made_at < ? OR seq <= ({newest})) ORDER BY seq LIMIT ?)"
         )
         self._rows(query, before, keep, limit)
+
+    def give_room(self, limit: int) -> None:
+        """Remove messages that are done with, and what the write-ahead log takes."""
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.forget(math.inf, 0, limit)
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 LAST_SEQ = """

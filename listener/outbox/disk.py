@@ -16,6 +16,7 @@ from listener.outbox.opening import Opened, open_database, seq_from_clock
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
+_SACRIFICED = 10_000  # messages that are done with, some megabytes
 
 
 class OutboxError(Exception):
@@ -65,7 +66,19 @@ class Disk:
             return True
         if self._health.failing is not None and time.monotonic() < self._try_at:
             return False
-        return self._try(changes) or (self._ballast.throw_off() and self._try(changes))
+        if self._try(changes):
+            return True
+        self._make_room()
+        return self._try(changes)
+
+    def _make_room(self) -> None:
+        """The ballast goes, and with its room what has been done with: what waits matters more."""
+        self._ballast.throw_off()
+        if self.database is not None:
+            try:
+                self.database.give_room(_SACRIFICED)
+            except sqlite3.Error as error:
+                log.debug("outbox: what has been done with stays: %s", error)
 
     def _try(self, changes: Changes) -> bool:
         try:

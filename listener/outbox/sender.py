@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 
 from listener.mqtt.parcel import Carrier, Parcel
@@ -18,6 +19,9 @@ MAX_TRIES = 5  # connections that a message may break
 # Before a suspect is tried again, the connection must have stood for so long without it: a network
 # that cuts by itself would cut then, too, and nobody is suspected.
 SETTLE_SECONDS = 1.0
+# A broker acknowledges before it has written: what one that was killed acknowledged so shortly before goes
+# again. Mosquitto that writes after every change forgets up to a tenth of a second.
+DOUBTFUL_SECONDS = 1.0
 
 
 class ParcelSender:
@@ -36,6 +40,7 @@ class ParcelSender:
         self._max_packet_bytes: int | None = None
         self._alone = 0  # so many more are sent one by one
         self.in_flight: dict[int, Row] = {}
+        self._acknowledged: deque[tuple[float, Row]] = deque()  # lately, the oldest first
         self._cursors: dict[State, int] = {"waiting": 0, "again": 0}
 
     @property
@@ -59,9 +64,21 @@ class ParcelSender:
         if suspect:
             for row in self.in_flight.values():  # one: it was alone
                 self._suspect(row)
+        self._doubt_latest()
         self._connection = None
         self._alone = WINDOW
         self._forget_flight()
+
+    def _doubt_latest(self) -> None:
+        self._forget_certain()
+        for _, row in self._acknowledged:
+            self._store.put_back(row)
+        self._acknowledged.clear()
+
+    def _forget_certain(self) -> None:
+        until = self._now() - DOUBTFUL_SECONDS
+        while self._acknowledged and self._acknowledged[0][0] < until:
+            self._acknowledged.popleft()
 
     def _forget_flight(self) -> None:
         self.in_flight.clear()
@@ -82,6 +99,8 @@ class ParcelSender:
         self._alone = max(0, self._alone - 1)
         if refusal is None:
             self._store.settle(row, "done")
+            self._forget_certain()
+            self._acknowledged.append((self._now(), row))
         else:
             self._bury(row, f"refused by the broker: {refusal}")
 

@@ -136,6 +136,11 @@ class Store:
         self._health.dead += state == "dead"
         self._health.quarantined += state == "quarantined"
 
+    def put_back(self, row: Row) -> None:
+        """A message that was done with is to be sent again after all, as what it was."""
+        self._changes.put(row)
+        self.waiting += row.state == "waiting"
+
     def mark_tried(self, row: Row) -> Row:
         """The message with one connection more on its account."""
         tried = replace(row, tries=row.tries + 1)

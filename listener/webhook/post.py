@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -60,11 +62,26 @@ class Receiver:
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise PostError(f"expected an answer from 200 to 299, got {status}")
 
+    def reach(self) -> None:
+        """Connect, TLS and all, and send nothing.
+
+        Raises:
+            PostError: that cannot be done.
+        """
+        with self._connected():
+            pass
+
     def _ask(self, body: bytes) -> int:
-        connection = self._connection()
-        try:
+        with self._connected() as connection:
             connection.request("POST", self._target, body, self._headers)
             return connection.getresponse().status
+
+    @contextmanager
+    def _connected(self) -> Iterator[HTTPConnection]:
+        connection = self._connection()
+        try:
+            connection.connect()
+            yield connection
         except (OSError, HTTPException) as error:
             reason = " ".join(str(error).split())[:_LONGEST_REASON]
             raise PostError(f"{type(error).__name__}: {reason}") from error
@@ -72,11 +89,10 @@ class Receiver:
             connection.close()
 
     def _connection(self) -> HTTPConnection:
+        seconds = self._timeout_seconds
         if self._tls is None:
-            return HTTPConnection(self.name, self._port, timeout=self._timeout_seconds)
-        return HTTPSConnection(
-            self.name, self._port, timeout=self._timeout_seconds, context=self._tls
-        )
+            return HTTPConnection(self.name, self._port, timeout=seconds)
+        return HTTPSConnection(self.name, self._port, timeout=seconds, context=self._tls)
 
 
 def _tls_context(settings: WebhookSettings) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -33,6 +34,42 @@ def names(page: tuple[Path, str]) -> str:
 def test_every_metric_is_one_that_the_station_gives(page: tuple[Path, str]):
     named = set(re.findall(r"\blistener_[a-z_]+[a-z]\b", page[1]))
     assert named - METRICS.keys() - HISTOGRAMS == set()
+
+
+TOPICS = [
+    topic.split("/")
+    for topic in re.findall(
+        r"^\| `([^`]+)` \| (?:yes|no)", (ROOT / "docs/mqtt.md").read_text(), re.MULTILINE
+    )
+]
+
+
+def is_a_topic(named: str) -> bool:
+    """Whether a topic of the table, seen on a page as `earshot/<station>/...`, may be this one."""
+    segments = named.split("/")[2:]
+    return any(fits(segments, topic) for topic in [*TOPICS, ["answer", "<who>"]])
+
+
+def fits(named: Sequence[str], topic: Sequence[str]) -> bool:
+    if not named or named[0] in ("", "#"):
+        return True
+    if not topic:
+        return False
+    alike = named[0] in (topic[0], "+") or topic[0].startswith("<")
+    return alike and (fits(named[1:], topic[1:]) if len(named) > 1 else len(topic) == 1)
+
+
+@pytest.mark.parametrize("page", PROSE, ids=names)
+def test_every_topic_is_one_of_the_table(page: tuple[Path, str]):
+    named = re.findall(r"(?<![\w/.-])earshot/(?:[a-z]+|<station>)/[A-Za-z0-9<>/+#_-]+", page[1])
+    assert [topic for topic in named if not is_a_topic(topic)] == []
+
+
+def test_a_topic_that_there_is_not_is_seen():
+    assert is_a_topic("earshot/farm/hall/event")
+    assert is_a_topic("earshot/farm/+/state/dog")
+    assert not is_a_topic("earshot/farm/hall/events")
+    assert not is_a_topic("earshot/farm/hall/state")
 
 
 def options() -> set[str]:

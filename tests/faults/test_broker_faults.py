@@ -15,7 +15,7 @@ SECONDS = 8.0
 SETTLE_SECONDS = 60.0  # five until a black hole is noticed, and at most 15 of rest
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_storm_of_faults_loses_nothing_and_bare_paho_does(tmp_path: Path, seed: int):
     with storm(tmp_path) as parts:
         made = parts.blow(seed, SECONDS)

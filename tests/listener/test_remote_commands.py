@@ -202,7 +202,7 @@ BAD_COMMANDS: dict[str, tuple[str, Callable[[], Any], str]] = {
     "unknown source": ("snapshot", lambda: command(source="yard", seconds=2), "expected hall"),
     "unknown label": ("mute", lambda: command(label="dog", seconds=9), "has no label 'dog'"),
     "mute for ever": ("mute", lambda: command(seconds=1e9), "less than or equal to"),
-    "mute of no time": ("mute", lambda: command(seconds=0), "greater than 0"),
+    "mute of the past": ("mute", lambda: command(seconds=-1), "greater than or equal to 0"),
     "NaN": ("mute", lambda: command(seconds=float("nan")), "finite"),
     "threshold over 1": ("threshold", lambda: command(label="noise", on=1.5), "less than or equal"),
     "off over on": ("threshold", lambda: command(label="noise", on=0.2, off=0.4), "off <= on"),

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
@@ -11,10 +12,12 @@ from rich.console import Console
 from listener.commands.demo_scene import HeardEvent, first_match, make_demo_scene, not_heard
 from listener.commands.demo_screen import DemoProgress, demo_picture, plain_table
 from listener.commands.station_view import SourceView
+from tests.listener.commands.program import own_lines
 from tests.rigs.station import LISTENER
-from tests.rigs.terminal import COLOUR, in_terminal
+from tests.rigs.terminal import COLOUR, TerminalProgram, in_terminal
 
 SCENE = make_demo_scene(["smoke_alarm", "siren"])  # 3 to 9 s, 12 to 17 s
+LABELS = ("smoke_alarm", "siren", "telephone")
 HEARD = HeardEvent("one", "smoke_alarm", 2.75, 8.75, 0.96)
 LASTING = HeardEvent("two", "siren", 12.25, None, 0.5)
 
@@ -109,16 +112,48 @@ def test_a_sound_is_heard_when_its_event_has_ended():
     assert not_heard(SCENE, [HEARD, HeardEvent("two", "siren", 12.25, 17.0, 0.5)]) == []
 
 
-def test_in_a_terminal_the_real_demo_draws_what_it_hears_and_ends_well():
-    with in_terminal(*LISTENER, "demo", columns=100) as program:
-        code = program.read_to_end(120)
-    assert code == 0, program.text[-3000:]
+@pytest.fixture(scope="module")
+def demos() -> Iterator[tuple[TerminalProgram, subprocess.CompletedProcess[str]]]:
+    """The real demo in a terminal, and at the same time one whose output goes to a pipe."""
+    command = [*LISTENER, "demo"]
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as piped,
+        in_terminal(*command, columns=100) as program,
+    ):
+        program.read_to_end(120)
+        output, errors = piped.communicate(timeout=60)
+        done = subprocess.CompletedProcess(command, piped.returncode, output, errors)
+        yield program, done
+
+
+def test_in_a_terminal_the_real_demo_draws_what_it_hears_and_ends_well(demos):
+    program, _ = demos
+    assert program.process.returncode == 0, program.text[-3000:]
     last = program.text[program.text.rindex("0 to 28 s") :]
-    for label in ("smoke_alarm", "siren", "telephone"):
+    for label in LABELS:
         assert re.search(rf"{label} .*\d to .*\d to +\d+\.\d +[01]\.\d\d", last), last
     assert "█" in last
     assert "every sound was heard" in last
     assert COLOUR.search(program.raw)
+
+
+def test_without_a_terminal_the_real_demo_prints_one_table_in_the_end(demos):
+    _, done = demos
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    lines = own_lines(done.stderr)
+    assert re.fullmatch(
+        r"3 sounds in 28 s, played at the speed of time; metrics: http://127\.0\.0\.1:\d+/metrics",
+        lines[0],
+    )
+    rows = [re.findall(r"[\w.]+", line) for line in lines if "│" in line]
+    assert [row[0] for row in rows] == list(LABELS)
+    assert all(
+        len(row) == len(["label", "3.0", "to", "9.0", "2.6", "to", "8.9", "1.00"]) for row in rows
+    )
+    assert lines[-1] == "every sound was heard"
+    assert "\x1b" not in done.stderr
 
 
 def test_a_bundle_that_knows_no_sound_of_the_demo_is_one_line(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from listener.commands.station_view import SourceView
-from listener.commands.watch_history import SeenEvent, WatchHistory
+from listener.commands.watch_history import KEPT_SCORES, SeenEvent, WatchHistory
 from listener.commands.watch_screen import watch_picture
 
 BEGAN = time.mktime((2026, 11, 20, 3, 12, 7, 0, 0, -1))
@@ -83,6 +83,21 @@ def test_a_source_that_gives_nothing_says_so():
     assert shown[1].split() == ["barn", "silent", "-120.0", "dBFS"]
 
 
+def test_a_label_that_was_high_lately_stays_above_one_that_is_a_little_higher_now():
+    history = seen(view(0.9, 0, active=False))
+    for second in range(1, KEPT_SCORES):
+        history.add({"hall": SourceView(scores={"dog": 0.0, "glass": 0.1})}, BEGAN + second)
+    assert history.top_labels("hall", 5) == ["dog", "glass"]
+    history.add({"hall": SourceView(scores={"dog": 0.0, "glass": 0.1})}, BEGAN + KEPT_SCORES)
+    assert history.top_labels("hall", 5) == ["glass", "dog"]
+
+
+def test_scores_that_look_alike_do_not_change_places():
+    history = WatchHistory()
+    history.add({"hall": SourceView(scores={"dog": 0.001, "glass": 0.002})}, BEGAN)
+    assert history.top_labels("hall", 5) == ["dog", "glass"]
+
+
 def test_clipping_stands_where_the_number_was():
     views = {"hall": SourceView(status="clipping", level_dbfs=-1.0)}
     assert lines(views, WatchHistory(), width=60, height=30)[0].split()[-1] == "clipping"
@@ -103,6 +118,8 @@ def test_no_line_is_wider_than_the_terminal(width: int):
 def test_a_low_terminal_has_fewer_scores_and_all_sources(height: int, scores: int):
     some = SourceView("online", -40.0, {f"label_{number}": 0.5 for number in range(9)})
     views = {f"source_{number}": some for number in range(4)}
-    shown = lines(views, WatchHistory(), width=80, height=height)
+    history = WatchHistory()
+    history.add(views, BEGAN)
+    shown = lines(views, history, width=80, height=height)
     assert sum("label_" in line for line in shown) == 4 * scores
     assert sum("source_" in line for line in shown) == 4

@@ -56,6 +56,16 @@ def test_after_a_restart_all_that_is_gone_is_taken_back_each_time(tmp_path: Path
         assert "b" not in said
 
 
+def test_without_its_memory_nothing_is_taken_back(tmp_path: Path):
+    """The control: why there is a file."""
+    announcer(tmp_path)[0].announce({HALL: document("dog", "cat"), BARN: document()}, ["a"])
+    (tmp_path / "homeassistant.json").unlink()
+    again, publisher = announcer(tmp_path)
+    again.announce({HALL: document("cat")}, [])
+    assert retained(publisher).keys() == {HALL}
+    assert "dog" not in json.loads(retained(publisher)[HALL])["components"]
+
+
 def test_what_comes_back_is_announced_whole(tmp_path: Path):
     for labels in (("dog",), (), ("dog",)):
         one, publisher = announcer(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.outbox.sender import MAX_TRIES, SETTLE_SECONDS, WINDOW
+from listener.outbox.sender import DOUBTFUL_SECONDS, MAX_TRIES, SETTLE_SECONDS, WINDOW
 from tests.listener.outbox.parts import OpenStore, make_sender, open_store, seqs
 
 
@@ -37,11 +37,12 @@ def test_no_more_than_the_window_is_in_flight_and_all_is_in_order(opened: OpenSt
 def test_after_a_break_it_begins_at_the_oldest_without_an_answer_and_with_one_at_a_time(
     opened: OpenStore,
 ):
-    sender, carrier, _ = make_sender(opened)
+    sender, carrier, clock = make_sender(opened)
     sender.connected(1, None)
     sender.work()
     for seq in (1, 2, 4):
         sender.answered(seq, None)
+    clock.now += DOUBTFUL_SECONDS + 0.1
     sender.lost(suspect=False)
     sender.connected(2, None)
     carrier.parcels.clear()
@@ -53,6 +54,26 @@ def test_after_a_break_it_begins_at_the_oldest_without_an_answer_and_with_one_at
     sender.work()
     assert carrier.keys[-WINDOW:] == [*range(14, 24)]
     assert not carrier.parcels[-1].alone
+
+
+def test_what_was_acknowledged_just_before_a_break_goes_again(opened: OpenStore):
+    """A broker that is killed may not have written it."""
+    sender, carrier, clock = make_sender(opened)
+    sender.connected(1, None)
+    sender.work()
+    sender.answered(1, None)
+    clock.now += DOUBTFUL_SECONDS + 0.1
+    sender.answered(2, None)
+    sender.answered(3, "not authorized")  # a broker does not forget that
+    sender.lost(suspect=False)
+    assert opened.store.waiting == 28  # of 30, without the first and the dead letter
+    sender.connected(2, None)
+    carrier.parcels.clear()
+    for seq in (2, 4, 5):
+        sender.work()
+        assert carrier.keys[-1] == seq
+        sender.answered(seq, None)
+    assert opened.store.waiting == 25
 
 
 def test_a_message_that_breaks_five_connections_alone_is_put_aside(opened: OpenStore):

@@ -1,0 +1,34 @@
+"""A disk without room: what has been done with goes, what waits stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from listener.outbox.store import Store
+from tests.listener.outbox.parts import open_store
+from tests.rigs.full_disk import fill, small_disk
+from tests.rigs.mosquitto import wait_until
+
+PAYLOAD = {"text": "x" * 2000}
+
+
+def put(store: Store, count: int) -> None:
+    for _ in range(count):
+        store.put("farm/hall/event", PAYLOAD)
+
+
+def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
+    with small_disk(tmp_path / "disk", megabytes=8) as disk:
+        opened = open_store(disk / "outbox.db")
+        store = opened.store
+        put(store, 500)
+        for row in store.first("waiting", 0, 500):
+            store.settle(row, "done")
+        assert store.save()
+        fill(disk)
+        for _ in range(7):  # a megabyte and a half: more than the ballast's room
+            put(store, 100)
+            wait_until(store.save, 10.0, "messages on disk")  # it tries again once a second
+        assert len(store.first("waiting", 0, 1000)) == 700
+        assert store.first("done", 0, 10) == []
+        opened.disk.close()
