@@ -12,6 +12,8 @@ from listener.outbox.changes import Changes
 from listener.outbox.row import OpenEvent, Row, State
 
 VERSION = 1
+_STEP = 25  # messages
+_LOG_PAGES = 128  # of 4096 bytes: half a megabyte
 
 # AUTOINCREMENT remembers the highest seq for ever, also when every row is gone
 _SCHEMA = f"""
@@ -67,6 +69,8 @@ class Database:
         self._rows("PRAGMA locking_mode = EXCLUSIVE")  # a second daemon must not send the same
         self._rows("PRAGMA journal_mode = WAL")
         self._rows("PRAGMA synchronous = FULL")
+        # the log stays smaller than the ballast, whose room it takes on a full disk to become the tables
+        self._rows(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         version = self._rows("PRAGMA user_version")[0][0]
         if version == 0:
             self._connection.executescript(_SCHEMA)
@@ -150,9 +154,9 @@ class Database:
         self._rows(query, before, keep, limit)
 
     def give_room(self, limit: int) -> None:
-        """Remove messages that are done with, and what the write-ahead log takes."""
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.forget(math.inf, 0, limit)
+        """Remove messages that are done with; in small steps, each needs room in the log."""
+        for _ in range(0, limit, _STEP):
+            self.forget(math.inf, 0, _STEP)
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

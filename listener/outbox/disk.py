@@ -16,7 +16,7 @@ from listener.outbox.opening import Opened, open_database, seq_from_clock
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
-_SACRIFICED = 10_000  # messages that are done with, some megabytes
+_SACRIFICED = 2_000  # messages that are done with, a megabyte or more
 
 
 class OutboxError(Exception):

@@ -21,14 +21,15 @@ def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
     with small_disk(tmp_path / "disk", megabytes=8) as disk:
         opened = open_store(disk / "outbox.db")
         store = opened.store
-        put(store, 500)
-        for row in store.first("waiting", 0, 500):
-            store.settle(row, "done")
-        assert store.save()
+        for _ in range(20):
+            put(store, 25)
+            for row in store.first("waiting", 0, 25):
+                store.settle(row, "done")
+            assert store.save()
         fill(disk)
-        for _ in range(7):  # a megabyte and a half: more than the ballast's room
-            put(store, 100)
+        for _ in range(20):  # two megabytes on disk: more than the ballast's room
+            put(store, 25)
             wait_until(store.save, 10.0, "messages on disk")  # it tries again once a second
-        assert len(store.first("waiting", 0, 1000)) == 700
+        assert len(store.first("waiting", 0, 1000)) == 500
         assert store.first("done", 0, 10) == []
         opened.disk.close()
