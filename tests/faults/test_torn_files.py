@@ -22,7 +22,7 @@ from tests.rigs.mosquitto import Mosquitto, subscribe
 from tests.rigs.station import running_station, write_toml
 
 TORN = 300
-MESSAGES = 50
+MESSAGES = 25  # as many as the log holds before they move into the tables
 RATE = 16_000
 
 Damage = Callable[[bytearray, random.Random], object]
@@ -46,7 +46,7 @@ DAMAGES: tuple[Damage, ...] = (cut_off, garble, flip)
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fifty messages, each committed, as a process that is killed leaves them."""
+    """Messages, each committed, as a process that is killed leaves them."""
     folder = tmp_path_factory.mktemp("written")
     opened = open_store(folder / "live.db")
     for number in range(MESSAGES):
