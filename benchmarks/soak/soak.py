@@ -24,8 +24,16 @@ _SAMPLES = 100  # of the station's vitals
 _LOOK_SECONDS = 0.05
 _STUCK_SECONDS = 60.0
 _RATE_HZ = 16_000
-# Small bounds, so that what is bounded is full long before the end of the warm-up.
-_CLIPS = "[clips]\nenabled = true\nkeep_megabytes = 4\nambient_per_hour = 60\n"
+# Small bounds, so that what is bounded is full long before the end of the warm-up; short clips, since at some
+# hundred times the speed of time dozens of them wait to be written.
+_CLIPS = """[clips]
+enabled = true
+keep_megabytes = 4
+pre_seconds = 0.5
+post_seconds = 0.5
+max_seconds = 5
+ambient_per_hour = 6
+"""
 
 
 def soak(bundle: Path, patches: int, directory: Path) -> list[Vitals]:
