@@ -24,8 +24,8 @@ _SAMPLES = 100  # of the station's vitals
 _LOOK_SECONDS = 0.05
 _STUCK_SECONDS = 60.0
 _RATE_HZ = 16_000
-# Small bounds, so that what is bounded is full long before the end of the warm-up; short clips, since at some
-# hundred times the speed of time dozens of them wait to be written.
+# Small bounds, so that what is bounded is full long before the end of the warm-up; short clips, since at
+# some hundred times the speed of time dozens of them wait to be written.
 _CLIPS = """[clips]
 enabled = true
 keep_megabytes = 4

@@ -15,8 +15,8 @@ from listener.starter import starter_bundle_path
 from tests.rigs.mosquitto import need_mosquitto
 
 _PATCHES = 12_000
-# The promise's 2 % is `make soak`'s. In half a minute, at hundreds of times the speed of time, the clips that
-# just wait to be written are a few percent; a kilobyte a patch would be eleven.
+# The promise's 2 % is `make soak`'s. In half a minute, at hundreds of times the speed of time, the clips
+# that just wait to be written are a few percent; a kilobyte a patch would be eleven.
 _RSS_GROWTH = 0.1
 
 # keeps 100 KB and a descriptor of each line that it reads
