@@ -1,4 +1,4 @@
-"""`python -m benchmarks.learning [CLASS...]`: a class of ESC-10 taught by five clips; one table."""
+"""`python -m benchmarks.learning [CLASS...] [--tested FOLD]`: a class taught by five clips; one table."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ def main(
     classes: Annotated[
         list[str] | None, typer.Argument(help="Left out of the base. Default: rooster, chainsaw.")
     ] = None,
+    tested: Annotated[
+        int, typer.Option(min=1, max=5, help="Fold; the three after it are taught, in a ring.")
+    ] = 5,
 ) -> None:
     """Measure how well `trainer retrain --new-classes` learns from five clips."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from benchmarks.learning.new_class import measure_new_class  # noqa: PLC0415 - after the line above
+    from benchmarks.learning.new_class import (  # noqa: PLC0415 - after the line above
+        Folds,
+        measure_new_class,
+    )
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
@@ -39,7 +45,7 @@ def main(
     for name in classes or _CLASSES:
         typer.echo(f"measuring {name}", err=True)
         with tempfile.TemporaryDirectory(prefix="earshot-learning-") as workspace:
-            figures += measure_new_class(materials, name, Path(workspace))
+            figures += measure_new_class(materials, name, Folds(tested), Path(workspace))
     width = max(_TABLE_COLUMNS, Console().width)
     Console(width=width).print(as_table(figures, describe_machine()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,33 @@ from trainer.learning.retrain import Retrained, RetrainRequest, retrain
 from trainer.teaching.fit_bundle import FitRequest, fit_bundle
 from trainer.teaching.lesson import Lesson
 
-TAUGHT_FOLDS, TESTED_FOLD = (1, 2, 3), 5  # fold 4 is what `trainer fit` holds back
+FOLD_COUNT = 5
 CLIPS = 5
 DRAWS = 8  # choices of the five clips
 
 
-def measure_new_class(materials: Materials, label: str, workspace: Path) -> list[Figure]:
-    """Recall of the class, false alarms of it, and what old classes lose, on recordings of fold 5."""
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Which of ESC-10's five folds is `tested` (1 to 5); the three after it are taught, in a ring.
+
+    The fold that is left `trainer fit` holds back.
+    """
+
+    tested: int
+
+    @property
+    def taught(self) -> tuple[int, ...]:
+        """In ascending order."""
+        return tuple(sorted((self.tested + step - 1) % FOLD_COUNT + 1 for step in (1, 2, 3)))
+
+
+def measure_new_class(
+    materials: Materials, label: str, folds: Folds, workspace: Path
+) -> list[Figure]:
+    """Recall of the class, false alarms of it, what old classes lose, on recordings of the tested fold."""
     esc10 = materials.recordings[0].parent.parent
     table = read_clips([esc10])
-    data = _without(esc10, workspace / f"without-{label}.csv", label)
+    data = _without(esc10, workspace / f"without-{label}.csv", label, folds)
     base = fit_bundle(
         FitRequest(
             (data,),
@@ -37,16 +55,16 @@ def measure_new_class(materials: Materials, label: str, workspace: Path) -> list
             str(materials.yamnet),
             EMBEDDING_CACHE,
             Lesson(),
-            folds=TAUGHT_FOLDS,
+            folds=folds.taught,
         )
     )
     figures = []
     for how, again in (("its data again", (data,)), ("its own outputs", ())):
         results = [
-            _measure(retrained, table, label)
-            for retrained in _teach(base, table, label, again, workspace)
+            _measure(retrained, table.in_folds(folds.tested), label)
+            for retrained in _teach(base, table.in_folds(*folds.taught), label, again, workspace)
         ]
-        figures += _figures(label, how, np.array(results))
+        figures += _figures(label, f"{how}, fold {folds.tested} tested", np.array(results))
     return figures
 
 
@@ -60,23 +78,23 @@ def _figures(label: str, how: str, results: np.ndarray) -> list[Figure]:
     ]
 
 
-def _without(esc10: Path, path: Path, label: str) -> Path:
+def _without(esc10: Path, path: Path, label: str, folds: Folds) -> Path:
     """The table without a class and without the tested fold, its files by their whole paths."""
     head, *rows = (esc10 / "esc10.csv").read_text(encoding="utf-8").splitlines()
     cells = [row.split(",") for row in rows]
     kept = [
         f"{esc10 / 'audio'}/{','.join(row)}"
         for row in cells
-        if label not in row and row[1] != str(TESTED_FOLD)
+        if label not in row and row[1] != str(folds.tested)
     ]
     path.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
     return path
 
 
 def _teach(
-    base: Bundle, table: ClipTable, label: str, data: tuple[Path, ...], workspace: Path
+    base: Bundle, taught: ClipTable, label: str, data: tuple[Path, ...], workspace: Path
 ) -> Iterator[Retrained]:
-    of_class = [c for c in table.in_folds(*TAUGHT_FOLDS).clips if label in c.labels]
+    of_class = [clip for clip in taught.clips if label in clip.labels]
     for draw in range(DRAWS):
         chosen = np.random.default_rng(draw).choice(len(of_class), CLIPS, replace=False)
         place = workspace / f"{label}-{len(data)}-{draw}"
@@ -87,11 +105,10 @@ def _teach(
         yield retrain(request, lambda _what: lambda _done, _total: None)
 
 
-def _measure(retrained: Retrained, table: ClipTable, label: str) -> tuple[float, int, float]:
+def _measure(retrained: Retrained, tested: ClipTable, label: str) -> tuple[float, int, float]:
     """Recall in %, clips of other classes with an event of the label, points lost at most."""
-    tested = table.in_folds(TESTED_FOLD).clips
-    of_class = [clip for clip in tested if label in clip.labels]
-    others = [clip for clip in tested if label not in clip.labels]
+    of_class = [clip for clip in tested.clips if label in clip.labels]
+    others = [clip for clip in tested.clips if label not in clip.labels]
     heard = [_hears(retrained.bundle, clips) for clips in (of_class, others)]
     found, alarms = (sum(label in labels for labels in each) for each in heard)
     lost = max(each.lost_points for each in retrained.findings.certificate.labels)

@@ -1,10 +1,11 @@
-"""A real `listener run` with all its parts, that analyses recordings as fast as it can."""
+"""A real `listener run` with all its parts, that hears many sources or reads a few as fast as it can."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
@@ -18,8 +19,7 @@ from tests.rigs.mosquitto import Mosquitto
 
 log = logging.getLogger(__name__)
 
-_SOURCES = 4
-_SCENES = 8  # of half a minute for each source
+_SCENES = 2  # of half a minute for each source
 _SAMPLES = 100  # of the station's vitals
 _LOOK_SECONDS = 0.05
 _STUCK_SECONDS = 60.0
@@ -36,21 +36,29 @@ ambient_per_hour = 6
 """
 
 
-def soak(bundle: Path, patches: int, directory: Path) -> list[Vitals]:
-    """The course of a station over so many patches; four sources, MQTT, clips and scrapes.
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many sources are heard, and whether at the speed of time."""
+
+    sources: int
+    realtime: bool
+
+
+def soak(bundle: Path, patches: int, directory: Path, crowd: Crowd) -> list[Vitals]:
+    """The course of a station over so many patches, with MQTT, clips and scrapes.
 
     Every tenth of the way the broker is taken away and comes back.
 
     Raises:
         TimeoutError: no patch was analysed for a minute.
     """
-    plan = StationPlan(bundle, _sources(directory), detection=_CLIPS + _clips_in(directory))
+    plan = StationPlan(bundle, _sources(directory, crowd), detection=_CLIPS + _clips_in(directory))
     with (
         running_broker() as broker,
         Subscriber(broker.port, "#") as subscriber,
         running_station(plan, broker) as station,
     ):
-        station.wait_until_online(subscriber, _SOURCES)
+        station.wait_until_online(subscriber, crowd.sources)
         return list(_with_outages(_watch(station, patches), broker))
 
 
@@ -69,11 +77,12 @@ def _with_outages(course: Iterator[Vitals], broker: Mosquitto) -> Iterator[Vital
             broker.start()
 
 
-def _sources(directory: Path) -> tuple[str, ...]:
+def _sources(directory: Path, crowd: Crowd) -> tuple[str, ...]:
+    pace = "realtime" if crowd.realtime else "fast"
     return tuple(
-        f"[[sources]]\nname = 's{number}'\nkind = 'file'\npace = 'fast'\nat_end = 'restart'\n"
+        f"[[sources]]\nname = 's{number}'\nkind = 'file'\npace = '{pace}'\nat_end = 'restart'\n"
         f"path = '{_write_scenes(directory / f's{number}.wav', number)}'\n"
-        for number in range(_SOURCES)
+        for number in range(crowd.sources)
     )
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.soak.soak import soak
+from benchmarks.soak.soak import Crowd, soak
 from benchmarks.soak.vitals import growth, read_vitals
 from listener.starter import starter_bundle_path
 from tests.rigs.mosquitto import need_mosquitto
@@ -31,7 +31,7 @@ for line in sys.stdin:
 
 def test_a_station_does_not_grow(tmp_path: Path):
     need_mosquitto()
-    grown = growth(soak(starter_bundle_path(), _PATCHES, tmp_path))
+    grown = growth(soak(starter_bundle_path(), _PATCHES, tmp_path, Crowd(4, realtime=False)))
     assert grown.rss < _RSS_GROWTH
     assert grown.descriptors <= 0
     assert grown.threads <= 0
