@@ -7,14 +7,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.config import (
     ClipsSettings,
     Config,
     ConfigError,
     DetectionSettings,
+    EngineKind,
     EngineSettings,
     FileSettings,
     MicrophoneSettings,
@@ -24,9 +28,11 @@ from listener.config import (
 )
 from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.clip_cutter import CuttingPlan
+from listener.detection.features import log_mel_patches
 from listener.detection.label_groups import LabelColumns, LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.detection.privacy import SPEECH_LABELS, PrivateScores
+from listener.engine_choice import EngineChoice, fastest_engine
 from listener.engines.engine import Engine
 from listener.label_choice import choose_groups
 from listener.pipeline.capture import SourcePlan
@@ -38,6 +44,7 @@ log = logging.getLogger(__name__)
 
 # Trying a device of this computer again costs little; with opening it and a patch, it is back within 5 s.
 _MICROPHONE_REST_SECONDS = 2.5
+_GPU_DEVICE = Path("/dev/nvidiactl")
 
 
 OpenEngine = Callable[[Bundle, EngineSettings], Engine]
@@ -52,13 +59,53 @@ class WantedLabel:
 
 
 def open_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
-    """The engine that the settings name, with the bundle's model, after its golden check.
+    """The engine that the settings name or choose, with the bundle's model, after its golden check.
 
     Raises:
         BundleError: the model cannot be used, or does not give the golden scores.
         EngineError: the engine is not installed.
     """
-    engine = _load_engine(bundle, settings)
+    return choose_engine(bundle, settings).engine
+
+
+def choose_engine(bundle: Bundle, settings: EngineSettings) -> EngineChoice:
+    """The engine that the settings name, or under `auto` the fastest of what is installed, measured.
+
+    Raises:
+        BundleError, EngineError: as `open_engine`.
+    """
+    if settings.kind != "auto":
+        return EngineChoice(
+            settings.kind, _open_kind(settings.kind, bundle, settings), "the config names it"
+        )
+    openers = {kind: partial(_open_kind, kind, bundle, settings) for kind in installed_kinds()}
+    choice = fastest_engine(openers, _typical_patches(bundle, settings.max_batch))
+    log.info("engine %s: %s", choice.kind, choice.why)
+    return choice
+
+
+def installed_kinds() -> tuple[EngineKind, ...]:
+    """The engines worth a try here, LiteRT first; TensorFlow only beside a GPU.
+
+    On a CPU it is never the fastest, and its import takes seconds and 400 MB.
+    """
+    kinds: list[EngineKind] = ["litert"]
+    if find_spec("openvino") is not None:
+        kinds.append("openvino")
+    if _GPU_DEVICE.exists() and find_spec("tensorflow") is not None:
+        kinds.append("tensorflow")
+    return tuple(kinds)
+
+
+def _typical_patches(bundle: Bundle, count: int) -> NDArray[np.float32]:
+    """Patches (count, 96, 64) of the golden check's waveform, as often as it takes."""
+    params = bundle.manifest.features
+    patches = log_mel_patches(bundle.read_golden().waveform, params)
+    return np.resize(patches, (count, *patches.shape[1:]))
+
+
+def _open_kind(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> Engine:
+    engine = _load_engine(kind, bundle, settings)
     try:
         check_golden(bundle, engine.infer)
     except (RuntimeError, ValueError) as error:  # what the engines raise of what they cannot run
@@ -66,15 +113,21 @@ def open_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
     return engine
 
 
-def _load_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
+def _load_engine(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> Engine:
     # each engine is imported only when it is used: TensorFlow takes seconds and 400 MB
-    if settings.kind == "tensorflow":
-        from listener.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
+    match kind:
+        case "litert":
+            from listener.engines.litert import LiteRTEngine  # noqa: PLC0415
 
-        return TensorFlowEngine(bundle.saved_model_path, settings.threads)
-    from listener.engines.litert import LiteRTEngine  # noqa: PLC0415
+            return LiteRTEngine(bundle.model_path, settings.threads, settings.max_batch)
+        case "openvino":
+            from listener.engines.openvino import OpenVINOEngine  # noqa: PLC0415
 
-    return LiteRTEngine(bundle.model_path, settings.threads, settings.max_batch)
+            return OpenVINOEngine(bundle.model_path, settings.threads)
+        case "tensorflow":
+            from listener.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
+
+            return TensorFlowEngine(bundle.saved_model_path, settings.threads)
 
 
 def plan_station(bundle: Bundle, config: Config) -> DetectionPlan:

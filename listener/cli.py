@@ -109,6 +109,29 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
         raise typer.Exit(check_station(settings))
 
 
+@app.command(epilog="Example: listener bench --bundle models/yamnet --sources 40")
+def bench(
+    bundle: Annotated[
+        Path | None, typer.Option(envvar="EARSHOT_BUNDLE", help="Default: that of the config.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Labels, threads and number of sources of a station.")
+    ] = None,
+    sources: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="How many are wanted; too many: code 1.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.05, help="Of each of some 20 runs.")] = 0.3,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Measure how many sources this machine carries, with which engine, batch and patch hop."""
+    from listener.commands.bench import bench_machine  # noqa: PLC0415
+
+    with one_line_errors():
+        settings = None if config is None else load_config(config)
+        set_up_logging("error")
+        raise typer.Exit(bench_machine(bundle, settings, sources, seconds, as_json=json))
+
+
 @app.command(epilog="Example: listener devices")
 def devices() -> None:
     """List the capture devices by the names that go into the config."""

@@ -85,10 +85,13 @@ class ConditionSettings(Settings):
     clipping_after_seconds: Seconds = 5.0
 
 
+EngineKind = Literal["litert", "openvino", "tensorflow"]  # what `auto` may choose
+
+
 class EngineSettings(Settings):
     """What computes scores, and how patches are gathered for it."""
 
-    kind: Literal["litert", "tensorflow"] = "litert"
+    kind: Literal["litert", "openvino", "tensorflow", "auto"] = "litert"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 10.0

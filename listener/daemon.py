@@ -22,6 +22,7 @@ from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.exit_codes import ExitCode
 from listener.health import Health
 from listener.home import Home
+from listener.memory import return_large_blocks
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id
 from listener.mqtt.topics import Topics
@@ -148,6 +149,7 @@ class Station:
 
 def run_daemon(config: Config, open_engine: OpenEngine = open_engine) -> ExitCode:
     """Run a station until SIGTERM, SIGINT or the end of its last source."""
+    return_large_blocks()
     faulthandler.enable()  # the watchdog kills with SIGABRT: where each thread hangs is in the log
     signals, manager = Signals(), ServiceManager()
     with Station(config, open_engine) as station:

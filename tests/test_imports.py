@@ -22,8 +22,14 @@ FLOORS: list[set[str]] = [
     {"listener.commands"},
     {"listener.daemon"},
     {"listener.home", "listener.outlets", "listener.station_control"},
-    {"listener.assembly", "listener.offline"},
-    {"listener.label_choice", "listener.policies", "listener.changes", "listener.review"},
+    {"listener.assembly", "listener.capacity", "listener.offline"},
+    {
+        "listener.changes",
+        "listener.engine_choice",
+        "listener.label_choice",
+        "listener.policies",
+        "listener.review",
+    },
     {"listener.pipeline", "listener.control"},
     {"listener.sinks", "listener.sources", "listener.engines"},
     {"listener.homeassistant", "listener.outbox", "listener.webhook"},
@@ -36,6 +42,7 @@ FLOORS: list[set[str]] = [
         "listener.exit_codes",
         "listener.group_settings",
         "listener.logs",
+        "listener.memory",
         "listener.nearest",
         "listener.outlet_settings",
         "listener.soundscape",
@@ -48,7 +55,7 @@ FLOORS: list[set[str]] = [
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
     "listener.sinks": {"sink", "event_document", "outbox_metrics"},
-    "listener.engines": {"engine"},
+    "listener.engines": {"engine", "signature"},
 }
 SOURCE_ADAPTERS = {"microphone", "file", "stdin", "stream"}
 PROTOCOLS = {"listener.sinks.sink", "listener.sources.source", "listener.engines.engine"}
@@ -78,10 +85,11 @@ IMPURE = {
 # Heavy or optional packages, and the only modules that may name them.
 ONLY_IN = {
     "amqtt": {"listener.commands.embedded_broker"},
-    "ai_edge_litert": {"listener.engines.litert"},
+    "ai_edge_litert": {"listener.engines.signature"},
     "av": {"listener.sources.decoder"},
     "fastapi": {f"listener.review.{name}" for name in ("app", "clip_pages", "station_pages")},
     "keras": set[str](),
+    "openvino": {"listener.engines.openvino"},
     "playwright": set[str](),
     "paho": {f"listener.mqtt.{name}" for name in ("client", "connection", "incoming", "round_trip")}
     | {"listener.commands.demo_client"},
@@ -222,6 +230,7 @@ def test_the_command_line_loads_nothing_heavy():
         "av",
         "sounddevice",
         "ai_edge_litert",
+        "openvino",
         "amqtt",
         "fastapi",
         "uvicorn",

@@ -14,7 +14,7 @@ from listener.detection.policy import LabelPolicy
 from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export import check_target, export_bundle
-from trainer.labels import make_labels
+from trainer.labels import AUDIOSET_MIDS, make_labels
 from trainer.model.handles import resolve_handle
 from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
 
@@ -97,7 +97,7 @@ def _manifest(handle: str, classes: list[AudioSetClass], features: FeatureParams
             "licence": LICENCE,
             "credits": CREDITS,
             "data": "AudioSet",
-            "audioset_mids": [audio_class.mid for audio_class in classes],
+            AUDIOSET_MIDS: [audio_class.mid for audio_class in classes],
         },
     )
 

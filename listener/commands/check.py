@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.assembly import open_engine, open_source, plan_station
+from listener.assembly import choose_engine, open_source, plan_station
 from listener.commands.check_outlets import check_outlets
 from listener.commands.finding import Finding
 from listener.config import (
@@ -70,16 +70,16 @@ def _findings(config: Config) -> Iterator[Finding]:
 
 
 def _check_bundle(bundle: Bundle, config: Config) -> Finding:
-    engine = open_engine(bundle, config.engine)  # with the golden check
+    choice = choose_engine(bundle, config.engine)  # with the golden check
     plan = plan_station(bundle, config)
     params = plan.params
     patches = np.zeros((1, params.patch_frames, params.mel_bands), np.float32)
     began = time.perf_counter()
-    engine.infer(patches)
+    choice.engine.infer(patches)
     milliseconds = (time.perf_counter() - began) * 1000
     detail = (
         f"{bundle.id}, {_labels(bundle, plan)}, golden check passed, "
-        f"{config.engine.kind} {milliseconds:.1f} ms a patch"
+        f"{choice.kind} {milliseconds:.1f} ms a patch"
     )
     return Finding("bundle", works=True, detail=detail)
 

@@ -53,6 +53,18 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
+class GroupMembers:
+    """A group of the station, and the labels of the bundle that it stands for, at least one.
+
+    The surest comes first: the one with the highest score, where the clip stands for this group in its
+    span, else in the whole clip.
+    """
+
+    label: str
+    members: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, config=_VALUE)
 class Verdict:
     """What a person said of a clip, and when (unix seconds).
 
@@ -77,7 +89,8 @@ class ClipRecord:
     `path` is its FLAC file, `captured_at` unix seconds of its start. `labels` is what it stands for: the
     event's label, or the label that nearly made an event; nothing in ambient and missed clips. `score` is
     the highest of that label, smoothed for a near miss, and `on_threshold` what makes an event. `top` are
-    the labels with the highest scores, highest first. An event that went on after the clip has no offset.
+    the labels with the highest scores, highest first, and `groups` what of them stands for other labels; a
+    clip without scores says nothing of its groups. An event that went on after the clip has no offset.
     `verdicts` are all that were given, in order; the last one counts.
     """
 
@@ -93,6 +106,7 @@ class ClipRecord:
     score: float | None = None
     on_threshold: float | None = None
     top: tuple[LabelScore, ...] = ()
+    groups: tuple[GroupMembers, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
     def __post_init__(self) -> None:
@@ -103,6 +117,11 @@ class ClipRecord:
     def label(self) -> str | None:
         """The label that the clip stands for, if any."""
         return self.labels[0].label if self.labels else None
+
+    def members_of(self, label: str) -> tuple[str, ...]:
+        """The labels of the bundle that one stands for, the surest first; itself, if it is no group."""
+        found = (group.members for group in self.groups if group.label == label)
+        return next(found, (label,))
 
     @property
     def verdict(self) -> Verdict | None:

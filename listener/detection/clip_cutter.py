@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -12,6 +12,7 @@ from listener.detection.clip import LabelSpan
 from listener.detection.clip_maker import ClipMaker, WantedClip
 from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
+from listener.detection.label_groups import LabelGroup
 from listener.detection.near_misses import NearMiss, NearMissFinder
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
@@ -53,6 +54,7 @@ class ClipCutter:
         *,
         bundle: str = "",
         namespace: str = "",
+        groups: Sequence[LabelGroup] = (),
     ) -> None:
         self._plan = plan
         hop_seconds = params.patch_hop_seconds
@@ -62,7 +64,7 @@ class ClipCutter:
         late_seconds = self._delay_seconds + params.patch_seconds + _SPARE_SLOTS * hop_seconds
         self._recent = Recent(params.sample_rate_hz, plan.max_seconds + late_seconds)
         self._near_misses = NearMissFinder(policies, hop_seconds, plan.max_seconds, self._recent)
-        self._maker = ClipMaker(source, policies, bundle, namespace)
+        self._maker = ClipMaker(source, policies, bundle, namespace, groups)
         self._allowance = Allowance(plan.near_misses_per_hour)
         self._moments = RandomMoments(plan.ambient_per_hour, random)
         self._wanted: list[WantedClip] = []

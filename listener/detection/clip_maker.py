@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Reason
 from listener.detection.clip_analysis import ClipAnalysis
 from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent, event_id
+from listener.detection.group_members import order_members
+from listener.detection.label_groups import LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.detection.recent import Stretch
 
@@ -38,10 +40,16 @@ class ClipMaker:
     """Names and describes the clips of one source; its `policies` may change, but not their labels."""
 
     def __init__(
-        self, source: str, policies: Mapping[str, LabelPolicy], bundle: str, namespace: str
+        self,
+        source: str,
+        policies: Mapping[str, LabelPolicy],
+        bundle: str,
+        namespace: str,
+        groups: Sequence[LabelGroup],
     ) -> None:
         self._source, self.policies = source, policies
         self._bundle, self._namespace = bundle, namespace
+        self._groups = groups
 
     def make(self, wanted: WantedClip, stretch: Stretch, sample_rate_hz: int) -> Cutting:
         """The cutting; `stretch` is what is there of the clip that is wanted."""
@@ -58,6 +66,7 @@ class ClipMaker:
             labels=_labels(wanted, stretch.captured_at, seconds),
             bundle=self._bundle,
             top=_top(analysis),
+            groups=order_members(self._groups, stretch.slots, wanted.span),
         )
         if wanted.span is not None:
             on_threshold = self.policies[wanted.span.label].on_threshold

@@ -16,12 +16,16 @@ from listener.detection.scores import PatchScores
 
 @dataclass(frozen=True, slots=True)
 class RecentSlot:
-    """A slot; scores float16 (K,), embedding float16 (D,). `private`: people were heard in it."""
+    """A slot; scores float16 (K,), embedding float16 (D,), scores of groups' members float16 (M,).
+
+    `private`: people were heard in it.
+    """
 
     onset: float
     offset: float
     scores: NDArray[np.float16]
     embedding: NDArray[np.float16]
+    members: NDArray[np.float16]
     private: bool
 
     @property
@@ -76,12 +80,14 @@ class Recent:
     def add(self, row: PatchScores, *, private: bool) -> None:
         """Take the next slot."""
         embedding = np.empty(0) if row.embedding is None else row.embedding
+        members = np.empty(0) if row.members is None else row.members
         self._slots.append(
             RecentSlot(
                 row.onset,
                 row.offset,
                 row.scores.astype(np.float16),
                 embedding.astype(np.float16),
+                members.astype(np.float16),
                 private,
             )
         )

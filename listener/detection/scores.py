@@ -19,7 +19,8 @@ class PatchScores:
     """The scores of one patch and the slot of time that they speak for.
 
     `scores` is float32 (K,) in [0, 1], never altered; `embedding` float32 (D,). Times are unix seconds
-    live, seconds in the file offline.
+    live, seconds in the file offline. `members`, float32 (M,), are the scores of the groups' members, group
+    after group; None where nobody asks for them.
     """
 
     source: str
@@ -28,6 +29,7 @@ class PatchScores:
     scores: Scores
     embedding: NDArray[np.float32] | None = None
     level_dbfs: float = SILENCE_DBFS
+    members: Scores | None = None
 
 
 def slot_of(patch: Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from listener.detection.bundle import BundleError
-
-PATCH_SHAPE = (96, 64)  # the contract of a bundle's model.tflite
-_ANY = -1  # how TFLite writes a dimension that is left open
+from listener.engines.signature import PATCH_SHAPE, open_model, read_signature
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -77,11 +73,13 @@ class _Model:
     """An interpreter that is allocated for one batch size."""
 
     def __init__(self, path: Path, threads: int, batch: int) -> None:
-        self._interpreter = _open(path, threads)
-        patches, scores, embeddings = _find_tensors(path, self._interpreter)
-        self._patches, self._scores, self._embeddings = patches, scores, embeddings
+        self._interpreter = open_model(path, threads)
+        tensors = read_signature(path, self._interpreter)
+        self._patches = tensors.patches.index
+        self._scores, self._embeddings = tensors.scores.index, tensors.embeddings.index
         try:
-            self._interpreter.resize_tensor_input(patches, (batch, *PATCH_SHAPE), strict=True)
+            shape = (batch, *PATCH_SHAPE)
+            self._interpreter.resize_tensor_input(self._patches, shape, strict=True)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:  # LiteRT raises either
             raise BundleError(f"{path}: cannot run batches of {batch}: {error}") from error
@@ -93,46 +91,3 @@ class _Model:
         interpreter.set_tensor(self._patches, patches)
         interpreter.invoke()
         return interpreter.get_tensor(self._scores), interpreter.get_tensor(self._embeddings)
-
-
-def _open(path: Path, threads: int) -> Interpreter:
-    try:
-        return Interpreter(str(path), num_threads=threads)
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(f"{path}: expected a TFLite model: {error}") from error
-
-
-def _find_tensors(path: Path, interpreter: Interpreter) -> tuple[int, int, int]:
-    """Indices of patches, scores and embeddings, by their names in the model's one signature."""
-    signatures = interpreter.get_signature_list()
-    if len(signatures) != 1:
-        raise BundleError(f"{path}: expected one signature, found {sorted(signatures)}")
-    # the runner must not outlive this call: invoke() refuses while another holds the interpreter
-    runner = interpreter.get_signature_runner()
-    inputs, outputs = runner.get_input_details(), runner.get_output_details()
-    if set(inputs) != {"patches"}:
-        raise BundleError(f"{path}: expected the one input patches, found {sorted(inputs)}")
-    return (
-        _index(path, inputs, "patches", PATCH_SHAPE),
-        _index(path, outputs, "scores", (None,)),
-        _index(path, outputs, "embeddings", (None,)),
-    )
-
-
-def _index(
-    path: Path, tensors: dict[str, dict[str, Any]], name: str, row: tuple[int | None, ...]
-) -> int:
-    """The tensor's index, if it is float32 (any batch, *row); None in `row` is any length."""
-    if name not in tensors:
-        raise BundleError(f"{path}: expected the output {name}, found {sorted(tensors)}")
-    details = tensors[name]
-    shape = [int(length) for length in details["shape_signature"]]
-    fits = len(shape) == 1 + len(row) and shape[0] == _ANY
-    fits = fits and all(want in (None, have) for want, have in zip(row, shape[1:], strict=True))
-    if not fits or details["dtype"] is not np.float32:
-        wanted = ", ".join("any" if length is None else str(length) for length in row)
-        raise BundleError(
-            f"{path}: {name}: expected float32 (any, {wanted}), "
-            f"found {details['dtype'].__name__} {tuple(shape)}"
-        )
-    return int(details["index"])

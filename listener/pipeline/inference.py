@@ -127,7 +127,9 @@ class Inference:
                 source.end(step)
         self._deliver_all(dict.fromkeys(step.source for step in steps))
 
-    def _infer(self, patches: list[Patch]) -> zip[tuple[Scores, NDArray[np.float32], np.bool_]]:
+    def _infer(
+        self, patches: list[Patch]
+    ) -> zip[tuple[Scores, NDArray[np.float32], np.bool_, Scores]]:
         began = time.perf_counter()
         scores, embeddings = self._engine.infer(np.stack([patch.log_mel for patch in patches]))
         self._health.inference_seconds.observe(time.perf_counter() - began)
@@ -137,7 +139,8 @@ class Inference:
             raise EngineError("the engine gave scores that are not finite numbers")
         clips = self._plan.clips
         private = np.zeros(len(scores), np.bool_) if clips is None else clips.private.heard(scores)
-        return zip(self._plan.columns.scores_of(scores), embeddings, private, strict=True)
+        looked_for, members = self._plan.columns.scores_of(scores), self._plan.member_scores(scores)
+        return zip(looked_for, embeddings, private, members, strict=True)
 
     def _deliver_all(self, sources: Iterable[str]) -> None:
         """At once for a batch: each hand-over wakes the sinks' threads."""

@@ -11,6 +11,7 @@ from listener.detection.label_groups import LabelColumns, LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.privacy import PrivateScores
+from listener.detection.scores import Scores
 from listener.engines.engine import Engine
 
 
@@ -34,8 +35,8 @@ class ClipPlan:
 class DetectionPlan:
     """What is looked for: labels, their policies, and the columns of the engine's scores they come from.
 
-    `groups` are those of the labels that people made. `by_source` has the sources whose policies are
-    others, in nothing but their thresholds. `clips` is None where none are kept.
+    `groups` are those of the labels that people made, the first of `policies`. `by_source` has the sources
+    whose policies are others, in nothing but their thresholds. `clips` is None where none are kept.
     """
 
     params: FeatureParams
@@ -51,6 +52,14 @@ class DetectionPlan:
     def group_labels(self) -> tuple[Label, ...]:
         """The labels that the bundle has not, or by this name has otherwise."""
         return tuple(group.label for group in self.groups)
+
+    def member_scores(self, scores: Scores) -> Scores:
+        """Of float32 (B, all labels of the bundle) those of the groups' members, group after group, (B, M).
+
+        M is 0 where no clip is kept that could tell of them.
+        """
+        count = 0 if self.clips is None else sum(len(group.members) for group in self.groups)
+        return scores[:, self.columns.columns[:count]]
 
     def policies_of(self, source: str) -> SourcePolicies:
         """What counts for a source."""

@@ -149,13 +149,18 @@ class SourceAnalysis:
             self._keep(self._cutter.finish(()))  # the parts of a clip have one clock
 
     def push(
-        self, patch: Patch, scores: Scores, embedding: NDArray[np.float32], private: np.bool_
+        self,
+        patch: Patch,
+        scores: Scores,
+        embedding: NDArray[np.float32],
+        private: np.bool_,
+        members: Scores,
     ) -> None:
-        """Take the scores of the next patch, and whether people were heard in it."""
+        """Take the scores of the next patch, whether people were heard in it, and of members of groups."""
         first = self._last is None
         onset, offset = slot_of(patch, self._plan.params, first=first)
         self._last, self._decided_until = patch, offset
-        row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs)
+        row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs, members)
         heard_at = patch.ended_at
         self._record(patch, heard_at)
         if self._tap is not None:
@@ -263,6 +268,7 @@ def _make_cutter(source: str, plan: DetectionPlan) -> ClipCutter | None:
         plan.params,
         plan.clips.cutting,
         Random(),
+        groups=plan.groups,
         bundle=plan.bundle,
         namespace=plan.namespace,
     )

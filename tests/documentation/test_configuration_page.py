@@ -35,5 +35,5 @@ def test_each_key_of_each_model_has_a_row():
 
 def test_the_kind_of_an_engine_is_no_kind_of_source():
     comments = example_comments(EXAMPLE)
-    assert comments["engine", "kind"].startswith('or "tensorflow"')
+    assert comments["engine", "kind"].startswith('or "openvino"')
     assert comments["stdin", "kind"].startswith("arecord")

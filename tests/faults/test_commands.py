@@ -126,7 +126,7 @@ FIELDS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
 }
 BAD: dict[str, Callable[[], tuple[str, bytes]]] = {
     "stale": lambda: ("reload", json.dumps(command(at=at(seconds=61))).encode()),
-    "from the future": lambda: ("reload", json.dumps(command(at=at(seconds=-61))).encode()),
+    "from the future": lambda: ("reload", json.dumps(command(at=at(seconds=-120))).encode()),
     "bad UTF-8": lambda: ("mute", b"\xff\xfe{}"),
     "half a character": lambda: ("flag", b'{"id": "\xc3"}'),
     "unknown": lambda: ("format", json.dumps(command()).encode()),

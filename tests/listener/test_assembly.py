@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from listener.assembly import make_detection_plan, plan_source
@@ -97,6 +98,21 @@ def test_a_private_label_that_the_bundle_has_not_is_no_private_label(bundle: Bun
         ConfigError, match=r"clips.private_labels: home-alarms@3 has no label 'dgo'"
     ):
         kept(bundle, private_labels=("dgo",))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_clips_are_told_of_the_members_of_groups_in_their_order(bundle: Bundle, enabled: bool):
+    """Glass is looked for beside them, and is no member; a dog is a member twice."""
+    groups = (
+        LabelGroup(Label("intruder", "Intruder"), ("glass", "dog")),
+        LabelGroup(Label("pet", "Pet"), ("dog",)),
+    )
+    detection, clips = DetectionSettings(labels=("glass",)), ClipsSettings(enabled=enabled)
+    plan = make_detection_plan(bundle, detection, "farm", clips, groups)
+    dog, speech, glass, conversation = 0.1, 0.2, 0.3, 0.4
+    scores = np.array([[dog, speech, glass, conversation]], np.float32)
+    wanted = np.array([[glass, dog, dog]], np.float32)[:, : 3 * enabled]
+    np.testing.assert_array_equal(plan.member_scores(scores), wanted)
 
 
 def test_nothing_is_cut_where_no_clips_are_kept(bundle: Bundle):

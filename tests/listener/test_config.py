@@ -166,7 +166,10 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, text: str, line: str):
             LEAST + "[engine]\nmax_batch = 0",
             ["engine.max_batch", "greater than or equal to 1", "0"],
         ),
-        (LEAST + '[engine]\nkind = "gpu"', ["engine.kind", "'litert' or 'tensorflow'", "'gpu'"]),
+        (
+            LEAST + '[engine]\nkind = "gpu"',
+            ["engine.kind", "'litert', 'openvino', 'tensorflow' or 'auto'", "'gpu'"],
+        ),
         (LEAST + "[backoff]\nfirst_seconds = 0", ["backoff.first_seconds", "greater than 0", "0"]),
         (LEAST + "[backoff]\nfirst_seconds = nan", ["backoff.first_seconds", "nan"]),
         (

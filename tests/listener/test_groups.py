@@ -21,7 +21,7 @@ from tests.rigs.commander import ask, command
 from tests.rigs.mosquitto import Mosquitto, free_port, subscribe, wait_until
 from tests.rigs.station import StationProcess, get, running_station, write_toml
 
-GROUPS = {"beeper": ["Low tone", "HIGH_TONE"]}
+GROUPS = {"beeper": ["HIGH_TONE", "Low tone"]}
 ROOT = "earshot/test"
 STATE = f"{ROOT}/hall/state/beeper"
 
@@ -140,6 +140,8 @@ def test_clips_bear_the_groups_name_and_a_verdict_may_say_it(station: Running):
     wait_until(lambda: bool(clips_of(station)), 40, "a clip")
     clip = clips_of(station)[0]
     assert [span["label"] for span in clip["labels"]] == ["beeper"]
+    # the member that is heard goes before the one that the config names first
+    assert clip["groups"] == [{"label": "beeper", "members": ["low_tone", "high_tone"]}]
     for labels in (["beeper"], ["low_tone"]):
         verdict = command(clip=clip["id"], verdict="labels", labels=[{"label": n} for n in labels])
         assert ask(station.broker.port, "flag", verdict)["ok"]

@@ -187,7 +187,7 @@ BAD_COMMANDS: dict[str, tuple[str, Callable[[], Any], str]] = {
     "no time": ("reload", lambda: {"id": "x"}, "at: expected one"),
     "no zone": ("reload", lambda: {"id": "x", "at": "2026-11-21T03:00:00"}, "timezone"),
     "stale": ("reload", lambda: command(at=at(seconds=61)), "expected within 60 s"),
-    "from the future": ("reload", lambda: command(at=at(seconds=-61)), "expected within 60 s"),
+    "from the future": ("reload", lambda: command(at=at(seconds=-120)), "expected within 60 s"),
     "path as id": ("reload", lambda: command(id="../../x"), "should match pattern"),
     "path as clip": ("flag", lambda: command(clip="../../../etc/passwd", verdict="right"), "pattern"),
     "somebody else's clip": ("flag", lambda: command(clip=ULID, verdict="right"), "stored clip"),

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.detection.clip import ClipRecord, LabelSpan, Reason, Verdict, VerdictValue
+from listener.detection.clip import (
+    ClipRecord,
+    GroupMembers,
+    LabelSpan,
+    Reason,
+    Verdict,
+    VerdictValue,
+)
 from listener.detection.clip_analysis import ClipAnalysis
 from listener.detection.clip_files import write_clip
 from listener.detection.event import event_id
@@ -33,6 +40,7 @@ class StoreWriter:
         label: str | None = None,
         verdict: Verdict | None = None,
         embedding: tuple[float, ...] = (1.0, 0.0),
+        groups: tuple[GroupMembers, ...] = (),
     ) -> ClipRecord:
         """A clip whose label, if any, is heard from beginning to end."""
         seconds = len(samples) / RATE_HZ
@@ -46,6 +54,7 @@ class StoreWriter:
             seconds=seconds,
             reason=reason,
             labels=() if label is None else (LabelSpan(label, 0.0, seconds),),
+            groups=groups,
             verdicts=() if verdict is None else (verdict,),
         )
         record = replace(record, path=record.path.with_stem(record.id))

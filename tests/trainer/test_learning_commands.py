@@ -75,6 +75,23 @@ def test_every_reason_of_the_gate_is_a_line(
     assert not (tmp_path / "models").exists()
 
 
+def test_the_gate_hears_what_the_station_listens_for(tones_bundle: Bundle, tmp_path: Path):
+    """The bundle hears noise in noise, and nobody asks for that."""
+    command = ["promote", tones_bundle.path, "--models", tmp_path / "models"]
+    assert run(*command).returncode == 1
+    done = run(*command, "--label", "low_tone", "--label", "high_tone")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models" / "current").readlink() == Path("tones@1")
+
+
+def test_each_label_that_the_station_listens_for_needs_proof(
+    store: StoreWriter, tones_bundle: Bundle, tmp_path: Path
+):
+    command = ["retrain", "--clips", store.root, "--base", tones_bundle.path]
+    command += ["--out", tmp_path / "out", "--cache", tmp_path / "cache", "--label", "low_tone"]
+    assert_one_line(run(*command), 1, "expected held-out clips of low_tone")
+
+
 def test_a_torn_bundle_stays_out(tones_bundle: Bundle, tmp_path: Path):
     torn = Path(shutil.copytree(tones_bundle.path, tmp_path / "torn"))
     (torn / "model.tflite").write_bytes(b"torn")

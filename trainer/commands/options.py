@@ -25,6 +25,13 @@ LabelsOption = Annotated[
     typer.Option(help="Of a clip; default: one, unless a clip has several."),
 ]
 HopOption = Annotated[float, typer.Option(help="Seconds from one patch to the next.")]
+AskedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A label that the station listens for, of a group each member; may be repeated. "
+        "The others are held to nothing. Default: all."
+    ),
+]
 CacheOption = Annotated[Path, typer.Option(help="Embeddings of earlier runs.")]
 
 ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trainer.commands.options import AskedOption
 from trainer.commands.session import session
 
 
@@ -28,8 +29,12 @@ def promote(
     ] = 0.0,
     noise_label: Annotated[
         list[str] | None,
-        typer.Option(help="A label that is right to hear noise or silence; may be repeated."),
+        typer.Option(
+            help="A label that is right to hear noise or silence, beside AudioSet's own such as "
+            "white_noise; may be repeated."
+        ),
     ] = None,
+    label: AskedOption = None,
     unproven: Annotated[
         bool,
         typer.Option("--unproven", help="Go on though the bundle in use has no held-out clips."),
@@ -49,6 +54,7 @@ def promote(
                 most_loss=most_loss,
                 noise_labels=frozenset(noise_label or ()),
                 unproven=unproven,
+                asked=frozenset(label or ()),
             )
         )
     typer.echo(promoted.path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import CacheOption
+from trainer.commands.options import AskedOption, CacheOption
 from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE
 
@@ -31,6 +31,7 @@ def retrain(
         float,
         typer.Option(min=0.0, help="Points of F1 that an old class may lose on held-out clips."),
     ] = 1.0,
+    label: AskedOption = None,
     unproven: Annotated[
         bool,
         typer.Option("--unproven", help="Go on though no held-out clip tells what is forgotten."),
@@ -61,6 +62,7 @@ def retrain(
             new_classes=new_classes,
             most_loss=most_loss,
             unproven=unproven,
+            asked=frozenset(label or ()),
             false_alarms_per_day=false_alarms_per_day,
             version=version,
         )

@@ -6,9 +6,10 @@ index of a running station's too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan
@@ -78,26 +79,37 @@ def learnable(record: ClipRecord) -> Clip | None:
     """What there is to learn of a stored clip; None where nobody said anything.
 
     `right`: its label within its span, of all else nothing is known. `wrong`: that label is not in it.
-    `labels`: these and no others. Without a verdict an ambient clip is background: it was drawn by
-    chance. An event or a near miss that nobody judged may be anything.
+    `labels`: these and no others. A group of the station stands for its members: its name means the
+    surest of them and says nothing of the others, `wrong` denies them all. Without a verdict an ambient
+    clip is background: it was drawn by chance. An event or a near miss that nobody judged may be anything.
     """
     verdict = record.verdict
     if verdict is None:
         return _exhaustive(record, ()) if record.reason == "ambient" else None
     if verdict.value == "labels":
         return _exhaustive(record, verdict.labels)
-    named = frozenset(span.label for span in record.labels)
     if verdict.value == "wrong":
-        return _clip(record, frozenset(), negatives=named)
-    if named:
-        return _clip(record, named, spans=record.labels)
+        denied = (record.members_of(span.label) for span in record.labels)
+        return _clip(record, frozenset(), negatives=frozenset(chain.from_iterable(denied)))
+    if record.labels:
+        spans = _surest(record, record.labels)
+        return _clip(record, frozenset(span.label for span in spans), spans=spans)
     return _exhaustive(record, ()) if record.reason == "ambient" else None
 
 
 def _exhaustive(record: ClipRecord, spans: tuple[LabelSpan, ...]) -> Clip:
     heard = tuple(span for span in spans if not is_background(span.label))
-    labels = frozenset(span.label for span in heard) or frozenset({BACKGROUND})
-    return _clip(record, labels, spans=heard, exhaustive=True)
+    stood_for = chain.from_iterable(record.members_of(span.label) for span in heard)
+    heard = _surest(record, heard)
+    named = frozenset(span.label for span in heard)
+    unknown = frozenset(stood_for) - named
+    return _clip(
+        record, named or frozenset({BACKGROUND}), spans=heard, exhaustive=True, unknown=unknown
+    )
+
+
+def _surest(record: ClipRecord, spans: Sequence[LabelSpan]) -> tuple[LabelSpan, ...]:
+    return tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
 
 
 def _clip(
@@ -107,6 +119,7 @@ def _clip(
     spans: tuple[LabelSpan, ...] = (),
     negatives: frozenset[str] = frozenset(),
     exhaustive: bool = False,
+    unknown: frozenset[str] = frozenset(),
 ) -> Clip:
     group = group_of_record(record)
     return Clip(
@@ -117,6 +130,7 @@ def _clip(
         spans=spans,
         negatives=negatives,
         exhaustive=exhaustive,
+        unknown=unknown,
     )
 
 

@@ -15,8 +15,8 @@ class Clip:
     `onset` and `seconds` cut it out of the file (None: to its end). `labels` are heard in the clip,
     `spans` say when, in seconds of the clip, where somebody knows; `negatives` are labels that somebody
     said are not in it. Of every other label nothing is known but that nobody named it, unless the clip is
-    `exhaustive`: then whoever labelled it named all there is. Clips of one `group` (recording) share a
-    fold.
+    `exhaustive`: then whoever labelled it named all there is, but for what is `unknown`. Clips of one
+    `group` (recording) share a fold.
     """
 
     path: Path
@@ -28,6 +28,7 @@ class Clip:
     spans: tuple[LabelSpan, ...] = ()
     negatives: frozenset[str] = frozenset()
     exhaustive: bool = False
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

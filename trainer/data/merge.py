@@ -51,6 +51,7 @@ def _renamed(clip: Clip, names: _Names) -> Clip:
         clip,
         labels=frozenset(_name(clip, label, names) for label in clip.labels),
         negatives=frozenset(_name(clip, label, names) for label in clip.negatives),
+        unknown=frozenset(names.get(_slug(label), label) for label in clip.unknown),
         spans=tuple(replace(span, label=_name(clip, span.label, names)) for span in clip.spans),
     )
 

@@ -29,16 +29,19 @@ class Targets:
 def clip_targets(clip: Clip, classes: tuple[str, ...], *, exclusive: bool = False) -> Targets:
     """The targets of a clip as a whole, (1, K): its labels 1, its negatives 0.
 
-    Every other class is 0 and known if the clip is exhaustive, or if classes are `exclusive` (one alone
-    can be true, softmax); else it is unknown.
+    Every other class is 0 and known if the clip is exhaustive and does not call it unknown, or if classes
+    are `exclusive` (one alone can be true, softmax); else it is unknown.
 
     Raises:
         DataError: a label that is not among the classes.
     """
     check_labels(clip, classes)
     values = np.array([[name in clip.labels for name in classes]], np.float32)
-    if clip.exhaustive or exclusive:
+    if exclusive:
         return Targets(values, np.ones_like(values))
+    if clip.exhaustive:
+        known = np.array([[name not in clip.unknown for name in classes]], np.float32)
+        return Targets(values, known)
     named = clip.labels | clip.negatives
     return Targets(values, np.array([[name in named for name in classes]], np.float32))
 

@@ -44,6 +44,12 @@ class RegressionSet:
     targets: NDArray[np.bool_]
     known: NDArray[np.bool_]
 
+    @property
+    def heard(self) -> frozenset[str]:
+        """The labels that some clip holds."""
+        columns = np.flatnonzero(self.targets.any(axis=0)).tolist()
+        return frozenset(self.labels[column] for column in columns)
+
     def mean_scores(self, score: ScorePatches) -> NDArray[np.float32]:
         """The mean of each clip's patches, (N, K of the scorer)."""
         return np.stack([scores.mean(axis=0) for scores in self._score(score)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import CertificateError
+from trainer.evaluation.asked import is_asked
 from trainer.evaluation.losses import LabelLoss, compare_labels
 from trainer.evaluation.regression import RegressionSet
 from trainer.learning.linear_head import LinearHead
@@ -18,17 +19,20 @@ class Certificate:
     """Every old label on clips that neither head learnt from; `most_loss` points of F1 are borne.
 
     `clips` 0: there were none to judge by. `kept` are clips of new labels that later bundles are held to.
+    `asked`: the losses of these labels alone count; of all, if there are none.
     """
 
     clips: int
     labels: tuple[LabelLoss, ...]
     most_loss: float
     kept: tuple[Kept, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def lost(self) -> tuple[LabelLoss, ...]:
-        """The labels that lost more of F1."""
-        return tuple(each for each in self.labels if each.lost_points > self.most_loss)
+        """The labels that lost more of F1, of those that count."""
+        counting = (each for each in self.labels if is_asked(each.label, frozenset(self.asked)))
+        return tuple(each for each in counting if each.lost_points > self.most_loss)
 
 
 def certify(
@@ -41,13 +45,14 @@ def certify(
     activation: Activation,
     most_loss: float,
     kept: tuple[Kept, ...] = (),
+    asked: tuple[str, ...] = (),
 ) -> Certificate:
     """Both heads on the embeddings of the held-out clips; their further outputs are background.
 
     `kept` clips judge nothing yet: the head before does not know their labels.
     """
     if held_out is None:
-        return Certificate(0, (), most_loss)
+        return Certificate(0, (), most_loss, asked=asked)
     old = held_out.mean_scores(lambda p: before.scores(backbone.embed(p), activation))
     new = held_out.mean_scores(lambda p: after.scores(backbone.embed(p), activation))
     labels = compare_labels(
@@ -57,18 +62,19 @@ def certify(
         new[:, : len(after_labels)],
         after_labels,
     )
-    return Certificate(len(held_out.targets), labels, most_loss, kept)
+    return Certificate(len(held_out.targets), labels, most_loss, kept, asked)
 
 
-def check_certificate(certificate: Certificate, *, unproven: bool) -> None:
-    """Refuse what costs too much, and unless `unproven` is borne, what nothing can tell of.
+def check_certificate(certificate: Certificate, unproven: tuple[str, ...]) -> None:
+    """Refuse what costs too much, and labels of which nothing tells what is forgotten (`unproven`).
 
     Raises:
         CertificateError: it names the labels and what they lose.
     """
-    if not certificate.clips and not unproven:
+    if unproven:
+        which = ", ".join(unproven) if certificate.asked else "the base"
         raise CertificateError(
-            "expected held-out clips of the base, in it (regression.npz) or in --data, found none: "
+            f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found none: "
             "nothing tells what would be forgotten; --unproven goes on"
         )
     if certificate.lost:

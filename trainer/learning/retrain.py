@@ -8,7 +8,8 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
-from trainer.errors import TargetError
+from trainer.errors import DataError, TargetError
+from trainer.evaluation.asked import missing_labels, unproven_labels
 from trainer.export import check_target
 from trainer.learning.budget import budget_of
 from trainer.learning.certificate import Certificate, certify, check_certificate
@@ -30,7 +31,8 @@ class RetrainRequest:
     """What `trainer retrain` is asked for.
 
     No `data`: old classes are kept by the base's own outputs. No `false_alarms_per_day`: the base's
-    budget. `version` None: one more than the base's. `unproven`: go on without held-out clips.
+    budget. `version` None: one more than the base's. `unproven`: go on without held-out clips. `asked`
+    are the labels that the station listens for, all if none: what is forgotten of others is no loss.
     """
 
     clips: Path
@@ -43,6 +45,7 @@ class RetrainRequest:
     unproven: bool = False
     false_alarms_per_day: float | None = None
     version: int | None = None
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,12 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     classroom = prepare(
         base, request.clips, request.data, request.cache, report, new_classes=request.new_classes
     )
+    _check_asked(request, classroom)
     doubts = _look_again(classroom)
     learnt = _learn(classroom)
     certificate = _certify(request, classroom, learnt)
-    check_certificate(certificate, unproven=request.unproven)
+    unproven = unproven_labels(base.labels, request.asked, classroom.held_out)
+    check_certificate(certificate, () if request.unproven else unproven)
     findings = Findings(certificate, doubts, _fit_to_room(request, classroom, learnt))
     version = request.version or base.manifest.version + 1
     corrected = _corrected(request, classroom, learnt, findings)
@@ -92,6 +97,12 @@ def _check_out(request: RetrainRequest) -> None:
         raise TargetError(
             f"{request.out}: expected another place than the base's own, which stays as it is"
         )
+
+
+def _check_asked(request: RetrainRequest, classroom: Classroom) -> None:
+    missing = ", ".join(missing_labels(classroom.labels, request.asked))
+    if missing:
+        raise DataError(f"--label: neither {request.base.id} nor what is added has {missing}")
 
 
 def _look_again(classroom: Classroom) -> tuple[Doubt, ...]:
@@ -124,6 +135,7 @@ def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) 
         base.manifest.activation,
         request.most_loss,
         classroom.sparing.kept,
+        tuple(sorted(request.asked)),
     )
 
 

@@ -17,6 +17,7 @@ from trainer.data.clip_store import StoredClips, learnable
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
 from trainer.labels import slug_of
+from trainer.learning.unclear import leave_out_unclear
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,13 @@ def named_columns(columns: Sequence[str], judged: Iterable[Judged]) -> NDArray[n
 def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Station:
     """Sort a store's clips; labels that the bundle does not know are new ones, or none of the classes.
 
+    A name that people did not give, a group's or another bundle's, is no new label.
+
     Raises:
         DataError: nobody judged a clip.
     """
     known = {record.id: clip for record in store.records if (clip := learnable(record)) is not None}
-    said = [record for record in store.records if record.verdict and record.id in known]
+    said = leave_out_unclear(store.records, known, lambda name: _known_slug(base, name) is not None)
     if not said:
         raise DataError(f"expected clips with a verdict, found none among {len(store.records)}")
     slugs = _name_labels(base, [known[record.id] for record in said], new_classes=new_classes)
@@ -76,7 +79,7 @@ def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Stat
     new = tuple(sorted({slug for slug in slugs.values() if slug} - set(base.labels)))
     background = (BACKGROUND,) if softmax else ()
     judged = [Judged(record, _translate(known[record.id], slugs, background)) for record in said]
-    ambient = [clip for name, clip in known.items() if name not in {r.id for r in said}]
+    ambient = [known[r.id] for r in store.records if r.verdict is None and r.id in known]
     return Station(
         (*base.labels, *new, *background),
         new,
@@ -141,6 +144,7 @@ def _translate(clip: Clip, slugs: Slugs, background: tuple[str, ...]) -> Clip:
         clip,
         labels=heard or empty,
         negatives=frozenset(slug for name in clip.negatives if (slug := slugs.get(name))),
+        unknown=frozenset(slug for name in clip.unknown if (slug := slugs.get(name))),
         spans=tuple(replace(span, label=slug) for span, slug in spans if slug),
         fold=0,  # two silent clips may be the same bytes: there are no folds here to keep apart
     )
@@ -159,5 +163,7 @@ def _unjudged(records: tuple[ClipRecord, ...], known: dict[str, Clip]) -> Iterab
 
 
 def _is_correction(record: ClipRecord) -> bool:
-    heard = record.heard
-    return heard is not None and record.label not in {None, *(span.label for span in heard)}
+    if record.heard is None or record.label is None:
+        return False
+    stood_for = {record.label, *record.members_of(record.label)}
+    return stood_for.isdisjoint(span.label for span in record.heard)

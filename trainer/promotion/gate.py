@@ -12,7 +12,9 @@ from trainer.data.clip_store import is_quiet, read_store
 from trainer.errors import DataError
 from trainer.evaluation.alarms import ambient_alarms, noise_alarms
 from trainer.evaluation.ambient import score_ambient
+from trainer.evaluation.asked import is_asked, missing_labels, unproven_labels
 from trainer.evaluation.losses import compare_labels
+from trainer.evaluation.noise_classes import noise_classes_of
 from trainer.evaluation.operating_points import allowed_alarms
 from trainer.evaluation.reading import Progress
 from trainer.evaluation.regression import RegressionSet, ScorePatches, read_regression
@@ -26,8 +28,10 @@ class GateRequest:
     """What a candidate is held to.
 
     `current` is the bundle in use, None where there is none yet. `store` gives the room's ambient clips,
-    `false_alarms_per_day` what they may give. `noise_labels` are right to hear noise. `most_loss` points
-    of F1 of a label on the current bundle's held-out clips are borne. `unproven`: go on without them.
+    `false_alarms_per_day` what they may give. `noise_labels` are right to hear noise, beside AudioSet's
+    own classes of noise. `most_loss` points of F1 of a label on the current bundle's held-out clips are
+    borne. `unproven`: go on without them. `asked` are the labels that the station listens for, all of them
+    if none: what the others hear, or forget, is nobody's loss.
     """
 
     candidate: Bundle
@@ -37,6 +41,7 @@ class GateRequest:
     most_loss: float = 0.0
     noise_labels: frozenset[str] = frozenset()
     unproven: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 def find_faults(request: GateRequest, progress: Progress | None = None) -> tuple[str, ...]:
@@ -49,7 +54,12 @@ def find_faults(request: GateRequest, progress: Progress | None = None) -> tuple
     broken = _check_golden(request)
     if broken:  # its scores mean nothing
         return tuple(broken)
-    return (*_check_known(request), *_check_noise(request), *_check_room(request, progress))
+    return (
+        *_check_asked(request),
+        *_check_known(request),
+        *_check_noise(request),
+        *_check_room(request, progress),
+    )
 
 
 def _check_golden(request: GateRequest) -> list[str]:
@@ -61,6 +71,12 @@ def _check_golden(request: GateRequest) -> list[str]:
     return []
 
 
+def _check_asked(request: GateRequest) -> list[str]:
+    candidate = request.candidate
+    missing = ", ".join(missing_labels(candidate.labels, request.asked))
+    return [f"labels: {candidate.id} has none that is called {missing}"] if missing else []
+
+
 def _check_known(request: GateRequest) -> list[str]:
     """Nothing lost of what the bundle in use knows."""
     candidate, current = request.candidate, request.current
@@ -70,12 +86,13 @@ def _check_known(request: GateRequest) -> list[str]:
     if gone:
         return [f"labels: expected those of {current.id}, missing are {', '.join(gone)}"]
     held_out = read_regression(current)
-    if held_out is None:
-        reason = (
-            f"{current.id} has no held-out clips to compare by (regression.npz); see --unproven"
-        )
-        return [] if request.unproven else [reason]
-    return _check_losses(request, current, held_out)
+    unproven = unproven_labels(current.labels, request.asked, held_out)
+    if unproven and not request.unproven:
+        which = f" of {', '.join(unproven)}" if request.asked else ""
+        return [
+            f"{current.id} has no held-out clips{which} to compare by (regression.npz); see --unproven"
+        ]
+    return [] if held_out is None else _check_losses(request, current, held_out)
 
 
 def _check_losses(request: GateRequest, current: Bundle, held_out: RegressionSet) -> list[str]:
@@ -93,7 +110,7 @@ def _check_losses(request: GateRequest, current: Bundle, held_out: RegressionSet
         f"{each.label}: loses {each.lost_points:.1f} points of F1 on {each.clips} held-out clips "
         f"of {current.id}, at most {request.most_loss:g} are borne"
         for each in losses
-        if each.lost_points > request.most_loss
+        if each.lost_points > request.most_loss and is_asked(each.label, request.asked)
     ]
 
 
@@ -110,14 +127,18 @@ def _score(bundle: Bundle) -> ScorePatches:
 
 def _check_noise(request: GateRequest) -> list[str]:
     candidate = request.candidate
-    found = noise_alarms(
-        open_scorer(candidate), ordered_policies(candidate), ignored=request.noise_labels
-    )
+    ignored = request.noise_labels | noise_classes_of(candidate) | _not_asked(request)
+    found = noise_alarms(open_scorer(candidate), ordered_policies(candidate), ignored=ignored)
     return [
         f"{each.sound} at {each.level_dbfs:g} dBFS: expected silence, heard {_counted(each.events)}"
         for each in found
         if each.events
     ]
+
+
+def _not_asked(request: GateRequest) -> frozenset[str]:
+    labels = request.candidate.labels
+    return frozenset(label for label in labels if not is_asked(label, request.asked))
 
 
 def _check_room(request: GateRequest, progress: Progress | None) -> list[str]:
@@ -130,12 +151,14 @@ def _check_room(request: GateRequest, progress: Progress | None) -> list[str]:
     candidate = request.candidate
     policies, hop = ordered_policies(candidate), candidate.manifest.features.patch_hop_seconds
     found = ambient_alarms(score_ambient(open_scorer(candidate), files, progress), policies, hop)
-    allowed = allowed_alarms(request.false_alarms_per_day, found.total.hours)
-    if found.total.alarms <= allowed:
+    hours, not_asked = found.total.hours, _not_asked(request)
+    allowed = allowed_alarms(request.false_alarms_per_day, hours)
+    counts = {label: rate.alarms for label, rate in found.labels.items() if label not in not_asked}
+    total, events = sum(counts.values()), {label: n for label, n in counts.items() if n}
+    if total <= allowed:
         return []
-    events = {label: rate.alarms for label, rate in found.labels.items() if rate.alarms}
     return [
-        f"ambient clips: {found.total.alarms} false alarms in {found.total.hours:.2f} h, "
+        f"ambient clips: {total} false alarms in {hours:.2f} h, "
         f"{request.false_alarms_per_day:g} a day allow {allowed}: {_counted(events)}"
     ]
 

@@ -27,6 +27,7 @@ class PromoteRequest:
     most_loss: float = 0.0
     noise_labels: frozenset[str] = frozenset()
     unproven: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 def promote(request: PromoteRequest) -> Bundle:
@@ -48,6 +49,7 @@ def promote(request: PromoteRequest) -> Bundle:
         request.most_loss,
         request.noise_labels,
         request.unproven,
+        request.asked,
     )
     with clips_bar() as report:
         faults = find_faults(gate, report(f"holding {candidate.id} to the gate"))

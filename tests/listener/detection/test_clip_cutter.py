@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 import numpy as np
 import pytest
 
 from listener.detection.audio import AudioChunk, Samples
-from listener.detection.clip import LabelSpan
+from listener.detection.bundle import Label
+from listener.detection.clip import GroupMembers, LabelSpan
 from listener.detection.clip_cutter import ClipCutter, CuttingPlan
 from listener.detection.cutting import Cutting
 from listener.detection.hysteresis import EventDetector
+from listener.detection.label_groups import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.scores import PatchScores
+from listener.detection.scores import PatchScores, Scores
 
 # patches of a second with no overlap, on a grid of seconds: slots, patches and chunks are the same
 PARAMS = FeatureParams(
@@ -45,26 +47,38 @@ class Room:
         policies: Mapping[str, LabelPolicy] | None = None,
         labels: Iterable[str] | None = None,
         random: Random | None = None,
+        groups: Sequence[LabelGroup] = (),
         **changes: float,
     ) -> None:
         self.policies = policies or {"dog": POLICY}
         kept = frozenset(self.policies if labels is None else labels)
         plan = CuttingPlan(kept, **(EVENTS_ONLY | changes))
-        detector_names = {"bundle": "test@1", "namespace": "farm"}
         self.cutter = ClipCutter(
-            "hall", self.policies, PARAMS, plan, random or Random(1), **detector_names
+            "hall",
+            self.policies,
+            PARAMS,
+            plan,
+            random or Random(1),
+            bundle="test@1",
+            namespace="farm",
+            groups=groups,
         )
-        self.detector = EventDetector("hall", self.policies, 1.0, **detector_names)
+        self.detector = EventDetector("hall", self.policies, 1.0, bundle="test@1", namespace="farm")
         self.cuttings: list[Cutting] = []
         self.second = 0
 
-    def hear(self, *scores: float | tuple[float, ...], private: bool = False) -> Room:
-        """A second for each, with the score of each label."""
+    def hear(
+        self,
+        *scores: float | tuple[float, ...],
+        private: bool = False,
+        members: tuple[float, ...] | None = None,
+    ) -> Room:
+        """A second for each, with the score of each label, and of each member of the groups."""
         for score in scores:
             row = np.atleast_1d(np.array(score, np.float32))
             start, at = self.second * RATE, BEGAN + self.second
             self.cutter.hear(AudioChunk("hall", start, at, RATE, waveform(start, RATE)))
-            slot = PatchScores("hall", at, at + 1.0, row, row[:1] * 10, -20.0)
+            slot = PatchScores("hall", at, at + 1.0, row, row[:1] * 10, -20.0, _array(members))
             events = self.detector.push(slot)
             smoothed = self.detector.smoothed
             self.cuttings += self.cutter.push(slot, smoothed, events, private=private)
@@ -86,6 +100,10 @@ class Room:
             (record.reason, start, round(start + record.seconds, 6))
             for record, start in zip(records, starts, strict=True)
         ]
+
+
+def _array(members: tuple[float, ...] | None) -> Scores | None:
+    return None if members is None else np.array(members, np.float32)
 
 
 def assert_exact(cutting: Cutting) -> None:
@@ -128,6 +146,34 @@ def test_a_cutting_has_the_scores_and_embeddings_of_its_slots():
         ("dog", 0.75),
         ("glass", 0.125),
     ]
+
+
+DOG = LabelGroup(Label("dog", "Dog"), ("bark", "howl"))
+PETS = LabelGroup(Label("pets", "Pets"), ("cat", "bark", "howl"))
+
+
+def test_a_clip_says_which_member_of_its_group_was_the_surest_while_it_sounded():
+    """A howl before the bark was surer: so it is of the group that the clip does not stand for."""
+    policies = {"dog": POLICY, "pets": POLICY}
+    room = Room(policies=policies, labels=["dog"], groups=[DOG, PETS])
+    room.hear((0, 0), (0, 0), members=(0, 0, 0, 0, 0))
+    room.hear((0.4, 0.4), members=(0.1, 0.4, 0, 0.1, 0.4))
+    room.hear((0.9, 0), members=(0.3, 0.2, 0, 0.3, 0.2))
+    room.hear((0, 0), (0, 0), (0, 0), members=(0, 0, 0, 0, 0))
+    (cutting,) = room.cuttings
+    assert cutting.record.groups == (
+        GroupMembers("dog", ("bark", "howl")),
+        GroupMembers("pets", ("howl", "bark", "cat")),
+    )
+
+
+def test_a_snapshot_says_the_surest_members_of_all_that_was_heard():
+    room = Room(policies={"dog": POLICY}, groups=[DOG])
+    room.hear(0.2, members=(0.1, 0.2)).hear(0.1, members=(0.1, 0.0))
+    cutting = room.cutter.snapshot(2.0)
+    assert cutting is not None
+    assert cutting.record.groups == (GroupMembers("dog", ("howl", "bark")),)
+    assert Room().hear(0.2).cutter.snapshot(1.0).record.groups == ()  # type: ignore[union-attr]
 
 
 def test_of_a_long_event_the_first_part_is_kept_while_it_lasts():

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.detection.clip import ClipError, ClipRecord, LabelScore, LabelSpan, Verdict
+from listener.detection.clip import (
+    ClipError,
+    ClipRecord,
+    GroupMembers,
+    LabelScore,
+    LabelSpan,
+    Verdict,
+)
 from listener.detection.clip_analysis import ClipAnalysis, read_analysis
 from listener.detection.clip_files import (
     analysis_path,
@@ -41,6 +48,7 @@ def make_record(directory: Path) -> ClipRecord:
         score=0.9,
         on_threshold=0.5,
         top=(LabelScore("dog", 0.9), LabelScore("bark", 0.8)),
+        groups=(GroupMembers("dog", ("bark", "howl")),),
         verdicts=(
             Verdict("right", "anna", 1.8e9 + 60.0),
             Verdict("labels", "bert", 1.8e9 + 90.0, (LabelSpan("bark", 0.1, 0.3),)),
@@ -73,6 +81,19 @@ def test_nothing_half_written_is_left(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"{ID}{suffix}" for suffix in (".flac", ".json", ".npz")
     ]
+
+
+def test_a_sidecar_from_before_there_were_groups_is_read(tmp_path: Path):
+    record = make_record(tmp_path)
+    write_sidecar(record)
+    path = sidecar_path(record.path)
+    document = json.loads(path.read_text())
+    del document["groups"]
+    path.write_text(json.dumps(document))
+    assert read_sidecar(path) == replace(record, groups=())
+    path.write_text(json.dumps(document | {"groups": [{"label": "dog", "members": []}]}))
+    with pytest.raises(ClipError, match=r"groups\.0\.members: Tuple should have at least 1 item"):
+        read_sidecar(path)
 
 
 def test_a_sidecar_replaces_the_older_one(tmp_path: Path):

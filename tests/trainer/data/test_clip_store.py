@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.detection.clip import LabelSpan, with_verdict
+from listener.detection.clip import GroupMembers, LabelSpan, with_verdict
 from tests.trainer.stores import NOON, StoreWriter, said
 from trainer.data.clip_store import is_quiet, learnable, read_store
 from trainer.data.formats import read_clips
@@ -44,6 +44,37 @@ def test_labels_are_all_that_there_is(store: StoreWriter):
     assert clip.labels == {"cat", "rain"}
     assert clip.spans == spans
     assert clip.exhaustive
+
+
+DOG = (GroupMembers("dog", ("bark", "howl", "yip")),)
+
+
+def test_right_of_a_group_is_its_surest_member(store: StoreWriter):
+    clip = learnable(store.add(SECOND, label="dog", verdict=said("right"), groups=DOG))
+    assert clip is not None
+    assert clip.labels == {"bark"}
+    assert clip.spans == (LabelSpan("bark", 0.0, 1.0),)
+    assert not clip.negatives
+    assert not clip.exhaustive
+
+
+def test_wrong_of_a_group_denies_all_its_members(store: StoreWriter):
+    clip = learnable(store.add(SECOND, label="dog", verdict=said("wrong"), groups=DOG))
+    assert clip is not None
+    assert not clip.labels
+    assert clip.negatives == {"bark", "howl", "yip"}
+
+
+def test_a_group_that_a_person_names_is_its_surest_member_and_of_the_others_nothing_is_known(
+    store: StoreWriter,
+):
+    spans = LabelSpan("dog", 0.0, 0.5), LabelSpan("howl", 0.5, 1.0), LabelSpan("rain", 0.0, 1.0)
+    clip = learnable(store.add(SECOND, "missed", verdict=said("labels", *spans), groups=DOG))
+    assert clip is not None
+    assert clip.spans == (LabelSpan("bark", 0.0, 0.5), *spans[1:])
+    assert clip.labels == {"bark", "howl", "rain"}
+    assert clip.exhaustive
+    assert clip.unknown == {"yip"}
 
 
 @pytest.mark.parametrize("reason", ["ambient", "near_miss", "event"])

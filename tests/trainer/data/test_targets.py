@@ -32,6 +32,12 @@ def test_an_exhaustive_clip_knows_every_class():
     assert targets.values.dtype == targets.known.dtype == np.float32
 
 
+def test_an_exhaustive_clip_says_nothing_of_what_is_unknown():
+    clip = replace(DOG, unknown=frozenset({"cat"}))
+    assert clip_targets(clip, CLASSES).known.tolist() == [[0, 1, 1]]
+    assert of_patches(clip).known.tolist() == [[0, 1, 1]] * 4
+
+
 def test_a_verdict_knows_what_was_said():
     targets = clip_targets(FLAGGED, CLASSES)
     assert targets.values.tolist() == [[0, 1, 0]]

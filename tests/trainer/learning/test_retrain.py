@@ -168,6 +168,44 @@ def test_without_held_out_clips_nothing_is_claimed(
     assert "# Tones" in (made.bundle.path / "card.md").read_text()
 
 
+def test_what_nobody_listens_for_needs_no_proof(
+    request_of_station: RetrainRequest, tones_bundle: Bundle
+):
+    """The base has no held-out clips, and the station listens for the new label alone."""
+    request = replace(request_of_station, base=tones_bundle, new_classes=True)
+    asked = replace(request, asked=frozenset({"middle_tone"}))
+    assert retrain(asked, quietly).bundle.labels[-1] == "middle_tone"
+    both = replace(request, asked=frozenset({"middle_tone", "high_tone"}))
+    with pytest.raises(
+        CertificateError, match="expected held-out clips of high_tone, in the bundle"
+    ):
+        retrain(both, quietly)
+
+
+def test_a_label_that_is_listened_for_and_not_there_is_refused(request_of_station: RetrainRequest):
+    request = replace(request_of_station, asked=frozenset({"low", "middle_tone"}))
+    with pytest.raises(DataError, match="neither two_tones@1 nor what is added has middle_tone"):
+        retrain(request, quietly)
+
+
+def test_the_loss_of_what_nobody_listens_for_is_borne_and_the_card_says_so(
+    request_of_station: RetrainRequest,
+):
+    """Every high tone is called low."""
+    for record in read_store(request_of_station.clips).records:
+        if record.label == "high":
+            span = LabelSpan("low", 0.0, record.seconds)
+            write_sidecar(replace(record, verdicts=(said("labels", span),)))
+    with pytest.raises(CertificateError, match="high 100"):
+        retrain(request_of_station, quietly)
+    made = retrain(replace(request_of_station, most_loss=50.0, asked=frozenset({"low"})), quietly)
+    (high, low) = made.findings.certificate.labels
+    assert high.lost_points == 100.0
+    assert low.lost_points <= 50.0
+    card = (made.bundle.path / "card.md").read_text()
+    assert "of those that the station listens for, low, none lost more than 50 points" in card
+
+
 def test_a_store_without_a_verdict_is_refused(request_of_station: RetrainRequest, tmp_path: Path):
     writer = StoreWriter(tmp_path / "unjudged")
     writer.add(np.zeros(RATE_HZ, np.float32), "ambient")

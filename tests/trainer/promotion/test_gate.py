@@ -15,6 +15,7 @@ from tests.trainer.stores import StoreWriter
 from tests.trainer.teaching.tones import tone
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export import export_bundle, write_golden
+from trainer.labels import AUDIOSET_MIDS
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.rewriting import rewrite_bundle
 
@@ -107,6 +108,64 @@ def test_what_hears_noise_is_refused_sound_by_sound(tones_bundle: Bundle):
     assert not any(fault.startswith("silence") for fault in faults)
 
 
+def test_noise_that_a_station_does_not_listen_for_is_no_false_alarm(tones_bundle: Bundle):
+    asked = frozenset({"low_tone"})
+    assert fault_of(tones_bundle, noise_labels=frozenset(), asked=asked) == ()
+    assert fault_of(tones_bundle, noise_labels=frozenset(), asked=asked | NOISE)
+
+
+@pytest.mark.parametrize(("mid", "passes"), [("/m/0chx_", True), ("/m/0838f", False)])
+def test_white_noise_may_be_heard_in_noise_and_water_may_not(
+    tones_bundle: Bundle, mid: str, passes: bool
+):
+    """What the bundle calls noise is AudioSet's class of white noise, or its class of water."""
+    provenance = {AUDIOSET_MIDS: ["/m/0bt9lr", "/m/06fnp", mid]}
+    candidate = Bundle(tones_bundle.path, replace(tones_bundle.manifest, provenance=provenance))
+    assert (fault_of(candidate, noise_labels=frozenset()) == ()) is passes
+
+
+def test_a_label_that_nobody_listens_for_may_be_lost(
+    in_use: Bundle, tones_bundle: Bundle, tmp_path: Path
+):
+    """High tones and noise change places: low ones are heard as before."""
+    low, high, noise = tones_bundle.manifest.labels
+    swapped = replace(tones_bundle.manifest, labels=(low, noise, high))
+    candidate = rewrite_bundle(tones_bundle, swapped, out=tmp_path / "swapped")
+    asked = {label: frozenset({label}) for label in ("low_tone", "high_tone")}
+    assert fault_of(candidate, in_use, asked=asked["low_tone"]) == ()
+    (loss, *_) = fault_of(candidate, in_use, asked=asked["high_tone"])
+    assert loss.startswith("high_tone: loses 100.0 points of F1")
+
+
+def test_each_label_that_is_listened_for_needs_held_out_clips(in_use: Bundle, tones_bundle: Bundle):
+    asked = frozenset({"low_tone", "noise"})
+    (fault,) = fault_of(tones_bundle, in_use, asked=asked)
+    assert fault.startswith("tones@1 has no held-out clips of noise to compare by")
+    assert fault_of(tones_bundle, in_use, asked=asked, unproven=True) == ()
+
+
+def test_a_new_label_cannot_be_forgotten(tones_bundle: Bundle, tmp_path: Path):
+    """The bundle in use has no held-out clips, and knows nothing that the station listens for."""
+    before = tones_bundle.manifest
+    labels = (*before.labels[:2], Label("whistle", "Whistle"))
+    policies = dict(
+        zip(("low_tone", "high_tone", "whistle"), before.policies.values(), strict=True)
+    )
+    old = {label: before.policies[label] for label in ("low_tone", "high_tone")}
+    current = Bundle(tones_bundle.path, replace(before, labels=labels[:2], policies=old, files={}))
+    changed = replace(before, version=2, labels=labels, policies=policies)
+    candidate = rewrite_bundle(tones_bundle, changed, out=tmp_path / "candidate")
+    options = {"noise_labels": frozenset({"whistle"})}
+    assert fault_of(candidate, current, asked=frozenset({"whistle"}), **options) == ()
+    (fault,) = fault_of(candidate, current, **options)
+    assert "tones@1 has no held-out clips to compare by" in fault
+
+
+def test_a_label_that_the_candidate_has_not_is_named(tones_bundle: Bundle):
+    (fault,) = fault_of(tones_bundle, asked=frozenset({"low_tone", "whistle"}))
+    assert fault == "labels: tones@1 has none that is called whistle"
+
+
 def test_the_budget_holds_in_this_room(tones_bundle: Bundle, tmp_path: Path):
     writer = StoreWriter(tmp_path / "clips")
     writer.add(np.zeros(16_000 * 10, np.float32), "ambient")
@@ -123,6 +182,15 @@ def test_a_policy_that_is_higher_bears_the_room(tones_bundle: Bundle, tmp_path: 
     deaf = {label: LabelPolicy(1.0, 1.0) for label in tones_bundle.labels}
     candidate = Bundle(tones_bundle.path, replace(tones_bundle.manifest, policies=deaf))
     assert fault_of(candidate, store=writer.root) == ()
+
+
+def test_the_room_may_sound_like_what_nobody_listens_for(tones_bundle: Bundle, tmp_path: Path):
+    writer = StoreWriter(tmp_path / "clips")
+    writer.add(tone(500.0, 0.5, 10.0), "ambient")
+    high, low = frozenset({"high_tone"}), frozenset({"low_tone"})
+    assert fault_of(tones_bundle, store=writer.root, asked=high) == ()
+    (fault,) = fault_of(tones_bundle, store=writer.root, asked=low)
+    assert fault.endswith("low_tone 1")
 
 
 def test_a_golden_check_that_fails_is_the_only_reason(

@@ -59,10 +59,16 @@ def _certificate(found: Mapping[str, Any]) -> str:
     )
     return (
         f"### Certificate\n\nOld classes on {certificate['clips']} held-out clips, before and after; "
-        f"no class lost more than {certificate['most_loss']:g} points of F1.\n\n"
+        f"{_held_to(certificate)} lost more than {certificate['most_loss']:g} points of F1.\n\n"
         "| label | clips | F1 before | after | average precision before | after |\n"
         f"|---|---|---|---|---|---|\n{rows}{_kept(certificate)}"
     )
+
+
+def _held_to(certificate: Mapping[str, Any]) -> str:
+    """Absent from what older versions wrote."""
+    asked = certificate.get("asked")
+    return f"of those that the station listens for, {listed(asked)}, none" if asked else "no class"
 
 
 def _kept(certificate: Mapping[str, Any]) -> str:

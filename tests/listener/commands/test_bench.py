@@ -1,0 +1,105 @@
+"""`listener bench`: measured on this machine, told as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from listener.capacity import Load
+from listener.commands.bench import bench_machine
+from listener.config import Config, EngineSettings
+from listener.config_file import parse_config
+from listener.detection.bundle import Bundle
+from listener.engines.engine import Engine
+from listener.exit_codes import ExitCode
+from listener.pipeline.plan import DetectionPlan
+from tests.listener.commands.program import one_line, own_lines, run_listener
+
+
+class Meter:
+    """As if a patch took a millisecond, and a batch as much more as it has patches under 16."""
+
+    def __init__(self) -> None:
+        self.plans: list[DetectionPlan] = []
+
+    def load_of(
+        self,
+        _engine: Engine,
+        plan: DetectionPlan,
+        settings: EngineSettings,
+        _sources: int,
+        _seconds: float,
+    ) -> Load:
+        self.plans.append(plan)
+        audio, patch_seconds = plan.params.patch_hop_seconds, 0.001 + 0.016 / settings.max_batch
+        return Load(audio, patch_seconds, patch_seconds)
+
+
+def config_of(bundle: Bundle, count: int, **more: object) -> Config:
+    sources = [{"name": f"s{number}", "kind": "microphone"} for number in range(count)]
+    return parse_config({"bundle": bundle.path, "sources": sources, **more}, "test")
+
+
+def bench(
+    bundle: Bundle, capsys: pytest.CaptureFixture[str], wanted: int | None
+) -> tuple[ExitCode, str]:
+    load_of = Meter().load_of
+    code = bench_machine(bundle.path, None, wanted, 0.1, as_json=False, load_of=load_of)
+    return code, capsys.readouterr().out
+
+
+def test_the_table_ends_with_the_settings_to_use(
+    tones_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+):
+    code, text = bench(tones_bundle, capsys, None)
+    assert code is ExitCode.DONE
+    # in sixteens a patch takes 2 ms: 240 sources at 0.48 s, of which 168 leave room
+    assert "up to 168 source(s), with room to spare, by" in text
+    assert text.splitlines()[-3:] == [
+        'engine.kind = "litert"',
+        "engine.max_batch = 16",
+        "detection.patch_hop_seconds = 0.48",
+    ]
+
+
+def test_a_longer_hop_is_what_carries_more(
+    tones_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+):
+    code, text = bench(tones_bundle, capsys, 300)
+    assert (code, text.splitlines()[-1]) == (ExitCode.DONE, "detection.patch_hop_seconds = 0.96")
+
+
+def test_too_many_are_code_1(tones_bundle: Bundle, capsys: pytest.CaptureFixture[str]):
+    code, text = bench(tones_bundle, capsys, 337)
+    assert code is ExitCode.FAILED
+    assert "up to 336 source(s)" in text
+
+
+def test_a_config_says_how_many_are_wanted_and_which_labels(
+    tones_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+):
+    meter = Meter()
+    config = config_of(tones_bundle, 3, detection={"labels": ["low_tone"]})
+    code = bench_machine(None, config, None, 0.1, as_json=True, load_of=meter.load_of)
+    document = json.loads(capsys.readouterr().out)
+    assert (code, document["sources_tried"]) == (ExitCode.DONE, 3)
+    assert {tuple(plan.policies) for plan in meter.plans} == {("low_tone",)}
+    assert {trial["max_batch"] for trial in document["trials"]} == {1}  # of three sources
+
+
+def test_it_measures_this_machine(tones_bundle: Bundle):
+    options = ("--sources", "4", "--seconds", "0.05", "--json")
+    done = run_listener("bench", "--bundle", tones_bundle.path, *options)
+    document = json.loads(done.stdout)
+    assert own_lines(done.stderr) == []
+    assert document["bundle"] == "tones@1"
+    assert {trial["engine"] for trial in document["trials"]} >= {"litert", "openvino"}
+    assert all(trial["sources"] > 0 for trial in document["trials"])
+    assert done.returncode == (0 if document["use"]["sources"] >= 4 else 1)
+
+
+def test_without_a_bundle_it_is_one_line_and_exit_code_2():
+    done = run_listener("bench", environment={"EARSHOT_BUNDLE": ""})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_line(done.stderr).startswith("expected a bundle: give --bundle")
