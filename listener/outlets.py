@@ -55,6 +55,7 @@ class Outlets:
                 self._carrier,
                 self._health,
                 TOPIC,
+                doubtful_seconds=0.0,  # a server answers when it has dealt with it
             )
         except OutboxError as error:
             raise ConfigError(f"webhook: {error}") from error

@@ -14,7 +14,7 @@ from typing import Any
 from listener.health import Health
 from listener.mqtt.parcel import Carrier
 from listener.outbox.disk import Disk, OutboxError
-from listener.outbox.sender import ParcelSender
+from listener.outbox.sender import DOUBTFUL_SECONDS, ParcelSender
 from listener.outbox.store import Bounds, Store
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Outbox:
     Every method only puts into a queue, but replay(), which waits for its answer; of the store other
     threads look at one reference, `open_sources`. `path` None keeps the messages in memory. Events that
     a crash left open are ended on opening. `stage` is what its thread and its numbers are called.
+    What was acknowledged in the last `doubtful_seconds` before a connection broke is sent again.
 
     Raises:
         OutboxError: another process uses the file.
@@ -94,13 +95,14 @@ class Outbox:
         carrier: Carrier,
         health: Health,
         stage: str = "outbox",
+        doubtful_seconds: float = DOUBTFUL_SECONDS,
     ) -> None:
         self._health, self._stage = health, stage
         self._numbers = health.add_outbox(stage)
         self._disk = Disk(path, self._numbers)
         self._store = Store(self._disk, bounds, station, gap_topic, self._numbers)
         self._numbers.events = self._store.waiting
-        self._sender = ParcelSender(self._store, carrier)
+        self._sender = ParcelSender(self._store, carrier, doubtful_seconds=doubtful_seconds)
         self._inbox: SimpleQueue[_Post] = SimpleQueue()
         self._crowded = False
         self._close_by: float | None = None

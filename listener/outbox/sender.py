@@ -32,9 +32,15 @@ class ParcelSender:
     """
 
     def __init__(
-        self, store: Store, carrier: Carrier, now: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        carrier: Carrier,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        doubtful_seconds: float = DOUBTFUL_SECONDS,
     ) -> None:
         self._store, self._carrier, self._now = store, carrier, now
+        self._doubtful_seconds = doubtful_seconds
         self._connection: int | None = None
         self._connected_at = 0.0
         self._max_packet_bytes: int | None = None
@@ -76,8 +82,8 @@ class ParcelSender:
         self._acknowledged.clear()
 
     def _forget_certain(self) -> None:
-        until = self._now() - DOUBTFUL_SECONDS
-        while self._acknowledged and self._acknowledged[0][0] < until:
+        until = self._now() - self._doubtful_seconds
+        while self._acknowledged and self._acknowledged[0][0] <= until:
             self._acknowledged.popleft()
 
     def _forget_flight(self) -> None:

@@ -59,9 +59,10 @@ def test_only_the_owner_may_read_it(tmp_path: Path):
 
 
 def test_a_second_daemon_is_refused(tmp_path: Path):
-    open_store(tmp_path / "outbox.db")
+    first = open_store(tmp_path / "outbox.db")
     with pytest.raises(OutboxError, match=r"outbox.path: another process uses .*outbox.db"):
         open_store(tmp_path / "outbox.db")
+    first.disk.close()
 
 
 def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them():

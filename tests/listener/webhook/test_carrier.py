@@ -36,7 +36,14 @@ class Webhook:
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
         self.carrier = WebhookCarrier(receiver, lambda: ShortRest(Random(1)))
         self.outbox = Outbox(
-            path, Bounds(), "farm", "webhook", self.carrier, self.health, "webhook"
+            path,
+            Bounds(),
+            "farm",
+            "webhook",
+            self.carrier,
+            self.health,
+            "webhook",
+            doubtful_seconds=0.0,
         )
         self.carrier.send_for(self.outbox)
 
