@@ -5,10 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
+# What MediaPipe asks for and what this project does differ, so it has an environment of its own
+MEDIAPIPE := .venv-mediapipe
+# MLServer pins packages of its own; tests of the remote engine are skipped without it
+MLSERVER := .venv-mlserver
 # Of the tests: many wait for the real time of sound, so one more than two cores
 WORKERS ?= 3
 
-.PHONY: help demo test check format bench soak constraints fuzz docs clean
+.PHONY: help demo test check format bench peers mlserver soak constraints fuzz docs clean
 
 help:  ## Say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +48,21 @@ format: $(INSTALLED)  ## Bring the code into form
 bench: $(INSTALLED)  ## Measure cost and latency beside the bare engine and TensorFlow Hub
 	$(BIN)/python -m benchmarks
 
+$(MEDIAPIPE)/.installed:
+	$(PYTHON) -m venv $(MEDIAPIPE)
+	$(MEDIAPIPE)/bin/pip install --quiet --disable-pip-version-check 'mediapipe>=1.2'
+	touch $@
+
+peers: $(INSTALLED) $(MEDIAPIPE)/.installed  ## Measure a station beside TensorFlow Hub, a TFLite loop and MediaPipe
+	$(BIN)/python -m benchmarks peers
+
+$(MLSERVER)/.installed: tests/rigs/mlserver.txt
+	$(PYTHON) -m venv $(MLSERVER)
+	$(MLSERVER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+mlserver: $(MLSERVER)/.installed  ## Install the model server that tests and benchmarks of the remote engine use
+
 soak: $(INSTALLED)  ## Hear 100 000 patches at many times the speed of time: does the station grow?
 	$(BIN)/python -m benchmarks.soak
 
@@ -59,4 +78,4 @@ docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of th
 	$(BIN)/python -m tests.documentation.pictures
 
 clean:  ## Forget the installation and every cache
-	rm -rf $(VENV) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ import soxr
 from numpy.typing import NDArray
 
 from listener.detection.audio import mix_to_mono
+from listener.detection.params import FeatureParams
 
 SAMPLE_RATE_HZ = 16_000
 _RECORDINGS_EACH = 12  # of 5 s
@@ -27,6 +28,13 @@ def read_waveform(path: Path) -> NDArray[np.float32]:
     """
     samples, rate_hz = soundfile.read(path, dtype="float32")
     return np.asarray(soxr.resample(mix_to_mono(samples), rate_hz, SAMPLE_RATE_HZ), np.float32)
+
+
+def cut_windows(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A waveform (n,) -> its windows (windows, 15600), one a patch hop of 0.48 s; a view of it."""
+    params = FeatureParams()
+    windows = np.lib.stride_tricks.sliding_window_view(waveform, params.window_samples)
+    return windows[:: params.patch_hop_samples]
 
 
 def write_wav(path: Path, recordings: Sequence[Path]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from benchmarks.audio import find_clear, write_minutes
 from benchmarks.figures import Aim, Figure
 from benchmarks.lengths import Lengths
 from benchmarks.materials import Materials
-from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan, file_sources
-from benchmarks.subscriber import Subscriber
+from benchmarks.steady import watch_steady
 from benchmarks.worker import Worker, running_worker
 
 log = logging.getLogger(__name__)
@@ -97,39 +95,11 @@ def _yardsticks(materials: Materials) -> Iterator[Yardsticks]:
 def _try(case: Case, bundle: Path, yardsticks: Yardsticks, lengths: Lengths) -> Trial:
     before = yardsticks.measure(lengths.burst_seconds)
     plan = StationPlan(bundle, file_sources(case.paths, case.sources))
-    with (
-        running_broker() as broker,
-        Subscriber(broker.port, "+/status") as subscriber,
-        running_station(plan, broker) as station,
-    ):
-        station.wait_until_online(subscriber, case.sources)
-        time.sleep(lengths.settle_seconds)
-        cost = _steady_cost(station, case.sources, lengths.window_seconds)
-        batch = _mean_batch(station)
+    station = watch_steady(plan, (), lengths.settle_seconds, lengths.window_seconds)
+    station.check_complete()
     after = yardsticks.measure(lengths.burst_seconds)
     engine, hub = ((first + last) / 2 for first, last in zip(before, after, strict=True))
-    return Trial(cost, engine, hub, batch)
-
-
-def _steady_cost(station: Station, sources: int, seconds: float) -> float:
-    began, spent = time.monotonic(), station.cpu_seconds()
-    time.sleep(seconds)
-    spent = station.cpu_seconds() - spent
-    return spent * 1000 / (sources * (time.monotonic() - began))
-
-
-def _mean_batch(station: Station) -> float:
-    """Patches a batch so far.
-
-    Raises:
-        RuntimeError: patches were dropped, so that the cost is of less than all audio.
-    """
-    dropped = station.metric("listener_patches_dropped_total")
-    if dropped:
-        raise RuntimeError(f"the station was behind and dropped {dropped:.0f} patches")
-    return station.metric("listener_batch_patches_sum") / station.metric(
-        "listener_batch_patches_count"
-    )
+    return Trial(station.core_ms, engine, hub, station.batch_patches)
 
 
 def _yardstick_figures(trials: list[Trial]) -> list[Figure]:

@@ -6,10 +6,9 @@ import sys
 from itertools import cycle
 from pathlib import Path
 
-import numpy as np
 import tensorflow_hub
 
-from benchmarks.audio import read_waveform
+from benchmarks.audio import cut_windows, read_waveform
 from benchmarks.worker import serve
 from listener.detection.params import FeatureParams
 
@@ -18,10 +17,7 @@ def main(yamnet: Path, recording: Path) -> None:
     """Answer questions until standard input ends."""
     params = FeatureParams()
     model = tensorflow_hub.load(str(yamnet))
-    windows = np.lib.stride_tricks.sliding_window_view(
-        read_waveform(recording), params.window_samples
-    )
-    turns = cycle(windows[:: params.patch_hop_samples])
+    turns = cycle(cut_windows(read_waveform(recording)))
 
     def step() -> float:
         scores, _embeddings, _log_mel = model(next(turns))

@@ -48,8 +48,8 @@ def measure_latency(materials: Materials, lengths: Lengths, directory: Path) -> 
     receipts = _listen(plan, lengths)
     params = read_bundle(materials.bundle).manifest.features
     return [
-        *_figures("event", _event_latencies(receipts, params), Aim("at most", _P99_AIM_MS)),
-        *_figures("level", _level_latencies(receipts), None),
+        *_figures("event", event_latencies(receipts, params, _POLICY), Aim("at most", _P99_AIM_MS)),
+        *_figures("level", level_latencies(receipts), None),
     ]
 
 
@@ -71,17 +71,23 @@ def _listen(plan: StationPlan, lengths: Lengths) -> list[Receipt]:
     return receipts
 
 
-def _event_latencies(receipts: Iterable[Receipt], params: FeatureParams) -> list[float]:
-    """Milliseconds of each event that began."""
+def event_latencies(
+    receipts: Iterable[Receipt], params: FeatureParams, policy: LabelPolicy
+) -> list[float]:
+    """Milliseconds from the last sample that each event's start needed to its receipt.
+
+    All labels have the policy's smoothing, and no least duration.
+    """
     latencies = []
     for receipt, document in _documents(receipts, "/event"):
         if document["phase"] == "start":
-            needed = last_sample_time(_unix(document["onset"]), params, _POLICY.smoothing_seconds)
+            needed = last_sample_time(_unix(document["onset"]), params, policy.smoothing_seconds)
             latencies.append((receipt.at - needed) * 1000)
     return latencies
 
 
-def _level_latencies(receipts: Iterable[Receipt]) -> list[float]:
+def level_latencies(receipts: Iterable[Receipt]) -> list[float]:
+    """Milliseconds from the last sample of each level's patch to its receipt."""
     return [
         (receipt.at - _unix(document["at"])) * 1000
         for receipt, document in _documents(receipts, "/level")

@@ -47,7 +47,7 @@ def measure_memory(materials: Materials, lengths: Lengths, directory: Path) -> l
         log.info("memory: %s, %s", source, selection.what)
         megabytes = _measure_once(materials.bundle, selection, wav, lengths.memory_seconds)
         what = f"RSS, one {source}, {selection.what}, after {lengths.memory_seconds:.0f} s"
-        figures.append(Figure(PART, what, "MB", (megabytes,), Aim("at most", 150.0)))
+        figures.append(Figure(PART, what, "MB", (megabytes,), Aim("at most", 120.0)))
     return figures
 
 

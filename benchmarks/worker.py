@@ -46,10 +46,10 @@ class Worker:
 
 
 @contextmanager
-def running_worker(module: str, *arguments: Path) -> Iterator[Worker]:
-    """`python -m module arguments...`, ready to work."""
+def running_worker(module: str, *arguments: object, python: Path | None = None) -> Iterator[Worker]:
+    """`python -m module arguments...`, ready to work; `python` None: this one."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [str(python or sys.executable), "-m", module, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -28,12 +28,13 @@ from listener.config import (
 )
 from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.clip_cutter import CuttingPlan
-from listener.detection.features import log_mel_patches
+from listener.detection.features import contents_of
 from listener.detection.label_groups import LabelColumns, LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.detection.privacy import SPEECH_LABELS, PrivateScores
 from listener.engine_choice import EngineChoice, fastest_engine
-from listener.engines.engine import Engine
+from listener.engines.engine import Engine, front_end_of, infer_of
+from listener.health import Health, RemoteHealth
 from listener.label_choice import choose_groups
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.plan import ClipPlan, DetectionPlan
@@ -47,7 +48,7 @@ _MICROPHONE_REST_SECONDS = 2.5
 _GPU_DEVICE = Path("/dev/nvidiactl")
 
 
-OpenEngine = Callable[[Bundle, EngineSettings], Engine]
+OpenEngine = Callable[[Bundle, EngineSettings, Health], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +59,33 @@ class WantedLabel:
     members: tuple[str, ...]
 
 
-def open_engine(bundle: Bundle, settings: EngineSettings) -> Engine:
+def open_engine(bundle: Bundle, settings: EngineSettings, health: Health | None = None) -> Engine:
     """The engine that the settings name or choose, with the bundle's model, after its golden check.
 
     Raises:
         BundleError: the model cannot be used, or does not give the golden scores.
-        EngineError: the engine is not installed.
+        EngineError: the engine is not installed, or nothing answers where it should be.
+        ConfigError: the settings name a remote engine and no server.
     """
-    return choose_engine(bundle, settings).engine
+    return choose_engine(bundle, settings, health).engine
 
 
-def choose_engine(bundle: Bundle, settings: EngineSettings) -> EngineChoice:
+def choose_engine(
+    bundle: Bundle, settings: EngineSettings, health: Health | None = None
+) -> EngineChoice:
     """The engine that the settings name, or under `auto` the fastest of what is installed, measured.
 
     Raises:
-        BundleError, EngineError: as `open_engine`.
+        BundleError, EngineError, ConfigError: as `open_engine`.
     """
+    if settings.kind == "remote":
+        return EngineChoice("remote", _open_remote(bundle, settings, health), "the config names it")
     if settings.kind != "auto":
         return EngineChoice(
             settings.kind, _open_kind(settings.kind, bundle, settings), "the config names it"
         )
     openers = {kind: partial(_open_kind, kind, bundle, settings) for kind in installed_kinds()}
-    choice = fastest_engine(openers, _typical_patches(bundle, settings.max_batch))
+    choice = fastest_engine(openers, partial(_typical_batch, bundle, settings.max_batch))
     log.info("engine %s: %s", choice.kind, choice.why)
     return choice
 
@@ -97,20 +103,35 @@ def installed_kinds() -> tuple[EngineKind, ...]:
     return tuple(kinds)
 
 
-def _typical_patches(bundle: Bundle, count: int) -> NDArray[np.float32]:
-    """Patches (count, 96, 64) of the golden check's waveform, as often as it takes."""
+def _typical_batch(bundle: Bundle, count: int, engine: Engine) -> NDArray[np.float32]:
+    """What the engine takes of the golden check's waveform, (count, ...), as often as it takes."""
     params = bundle.manifest.features
-    patches = log_mel_patches(bundle.read_golden().waveform, params)
-    return np.resize(patches, (count, *patches.shape[1:]))
+    waveform = bundle.read_golden().waveform
+    contents = np.stack(contents_of(waveform, params, front_end_of(engine, params)))
+    return np.resize(contents, (count, *contents.shape[1:]))
 
 
 def _open_kind(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> Engine:
     engine = _load_engine(kind, bundle, settings)
     try:
-        check_golden(bundle, engine.infer)
+        check_golden(bundle, infer_of(engine), front_end_of(engine, bundle.manifest.features))
     except (RuntimeError, ValueError) as error:  # what the engines raise of what they cannot run
         raise BundleError(f"{bundle.path}: golden check: the engine failed: {error}") from error
     return engine
+
+
+def _open_remote(bundle: Bundle, settings: EngineSettings, health: Health | None) -> Engine:
+    from listener.engines.remote.engine import open_remote  # noqa: PLC0415 - an extra
+
+    remote = settings.remote
+    if not remote.urls:
+        raise ConfigError("engine.remote.urls: expected at least one model server, got none")
+    local = settings.model_copy(update={"kind": remote.fallback, "front_end": "cpu"})
+    fallback = None if remote.fallback == "none" else _open_kind(remote.fallback, bundle, local)
+    if health is None:
+        return open_remote(bundle, remote, fallback, RemoteHealth.of(remote.urls))
+    beat = partial(health.beat, "inference")  # its thread is the one that waits for a server
+    return open_remote(bundle, remote, fallback, health.add_remote(remote.urls), beat)
 
 
 def _load_engine(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> Engine:
@@ -125,9 +146,11 @@ def _load_engine(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> 
 
             return OpenVINOEngine(bundle.model_path, settings.threads)
         case "tensorflow":
-            from listener.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
+            from listener.engines.tensorflow import open_tensorflow  # noqa: PLC0415
 
-            return TensorFlowEngine(bundle.saved_model_path, settings.threads)
+            return open_tensorflow(
+                bundle.saved_model_path, settings.threads, settings.max_batch, settings.front_end
+            )
 
 
 def plan_station(bundle: Bundle, config: Config) -> DetectionPlan:

@@ -10,7 +10,7 @@ import numpy as np
 
 from listener.config import EngineSettings
 from listener.detection.audio import AudioChunk
-from listener.engines.engine import Engine
+from listener.engines.engine import Engine, infer_of, silent_batch
 from listener.health import Health
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
@@ -65,8 +65,7 @@ def measure_load(
 
 def _warm_up(engine: Engine, plan: DetectionPlan, batch: int) -> None:
     # the first batch of a size is prepared, which a station does once
-    shape = (batch, plan.params.patch_frames, plan.params.mel_bands)
-    engine.infer(np.zeros(shape, np.float32))
+    infer_of(engine)(silent_batch(engine, plan.params, batch))
 
 
 def _noisy_sources(count: int, sample_rate_hz: int, seconds: float) -> list[SourcePlan]:

@@ -74,7 +74,8 @@ class Station:
         self._broker = _make_broker(config, self.health)
         self._http = _make_http(config, self.health)
         self._review = _make_review(config, bundle, self._clips, groups)
-        engine = open_engine(bundle, flow.engine)  # takes longest: what may be wrong comes before
+        # takes longest: what may be wrong comes before
+        engine = open_engine(bundle, flow.engine, self.health)
         self._outbox = _make_outbox(config, self._broker, self.health)
         active = [Label(slug, names[slug]) for slug in plan.policies]
         self._home = Home(config, self._broker, active, self.health)

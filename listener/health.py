@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -124,6 +125,32 @@ class OutboxHealth:
     set_aside: int = 0  # files that were broken
 
 
+FALLBACK = "fallback"  # what is active while no model server answers
+
+
+@dataclass(slots=True)
+class ServerHealth:
+    """What is known of a model server."""
+
+    up: bool = False
+    requests: int = 0  # batches that it was asked for
+    failures: int = 0  # of them: not answered, or with nothing of use
+
+
+@dataclass(slots=True)
+class RemoteHealth:
+    """What is known of the remote engine, its servers by url; all but `up` the inference thread writes."""
+
+    servers: dict[str, ServerHealth]
+    active: str | None = None  # what scored the newest patches: a url, FALLBACK, or None: they wait
+    fallback_patches: int = 0  # analysed by the local engine
+
+    @classmethod
+    def of(cls, urls: Iterable[str]) -> Self:
+        """No server was asked yet."""
+        return cls({url: ServerHealth() for url in urls})
+
+
 @dataclass(slots=True)
 class Health:
     """What is known of the station; built once, filled by the threads. `labels` are the bundle's."""
@@ -155,6 +182,7 @@ class Health:
     bundle_refused: bool = False  # the one that should be in use is not
     clock_steps: int = 0  # times the system clock was set
     engine_failed: bool = False
+    remote: RemoteHealth | None = None  # None: patches are analysed here
     heartbeats: dict[str, float] = field(default_factory=dict)  # monotonic seconds, by stage
 
     def beat(self, stage: str, grace_seconds: float = 0.0) -> None:
@@ -172,6 +200,12 @@ class Health:
         else:
             self.outbox = numbers
         return numbers
+
+    def add_remote(self, urls: Iterable[str]) -> RemoteHealth:
+        """The record of the remote engine; one for another bundle goes on with the same."""
+        if self.remote is None:
+            self.remote = RemoteHealth.of(urls)
+        return self.remote
 
     def add_source(self, name: str) -> SourceHealth:
         """A fresh record for a source."""
@@ -207,6 +241,8 @@ class Health:
         """
         now = time.time() if now is None else now
         faults = ["engine: failed"] if self.engine_failed else []
+        if self.remote is not None and self.remote.active is None:
+            faults.append("engine: no model server answers")
         faults += self.stalled()
         for stage, outbox in (("outbox", self.outbox), ("webhook", self.webhook)):
             if outbox is not None and outbox.failing is not None:

@@ -80,7 +80,7 @@ class StationControl:
         self._bundles = BundleSwitch(
             self._at_work,
             path,
-            lambda directory: load_detection(config, engine, directory),
+            lambda directory: load_detection(config, engine, directory, health),
             health,
             config.control,
             _refusals(config, doors.broker),
@@ -107,7 +107,9 @@ class StationControl:
             return  # logged, counted and published where it was refused
 
 
-def load_detection(config: Config, engine: EngineSettings, directory: Path) -> Detection:
+def load_detection(
+    config: Config, engine: EngineSettings, directory: Path, health: Health
+) -> Detection:
     """The bundle in a directory, ready to work under the config.
 
     Raises:
@@ -117,7 +119,7 @@ def load_detection(config: Config, engine: EngineSettings, directory: Path) -> D
     """
     bundle = read_bundle(directory)
     plan = plan_station(bundle, config)
-    return Detection(open_engine(bundle, engine), plan, bundle.manifest)
+    return Detection(open_engine(bundle, engine, health), plan, bundle.manifest)
 
 
 def _open_doors(config: Config, desk: CommandDesk, doors: Doors) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,40 +17,17 @@ from listener.detection.bundle import Bundle
 from listener.mqtt.round_trip import check_round_trip
 from tests.bundles import LOW_TONE_HZ
 from tests.rigs.commander import command
-from tests.rigs.mosquitto import Mosquitto, need_mosquitto, subscribe
+from tests.rigs.mosquitto import Mosquitto, subscribe
+from tests.rigs.sites import credentials, shipped_lines, word_of
 from tests.rigs.station import running_station
-from tests.shared import ROOT
 
-SHIPPED = ROOT / "mosquitto"
 USERS = ("farm", "barn", "viewer", "operator")
 DENIED = "Not authorized"
 
 
 def shipped_broker(directory: Path, *more: str) -> Mosquitto:
     """A broker with the files that ship, but for the port, the folder and its owner."""
-    need_mosquitto()
-    passwords = directory / "earshot.passwd"
-    passwords.touch()
-    for user in USERS:
-        subprocess.run(["mosquitto_passwd", "-b", passwords, user, word_of(user)], check=True)
-    shutil.copy(SHIPPED / "acl", directory / "earshot.acl")
-    for path in (passwords, directory / "earshot.acl"):
-        path.chmod(0o600)
-    text = (
-        (SHIPPED / "earshot.conf")
-        .read_text()
-        .replace("/etc/mosquitto/earshot.", f"{directory}/earshot.")
-    )
-    lines = re.sub(r"^listener .*$", "", text, flags=re.MULTILINE).splitlines()
-    return Mosquitto(directory, *lines, f"persistence_location {directory}/", *more)  # fmt: skip
-
-
-def word_of(user: str) -> str:
-    return f"the-word-of-{user}"
-
-
-def credentials(user: str) -> list[str]:
-    return ["-u", user, "-P", word_of(user)]
+    return Mosquitto(directory, *shipped_lines(directory, "acl", USERS), *more, anonymous=False)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import typer
 from trainer.commands.backbone import backbone
 from trainer.commands.calibrate import calibrate
 from trainer.commands.evaluate import evaluate
+from trainer.commands.export import export
 from trainer.commands.fit import fit
 from trainer.commands.promote import promote
 from trainer.commands.replay import replay
@@ -41,6 +42,7 @@ app.command(epilog="Example: trainer evaluate models/my-sounds --data ESC-50/met
 app.command(
     epilog="Example: trainer shrink models/my-sounds --data ESC-50/meta/esc50.csv --out models/small"
 )(shrink)
+app.command(epilog="Example: trainer export models/current --serving model-repository")(export)
 app.command(
     epilog="Example: trainer retrain --clips /var/lib/earshot/clips --base models/current "
     "--out candidates/my-sounds"

@@ -10,13 +10,13 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from listener.assembly import choose_engine, open_source, plan_station
 from listener.commands.check_outlets import check_outlets
+from listener.commands.check_servers import check_servers
 from listener.commands.finding import Finding
 from listener.config import (
     Config,
@@ -28,7 +28,7 @@ from listener.config import (
 )
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
-from listener.engines.engine import EngineError
+from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.exit_codes import ExitCode
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
@@ -54,6 +54,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     try:
         bundle = read_bundle(config.bundle)
         yield _check_bundle(bundle, config)
+        yield from check_servers(bundle, config.engine)
     except (BundleError, ConfigError, EngineError) as error:
         yield Finding("bundle", works=False, detail=str(error))
     for source in config.sources:
@@ -72,10 +73,9 @@ def _findings(config: Config) -> Iterator[Finding]:
 def _check_bundle(bundle: Bundle, config: Config) -> Finding:
     choice = choose_engine(bundle, config.engine)  # with the golden check
     plan = plan_station(bundle, config)
-    params = plan.params
-    patches = np.zeros((1, params.patch_frames, params.mel_bands), np.float32)
+    infer, silence = infer_of(choice.engine), silent_batch(choice.engine, plan.params, 1)
     began = time.perf_counter()
-    choice.engine.infer(patches)
+    infer(silence)
     milliseconds = (time.perf_counter() - began) * 1000
     detail = (
         f"{bundle.id}, {_labels(bundle, plan)}, golden check passed, "

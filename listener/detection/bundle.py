@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from listener.detection.features import log_mel_patches
+from listener.detection.features import contents_of
+from listener.detection.front_end import FrontEnd
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 
@@ -272,16 +273,18 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def check_golden(bundle: Bundle, infer: Infer) -> float:
+def check_golden(bundle: Bundle, infer: Infer, front_end: FrontEnd | None = None) -> float:
     """The largest difference between the golden scores and what `infer` gives for the waveform.
+
+    `front_end` makes what `infer` takes; None: the one of log-mel patches.
 
     Raises:
         BundleError: it is over the golden file's tolerance, not a number, or of another shape.
     """
     golden = bundle.read_golden()
-    patches = log_mel_patches(golden.waveform, bundle.manifest.features)
-    scores, _ = infer(patches)
-    expected = (len(patches), len(bundle.labels))
+    contents = contents_of(golden.waveform, bundle.manifest.features, front_end)
+    scores, _ = infer(np.stack(contents))
+    expected = (len(contents), len(bundle.labels))
     if scores.shape != expected or golden.scores.shape != expected:
         raise BundleError(
             f"{bundle.path}: golden check: expected scores {expected}, "

@@ -30,14 +30,21 @@ class PatchCutter:
         if chunk.start != self._next_start:
             whole += self.finish()
         self._next_start = chunk.end
-        while len(chunk.samples) >= self.missing_samples:
+        while len(chunk.samples) > self.missing_samples:
             part, chunk = _split(chunk, self.missing_samples)
-            whole.append(self._join(part))
-            self.missing_samples = self._params.patch_hop_samples
-        if len(chunk.samples):
+            whole.append(self._complete(part))
+        if (
+            len(chunk.samples) == self.missing_samples
+        ):  # as captures read, where the rate is the model's
+            whole.append(self._complete(chunk))
+        elif len(chunk.samples):
             self._parts.append(chunk)
             self.missing_samples -= len(chunk.samples)
         return whole
+
+    def _complete(self, last: AudioChunk) -> AudioChunk:
+        self.missing_samples = self._params.patch_hop_samples
+        return self._join(last)
 
     def finish(self) -> list[AudioChunk]:
         """What is left of the stretch, if anything; the next chunk begins a new one."""

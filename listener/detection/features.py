@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import AudioChunk, LevelMeter, Samples
-from listener.detection.front_end import FrontEnd, LogMel, make_front_end
+from listener.detection.front_end import Content, FrontEnd, make_front_end
 from listener.detection.params import FeatureParams
 
 
@@ -22,8 +22,9 @@ class Patch:
     """What the model classifies at once.
 
     `start` is the index of its first sample in the stream, `captured_at` that sample's time, `seconds`
-    how much audio is in it (less than a window in the last one, which is padded), `log_mel` float32
-    (96, 64). The levels, and the share of samples at full scale, are those of the samples that are new
+    how much audio is in it (less than a window in the last one, which is padded). `content` is what the
+    engine takes: its log-mel, float32 (96, 64), or for one that makes that itself its window, float32
+    (15600,). The levels, and the share of samples at full scale, are those of the samples that are new
     since the patch before.
     """
 
@@ -31,7 +32,7 @@ class Patch:
     start: int
     captured_at: float
     seconds: float
-    log_mel: LogMel
+    content: Content
     level_dbfs: float
     peak_dbfs: float
     clipped_share: float
@@ -108,7 +109,7 @@ class PatchStream:
             start=self._patch_start,
             captured_at=chunk.time_of(self._patch_start),
             seconds=(min(self._covered, chunk.end) - self._patch_start) / chunk.sample_rate_hz,
-            log_mel=self._front_end.patch(self._frames[: self._params.patch_frames]),
+            content=self._front_end.patch(self._frames[: self._params.patch_frames]),
             level_dbfs=loudness.level_dbfs,
             peak_dbfs=loudness.peak_dbfs,
             clipped_share=loudness.clipped_share,
@@ -123,7 +124,14 @@ def log_mel_patches(waveform: Samples, params: FeatureParams) -> NDArray[np.floa
 
     The last one is padded with silence, as in the YAMNet reference; no samples give no patches.
     """
-    stream = PatchStream(params)
+    shape = (-1, params.patch_frames, params.mel_bands)
+    return np.array(contents_of(waveform, params), np.float32).reshape(shape)
+
+
+def contents_of(
+    waveform: Samples, params: FeatureParams, front_end: FrontEnd | None = None
+) -> list[Content]:
+    """What a front end makes of the patches of a whole waveform; None: the one of log-mel."""
+    stream = PatchStream(params, front_end)
     patches = stream.push(AudioChunk("", 0, 0.0, params.sample_rate_hz, waveform)) + stream.finish()
-    shape = (len(patches), params.patch_frames, params.mel_bands)
-    return np.array([patch.log_mel for patch in patches], np.float32).reshape(shape)
+    return [patch.content for patch in patches]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -10,10 +11,17 @@ from numpy.typing import NDArray
 
 from listener.detection.audio import Samples, to_dbfs
 from listener.detection.params import FeatureParams
-from listener.detection.spectrum import PowerSpectrum, mean_square_weights, mel_matrix
+from listener.detection.spectrum import (
+    BLOCK_FRAMES,
+    MagnitudeSpectrum,
+    mean_square_weights,
+    mel_matrix,
+    stft_frames,
+)
 
 LogMel = NDArray[np.float32]
 Frames = NDArray[np.float32]  # (frames, width): what a patch needs to know of each STFT frame
+Content = NDArray[np.float32]  # what the engine takes of a patch
 
 
 class FrontEnd(Protocol):
@@ -23,13 +31,16 @@ class FrontEnd(Protocol):
         """float32 (n,) -> float32 (frames, width), as many frames as lie wholly inside."""
         ...
 
-    def patch(self, frames: Frames) -> LogMel:
-        """The frames of one patch -> its log-mel, float32 (96, 64)."""
+    def patch(self, frames: Frames) -> Content:
+        """The frames of one patch -> what the engine takes of it, its log-mel, float32 (96, 64).
+
+        For an engine that makes the log-mel itself it is the window, float32 (15600,).
+        """
         ...
 
 
 def make_front_end(params: FeatureParams) -> FrontEnd:
-    """The one that the preprocessing asks for; it may be shared by any number of streams."""
+    """The one that the preprocessing asks for; any number of streams of one thread may share it."""
     levelled = params.preprocessing.level_dbfs is not None
     return LevelledFrames(params) if levelled else LogMelFrames(params)
 
@@ -38,14 +49,17 @@ class LogMelFrames:
     """A `FrontEnd` whose frames are log-mel: log(mel + offset), nothing left to do for a patch."""
 
     def __init__(self, params: FeatureParams) -> None:
-        self._power = PowerSpectrum(params)
+        self._params = params
+        self._magnitudes = MagnitudeSpectrum(params)
         self._mel = mel_matrix(params)
         self._offset = np.float32(params.log_offset)
 
     def __call__(self, samples: Samples) -> LogMel:
         """float32 (n,) -> float32 (frames, 64)."""
-        power = self._power(samples)
-        mel = np.sqrt(power, out=power) @ self._mel
+        frames = stft_frames(samples, self._params)
+        mel = np.empty((len(frames), self._params.mel_bands), np.float32)
+        for block in _blocks(len(frames)):
+            np.matmul(self._magnitudes(frames[block]), self._mel, out=mel[block])
         mel += self._offset
         return np.log(mel, out=mel)
 
@@ -59,16 +73,20 @@ class LevelledFrames:
 
     def __init__(self, params: FeatureParams) -> None:
         self._params = params
-        self._power = PowerSpectrum(params)
+        self._magnitudes = MagnitudeSpectrum(params)
         self._mel = mel_matrix(params)
         self._weights = mean_square_weights(params)
         self._offset = np.float32(params.log_offset)
 
     def __call__(self, samples: Samples) -> Frames:
         """float32 (n,) -> float32 (frames, 65)."""
-        power = self._power(samples)
-        mean_square = power @ self._weights
-        return np.column_stack((np.sqrt(power, out=power) @ self._mel, mean_square))
+        frames = stft_frames(samples, self._params)
+        known = np.empty((len(frames), self._params.mel_bands + 1), np.float32)
+        for block in _blocks(len(frames)):
+            magnitudes = self._magnitudes(frames[block])
+            known[block, :-1] = magnitudes @ self._mel
+            known[block, -1] = np.square(magnitudes, out=magnitudes) @ self._weights
+        return known
 
     def patch(self, frames: Frames) -> LogMel:
         """The log-mel of the amplified frames; the gain comes before the offset."""
@@ -81,3 +99,7 @@ class LevelledFrames:
         wanted_db = (preprocessing.level_dbfs or 0.0) - to_dbfs(math.sqrt(mean_square))
         bound_db = preprocessing.max_gain_db
         return np.float32(10.0 ** (min(max(wanted_db, -bound_db), bound_db) / 20.0))
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_FRAMES) for start in range(0, count, BLOCK_FRAMES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import cached_property
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -41,7 +42,7 @@ class Preprocessing:
             )
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(allow_inf_nan=False))
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))  # no slots: counts are kept
 class FeatureParams:
     """How a waveform becomes log-mel patches; the defaults are YAMNet's (`params.py` of its reference).
 
@@ -90,32 +91,32 @@ class FeatureParams:
                 f"high_pass_hz: expected less than {self.mel_max_hz:g}, got {high_pass_hz}"
             )
 
-    @property
+    @cached_property
     def stft_window_samples(self) -> int:
         """Samples that one STFT frame looks at (400)."""
         return round(self.stft_window_seconds * self.sample_rate_hz)
 
-    @property
+    @cached_property
     def stft_hop_samples(self) -> int:
         """Samples from one STFT frame to the next (160)."""
         return round(self.stft_hop_seconds * self.sample_rate_hz)
 
-    @property
+    @cached_property
     def patch_frames(self) -> int:
         """STFT frames in a patch (96)."""
         return round(self.patch_seconds / self.stft_hop_seconds)
 
-    @property
+    @cached_property
     def patch_hop_frames(self) -> int:
         """STFT frames from one patch to the next (48)."""
         return round(self.patch_hop_seconds / self.stft_hop_seconds)
 
-    @property
+    @cached_property
     def patch_hop_samples(self) -> int:
         """Samples from the start of one patch to the start of the next (7680)."""
         return self.patch_hop_frames * self.stft_hop_samples
 
-    @property
+    @cached_property
     def window_samples(self) -> int:
         """Samples that yield exactly one patch (15600)."""
         return (self.patch_frames - 1) * self.stft_hop_samples + self.stft_window_samples

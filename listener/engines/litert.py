@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import BundleError
+from listener.engines.mapped_file import release_pages
 from listener.engines.signature import PATCH_SHAPE, open_model, read_signature
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -83,6 +84,7 @@ class _Model:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:  # LiteRT raises either
             raise BundleError(f"{path}: cannot run batches of {batch}: {error}") from error
+        release_pages(path)
 
     def run(self, patches: NDArray[np.float32]) -> Outputs:
         # get_tensor copies; set, invoke and get cost 1.3 us a patch beyond the bare C++ invoke, the

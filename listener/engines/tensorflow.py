@@ -1,90 +1,87 @@
-"""TensorFlow on a GPU or CPU, for large batches. The only file of the listener that imports it."""
+"""TensorFlow on a GPU or CPU, for large batches; where it is wanted the log-mel is made there, too."""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import BundleError
-from listener.engines.engine import EngineError
+from listener.config import FrontEndPlace
+from listener.engines.engine import Engine, EngineError, Outputs
+from listener.engines.graphs import CompiledGraphs, Graphs, PlainGraph
+from listener.engines.saved_model import PATCHES, WINDOWS, SavedModel
 
 log = logging.getLogger(__name__)
 
-SIGNATURE = "patches"
-_OUTPUTS = {"scores", "embeddings"}
-
 
 class TensorFlowEngine:
-    """A bundle's `saved_model/`; an `Engine`. `path` is None for a bundle that has none.
+    """A bundle's `saved_model/`; an `Engine`.
 
-    TensorFlow is imported when the first engine is built, and its threads can be set only then.
+    `compiled`: whether XLA compiles it for a few sizes of batches; None: where there is a GPU.
+
+    Raises:
+        BundleError: the SavedModel has no signature `patches`.
+    """
+
+    def __init__(
+        self, model: SavedModel, max_batch: int = 16, *, compiled: bool | None = None
+    ) -> None:
+        self._patches = _open(model, PATCHES, max_batch, compiled)
+
+    def infer(self, patches: NDArray[np.float32]) -> Outputs:
+        """Log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, D); see `Engine`."""
+        return self._patches.run(patches)
+
+
+class TensorFlowWindowEngine:
+    """The same with the log-mel on its device; a `WindowEngine`. Ready patches it takes, too, not compiled.
+
+    Raises:
+        BundleError: as `TensorFlowEngine`; also without the signature `windows`.
+    """
+
+    def __init__(
+        self, model: SavedModel, max_batch: int = 16, *, compiled: bool | None = None
+    ) -> None:
+        self._patches = PlainGraph(model, PATCHES)
+        self._windows = _open(model, WINDOWS, max_batch, compiled)
+
+    def infer(self, patches: NDArray[np.float32]) -> Outputs:
+        """Log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, D); see `Engine`."""
+        return self._patches.run(patches)
+
+    def infer_windows(self, windows: NDArray[np.float32]) -> Outputs:
+        """Windows (B, 15600) -> scores (B, K), embeddings (B, D); see `WindowEngine`."""
+        return self._windows.run(windows)
+
+
+def _open(model: SavedModel, name: str, max_batch: int, compiled: bool | None) -> Graphs:
+    if not (model.on_gpu if compiled is None else compiled):
+        return PlainGraph(model, name)
+    try:
+        return CompiledGraphs(model, name, max_batch)
+    except EngineError as error:  # such as an installation of CUDA that is not whole
+        log.warning("%s; it runs as it is, more slowly", error)
+        return PlainGraph(model, name)
+
+
+def open_tensorflow(
+    path: Path | None, threads: int, max_batch: int, front_end: FrontEndPlace
+) -> Engine:
+    """The engine with its log-mel where it is wanted; under `auto` on the GPU, if there is one.
+
+    A bundle of an older version cannot do that: its log-mel stays on the CPU, which is logged.
 
     Raises:
         EngineError: TensorFlow is not installed.
-        BundleError: the bundle has no SavedModel, or one without the signature `patches`.
+        BundleError: the bundle has no SavedModel (`path` is None), or one that cannot be used.
     """
-
-    def __init__(self, path: Path | None, threads: int = 1) -> None:
-        if path is None:
-            raise BundleError(
-                "the TensorFlow engine: expected saved_model/ in the bundle, found none"
-            )
-        tensorflow = _import_tensorflow()
-        _prepare(tensorflow, threads)
-        self._model = _load(tensorflow, path)  # the signature holds its variables only weakly
-        self._infer = _signature(path, self._model)
-        self._constant = tensorflow.constant
-
-    def infer(
-        self, patches: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, D); see `Engine`."""
-        outputs = self._infer(patches=self._constant(patches))
-        return outputs["scores"].numpy(), outputs["embeddings"].numpy()
-
-
-def _import_tensorflow() -> ModuleType:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only; read at import
-    try:
-        return importlib.import_module("tensorflow")
-    except ModuleNotFoundError as error:
-        raise EngineError(
-            "the TensorFlow engine: TensorFlow is not installed: pip install 'earshot[tensorflow]'"
-        ) from error
-
-
-def _prepare(tensorflow: ModuleType, threads: int) -> None:
-    """Threads and GPU memory; a process that has already computed keeps what it has."""
-    try:
-        for gpu in tensorflow.config.list_physical_devices("GPU"):
-            # else TensorFlow takes the whole GPU at once
-            tensorflow.config.experimental.set_memory_growth(gpu, True)
-        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        log.info("TensorFlow is already running, its threads and GPU memory stay: %s", error)
-
-
-def _load(tensorflow: ModuleType, path: Path) -> Any:
-    try:
-        return tensorflow.saved_model.load(str(path))
-    except (OSError, ValueError, tensorflow.errors.OpError) as error:
-        raise BundleError(f"{path}: expected a SavedModel: {error}") from error
-
-
-def _signature(path: Path, model: Any) -> Any:
-    if SIGNATURE not in model.signatures:
-        found = sorted(model.signatures)
-        raise BundleError(f"{path}: expected the signature {SIGNATURE}, found {found}")
-    signature = model.signatures[SIGNATURE]
-    if not set(signature.structured_outputs) >= _OUTPUTS:
-        found = sorted(signature.structured_outputs)
-        raise BundleError(f"{path}: expected outputs {sorted(_OUTPUTS)}, found {found}")
-    return signature
+    model = SavedModel(path, threads)
+    wanted = front_end == "device" or (front_end == "auto" and model.on_gpu)
+    if wanted and not model.has(WINDOWS):
+        log.warning("%s: made before log-mel on the device: it stays on the CPU", model.path)
+        wanted = False
+    kind = TensorFlowWindowEngine if wanted else TensorFlowEngine
+    return kind(model, max_batch)

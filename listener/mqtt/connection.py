@@ -78,6 +78,7 @@ class Connection:
         self.client = self._make_client()
         self._happened: deque[Happening] = deque()
         self._waker: int | None = None
+        self._woken = False
 
     def _make_client(self) -> Client:
         client = make_client(self._settings, self._client_id)
@@ -123,7 +124,8 @@ class Connection:
     def wake(self) -> None:
         """Let `serve` return early; from any thread."""
         waker = self._waker
-        if waker is not None:
+        if waker is not None and not self._woken:
+            self._woken = True  # until it has been seen: a batch of messages wakes once
             os.eventfd_write(waker, 1)
 
     def serve(self, seconds: float) -> list[Happening]:
@@ -145,6 +147,7 @@ class Connection:
         ready = dict(poll.poll(0 if decrypted else seconds * 1000))
         if waker in ready:
             os.eventfd_read(waker)
+            self._woken = False
         if decrypted or ready.get(number, 0) & ~select.POLLOUT:
             self.client.loop_read()
         if ready.get(number, 0) & select.POLLOUT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ ACKNOWLEDGED_SECONDS = (
     0.05  # so long may an acknowledgement wait for others before it is written down
 )
 _IDLE_SECONDS = 0.5
+_LOOK_EVERY_SECONDS = 1.0
 _INBOX_LIMIT = 10_000  # while the disk does not come back from a write
 _DISK_GRACE_SECONDS = 60.0  # a worn card may take so long, and to be killed would not help it
 _FORGET_EVERY_SECONDS = 60.0
@@ -34,12 +36,6 @@ _CLOSE_SECONDS = 1.0
 class _Put:
     topic: str
     document: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Analysed:
-    source: str
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class _Close:
     deadline: float  # monotonic
 
 
-_Post = _Put | _Analysed | _Connected | _Answered | _Lost | _Replay | _Close
+_Post = _Put | _Connected | _Answered | _Lost | _Replay | _Close
 
 
 class Outbox:
@@ -104,6 +100,8 @@ class Outbox:
         self._numbers.events = self._store.waiting
         self._sender = ParcelSender(self._store, carrier, doubtful_seconds=doubtful_seconds)
         self._inbox: SimpleQueue[_Post] = SimpleQueue()
+        self._analysed: dict[str, float] = {}  # since it was last looked at; replaced as a whole
+        self._looked_at = -math.inf
         self._crowded = False
         self._close_by: float | None = None
         self._answered_at: float | None = None  # the first that is not written down
@@ -127,8 +125,8 @@ class Outbox:
 
     def note_analysed(self, source: str, until: float) -> None:
         """A source is analysed up to there (unix seconds): where its events end after a crash."""
-        if source in self._store.open_sources and self._inbox.qsize() < _INBOX_LIMIT:
-            self._inbox.put(_Analysed(source, until))
+        if source in self._store.open_sources:
+            self._analysed[source] = until
 
     def connected(self, connection: int, max_packet_bytes: int | None) -> None:
         """See listener.mqtt.parcel.Sender."""
@@ -164,6 +162,7 @@ class Outbox:
         while not self._finished:
             self._health.beat(self._stage)
             urgent = self._take(self._next_posts())
+            self._look_around()
             if urgent or self._due:
                 self._save()
             self._sender.work()
@@ -205,8 +204,6 @@ class Outbox:
         match post:
             case _Put():
                 self._store.put(post.topic, post.document)
-            case _Analysed():
-                self._store.note_analysed(post.source, post.until)
             case _Connected():
                 self._sender.connected(post.connection, post.max_packet_bytes)
             case _Answered():
@@ -236,10 +233,20 @@ class Outbox:
         self._store.bound(self._sender.cursor)
         self._store.save(self._sender.cursor)
 
-    def _tidy(self) -> None:
+    def _look_around(self) -> None:
+        """What is not worth a look for each message: once a second."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_EVERY_SECONDS:
+            return
+        self._looked_at = now
+        analysed, self._analysed = self._analysed, {}
+        for source, until in analysed.items():
+            self._store.note_analysed(source, until)
         oldest = self._store.first("waiting", 0, 1)
-        self._numbers.events = self._store.waiting
         self._numbers.oldest_at = oldest[0].made_at if oldest else None
+
+    def _tidy(self) -> None:
+        self._numbers.events = self._store.waiting
         if time.monotonic() - self._forgot_at >= _FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
             self._store.forget()

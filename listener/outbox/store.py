@@ -51,6 +51,8 @@ class Store:
         self._open: dict[str, str] = {}  # id -> source
         self.open_sources: frozenset[str] = frozenset()
         """Those of which an event lasts; replaced as a whole."""
+        self._none_above: dict[State, int] = {}  # where the disk was asked and had nothing
+        self._asked: Database | None = None  # the one that was
         self.waiting = self._read(lambda database: database.count("waiting"), 0)
         self._announce_loss()
         self._end_what_was_open()
@@ -76,12 +78,16 @@ class Store:
         fault = why_unsendable(row, None)
         if fault is not None:  # it may not even be UTF-8, as SQLite wants it
             row = replace(row, topic=ascii(topic))
-        self._changes.put(row)
+        self._put(row)
         self.waiting += 1
         self._follow(document, row)
         if fault is not None:
             self.settle(row, "dead", fault)
         return row
+
+    def _put(self, row: Row) -> None:
+        self._changes.put(row)
+        self._none_above.pop(row.state, None)
 
     def _follow(self, document: dict[str, Any], row: Row) -> None:
         phase = document.get("phase")
@@ -118,16 +124,27 @@ class Store:
 
     def first(self, state: State, after: int, limit: int) -> list[Row]:
         """The first messages in a state whose seq is above `after`, in order."""
+        if self._disk.database is not self._asked:
+            self._asked = self._disk.database
+            self._none_above.clear()
+        if after >= self._none_above.get(state, after + 1):
+            return []
+        rows = self._find(state, after, limit)
+        if not rows and self._asked is not None and self._health.failing is None:
+            self._none_above[state] = after
+        return rows
+
+    def _find(self, state: State, after: int, limit: int) -> list[Row]:
         changed = self._changes.rows.keys() | self._changes.removed
         limit_on_disk = limit + len(changed)
         on_disk = self._read(lambda d: d.oldest(state, after, limit_on_disk), list[Row]())
         held = (row for row in self._changes.rows.values() if row.state == state)
-        rows = heapq.merge(
+        found = heapq.merge(
             (row for row in on_disk if row.seq not in changed),
             sorted((row for row in held if row.seq > after), key=_seq),
             key=_seq,
         )
-        return list(islice(rows, limit))
+        return list(islice(found, limit))
 
     def settle(self, row: Row, state: State, reason: str | None = None) -> None:
         """The message is done with, for this reason if not well."""
@@ -138,7 +155,7 @@ class Store:
 
     def put_back(self, row: Row) -> None:
         """A message that was done with is to be sent again after all, as what it was."""
-        self._changes.put(row)
+        self._put(row)
         self.waiting += row.state == "waiting"
 
     def mark_tried(self, row: Row) -> Row:
@@ -150,6 +167,7 @@ class Store:
     def ask_again(self, from_seq: int, to_seq: int) -> int:
         """Let messages that are done with be sent again; how many they are."""
         self.save()
+        self._none_above.clear()
         return self._read(lambda database: database.ask_again(from_seq, to_seq), 0)
 
     def bound(self, after: int) -> None:
@@ -164,7 +182,7 @@ class Store:
             return
         for row in rows:
             self._changes.remove(row.seq)
-        self._changes.put(merge_into_gap(rows, self._gap_topic, self._station))
+        self._put(merge_into_gap(rows, self._gap_topic, self._station))
         self.waiting -= len(rows) - 1
         self._health.dropped += sum(not row.is_gap for row in rows)
 
@@ -190,7 +208,7 @@ class Store:
         self._disk.after_corrupt = False
         self._last_seq = max(self._last_seq, self._disk.last_seq) + 1
         row = lost_gap(self._last_seq, self._gap_topic, self._station, time.time())
-        self._changes.put(row)
+        self._put(row)
         self.waiting = self._read(lambda d: d.count("waiting"), 0) + self._held_waiting()
 
     def _held_waiting(self) -> int:

@@ -10,6 +10,8 @@ from threading import Condition, Lock
 
 from listener.detection.audio import AudioChunk
 
+_GATHER_STEPS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
@@ -94,14 +96,23 @@ class ChunkQueue:
     def get(self, max_items: int, max_wait_seconds: float, idle_seconds: float) -> list[Item]:
         """Up to `max_items`, gathered for at most `max_wait_seconds` after the first one.
 
-        Empty when nothing came for `idle_seconds`, or when the queue is closed and empty.
+        It goes on while more come: a quarter of that time without one ends it, and so does one of each
+        source. Empty when nothing came for `idle_seconds`, or when the queue is closed and empty.
         """
         with self._arrived:
-            if self._await_count(1, idle_seconds) and max_items > 1:
-                self._await_count(max_items, max_wait_seconds)
+            if self._await_count(1, idle_seconds):
+                self._gather(min(max_items, len(self._waiting)), max_wait_seconds)
             items = self._take(max_items)
             self._room.notify_all()
             return items
+
+    def _gather(self, count: int, seconds: float) -> None:
+        before = 0
+        for _ in range(_GATHER_STEPS):
+            if self._count >= count or self._count == before:
+                return
+            before = self._count
+            self._await_count(count, seconds / _GATHER_STEPS)
 
     def _await_count(self, count: int, seconds: float) -> bool:
         self._wanted = count

@@ -16,9 +16,9 @@ from listener.detection.audio import AudioChunk
 from listener.detection.clip import ClipError
 from listener.detection.condition import ConditionLimits
 from listener.detection.features import Patch
-from listener.detection.front_end import make_front_end
+from listener.detection.front_end import FrontEnd
 from listener.detection.scores import Scores
-from listener.engines.engine import Engine, EngineError
+from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue, Item
 from listener.pipeline.plan import Detection, DetectionPlan
@@ -57,7 +57,7 @@ class Inference:
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
-        front_end = make_front_end(plan.params)
+        front_end = front_end_of(engine, plan.params)
         self._sources = {
             name: SourceAnalysis(name, plan, source, front_end, tap, recut, limits)
             for name, source in health.sources.items()
@@ -92,17 +92,24 @@ class Inference:
                 source.adjust(wanted.plan)
 
     def _change_bundle(self, wanted: Detection) -> None:
-        if wanted.plan.params != self._plan.params:
+        front_end = self._other_front_end(wanted)
+        if front_end is not None:
             rests = [source.take_rest() for source in self._sources.values()]
             self._take_steps([patch for rest in rests for patch in rest])
         self._engine, self._plan = wanted.engine, wanted.plan
         self._health.labels, self._health.bundle = tuple(wanted.plan.policies), wanted.plan.bundle
-        front_end = make_front_end(wanted.plan.params)
         for source in self._sources.values():
             source.change_bundle(wanted.plan, front_end)
         self._deliver_all(self._sources)
         groups = wanted.plan.group_labels
         self._deliver([BundleNotice(wanted.manifest, self._health.labels, time.time(), groups)])
+
+    def _other_front_end(self, wanted: Detection) -> FrontEnd | None:
+        """The one that the wanted engine needs; None where patches go on as they are."""
+        alike = takes_alike(self._engine, wanted.engine)
+        if wanted.plan.params == self._plan.params and alike:
+            return None
+        return front_end_of(wanted.engine, wanted.plan.params)
 
     def _take_snapshot(self, source: str, seconds: float) -> str:
         if source not in self._sources:
@@ -131,7 +138,7 @@ class Inference:
         self, patches: list[Patch]
     ) -> zip[tuple[Scores, NDArray[np.float32], np.bool_, Scores]]:
         began = time.perf_counter()
-        scores, embeddings = self._engine.infer(np.stack([patch.log_mel for patch in patches]))
+        scores, embeddings = infer_of(self._engine)(np.stack([patch.content for patch in patches]))
         self._health.inference_seconds.observe(time.perf_counter() - began)
         self._health.batch_patches.observe(len(patches))
         if not np.isfinite(scores).all():

@@ -57,6 +57,8 @@ class Pipeline:
         for source in sources:
             health.add_source(source.name)
         lossless = all(source.lossless for source in sources)
+        together = lossless or len(sources) == 1
+        self._apart_seconds = 0.0 if together else plan.params.patch_hop_seconds / len(sources)
         self._deliveries = [
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
@@ -123,9 +125,16 @@ class Pipeline:
         return self._inference.snapshots.ask(source, seconds)
 
     def start(self) -> None:
-        """Start all threads, the last stage first."""
-        for thread in (*self._sink_threads, self._inference_thread, *self._capture_threads):
+        """Start all threads, the last stage first.
+
+        Live sources begin one after the other within a patch hop, so that their patches are not due all at
+        once, hop after hop.
+        """
+        for thread in (*self._sink_threads, self._inference_thread):
             thread.start()
+        for thread in self._capture_threads:
+            thread.start()
+            self._stop.wait(self._apart_seconds)
 
     @property
     def ended(self) -> bool:

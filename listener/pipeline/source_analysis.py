@@ -96,14 +96,17 @@ class SourceAnalysis:
         """The patch of what no patch has covered, which another front end would not know."""
         return self._patches.finish()
 
-    def change_bundle(self, plan: DetectionPlan, front_end: FrontEnd) -> None:
-        """Open events end; the next patch is judged by the new plan, its samples are heard once."""
-        if plan.params != self._plan.params:
+    def change_bundle(self, plan: DetectionPlan, front_end: FrontEnd | None) -> None:
+        """Open events end; the next patch is judged by the new plan, its samples are heard once.
+
+        `front_end` is None where patches go on as they are.
+        """
+        if front_end is not None:
             if self._last is not None:
                 self._finish(self._last.ended_at, "bundle")
             self._patches = PatchStream(plan.params, front_end)
             self._cut_anew = True
-        else:  # patches go on as they are, and the next slot begins where the last one ended
+        else:  # the next slot begins where the last one ended
             self._end_events(self._decided_until, "bundle")
         self._detect_by(plan)
 
@@ -173,10 +176,9 @@ class SourceAnalysis:
             self._keep(self._cutter.push(row, smoothed, events, private=bool(private)))
 
     def _show(self, patch: Patch, heard_at: float) -> None:
-        new_frames = patch.log_mel[-self._plan.params.patch_hop_frames :]
         labels, smoothed = self._detector.labels, self._detector.smoothed.copy()
         self._notices.append(
-            PatchNotice(self._name, heard_at, patch.level_dbfs, new_frames, labels, smoothed)
+            PatchNotice(self._name, heard_at, patch, self._plan.params, labels, smoothed)
         )
 
     def _keep(self, cuttings: Iterable[Cutting]) -> None:

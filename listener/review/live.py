@@ -129,7 +129,7 @@ def _patch_item(notice: PatchNotice) -> dict[str, Any]:
     return {
         "source": notice.source,
         "at": round(notice.at, 3),
-        "level_dbfs": round(float(notice.level_dbfs), 1),
-        "log_mel": pixels(notice.log_mel),
+        "level_dbfs": round(float(notice.patch.level_dbfs), 1),
+        "log_mel": pixels(notice.new_frames),
         "top": [[notice.labels[n], round(float(notice.scores[n]), 3)] for n in first],
     }

@@ -22,6 +22,7 @@ from listener import __version__
 from listener.detection.condition import Status
 from listener.health import Health, Histogram, LabelHealth, SourceHealth
 from listener.sinks.outbox_metrics import outbox_metrics
+from listener.sinks.remote_metrics import remote_metrics
 
 _SWITCHES = ("taken", "refused", "rolled_back")
 
@@ -159,6 +160,8 @@ class HealthCollector(Collector):
             yield from outbox_metrics("outbox", "broker", health.outbox)
         if health.webhook is not None:
             yield from outbox_metrics("webhook", "receiver", health.webhook)
+        if health.remote is not None:
+            yield from remote_metrics(health.remote)
         if health.clips_stored is not None:
             yield from self._clips(health.clips_stored)
         if health.mqtt_connected is not None:

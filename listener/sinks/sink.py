@@ -13,6 +13,10 @@ from listener.detection.bundle import Label, Manifest
 from listener.detection.condition import Status
 from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
+from listener.detection.features import Patch
+from listener.detection.front_end import LogMel
+from listener.detection.params import FeatureParams
+from listener.detection.windows import log_mel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +101,20 @@ class ClipNotice:
 class PatchNotice:
     """What was heard since the patch before, for who looks on.
 
-    `log_mel` is float32 (frames, 64), those of a patch hop; `scores` float32 (K,) are the latest smoothed
-    ones of `labels`; `at`: its last sample, unix seconds.
+    `scores` float32 (K,) are the latest smoothed ones of `labels`; `at`: its last sample, unix seconds.
     """
 
     source: str
     at: float
-    level_dbfs: float
-    log_mel: NDArray[np.float32]
+    patch: Patch
+    params: FeatureParams
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
+
+    @property
+    def new_frames(self) -> LogMel:
+        """Log-mel of the last patch hop, float32 (frames, 64); made here, if else the engine does it."""
+        return log_mel_of(self.patch.content, self.params)[-self.params.patch_hop_frames :]
 
 
 Notice = (

@@ -18,9 +18,13 @@ from listener.detection.audio import (
     LOWEST_RATE_HZ,
     MOST_CHANNELS,
     AudioChunk,
+    Samples,
     mix_to_mono,
 )
 from listener.sources.source import IDLE_SECONDS, SourceError
+
+_BLOCK_FRAMES = 32_768  # decoded at once: each call of libsndfile gives up the interpreter's lock
+_CAREFUL_FRAMES = 1_024  # of a file that turns out to be broken
 
 
 class FileSource:
@@ -38,6 +42,8 @@ class FileSource:
     def __init__(self, settings: FileSettings) -> None:
         self._settings = settings
         self._file = _open(settings.path)
+        self._block = np.empty((_BLOCK_FRAMES, self._file.channels), np.float32)
+        self._decoded = self._block[:0]  # what is still to be handed over
         self._realtime = settings.pace == "realtime"
         self._opened_monotonic = time.monotonic()
         self._start = 0
@@ -53,15 +59,11 @@ class FileSource:
         rate: int = self._file.samplerate
         if self._realtime:
             seconds = min(seconds, IDLE_SECONDS)
-        pcm = self._decode(max(1, round(seconds * rate)))
-        if not len(pcm) or not self._wait_until_due(self._start + len(pcm)):
+        samples = self._take(max(1, round(seconds * rate)))
+        if not len(samples) or not self._wait_until_due(self._start + len(samples)):
             return None
         chunk = AudioChunk(
-            self._settings.name,
-            self._start,
-            self._origin() + self._start / rate,
-            rate,
-            mix_to_mono(pcm),
+            self._settings.name, self._start, self._origin() + self._start / rate, rate, samples
         )
         self._start = chunk.end
         return chunk
@@ -82,25 +84,46 @@ class FileSource:
         due = self._opened_monotonic + end / self._file.samplerate
         return not self._closed.wait(max(0.0, due - time.monotonic()))
 
-    def _decode(self, frames: int) -> NDArray[np.float32]:
-        """Float32 (n, channels); fewer than `frames` only at the end."""
-        pcm = np.empty((frames, self._file.channels), np.float32)
-        filled = 0
-        with self._decoding:
-            while filled < frames and not self._closed.is_set():
-                count = self._decode_into(pcm[filled:])
-                filled += count
-                if not count and not self._rewound():
-                    break
-        return pcm[:filled]
+    def _take(self, frames: int) -> Samples:
+        """Mono; fewer than `frames` only at the end."""
+        parts = []
+        while frames and self._has_more():
+            part, self._decoded = self._decoded[:frames], self._decoded[frames:]
+            parts.append(mix_to_mono(part).copy())  # the next block is decoded to the same place
+            frames -= len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
 
-    def _decode_into(self, pcm: NDArray[np.float32]) -> int:
+    def _has_more(self) -> bool:
+        if not len(self._decoded):
+            with self._decoding:
+                self._decoded = self._decode()
+        return len(self._decoded) > 0
+
+    def _decode(self) -> NDArray[np.float32]:
+        """The next block, float32 (n, channels); empty at the end and after `close`."""
+        while not self._closed.is_set():
+            count = self._decode_into(self._block)
+            if count or not self._rewound():
+                return self._block[:count]
+        return self._block[:0]
+
+    def _decode_into(self, block: NDArray[np.float32]) -> int:
+        at = self._file.tell()
         try:
-            return len(self._file.read(out=pcm))
+            return len(self._file.read(out=block))
         except soundfile.LibsndfileError as error:
-            raise SourceError(
-                f"{self._settings.path}: cannot be read further: {error.error_string}"
-            ) from error
+            if len(block) == _CAREFUL_FRAMES:
+                raise self._broken(error) from error
+        # what comes before the fault is heard
+        self._block = block[:_CAREFUL_FRAMES]
+        try:
+            self._file.seek(at)
+        except soundfile.LibsndfileError as error:
+            raise self._broken(error) from error
+        return self._decode_into(self._block)
+
+    def _broken(self, error: soundfile.LibsndfileError) -> SourceError:
+        return SourceError(f"{self._settings.path}: cannot be read further: {error.error_string}")
 
     def _rewound(self) -> bool:
         """Back at the beginning, if the file is a loop and gives samples at all."""

@@ -18,7 +18,6 @@ import pytest
 from listener.detection.bundle import Bundle
 from listener.sources import portaudio
 from listener.sources.inbox import Inbox
-from listener.sources.source import SourceError
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.test_station import ends, metric, starts, station_config, tone, write_wav
 from tests.rigs import pulse
@@ -30,16 +29,9 @@ BUSY_SECONDS = 2.0  # ... and what a machine may add that is busy with other tes
 STATUS = "earshot/test/hall/status"
 
 
-def missing() -> str | None:
-    """Why no microphone can be tried here, or None."""
-    try:
-        portaudio.load()
-    except SourceError as error:
-        return str(error)
-    return pulse.missing()
-
-
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+pytestmark = pytest.mark.skipif(
+    pulse.microphone_missing() is not None, reason=str(pulse.microphone_missing())
+)
 
 
 @pytest.fixture

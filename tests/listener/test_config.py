@@ -168,7 +168,11 @@ def test_a_value_of_the_wrong_type(tmp_path: Path, text: str, line: str):
         ),
         (
             LEAST + '[engine]\nkind = "gpu"',
-            ["engine.kind", "'litert', 'openvino', 'tensorflow' or 'auto'", "'gpu'"],
+            ["engine.kind", "'litert', 'openvino', 'tensorflow', 'remote' or 'auto'", "'gpu'"],
+        ),
+        (
+            LEAST + '[engine]\nfront_end = "device"',
+            ["engine: front_end", 'kind "tensorflow"', "got litert"],
         ),
         (LEAST + "[backoff]\nfirst_seconds = 0", ["backoff.first_seconds", "greater than 0", "0"]),
         (LEAST + "[backoff]\nfirst_seconds = nan", ["backoff.first_seconds", "nan"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.assembly import choose_engine, installed_kinds, open_engine
-from listener.config import EngineKind, EngineSettings
+from listener.config import EngineKind, EngineSettings, FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
 from listener.engine_choice import EngineChoice, OpenEngine, fastest_engine
-from listener.engines.engine import Engine, EngineError
+from listener.engines.engine import Engine, EngineError, WindowEngine
 from listener.engines.openvino import OpenVINOEngine
 from tests.doubles import LoudnessEngine, Outputs
 
-PATCHES = np.zeros((4, 96, 64), np.float32)
+
+def four_patches(_engine: Engine) -> NDArray[np.float32]:
+    return np.zeros((4, 96, 64), np.float32)
 
 
 class Clock:
@@ -50,7 +53,7 @@ def choice_of(clock: Clock, **seconds: float) -> EngineChoice:
         kind: opener(TimedEngine(clock, each))  # type: ignore[misc]
         for kind, each in seconds.items()
     }
-    return fastest_engine(openers, PATCHES, clock.now)
+    return fastest_engine(openers, four_patches, clock.now)
 
 
 def opener(engine: Engine) -> OpenEngine:
@@ -93,7 +96,7 @@ def test_the_first_batch_of_an_engine_is_not_counted():
         "litert": opener(TimedEngine(clock, 0.02)),
         "openvino": opener(TimedEngine(clock, 0.01, first=100.0)),
     }
-    assert fastest_engine(openers, PATCHES, clock.now).kind == "openvino"
+    assert fastest_engine(openers, four_patches, clock.now).kind == "openvino"
 
 
 def test_what_cannot_be_opened_is_left_out_with_its_reason():
@@ -103,7 +106,7 @@ def test_what_cannot_be_opened_is_left_out_with_its_reason():
         "openvino": opener(TimedEngine(clock, 0.01)),
         "tensorflow": refusal(EngineError("not\ninstalled")),
     }
-    choice = fastest_engine(openers, PATCHES, clock.now)
+    choice = fastest_engine(openers, four_patches, clock.now)
     assert choice.kind == "openvino"
     assert choice.why.endswith("; tensorflow left out: not installed")
 
@@ -114,7 +117,7 @@ def test_what_is_alone_is_not_measured():
         "litert": opener(engine),
         "openvino": refusal(BundleError("golden check: off by 0.3")),
     }
-    choice = fastest_engine(openers, PATCHES)
+    choice = fastest_engine(openers, four_patches)
     assert (choice.engine, engine.batches) == (engine, [])
     assert choice.why == (
         "no other is installed or can run it; openvino left out: golden check: off by 0.3"
@@ -127,7 +130,7 @@ def test_with_none_at_all_every_reason_is_said():
         "openvino": refusal(EngineError("two")),
     }
     with pytest.raises(BundleError, match="one; two"):
-        fastest_engine(openers, PATCHES)
+        fastest_engine(openers, four_patches)
 
 
 def test_a_station_on_auto_takes_one_that_is_installed_and_says_why(
@@ -154,6 +157,23 @@ def test_the_engine_that_the_config_names_is_taken(tones_bundle: Bundle):
     choice = choose_engine(tones_bundle, EngineSettings(kind="openvino"))
     assert choice.kind == "openvino"
     assert isinstance(choice.engine, OpenVINOEngine)
+
+
+def open_tensorflow_at(place: FrontEndPlace, bundle: Bundle) -> Engine:
+    return open_engine(bundle, EngineSettings(kind="tensorflow", front_end=place))
+
+
+def test_log_mel_on_the_device_passes_the_golden_check(tones_bundle: Bundle):
+    assert isinstance(open_tensorflow_at("device", tones_bundle), WindowEngine)
+
+
+def test_the_golden_check_is_of_the_log_mel_that_is_used(tones_bundle: Bundle):
+    """The manifest's log-mel is not the one that the scores are of; the SavedModel's own is."""
+    features = replace(tones_bundle.manifest.features, log_offset=1.0)
+    other = Bundle(tones_bundle.path, replace(tones_bundle.manifest, features=features))
+    with pytest.raises(BundleError, match="golden check: expected scores within"):
+        open_tensorflow_at("cpu", other)
+    open_tensorflow_at("device", other)
 
 
 def test_without_the_extra_litert_is_alone(monkeypatch: pytest.MonkeyPatch):

@@ -66,6 +66,19 @@ def test_scores_are_those_of_the_engine_on_the_whole_waveform(analysis: Analysis
     assert np.abs(analysis.scores - scores).max() < 1e-5
 
 
+def test_the_log_mel_of_the_engine_gives_the_same_scores_and_events(
+    two_tones_file: Path, analysis: Analysis, tones_bundle: Bundle, plan: DetectionPlan
+):
+    settings = EngineSettings(kind="tensorflow", front_end="device")
+    other = analyse_file(two_tones_file, open_engine(tones_bundle, settings), plan, FLOW)
+    np.testing.assert_allclose(other.scores, analysis.scores, atol=1e-3)
+    found, expected = (
+        [(event.label, event.onset, event.offset) for event in each.events]
+        for each in (other, analysis)
+    )
+    assert found == expected
+
+
 def test_boundaries_run_from_the_start_of_the_file_to_its_end(analysis: Analysis):
     assert len(analysis.boundaries) == len(analysis.scores) + 1
     assert (analysis.boundaries[0], analysis.boundaries[-1]) == (0.0, 9.0)

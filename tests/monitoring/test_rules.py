@@ -45,6 +45,7 @@ def test_promtool_takes_the_rules_and_the_scrape_configuration():
     for checked in (
         promtool("check", "rules", "--lint-fatal", FOLDER / "rules.yml"),
         promtool("check", "config", "--lint-fatal", FOLDER / "scrape.yml"),
+        promtool("check", "config", "--lint-fatal", FOLDER / "fleet.yml"),
     ):
         assert checked.returncode == 0, checked.stderr
 

@@ -19,6 +19,7 @@ from listener.config_file import load_config
 from listener.daemon import run_daemon
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine
+from listener.health import Health
 from listener.logs import set_up_logging
 from listener.service import ServiceManager
 
@@ -41,8 +42,8 @@ class HangingEngine:
         return self._engine.infer(patches)
 
 
-def _open(bundle: Bundle, settings: EngineSettings) -> Engine:
-    return HangingEngine(open_engine(bundle, settings))
+def _open(bundle: Bundle, settings: EngineSettings, health: Health) -> Engine:
+    return HangingEngine(open_engine(bundle, settings, health))
 
 
 def _feed_by_the_clock() -> None:

@@ -42,9 +42,15 @@ class Mosquitto:
     """
 
     def __init__(
-        self, directory: Path, *lines: str, anonymous: bool = True, listener: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        *lines: str,
+        anonymous: bool = True,
+        listener: tuple[str, ...] = (),
+        verbose: bool = True,
     ) -> None:
         need_mosquitto()
+        self._options = ["-v"] if verbose else []  # a line a packet, which costs it time
         self.port = free_port()
         self._config = directory / f"mosquitto-{self.port}.conf"
         self._config.write_text(
@@ -68,11 +74,22 @@ class Mosquitto:
         """What the broker has written so far."""
         return self._log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """Of its process.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        if self._process is None:
+            raise RuntimeError("expected a broker that runs")
+        return self._process.pid
+
     def start(self) -> None:
         """Run the broker and wait until it takes connections."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(_find("mosquitto")), "-v", "-c", str(self._config)],
+                [str(_find("mosquitto")), *self._options, "-c", str(self._config)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

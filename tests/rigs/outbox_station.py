@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +56,16 @@ class OutboxStation:
 
 
 def make_station(
-    port: int, path: Path | None, bounds: Bounds | None = None, client_id: str = "farm-1"
+    port: int,
+    path: Path | None,
+    bounds: Bounds | None = None,
+    client_id: str = "farm-1",
+    account: Mapping[str, Any] | None = None,
 ) -> OutboxStation:
-    """Not started yet."""
+    """Not started yet; `account`: more settings of [mqtt]."""
     health = Health((), "home-alarms@3")
-    broker = Broker(MqttSettings(port=port), client_id, TOPICS.status, health)
+    settings = MqttSettings(port=port, **account or {})
+    broker = Broker(settings, client_id, TOPICS.status, health)
     outbox = Outbox(path, bounds or Bounds(), "farm", TOPICS.gap, broker, health)
     broker.send_for(outbox)
     return OutboxStation(broker, outbox, health)
@@ -68,10 +73,14 @@ def make_station(
 
 @contextmanager
 def outbox_station(
-    port: int, path: Path | None, bounds: Bounds | None = None, client_id: str = "farm-1"
+    port: int,
+    path: Path | None,
+    bounds: Bounds | None = None,
+    client_id: str = "farm-1",
+    account: Mapping[str, Any] | None = None,
 ) -> Iterator[OutboxStation]:
     """At work until the end."""
-    station = make_station(port, path, bounds, client_id)
+    station = make_station(port, path, bounds, client_id, account)
     station.broker.start()
     station.outbox.start()
     try:

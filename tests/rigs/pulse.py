@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from listener.sources import portaudio
+from listener.sources.source import SourceError
+
 DEVICE = "nr"
 _ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
 _ALSA_PULSE_PLUGIN = "libasound_module_pcm_pulse.so"
@@ -24,6 +27,15 @@ def missing() -> str | None:
     if not any(Path("/usr/lib").rglob(_ALSA_PULSE_PLUGIN)):
         return f"{_ALSA_PULSE_PLUGIN} is not installed (libasound2-plugins)"
     return None
+
+
+def microphone_missing() -> str | None:
+    """Why nothing can be recorded from a virtual microphone here, or None."""
+    try:
+        portaudio.load()
+    except SourceError as error:
+        return str(error)
+    return missing()
 
 
 class VirtualMicrophone:

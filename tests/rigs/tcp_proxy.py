@@ -29,6 +29,7 @@ class TcpProxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.mode: Mode = "pass"
+        self.bytes_up = self.bytes_down = 0  # passed on, to the target and from it
         self._stopped = threading.Event()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._swallowed: set[socket.socket] = set()
@@ -99,9 +100,17 @@ class TcpProxy:
                     return False
                 if self._passes(near, from_station=wire is near):
                     (far if wire is near else near).sendall(taken)
+                    self._count(len(taken), up=wire is near)
             except OSError:
                 return False
         return True
+
+    def _count(self, count: int, *, up: bool) -> None:
+        with self._lock:
+            if up:
+                self.bytes_up += count
+            else:
+                self.bytes_down += count
 
     def _passes(self, near: socket.socket, *, from_station: bool) -> bool:
         if self.mode == "black_hole":

@@ -1,4 +1,4 @@
-"""saved_model/: both signatures give what the bundle gives."""
+"""saved_model/: its signatures give what the bundle gives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
-from listener.detection.features import log_mel_patches
+from listener.detection.features import contents_of, log_mel_patches
 from listener.detection.params import FeatureParams, Preprocessing
+from listener.detection.windows import WindowFrames
 from listener.engines.litert import LiteRTEngine
-from trainer.serving import tf_log_mel_patches
+from trainer.serving import tf_log_mel_of_windows, tf_log_mel_patches
 
 TOLERANCE = 1e-4
 LENGTHS = [1, 15_599, 15_600, 15_601, 23_280, 23_281, 48_000]
@@ -89,3 +90,35 @@ def test_serving_default_gives_hubs_scores_and_number_of_patches(
         expected, _, _ = hub(noise(count))
         scores = serve(waveform=tf.constant(noise(count)))["scores"]
         np.testing.assert_allclose(scores, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        Preprocessing(),
+        Preprocessing(high_pass_hz=150.0),
+        Preprocessing(level_dbfs=-10.0),
+        Preprocessing(high_pass_hz=400.0, level_dbfs=-40.0, max_gain_db=6.0),
+    ],
+)
+def test_windows_have_the_log_mel_of_the_listener(preprocessing: Preprocessing):
+    params = FeatureParams(preprocessing=preprocessing)
+    waveform = noise(48_000)
+    windows = np.stack(contents_of(waveform, params, WindowFrames(params)))
+    np.testing.assert_allclose(
+        tf_log_mel_of_windows(windows, params),
+        log_mel_patches(waveform, params),
+        atol=5 * TOLERANCE,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_signature_windows_gives_the_bundles_scores(tones_bundle: Bundle, count: int):
+    params = tones_bundle.manifest.features
+    samples = noise(params.window_samples + (count - 1) * params.patch_hop_samples)
+    windows = np.stack(contents_of(samples, params, WindowFrames(params)))
+    model = tf.saved_model.load(str(tones_bundle.saved_model_path))
+    outputs = model.signatures["windows"](windows=tf.constant(windows))
+    expected, _ = LiteRTEngine(tones_bundle.model_path).infer(log_mel_patches(samples, params))
+    assert expected.shape == (count, 3)
+    np.testing.assert_allclose(outputs["scores"], expected, atol=TOLERANCE)

@@ -16,6 +16,7 @@ from trainer.evaluation.reading import Progress, read_one_by_one
 
 _ONE_IN = 10  # clips is not judged by
 _MOST_CLIPS = 40
+_ROUNDING = 1e-4  # of a logarithm
 _MOST_PATCHES = 200  # each takes the converter 5 ms for YAMNet
 
 
@@ -40,6 +41,9 @@ def representative_patches(
 ) -> NDArray[np.float32]:
     """At most 200 patches from all over the clips, float32 (n, 96, 64).
 
+    Patches with digital silence in them are left out, if there are others: it drives YAMNet's logits to
+    -650, and 8 bits for a range like that tell nothing apart where sounds are.
+
     Raises:
         DataError: no clip can be read.
     """
@@ -47,7 +51,15 @@ def representative_patches(
     if not patches:
         raise DataError(f"expected clips that can be read, got none of {len(table.clips)}")
     whole = np.concatenate(patches)
+    sounding = whole[~_has_silence(whole, features)]
+    whole = sounding if len(sounding) else whole
     return whole[:: -(-len(whole) // _MOST_PATCHES)]
+
+
+def _has_silence(patches: NDArray[np.float32], features: FeatureParams) -> NDArray[np.bool_]:
+    """Which of the patches have an STFT frame of zeros, (n,)."""
+    silent = (patches < np.log(features.log_offset) + _ROUNDING).all(axis=2)
+    return np.asarray(silent.any(axis=1), np.bool_)
 
 
 def _all_patches(

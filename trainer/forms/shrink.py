@@ -26,9 +26,11 @@ from trainer.evaluation.reading import Progress
 from trainer.evaluation.unseen import TRAINED_OR_TUNED, check_unseen, paths_of
 from trainer.export import check_target
 from trainer.forms.clips import representative_patches, split_clips
+from trainer.forms.equalise import equalise
 from trainer.forms.figures import FormFigures, lost_points, smallest
 from trainer.forms.judging import golden_tolerance, judge_forms
 from trainer.forms.speed import BATCH_PATCHES, measure_speeds
+from trainer.forms.steady import LEAST_TOLERANCE, golden_waveform_for, input_step
 from trainer.forms.write import Tried, write_form
 from trainer.tflite import convert_to_tflite
 
@@ -74,7 +76,10 @@ def shrink_bundle(request: ShrinkRequest, report: ReportClips) -> Bundle:
     ranges = report("reading clips for the activations' ranges")
     patches = representative_patches(for_ranges, bundle.manifest.features, ranges)
     with tempfile.TemporaryDirectory(prefix="earshot-forms-") as workspace:
-        models = {form: _convert(saved_model, form, patches, Path(workspace)) for form in _FORMS}
+        folder = Path(workspace)
+        equal = equalise(saved_model, patches, bundle.manifest.features, folder / "equalised")
+        sources = dict.fromkeys(_FORMS, saved_model) | {"int8": equal}
+        models = {form: _convert(sources[form], form, patches, folder) for form in _FORMS}
         clips = judge_forms(
             {form: model.engine.infer for form, model in models.items()},
             to_judge,
@@ -122,7 +127,6 @@ def _measure(
     patches: NDArray[np.float32],
 ) -> tuple[FormFigures, ...]:
     speeds = measure_speeds({form: model.engine.infer for form, model in models.items()}, patches)
-    golden = log_mel_patches(bundle.read_golden().waveform, bundle.manifest.features)
     best = clips["float32"]
     figures = tuple(
         FormFigures(
@@ -135,13 +139,20 @@ def _measure(
             average_precision_loss_points=lost_points(
                 best.average_precision, clips[form].average_precision
             ),
-            golden_tolerance=golden_tolerance(model.engine.infer, golden),
+            golden_tolerance=_golden_tolerance(bundle, model),
         )
         for form, model in models.items()
     )
     for each in figures:
         log.info("%s", each.summary)
     return figures
+
+
+def _golden_tolerance(bundle: Bundle, model: _Model) -> float:
+    features = bundle.manifest.features
+    waveform = golden_waveform_for(bundle, model.path)
+    found = golden_tolerance(model.engine.infer, log_mel_patches(waveform, features))
+    return found if input_step(model.path, features) is None else max(found, LEAST_TOLERANCE)
 
 
 def choose_form(figures: Sequence[FormFigures], wanted: WantedForm) -> FormFigures:

@@ -27,6 +27,7 @@ from trainer.evaluation.regression import REGRESSION_FILE
 from trainer.export import write_golden
 from trainer.forms.figures import FormFigures
 from trainer.forms.section import FORMS, STORAGE
+from trainer.forms.steady import golden_waveform_for
 from trainer.report.card.card import make_card
 from trainer.report.card.figures import EVALUATION
 from trainer.report.card.introduction import with_introduction
@@ -60,9 +61,9 @@ def write_form(out: Path, bundle: Bundle, model: Path, chosen: FormFigures, trie
             shutil.copyfile(model, contents / MODEL_FILE)
             if REGRESSION_FILE in bundle.manifest.files:
                 shutil.copyfile(bundle.path / REGRESSION_FILE, contents / REGRESSION_FILE)
-            before, golden = bundle.read_golden(), _make_golden(bundle, model, chosen)
+            golden = _make_golden(bundle, model, chosen)
             write_golden(contents, golden)
-            difference = float(np.abs(golden.scores - before.scores).max())
+            difference = _difference(bundle, golden)
             manifest = _manifest(bundle, chosen, tried, difference)
             (contents / CARD_FILE).write_text(make_card(manifest), encoding="utf-8")
             check_golden(Bundle(contents, manifest), LiteRTEngine(contents / MODEL_FILE).infer)
@@ -72,11 +73,17 @@ def write_form(out: Path, bundle: Bundle, model: Path, chosen: FormFigures, trie
 
 
 def _make_golden(bundle: Bundle, model: Path, chosen: FormFigures) -> Golden:
-    waveform = bundle.read_golden().waveform
+    waveform = golden_waveform_for(bundle, model)
     infer = LiteRTEngine(model).infer
     patches = log_mel_patches(waveform, bundle.manifest.features)
     scores = np.concatenate([infer(patch[None])[0] for patch in patches])
     return Golden(waveform, scores, chosen.golden_tolerance)
+
+
+def _difference(bundle: Bundle, golden: Golden) -> float:
+    patches = log_mel_patches(golden.waveform, bundle.manifest.features)
+    scores, _ = LiteRTEngine(bundle.model_path).infer(patches)
+    return float(np.abs(golden.scores - scores).max())
 
 
 def _manifest(bundle: Bundle, chosen: FormFigures, tried: Tried, difference: float) -> Manifest:
@@ -87,7 +94,7 @@ def _manifest(bundle: Bundle, chosen: FormFigures, tried: Tried, difference: flo
     known |= {
         FORMS: to_document(tried),
         STORAGE: chosen.form,
-        "tflite_score_difference": difference,  # against what the Keras model gave
+        "tflite_score_difference": difference,  # against the bundle's own model
     }
     return replace(
         bundle.manifest,

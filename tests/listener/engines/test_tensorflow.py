@@ -1,85 +1,145 @@
-"""TensorFlowEngine: the same numbers as LiteRT, one line for what is missing."""
+"""TensorFlow's engines: the same numbers as LiteRT, compiled or not, of log-mel or of windows."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from listener.config import FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
-from listener.engines.engine import EngineError
+from listener.detection.features import contents_of, log_mel_patches
+from listener.detection.windows import WindowFrames
+from listener.engines.engine import Outputs, WindowEngine
 from listener.engines.litert import LiteRTEngine
-from listener.engines.tensorflow import TensorFlowEngine
+from listener.engines.saved_model import SavedModel
+from listener.engines.tensorflow import TensorFlowEngine, TensorFlowWindowEngine, open_tensorflow
 
 TOLERANCE = 1e-4
 
 
-def assert_engines_agree(bundle: Bundle, count: int) -> None:
-    patches = np.random.default_rng(count).normal(-3.0, 2.0, (count, 96, 64)).astype(np.float32)
-    scores, embeddings = TensorFlowEngine(bundle.saved_model_path).infer(patches)
-    other_scores, other_embeddings = LiteRTEngine(bundle.model_path).infer(patches)
-    assert scores.dtype == embeddings.dtype == np.float32
-    np.testing.assert_allclose(scores, other_scores, atol=TOLERANCE)
-    np.testing.assert_allclose(embeddings, other_embeddings, atol=TOLERANCE)
+def saved_model(bundle: Bundle) -> SavedModel:
+    return SavedModel(bundle.saved_model_path, threads=1)
+
+
+@pytest.fixture(scope="module")
+def compiled(tones_bundle: Bundle) -> TensorFlowEngine:
+    """Graphs of 16 and 64 patches."""
+    return TensorFlowEngine(saved_model(tones_bundle), max_batch=64, compiled=True)
+
+
+def patches_of(count: int) -> NDArray[np.float32]:
+    return np.random.default_rng(count).normal(-3.0, 2.0, (count, 96, 64)).astype(np.float32)
+
+
+def assert_same(ours: Outputs, theirs: Outputs) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, other, atol=TOLERANCE)
+
+
+def assert_it_agrees_with_litert(bundle: Bundle, count: int) -> None:
+    engine = TensorFlowEngine(saved_model(bundle))
+    assert_same(
+        engine.infer(patches_of(count)), LiteRTEngine(bundle.model_path).infer(patches_of(count))
+    )
 
 
 @pytest.mark.parametrize("count", [1, 7, 16])
 def test_it_agrees_with_litert_on_the_tones_bundle(tones_bundle: Bundle, count: int):
-    assert_engines_agree(tones_bundle, count)
+    assert_it_agrees_with_litert(tones_bundle, count)
 
 
 @pytest.mark.parametrize("count", [1, 7, 16])
 def test_it_agrees_with_litert_on_yamnet(yamnet_bundle: Bundle, count: int):
-    assert_engines_agree(yamnet_bundle, count)
+    assert_it_agrees_with_litert(yamnet_bundle, count)
 
 
-def test_a_later_call_does_not_change_earlier_arrays(tones_bundle: Bundle):
-    engine = TensorFlowEngine(tones_bundle.saved_model_path)
-    scores, _ = engine.infer(np.ones((2, 96, 64), np.float32))
-    kept = scores.copy()
-    engine.infer(np.zeros((2, 96, 64), np.float32))
-    np.testing.assert_array_equal(scores, kept)
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 64, 65, 200])
+def test_compiled_it_agrees_with_litert_on_batches_of_any_size(
+    tones_bundle: Bundle, compiled: TensorFlowEngine, count: int
+):
+    litert = LiteRTEngine(tones_bundle.model_path)
+    assert_same(compiled.infer(patches_of(count)), litert.infer(patches_of(count)))
 
 
-def test_a_bundle_without_saved_model_is_one_line():
-    with pytest.raises(BundleError, match="expected saved_model/ in the bundle, found none"):
-        TensorFlowEngine(None)
+def test_compiled_yamnet_agrees_with_litert(yamnet_bundle: Bundle):
+    engine = TensorFlowEngine(saved_model(yamnet_bundle), compiled=True)
+    litert = LiteRTEngine(yamnet_bundle.model_path)
+    assert_same(engine.infer(patches_of(5)), litert.infer(patches_of(5)))
 
 
-def test_a_directory_that_is_no_saved_model_is_one_line(tmp_path: Path):
-    with pytest.raises(BundleError, match="expected a SavedModel"):
-        TensorFlowEngine(tmp_path)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_windows_give_the_scores_of_their_patches(tones_bundle: Bundle, compiled: bool):
+    params = tones_bundle.manifest.features
+    waveform = np.random.default_rng(0).normal(0.0, 0.1, 48_000).astype(np.float32)
+    engine = TensorFlowWindowEngine(saved_model(tones_bundle), compiled=compiled)
+    windows = np.stack(contents_of(waveform, params, WindowFrames(params)))
+    patches = log_mel_patches(waveform, params)
+    expected = LiteRTEngine(tones_bundle.model_path).infer(patches)
+    assert_same(engine.infer_windows(windows), expected)
+    assert_same(engine.infer(patches), expected)
 
 
-def write_saved_model(path: Path, output: str, signature: str) -> Path:
+@pytest.mark.parametrize("count", [2, 70])
+def test_a_later_call_does_not_change_earlier_arrays(compiled: TensorFlowEngine, count: int):
+    scores, embeddings = compiled.infer(np.ones((count, 96, 64), np.float32))
+    kept = scores.copy(), embeddings.copy()
+    compiled.infer(np.zeros((count, 96, 64), np.float32))
+    np.testing.assert_array_equal(scores, kept[0])
+    np.testing.assert_array_equal(embeddings, kept[1])
+
+
+@pytest.mark.parametrize(
+    ("front_end", "takes_windows"), [("cpu", False), ("auto", False), ("device", True)]
+)
+def test_the_log_mel_is_made_where_it_is_wanted_and_under_auto_here_without_a_gpu(
+    tones_bundle: Bundle, front_end: FrontEndPlace, takes_windows: bool
+):
+    engine = open_tensorflow(tones_bundle.saved_model_path, 1, 16, front_end)
+    assert isinstance(engine, WindowEngine) == takes_windows
+
+
+def write_saved_model(path: Path, **signatures: tuple[str, ...]) -> Path:
+    """A SavedModel of signatures with these outputs, each the mean of its input over time."""
     module = tf.Module()
-    function = tf.function(
-        lambda patches: {output: tf.reduce_mean(patches, axis=1)},
-        input_signature=[tf.TensorSpec((None, 96, 64), tf.float32, "patches")],
-    )
-    concrete = function.get_concrete_function()
-    tf.saved_model.save(module, str(path), signatures={signature: concrete})
+    functions = {
+        name: function_of(outputs).get_concrete_function() for name, outputs in signatures.items()
+    }
+    tf.saved_model.save(module, str(path), signatures=functions)
     return path
 
 
+def function_of(outputs: tuple[str, ...]) -> Any:
+    return tf.function(
+        lambda patches: {name: tf.reduce_mean(patches, axis=1) for name in outputs},
+        input_signature=[tf.TensorSpec((None, 96, 64), tf.float32, "patches")],
+    )
+
+
+def test_a_bundle_that_knows_no_windows_keeps_its_log_mel_on_the_cpu_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = write_saved_model(tmp_path / "saved_model", patches=("scores", "embeddings"))
+    with caplog.at_level(logging.WARNING):
+        engine = open_tensorflow(path, 1, 16, "device")
+    assert not isinstance(engine, WindowEngine)
+    [record] = caplog.records
+    assert "made before log-mel on the device: it stays on the CPU" in record.getMessage()
+
+
 def test_a_saved_model_without_the_signature_is_one_line(tmp_path: Path):
-    path = write_saved_model(tmp_path / "saved_model", "scores", "other")
+    path = write_saved_model(tmp_path / "saved_model", other=("scores",))
     with pytest.raises(BundleError, match=r"expected the signature patches, found \['other'\]"):
-        TensorFlowEngine(path)
+        TensorFlowEngine(SavedModel(path, 1))
 
 
 def test_a_saved_model_without_an_output_is_one_line(tmp_path: Path):
-    path = write_saved_model(tmp_path / "saved_model", "scores", "patches")
+    path = write_saved_model(tmp_path / "saved_model", patches=("scores",))
     with pytest.raises(BundleError, match=r"expected outputs .*, found \['scores'\]"):
-        TensorFlowEngine(path)
-
-
-def test_without_tensorflow_the_line_names_the_extra(
-    tones_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)  # how Python marks a module as absent
-    with pytest.raises(EngineError, match=r"pip install 'earshot\[tensorflow\]'"):
-        TensorFlowEngine(tones_bundle.saved_model_path)
+        TensorFlowEngine(SavedModel(path, 1))

@@ -6,12 +6,15 @@ import json
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from listener.outbox.disk import OutboxError
+from listener.outbox.row import Row
 from listener.outbox.store import Bounds
 from tests.listener.outbox.parts import documents, open_store, seqs
+from tests.rigs.mosquitto import wait_until
 from tests.rigs.outbox_station import EVENT_TOPIC, ONSET, TOPICS, event
 
 
@@ -195,3 +198,45 @@ def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once():
     assert opened.waiting() == []
     assert (opened.health.dead, opened.store.waiting) == (7, 0)
     assert opened.store.save()
+
+
+def test_a_disk_that_had_nothing_is_not_asked_before_something_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened = open_store(tmp_path / "outbox.db")
+    assert opened.disk.database is not None
+    asked = []
+    oldest = opened.disk.database.oldest
+
+    def counted(*arguments: Any) -> list[Row]:
+        asked.append(arguments)
+        return oldest(*arguments)
+
+    monkeypatch.setattr(opened.disk.database, "oldest", counted)
+    for _ in range(3):
+        assert opened.store.first("waiting", 0, 10) == opened.store.first("again", 0, 10) == []
+    assert [state for state, _, _ in asked] == ["waiting", "again"]
+    opened.put(0)
+    opened.store.save()
+    assert seqs(opened.store.first("waiting", 0, 10)) == [1]
+    opened.store.settle(opened.store.first("waiting", 0, 10)[0], "done")
+    assert opened.store.ask_again(1, 1) == 1
+    assert seqs(opened.store.first("again", 0, 10)) == [1]
+
+
+def test_what_waits_on_a_disk_that_comes_back_is_found(tmp_path: Path):
+    state = tmp_path / "state"
+    before = open_store(state / "outbox.db")
+    before.put(0, 1)
+    before.store.save()
+    before.crash()
+    state.rename(tmp_path / "away")
+    state.write_text("a file where the folder should be")
+    opened = open_store(state / "outbox.db")
+    assert opened.store.first("waiting", 0, 10) == []
+    state.unlink()
+    (tmp_path / "away").rename(state)
+    opened.put(2)
+    wait_until(opened.store.save, 10.0, "the disk")
+    assert seqs(opened.store.first("waiting", 0, 10))[:2] == [1, 2]
+    opened.crash()

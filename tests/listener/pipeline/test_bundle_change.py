@@ -252,11 +252,13 @@ def test_a_running_pipeline_changes_its_hop_without_a_hole(hop_seconds: float):
 
     class Adopting(LoudnessEngine):
         def infer(self, patches: NDArray[np.float32]) -> Outputs:
-            if len(self.batches) == 5:
+            if {row.source for row in rows} == set(SOURCES):
                 pipeline.adopt(wanted)
             return super().infer(patches)
 
-    pipeline, health = make_pipeline(plans, {"list": sink}, Adopting(), FLOW, rows)
+    # with so few chunks in the queue no source is through before the other has begun
+    few = replace(FLOW, engine=FLOW.engine.model_copy(update={"queue_seconds": 2.0}))
+    pipeline, health = make_pipeline(plans, {"list": sink}, Adopting(), few, rows)
     pipeline.run_to_end()
     assert health.bundle == "other@2"
     for name in SOURCES:

@@ -67,7 +67,7 @@ def test_a_source_becomes_chunks_of_a_patch_each_and_an_end():
     items, health = run(lambda: ArraySource(samples, captured_at=100.0))
     assert [len(chunk.samples) for chunk in chunks_of(items)] == [WINDOW, 16_000 - WINDOW]
     assert np.array_equal(np.concatenate([c.samples for c in chunks_of(items)]), samples)
-    log_mels = np.array([patch.log_mel for patch in analysed(items)])
+    log_mels = np.array([patch.content for patch in analysed(items)])
     assert np.abs(log_mels - log_mel_patches(samples, PARAMS)).max() < 1e-5
     assert [patch.captured_at for patch in analysed(items)] == pytest.approx([100.0, 100.48])
     assert ends_of(items) == [("end_of_stream", 101.0, None)]
@@ -79,7 +79,7 @@ def test_another_rate_is_resampled():
     expected = log_mel_patches(sine(440, 1.0, 0.5), PARAMS)
     first = analysed(items)[0]
     loudest_band = expected[0].mean(axis=0).argmax()
-    assert first.log_mel.mean(axis=0).argmax() == loudest_band
+    assert first.content.mean(axis=0).argmax() == loudest_band
     assert first.level_dbfs == pytest.approx(-9.03, abs=0.05)
     assert ends_of(items)[0][1] == pytest.approx(1.0)
 

@@ -181,16 +181,25 @@ def test_closed_it_hands_out_what_waits_at_once():
 
 
 def test_a_getter_gathers_until_the_batch_is_full(threads: ThreadPoolExecutor):
-    queue = ChunkQueue(["hall"], 10)
+    queue = ChunkQueue(["hall", "barn", "yard", "loft"], 10)
     gathered = threads.submit(queue.get, 3, FOREVER, FOREVER)
-    for number in range(3):
-        queue.put(chunk(number))
+    for source in ("hall", "barn", "yard"):
+        queue.put(chunk(0, source))
     names = [name_of(item) for item in gathered.result(DEADLINE_SECONDS)]
-    assert names == ["hall0", "hall1", "hall2"]
+    assert names == ["hall0", "barn0", "yard0"]
+
+
+def test_a_getter_waits_for_no_more_than_one_of_each_source(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall", "barn"], 10)
+    gathered = threads.submit(queue.get, 16, FOREVER, FOREVER)
+    queue.put(chunk(0, "hall"))
+    queue.put(chunk(0, "barn"))
+    names = [name_of(item) for item in gathered.result(DEADLINE_SECONDS)]
+    assert names == ["hall0", "barn0"]
 
 
 def test_a_getter_gathers_no_longer_than_it_may():
-    queue = ChunkQueue(["hall"], 10)
+    queue = ChunkQueue(["hall", "barn"], 10)
     queue.put(chunk(0))
     assert [name_of(item) for item in queue.get(3, 0.01, FOREVER)] == ["hall0"]
 

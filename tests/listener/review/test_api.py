@@ -16,6 +16,8 @@ import soundfile
 
 from listener.config import ConfigError, ReviewSettings
 from listener.detection.clip import LabelSpan
+from listener.detection.features import Patch
+from listener.detection.params import FeatureParams
 from listener.review.live import MAX_WATCHERS
 from listener.review.server import ReviewServer
 from listener.sinks.sink import PatchNotice, SourceStatus
@@ -133,8 +135,10 @@ def look_on(rig: Rig) -> Generator[dict[str, object]]:
 
 
 def patch(at: float) -> PatchNotice:
-    log_mel = np.full((48, 64), -6.9, np.float32)
-    return PatchNotice("hall", at, -20.5, log_mel, LABELS, np.array([0.25, 0.75], np.float32))
+    content = np.full((96, 64), -6.9, np.float32)
+    heard = Patch("hall", 0, at - 0.975, 0.975, content, -20.5, -10.0, 0.0)
+    scores = np.array([0.25, 0.75], np.float32)
+    return PatchNotice("hall", at, heard, FeatureParams(), LABELS, scores)
 
 
 def test_who_looks_on_gets_each_patch(own_rig: Rig):

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from listener import __version__
-from listener.health import Health, OutboxHealth
+from listener.health import FALLBACK, Health, OutboxHealth, RemoteHealth, ServerHealth
 from listener.sinks.metrics import metrics_registry
 
 # name -> labels, as CONTRACTS has them
@@ -70,6 +70,11 @@ METRICS: dict[str, set[str]] = {
     "listener_webhook_dead_total": set(),
     "listener_webhook_quarantined_total": set(),
     "listener_webhook_set_aside_total": set(),
+    "listener_model_server_up": {"server"},
+    "listener_model_server_requests_total": {"server"},
+    "listener_model_server_failures_total": {"server"},
+    "listener_engine_active": {"engine"},
+    "listener_fallback_patches_total": set(),
 }
 
 
@@ -108,6 +113,9 @@ def busy_health() -> Health:
         quarantined=20, set_aside=21,
     )  # fmt: skip
     health.webhook = OutboxHealth(events=26, dead=27)
+    health.remote = RemoteHealth.of(("grpc://a:1", "grpc://b:1"))
+    health.remote.servers["grpc://a:1"] = ServerHealth(up=True, requests=29, failures=30)
+    health.remote.active, health.remote.fallback_patches = "grpc://a:1", 31
     health.sink_failures["hook"] = 28
     health.bundle_refused = True
     health.heartbeats["inference"] = time.monotonic() - 3600.0
@@ -225,6 +233,20 @@ def test_the_outbox_is_shown() -> None:
     assert value(health, "listener_outbox_dead_total") == 19
     assert value(health, "listener_outbox_quarantined_total") == 20
     assert value(health, "listener_outbox_set_aside_total") == 21
+
+
+def test_model_servers_are_shown_and_which_engine_is_active() -> None:
+    health = busy_health()
+    assert value(health, "listener_model_server_up", server="grpc://a:1") == 1
+    assert value(health, "listener_model_server_up", server="grpc://b:1") == 0
+    assert value(health, "listener_model_server_requests_total", server="grpc://a:1") == 29
+    assert value(health, "listener_model_server_failures_total", server="grpc://a:1") == 30
+    assert value(health, "listener_fallback_patches_total") == 31
+    active = {
+        engine: value(health, "listener_engine_active", engine=engine)
+        for engine in ("grpc://a:1", "grpc://b:1", FALLBACK)
+    }
+    assert active == {"grpc://a:1": 1, "grpc://b:1": 0, FALLBACK: 0}
 
 
 def test_histograms_are_cumulative() -> None:

@@ -19,16 +19,9 @@ from tests.rigs import pulse
 RATE = 44_100  # what PortAudio takes for the native rate of a PulseAudio device
 
 
-def missing() -> str | None:
-    """Why no microphone can be tried here, or None."""
-    try:
-        portaudio.load()
-    except SourceError as error:
-        return str(error)
-    return pulse.missing()
-
-
-needs_pulse = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+needs_pulse = pytest.mark.skipif(
+    pulse.microphone_missing() is not None, reason=str(pulse.microphone_missing())
+)
 
 
 @pytest.fixture

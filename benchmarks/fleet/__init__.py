@@ -1,0 +1,1 @@
+"""Many stations on one Mosquitto: what reaches a subscriber, what it costs, and what 10 000 would."""

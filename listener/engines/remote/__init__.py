@@ -1,0 +1,1 @@
+"""Scores from model servers that speak the Open Inference Protocol (KServe v2); an extra."""

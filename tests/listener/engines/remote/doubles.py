@@ -1,0 +1,94 @@
+"""Channels and servers that do what a test says."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.engines.engine import Outputs
+from listener.engines.remote.channel import Datatype, ServerError, Tensor
+from listener.engines.remote.expected import Expected
+from tests.listener.engines.remote.fakes import MODEL, answer_to
+
+PATCHES = np.full((3, 96, 64), 0.5, np.float32)
+EXPECTED = Expected(MODEL, PATCHES, answer_to(PATCHES)[0], 1e-3)
+
+
+class ScriptedChannel:
+    """Answers; but first it fails with each of `errors`, and its scores are `off` by so much."""
+
+    def __init__(self, *errors: ServerError, takes: str = "FP16", off: float = 0.0) -> None:
+        self.errors = list(errors)
+        self.sent: list[tuple[int, Datatype]] = []
+        self.seconds: list[float] = []
+        self.takes, self.off = takes, off
+        self._lock = threading.Lock()
+
+    def read_inputs(self, timeout_seconds: float) -> list[Tensor]:
+        """One, as it was told."""
+        self.seconds.append(timeout_seconds)
+        return [Tensor("patches", self.takes)]
+
+    def infer(
+        self, patches: NDArray[np.float32], datatype: Datatype, timeout_seconds: float
+    ) -> Outputs:
+        """The next error, or scores."""
+        with self._lock:
+            self.sent.append((len(patches), datatype))
+            self.seconds.append(timeout_seconds)
+            if self.errors:
+                raise self.errors.pop(0)
+        scores, embeddings = answer_to(patches)
+        return scores + np.float32(self.off), embeddings
+
+
+class HangingChannel(ScriptedChannel):
+    """Once it is `stuck` a request keeps no time-out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stuck = False
+        self.released = threading.Event()
+
+    def infer(
+        self, patches: NDArray[np.float32], datatype: Datatype, timeout_seconds: float
+    ) -> Outputs:
+        """Hang, or scores."""
+        if self.stuck:
+            self.released.wait(20)
+        return super().infer(patches, datatype, timeout_seconds)
+
+
+class ScriptedServer:
+    """An engine whose scores are all `score`; it fails while `error` is set."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+        self.error: str | None = None
+        self.batches: list[int] = []
+
+    def infer(self, patches: NDArray[np.float32]) -> Outputs:
+        """Its score for each patch."""
+        self.batches.append(len(patches))
+        if self.error is not None:
+            raise ServerError(self.error)
+        scores = np.full((len(patches), 2), self.score, np.float32)
+        return scores, np.zeros((len(patches), 1), np.float32)
+
+
+class Street:
+    """Servers by url, of which some are shut."""
+
+    def __init__(self, **shut: str) -> None:
+        self.servers = {"a": ScriptedServer(0.25), "b": ScriptedServer(0.5)}
+        self.shut = dict(shut)
+        self.trials: list[str] = []
+
+    def open(self, url: str) -> ScriptedServer:
+        """The server, or why not."""
+        self.trials.append(url)
+        if url in self.shut:
+            raise ServerError(self.shut[url])
+        return self.servers[url]

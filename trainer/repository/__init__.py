@@ -1,0 +1,1 @@
+"""Model repositories, as model servers read them."""
