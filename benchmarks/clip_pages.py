@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.figures import Aim, Figure
 from listener.clips.store import ClipStore
-from listener.config import ReviewSettings
+from listener.config.station import ReviewSettings
 from listener.control.commands import Command, CommandError
 from listener.control.desk import Answer, CommandDesk
 from listener.control.gate import CommandGate

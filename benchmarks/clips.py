@@ -25,7 +25,7 @@ from listener.clips.index import Entry, Index
 from listener.clips.layout import INDEX_DIRECTORY, audio_path, make_private_directory
 from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Verdict
 from listener.detection.clip_files import ANALYSIS_SUFFIX, AUDIO_SUFFIX, SIDECAR_SUFFIX
 from listener.detection.event import event_id

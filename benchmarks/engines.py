@@ -19,7 +19,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.materials import find_materials
 from benchmarks.tables import as_table
 from listener.assembly import open_engine
-from listener.config import EngineKind, EngineSettings
+from listener.config.engine import EngineKind, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.engines.engine import Engine
 

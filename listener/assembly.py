@@ -13,19 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import (
-    ClipsSettings,
-    Config,
-    ConfigError,
-    DetectionSettings,
-    EngineKind,
-    EngineSettings,
+from listener.config.detection import DetectionSettings
+from listener.config.engine import EngineKind, EngineSettings
+from listener.config.sources import (
     FileSettings,
     MicrophoneSettings,
     SourceSettings,
     StdinSettings,
     StreamSettings,
 )
+from listener.config.station import ClipsSettings, Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.clip_cutter import CuttingPlan
 from listener.detection.features import contents_of

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.audio import AudioChunk
 from listener.engines.engine import Engine, infer_of, silent_batch
 from listener.health import Health

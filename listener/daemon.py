@@ -16,7 +16,8 @@ from listener.changes.bundle_path import BundlePath
 from listener.clips.caretaker import Caretaker
 from listener.clips.store import ClipStore
 from listener.clock import ClockWatch
-from listener.config import Config, ConfigError, MqttSettings
+from listener.config.broker import MqttSettings
+from listener.config.station import Config, ConfigError
 from listener.control.http import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.exit_codes import ExitCode

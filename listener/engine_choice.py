@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import EngineKind
+from listener.config.engine import EngineKind
 from listener.detection.bundle import BundleError
 from listener.engines.engine import Engine, EngineError, infer_of
 

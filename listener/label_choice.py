@@ -7,10 +7,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from listener.config import Config, ConfigError
+from listener.config.groups import GroupSettings
+from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, Label
 from listener.detection.label_groups import LabelGroup
-from listener.group_settings import GroupSettings
 from listener.nearest import near_hint
 
 log = logging.getLogger(__name__)

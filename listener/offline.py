@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import FileSettings
+from listener.config.sources import FileSettings
 from listener.detection.event import SoundEvent
 from listener.detection.params import FeatureParams
 from listener.detection.scores import PatchScores, slot_boundaries

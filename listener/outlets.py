@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from listener.config import Config, ConfigError
+from listener.config.outlets import WebhookSettings
+from listener.config.station import Config, ConfigError
 from listener.health import Health
 from listener.outbox.disk import OutboxError
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
-from listener.outlet_settings import WebhookSettings
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.event_file import EventFileSink
 from listener.sinks.hook import HookSink

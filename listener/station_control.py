@@ -16,7 +16,8 @@ from listener.changes.quiet import quiet_hours
 from listener.changes.rule_book import RuleBook
 from listener.changes.rules_file import read_rules
 from listener.clips.store import ClipStore
-from listener.config import Config, EngineSettings
+from listener.config.engine import EngineSettings
+from listener.config.station import Config
 from listener.control.apply import StationActor
 from listener.control.commands import CommandError
 from listener.control.desk import CommandDesk

@@ -33,24 +33,21 @@ FLOORS: list[set[str]] = [
     {"listener.pipeline", "listener.control"},
     {"listener.sinks", "listener.sources", "listener.engines"},
     {"listener.homeassistant", "listener.outbox", "listener.webhook"},
-    {"listener.mqtt", "listener.clips", "listener.config_file", "listener.watchdog"},
+    {"listener.mqtt", "listener.clips", "listener.watchdog"},
     {"listener.config", "listener.health", "listener.service"},
     {
         "listener.child",
         "listener.clock",
         "listener.documents",
         "listener.exit_codes",
-        "listener.group_settings",
         "listener.logs",
         "listener.memory",
         "listener.nearest",
-        "listener.outlet_settings",
-        "listener.remote_settings",
         "listener.soundscape",
         "listener.starter",
         "listener.state_file",
     },
-    {"listener.detection", "listener.settings"},
+    {"listener.detection"},
     {"listener"},  # its version
 ]
 # What adapters of a room may share with one another; all else in the room is on its own.

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config import Config, ControlSettings, HttpSettings, ReviewSettings
+from listener.config.station import Config, ControlSettings, HttpSettings, ReviewSettings
 from listener.control import commands, gate, http
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipError

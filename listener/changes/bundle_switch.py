@@ -13,7 +13,7 @@ from pathlib import Path
 from listener.changes.at_work import AtWork
 from listener.changes.bundle_path import BundlePath
 from listener.changes.trial import Jump, Trial, event_totals, rates_per_hour
-from listener.config import ConfigError, ControlSettings
+from listener.config.station import ConfigError, ControlSettings
 from listener.control.commands import CommandError
 from listener.control.desk import Answer
 from listener.detection.bundle import BundleError

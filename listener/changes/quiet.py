@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from listener.outlet_settings import WEEKDAYS, QuietSettings
+from listener.config.outlets import WEEKDAYS, QuietSettings
 
 _DAYS = len(WEEKDAYS)
 

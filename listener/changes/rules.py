@@ -9,9 +9,9 @@ from typing import Protocol
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from listener.config.settings import Slug, Threshold
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import DetectionPlan, SourcePolicies
-from listener.settings import Slug, Threshold
 
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from listener.clips.catalogue import Catalogue
 from listener.clips.layout import audio_path
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.clip_files import clip_bytes, remove_clip
 
 _DAY_NS = 86_400 * 10**9

@@ -15,7 +15,7 @@ from listener.clips.layout import audio_path, make_private_directory, only_write
 from listener.clips.opening import open_catalogue
 from listener.clips.queries import ClipFilter, SimilarClip, Totals
 from listener.clips.retention import Retention
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, Verdict, with_verdict
 from listener.detection.clip_analysis import ClipAnalysis, read_analysis
 from listener.detection.clip_files import (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from listener.capacity import Load
-from listener.config import EngineKind
+from listener.config.engine import EngineKind
 
 ROUNDS = 3  # of each; their medians count
 _BATCHES = (1, 4, 16)  # LiteRT prepares powers of 4

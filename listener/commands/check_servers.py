@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from listener.commands.finding import Finding
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import EngineError
 from listener.engines.remote.channel import ServerError

@@ -12,7 +12,7 @@ from pathlib import Path
 from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
 from listener.commands.clip_listing import opened_store
-from listener.config import Config, ConfigError
+from listener.config.station import Config, ConfigError
 from listener.detection.clip import ClipRecord, LabelSpan
 
 _TABLE_FILE, _AUDIO_FOLDER = "clips.csv", "audio"

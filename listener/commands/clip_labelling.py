@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from listener.commands.clip_listing import clip_document, opened_store
-from listener.config import Config, ConfigError
+from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.clip import LabelSpan, Verdict, VerdictValue
 from listener.documents import to_json

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
-from listener.config import Config, ConfigError
+from listener.config.station import Config, ConfigError
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes
 from listener.documents import to_json

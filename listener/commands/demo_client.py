@@ -13,7 +13,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from listener.commands.demo_scene import HeardEvent
-from listener.config import Config, ConfigError
+from listener.config.station import Config, ConfigError
 
 _REFRESH_SECONDS = 0.25
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from listener.config import ConfigError
+from listener.config.station import ConfigError
 from listener.soundscape import (
     Generator,
     PlacedSound,

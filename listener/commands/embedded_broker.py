@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from listener.config import ConfigError
+from listener.config.station import ConfigError
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 10.0

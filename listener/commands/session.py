@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from listener.config import Config, ConfigError
-from listener.config_file import load_config
+from listener.config.file import load_config
+from listener.config.station import Config, ConfigError
 from listener.detection.bundle import BundleError
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.engines.engine import EngineError

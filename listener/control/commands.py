@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from listener.config.settings import Slug, Threshold
 from listener.detection.clip import VerdictValue, Who
-from listener.settings import Slug, Threshold
 
 MAX_COMMAND_BYTES = 8 * 1024
 MAX_MUTE_SECONDS = 7 * 86_400.0

@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from listener.config import ConfigError, HttpSettings
+from listener.config.station import ConfigError, HttpSettings
 from listener.control.desk import Answer
 from listener.control.post import COMMAND_PATH, CommandPost, PostError, linger, read_body
 from listener.health import Health

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from listener.config import ConfigError
+from listener.config.station import ConfigError
 from listener.control.commands import COMMAND_NAMES, MAX_COMMAND_BYTES
 from listener.control.desk import Answer, CommandDesk, Request
 

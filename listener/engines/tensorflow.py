@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import FrontEndPlace
+from listener.config.engine import FrontEndPlace
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.graphs import CompiledGraphs, Graphs, PlainGraph
 from listener.engines.saved_model import PATCHES, WINDOWS, SavedModel

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from threading import Event
 
-from listener.config import BackoffSettings
+from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
 from listener.detection.cutter import PatchCutter
 from listener.detection.params import FeatureParams

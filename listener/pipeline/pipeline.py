@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from listener.config import BackoffSettings, ConditionSettings, EngineSettings
+from listener.config.engine import EngineSettings
+from listener.config.sources import BackoffSettings, ConditionSettings
 from listener.detection.condition import ConditionLimits
 from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from listener.config import ReviewSettings
+from listener.config.station import ReviewSettings
 from listener.control.post import CommandPost, PostError
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.review.clip_pages import ClipPages

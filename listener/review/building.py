@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
-from listener.config import Config
+from listener.config.station import Config
 from listener.detection.bundle import Bundle, Label
 from listener.detection.clip import ClipRecord
 from listener.detection.event import SoundEvent

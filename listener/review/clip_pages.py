@@ -11,12 +11,12 @@ from fastapi.responses import FileResponse
 
 from listener.clips.queries import ClipFilter, VerdictState
 from listener.clips.store import ClipStore
+from listener.config.settings import Slug
 from listener.control.commands import ClipId
 from listener.control.post import PostError
 from listener.detection.clip import Reason
 from listener.review.documents import clip_item
 from listener.review.pictures import clip_picture
-from listener.settings import Slug
 
 MAX_CLIPS = 100
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
-from listener.config import ReviewSettings
+from listener.config.station import ReviewSettings
 from listener.control.post import COMMAND_PATH, CommandPost, PostError
 
 API = "/api"

@@ -10,7 +10,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from listener.config import ConfigError, ReviewSettings
+from listener.config.station import ConfigError, ReviewSettings
 from listener.control.post import CommandPost
 from listener.review.app import create_app
 from listener.review.live import LiveView

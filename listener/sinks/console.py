@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
-from listener.config import ConsoleSettings
+from listener.config.station import ConsoleSettings
 from listener.detection.event import SoundEvent
 from listener.documents import to_json
 from listener.sinks.event_document import event_document, label_names, phase

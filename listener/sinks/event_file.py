@@ -12,9 +12,9 @@ from datetime import date, datetime
 from io import FileIO
 from pathlib import Path
 
+from listener.config.outlets import EventFileSettings
 from listener.documents import to_json
 from listener.health import Health
-from listener.outlet_settings import EventFileSettings
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
 

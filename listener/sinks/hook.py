@@ -8,9 +8,9 @@ from queue import Full, Queue
 from threading import Lock, Thread
 
 from listener.child import run_child
+from listener.config.outlets import HookSettings
 from listener.documents import to_json
 from listener.health import Health
-from listener.outlet_settings import HookSettings
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.detection.audio import Samples, mix_to_mono
 from listener.sources.address import redact
 from listener.sources.source import SourceError

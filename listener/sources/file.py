@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from listener.clock import unix_minus_monotonic
-from listener.config import FileSettings
+from listener.config.sources import FileSettings
 from listener.detection.audio import (
     HIGHEST_RATE_HZ,
     LOWEST_RATE_HZ,

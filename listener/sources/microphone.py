@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from listener.config import MicrophoneSettings
+from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, mix_to_mono
 from listener.sources import portaudio
 from listener.sources.clock import HoleFinder

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from listener.config import StdinSettings
+from listener.config.sources import StdinSettings
 from listener.detection.audio import AudioChunk
 from listener.sources.clock import HoleFinder
 from listener.sources.intake import Intake

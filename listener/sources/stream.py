@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.detection.audio import AudioChunk
 from listener.sources.clock import HoleFinder
 from listener.sources.decoder import Decoder

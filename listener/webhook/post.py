@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from listener import __version__
-from listener.config import ConfigError
-from listener.outlet_settings import WebhookSettings
+from listener.config.outlets import WebhookSettings
+from listener.config.station import ConfigError
 
 # What these say is of the message. Anything else may be of the server, or of who set it up.
 _OF_THE_MESSAGE = {

@@ -15,7 +15,7 @@ EXAMPLE = ROOT / "config.example.toml"
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Made by `make docs` of listener/config.py and config.example.toml: change those. -->
+<!-- Made by `make docs` of listener/config/ and config.example.toml: change those. -->
 
 A station reads one TOML file, `config.toml` unless `--config` names another. `config.example.toml` shows
 every setting with its default; copy it and keep what you need. A key that does not exist, a wrong type or

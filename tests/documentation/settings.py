@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from listener.config import Config
-from listener.settings import Settings
+from listener.config.settings import Settings
+from listener.config.station import Config
 
 _HEADER = re.compile(r"^(?:# )?\[+([a-z_.]+)\]+")
 _KIND = re.compile(r'^(?:# )?kind = "([a-z]+)"')

@@ -1,6 +1,6 @@
 """The page on the configuration is the one that the models make now."""
 
-from listener.config import Config
+from listener.config.station import Config
 from tests.documentation.configuration_page import EXAMPLE, PAGE, configuration_page
 from tests.documentation.settings import example_comments, settings_tables
 

@@ -18,7 +18,8 @@ import pytest
 import soundfile
 
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings, FileSettings
+from listener.config.sources import FileSettings
+from listener.config.station import ClipsSettings
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipError, ClipRecord

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.scores import PatchScores
 from listener.health import Health

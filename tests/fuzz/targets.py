@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry
 from listener.changes.rules_file import read_rules
 from listener.clips.layout import audio_path
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings, ConfigError, FileSettings, HttpSettings, StdinSettings
-from listener.config_file import load_config
+from listener.config.file import load_config
+from listener.config.sources import FileSettings, StdinSettings
+from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command
 from listener.control.desk import Answer, CommandDesk
 from listener.control.gate import CommandGate

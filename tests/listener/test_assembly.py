@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 from listener.assembly import make_detection_plan, plan_source
-from listener.config import (
-    ClipsSettings,
-    ConfigError,
-    DetectionSettings,
-    FileSettings,
-    MicrophoneSettings,
-    PolicySettings,
-    StreamSettings,
-)
+from listener.config.detection import DetectionSettings, PolicySettings
+from listener.config.sources import FileSettings, MicrophoneSettings, StreamSettings
+from listener.config.station import ClipsSettings, ConfigError
 from listener.detection.bundle import Bundle, Label
 from listener.detection.label_groups import LabelGroup
 from listener.detection.policy import LabelPolicy

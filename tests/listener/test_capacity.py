@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.capacity import Load, measure_load
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.label_groups import LabelColumns
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.assembly import choose_engine, installed_kinds, open_engine
-from listener.config import EngineKind, EngineSettings, FrontEndPlace
+from listener.config.engine import EngineKind, EngineSettings, FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
 from listener.engine_choice import EngineChoice, OpenEngine, fastest_engine
 from listener.engines.engine import Engine, EngineError, WindowEngine

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from listener.assembly import plan_station
-from listener.config import Config, ConfigError
-from listener.config_file import parse_config
+from listener.config.file import parse_config
+from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.detection.policy import LabelPolicy
 from listener.label_choice import choose_groups, read_label_set

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.config import ConfigError
-from listener.config_file import load_config
+from listener.config.file import load_config
+from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
 from tests.listener.detection.waveforms import silence, sine

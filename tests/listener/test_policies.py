@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import ConfigError, DetectionSettings, PolicySettings
+from listener.config.detection import DetectionSettings, PolicySettings
+from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle, Label, Manifest
 from listener.detection.label_groups import LabelGroup
 from listener.detection.policy import LabelPolicy

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from listener.commands.demo_scene import make_demo_scene
-from listener.config import ConfigError
+from listener.config.station import ConfigError
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle, check_golden, read_bundle
 from listener.detection.event import SoundEvent

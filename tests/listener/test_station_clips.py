@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import read_audio

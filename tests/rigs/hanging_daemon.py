@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.assembly import open_engine
-from listener.config import EngineSettings
-from listener.config_file import load_config
+from listener.config.engine import EngineSettings
+from listener.config.file import load_config
 from listener.daemon import run_daemon
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine

@@ -20,7 +20,7 @@ import pytest
 
 from listener.clips.layout import day_directories
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.bundle import Bundle, check_golden, read_bundle
 from listener.detection.clip import ClipError
 from listener.detection.clip_analysis import read_analysis

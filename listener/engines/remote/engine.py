@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.config.remote import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.remote.channel import ServerError
@@ -15,7 +16,6 @@ from listener.engines.remote.expected import expected_of
 from listener.engines.remote.server import Server, open_channel
 from listener.engines.remote.servers import Servers
 from listener.health import FALLBACK, RemoteHealth
-from listener.remote_settings import RemoteSettings
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.config.remote import RemoteSettings
 from listener.detection.served_model import ServedModel
 from listener.engines.engine import EngineError, Outputs
 from listener.engines.remote.channel import (
@@ -22,7 +23,6 @@ from listener.engines.remote.channel import (
 from listener.engines.remote.expected import Expected
 from listener.engines.remote.grpc_channel import GrpcChannel
 from listener.engines.remote.http_channel import HttpChannel
-from listener.remote_settings import RemoteSettings
 
 _LEAST_PART = 16  # patches; in smaller ones a request costs more than it wins
 

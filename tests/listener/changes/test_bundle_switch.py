@@ -11,7 +11,7 @@ from listener.changes.at_work import AtWork
 from listener.changes.bundle_path import BundlePath
 from listener.changes.bundle_switch import BundleSwitch
 from listener.changes.rules import MuteRule, Rules
-from listener.config import ControlSettings
+from listener.config.station import ControlSettings
 from listener.control.commands import CommandError
 from listener.detection.bundle import BundleError, Label, Manifest
 from listener.detection.label_groups import LabelGroup

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from listener.changes.at_work import AtWork
 from listener.changes.quiet import quiet_hours
 from listener.changes.rules import MuteRule, Rules
-from listener.outlet_settings import QuietSettings
+from listener.config.outlets import QuietSettings
 from listener.pipeline.plan import Detection
 from tests.listener.changes.test_bundle_switch import Pipeline, detection
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Verdict
 from listener.detection.clip_analysis import ClipAnalysis
 from listener.detection.cutting import Cutting

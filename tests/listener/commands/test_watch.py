@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from listener.commands.station_view import SourceView, read_views
-from listener.config import HttpSettings
+from listener.config.station import HttpSettings
 from listener.control.http import HttpServer
 from listener.health import Health
 from listener.sinks.metrics import metrics_registry

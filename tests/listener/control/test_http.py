@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from listener.config import ConfigError, HttpSettings
+from listener.config.station import ConfigError, HttpSettings
 from listener.control import http as control
 from listener.control.http import MAX_CONNECTIONS, REQUEST_BYTES, HttpServer
 from listener.health import Health

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import ConfigError
+from listener.config.station import ConfigError
 from listener.control.post import read_token
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from listener.config import FrontEndPlace
+from listener.config.engine import FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
 from listener.detection.features import contents_of, log_mel_patches
 from listener.detection.windows import WindowFrames

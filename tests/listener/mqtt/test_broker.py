@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import MqttSettings
+from listener.config.broker import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics

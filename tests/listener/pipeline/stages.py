@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from listener.config import BackoffSettings, EngineSettings
+from listener.config.engine import EngineSettings
+from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import Patch, PatchStream
 from listener.detection.label_groups import LabelColumns

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from listener.config import BackoffSettings
+from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import PatchStream, log_mel_patches
 from listener.health import SourceHealth

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import log_mel_patches
 from listener.detection.scores import PatchScores

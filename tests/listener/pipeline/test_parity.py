@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.audio import Samples
 from listener.detection.event import SoundEvent
 from listener.detection.features import log_mel_patches

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.audio import Samples
 from listener.engines.engine import EngineError
 from listener.health import Health

@@ -12,7 +12,7 @@ from typing import Any
 import soundfile
 
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
+from listener.config.station import ClipsSettings
 from listener.detection.clip import LabelScore, LabelSpan
 from listener.detection.cutting import Cutting
 from listener.soundscape import ALARMS, Programme, random_scene

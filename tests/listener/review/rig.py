@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.clips.store import ClipStore
-from listener.config import ReviewSettings
+from listener.config.station import ReviewSettings
 from listener.control.apply import StationActor
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
 from listener.control.desk import Answer, CommandDesk

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config import ConfigError, ReviewSettings
+from listener.config.station import ConfigError, ReviewSettings
 from listener.detection.clip import LabelSpan
 from listener.detection.features import Patch
 from listener.detection.params import FeatureParams

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from listener.clips.store import ClipStore
-from listener.config import ClipsSettings
-from listener.config_file import parse_config
+from listener.config.file import parse_config
+from listener.config.station import ClipsSettings
 from listener.detection.bundle import read_bundle
 from listener.exit_codes import ExitCode
 from listener.review.building import make_review

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from listener.config import ConsoleSettings
+from listener.config.station import ConsoleSettings
 from listener.sinks.console import ConsoleSink, text_line
 from listener.sinks.event_document import event_document
 from listener.sinks.sink import BundleNotice, Level, SourceStatus

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from listener.config.outlets import EventFileSettings
 from listener.health import Health
-from listener.outlet_settings import EventFileSettings
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.event_file import EventFileSink
 from listener.sinks.sink import EventNotice

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from listener.config.outlets import HookSettings
 from listener.health import Health
-from listener.outlet_settings import HookSettings
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.hook import HookSink
 from listener.sinks.sink import EventNotice

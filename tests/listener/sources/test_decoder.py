@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.detection.audio import Samples
 from listener.sources.decoder import Decoder, frame_to_mono
 from listener.sources.source import SourceError

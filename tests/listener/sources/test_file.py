@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config import FileSettings
+from listener.config.sources import FileSettings
 from listener.sources.file import FileSource
 from listener.sources.source import SourceError
 from tests.listener.sources.reading import read_all, read_chunk

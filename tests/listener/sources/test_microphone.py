@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config import MicrophoneSettings
+from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, Samples
 from listener.sources import portaudio
 from listener.sources.microphone import MicrophoneSource

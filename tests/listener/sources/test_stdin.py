@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from listener.config import StdinSettings
+from listener.config.sources import StdinSettings
 from listener.detection.audio import AudioChunk, Samples
 from listener.sources.source import SourceError
 from listener.sources.stdin import StdinSource

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.detection.audio import AudioChunk
 from listener.sources.intake import LEAD_SECONDS
 from listener.sources.source import SourceError

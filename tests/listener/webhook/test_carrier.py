@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
+from listener.config.outlets import WebhookSettings
 from listener.health import Health
 from listener.mqtt.rest import Rest
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
-from listener.outlet_settings import WebhookSettings
 from listener.webhook.carrier import WebhookCarrier
 from listener.webhook.post import PostError, Receiver
 from tests.rigs.http_inbox import Inbox, http_inbox

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import ConfigError
-from listener.outlet_settings import WebhookSettings
+from listener.config.outlets import WebhookSettings
+from listener.config.station import ConfigError
 from listener.webhook.post import PostError, Receiver, RefusedError
 from tests.rigs.certificates import make_certificates
 from tests.rigs.http_inbox import Inbox, http_inbox

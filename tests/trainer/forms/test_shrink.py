@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from listener.assembly import open_engine
-from listener.config import EngineSettings
+from listener.config.engine import EngineSettings
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams

@@ -14,7 +14,8 @@ from listener.changes.at_work import AtWork
 from listener.changes.bundle_path import BundlePath
 from listener.changes.bundle_switch import BundleSwitch
 from listener.changes.rules import Rules
-from listener.config import ControlSettings, DetectionSettings
+from listener.config.detection import DetectionSettings
+from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from listener.assembly import make_detection_plan, open_engine
 from listener.commands.check_servers import check_servers
-from listener.config import DetectionSettings, EngineSettings
+from listener.config.detection import DetectionSettings
+from listener.config.engine import EngineSettings
+from listener.config.remote import RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.detection.event import SoundEvent
 from listener.detection.served_model import served_model
@@ -27,7 +29,6 @@ from listener.engines.remote.server import Server, open_channel
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
-from listener.remote_settings import RemoteSettings
 from listener.starter import starter_bundle_path
 from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from listener.config.remote import RemoteSettings
 from listener.engines.engine import EngineError
 from listener.engines.remote.channel import ServerError, ServerTimeoutError
 from listener.engines.remote.grpc_channel import GrpcChannel
 from listener.engines.remote.http_channel import HttpChannel
 from listener.engines.remote.server import Server, open_channel, split
-from listener.remote_settings import RemoteSettings
 from tests.listener.engines.remote.doubles import EXPECTED, HangingChannel, ScriptedChannel
 from tests.listener.engines.remote.fakes import MODEL, answer_to
 

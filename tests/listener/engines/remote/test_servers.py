@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from listener.config.remote import RemoteSettings
 from listener.engines.remote.servers import Servers
 from listener.health import RemoteHealth
-from listener.remote_settings import RemoteSettings
 from tests.listener.engines.remote.doubles import Street
 from tests.rigs.mosquitto import wait_until
 

@@ -8,156 +8,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS
-from listener.group_settings import GroupSettings
-from listener.outlet_settings import (
+from listener.config.broker import MqttSettings, OutboxSettings
+from listener.config.detection import DetectionSettings
+from listener.config.engine import EngineSettings
+from listener.config.groups import GroupSettings
+from listener.config.outlets import (
     EventFileSettings,
     HookSettings,
     QuietSettings,
     WebhookSettings,
 )
-from listener.remote_settings import RemoteSettings
-from listener.settings import Duration, PerHour, Port, Seconds, Settings, Slug, Threshold
+from listener.config.settings import Duration, PerHour, Seconds, Settings, Slug
+from listener.config.sources import (
+    BackoffSettings,
+    ConditionSettings,
+    SourceSettings,
+)
 
 
 class ConfigError(Exception):
     """The config cannot be used; one line that names file, key, value and what is allowed."""
-
-
-class _SourceSettings(Settings):
-    name: Slug
-
-
-class MicrophoneSettings(_SourceSettings):
-    """A capture device of PortAudio, by the stable name that `listener devices` prints."""
-
-    kind: Literal["microphone"]
-    device: str | None = None  # None: the system's default input
-
-
-class FileSettings(_SourceSettings):
-    """An audio file, played at the speed of time or as fast as it can be analysed."""
-
-    kind: Literal["file"]
-    path: Path
-    pace: Literal["realtime", "fast"] = "realtime"
-    at_end: Literal["stop", "restart"] = "stop"
-
-
-class StdinSettings(_SourceSettings):
-    """Standard input: raw signed 16-bit little-endian PCM, or a WAV stream, which knows its own form."""
-
-    kind: Literal["stdin"]
-    format: Literal["s16le", "wav"] = "s16le"
-    sample_rate_hz: Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)] = 16_000
-    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
-
-
-class StreamSettings(_SourceSettings):
-    """Anything that FFmpeg opens: HTTP, RTSP, a file in any codec."""
-
-    kind: Literal["stream"]
-    url: str
-    open_timeout_seconds: Seconds = 10.0
-    read_timeout_seconds: Seconds = 5.0
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    at_end: Literal["stop", "restart"] = "restart"
-
-
-SourceSettings = Annotated[
-    MicrophoneSettings | FileSettings | StdinSettings | StreamSettings,
-    Field(discriminator="kind"),
-]
-
-
-class BackoffSettings(Settings):
-    """How long a lost source rests: doubled after each failure, with jitter, up to the limit."""
-
-    first_seconds: Seconds = 0.5
-    limit_seconds: Seconds = 30.0
-
-
-class ConditionSettings(Settings):
-    """When a source that gives audio counts as silent or as clipping."""
-
-    silent_below_dbfs: Annotated[float, Field(ge=-120, le=0)] = -90.0  # -120: never
-    silent_after_seconds: Seconds = 30.0
-    clipping_share: Annotated[float, Field(gt=0, le=1)] = 0.01  # of samples at full scale
-    clipping_after_seconds: Seconds = 5.0
-
-
-EngineKind = Literal["litert", "openvino", "tensorflow"]  # what `auto` may choose
-FrontEndPlace = Literal["auto", "cpu", "device"]
-
-
-class EngineSettings(Settings):
-    """What computes scores, and how patches are gathered for it."""
-
-    kind: Literal["litert", "openvino", "tensorflow", "remote", "auto"] = "litert"
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
-    front_end: FrontEndPlace = (
-        "auto"  # where the log-mel is made; auto: on a GPU, if TensorFlow has one
-    )
-    max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
-    max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 40.0
-    queue_seconds: Seconds = 15.0  # so far behind, a source loses the older half of its patches
-    remote: RemoteSettings = RemoteSettings()
-
-    @model_validator(mode="after")
-    def _check_front_end(self) -> EngineSettings:
-        if self.front_end == "device" and self.kind != "tensorflow":
-            raise ValueError(f'front_end: expected kind "tensorflow" for "device", got {self.kind}')
-        return self
-
-
-class PolicySettings(Settings):
-    """Replaces single values of the bundle's LabelPolicy."""
-
-    on_threshold: Threshold | None = None
-    off_threshold: Threshold | None = None
-    smoothing_seconds: Duration | None = None
-    min_duration_seconds: Duration | None = None
-    max_gap_seconds: Duration | None = None
-    refractory_seconds: Duration | None = None
-
-
-class DetectionSettings(Settings):
-    """Which labels make events, and how."""
-
-    labels: tuple[str, ...] = ()  # slugs, beside groups; empty: groups, or all of the bundle
-    patch_hop_seconds: Seconds | None = None  # None: the bundle's
-    default_policy: PolicySettings = PolicySettings()
-    policies: dict[str, PolicySettings] = Field(default_factory=dict)
-
-
-class TlsSettings(Settings):
-    """TLS to the broker; the host name is always checked."""
-
-    ca_file: Path | None = None  # None: the system's authorities
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-
-class MqttSettings(Settings):
-    """The one broker."""
-
-    host: str = "127.0.0.1"
-    port: Port = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
-    username: str | None = None
-    password_file: Path | None = None
-    tls: TlsSettings | None = None
-    topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = "earshot"
-    level_interval_seconds: Duration = 1.0
-
-
-class OutboxSettings(Settings):
-    """Events wait here until the broker has them; with a table [mqtt]."""
-
-    enabled: bool = True  # false: they wait in memory, and a crash or a restart loses them
-    path: Path = Path("outbox.db")
-    max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000  # that wait
-    keep_days: Annotated[float, Field(gt=0)] = 7.0  # of what was sent, for the command replay
 
 
 class HomeAssistantSettings(Settings):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from listener.settings import Settings
+from listener.config.settings import Settings
 
 
 class GroupSettings(Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from listener.remote_settings import RemoteSettings
+from listener.config.remote import RemoteSettings
 
 
 @pytest.mark.parametrize(

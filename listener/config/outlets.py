@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from listener.settings import Seconds, Settings, Slug
+from listener.config.settings import Seconds, Settings, Slug
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")

@@ -11,8 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from listener.config import Config, ConfigError, ControlSettings, FileSettings, MqttSettings
-from listener.settings import Settings
+from listener.config.broker import MqttSettings
+from listener.config.settings import Settings
+from listener.config.sources import FileSettings
+from listener.config.station import Config, ConfigError, ControlSettings
 
 _MAX_BYTES = 1024 * 1024
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")

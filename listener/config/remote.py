@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from listener.settings import Seconds, Settings
+from listener.config.settings import Seconds, Settings
 
 # A batch may wait this long for all servers one after the other: a stage that does not move for ten
 # seconds counts as hung.
