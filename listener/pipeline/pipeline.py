@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -58,8 +58,7 @@ class Pipeline:
         for source in sources:
             health.add_source(source.name)
         lossless = all(source.lossless for source in sources)
-        together = lossless or len(sources) == 1
-        self._apart_seconds = 0.0 if together else plan.params.patch_hop_seconds / len(sources)
+        self._hop_seconds = plan.params.patch_hop_seconds
         self._deliveries = [
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
@@ -128,14 +127,17 @@ class Pipeline:
     def start(self) -> None:
         """Start all threads, the last stage first.
 
-        Live sources begin one after the other within a patch hop, so that their patches are not due all at
-        once, hop after hop.
+        Sources begin in groups, each of a batch: the patches of a group fall due together, hop after hop,
+        and those of another when it has been dealt with.
         """
         for thread in (*self._sink_threads, self._inference_thread):
             thread.start()
-        for thread in self._capture_threads:
-            thread.start()
-            self._stop.wait(self._apart_seconds)
+        groups = list(_batched(self._capture_threads, self._settings.engine.max_batch))
+        for number, group in enumerate(groups):
+            if number:
+                self._stop.wait(self._hop_seconds / len(groups))
+            for thread in group:
+                thread.start()
 
     @property
     def ended(self) -> bool:
@@ -183,6 +185,10 @@ class Pipeline:
 
     def _all_threads(self) -> list[Thread]:
         return [*self._capture_threads, self._inference_thread, *self._sink_threads]
+
+
+def _batched(threads: Sequence[Thread], size: int) -> Iterator[Sequence[Thread]]:
+    return (threads[start : start + size] for start in range(0, len(threads), size))
 
 
 def _join(threads: Sequence[Thread], seconds: float | None) -> None:
