@@ -20,7 +20,7 @@ NAMES = {"smoke_alarm": "Smoke alarm"}
 # Prints events into a pipe that nobody reads, then says on stderr that it got to its end.
 PRINTS_INTO_NOTHING = """
 import logging, sys
-from listener.config import ConsoleSettings
+from listener.config.station import ConsoleSettings
 from listener.sinks.console import ConsoleSink
 from tests.listener.sinks.notices import notice, start_of
 logging.basicConfig()

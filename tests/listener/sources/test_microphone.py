@@ -149,7 +149,7 @@ WITHOUT_PORTAUDIO = """
 import ctypes.util, sys
 ctypes.util.find_library = lambda name: None
 sys.modules["_sounddevice_data"] = None
-from listener.config import MicrophoneSettings
+from listener.config.sources import MicrophoneSettings
 from listener.sources.microphone import MicrophoneSource
 from listener.sources.source import SourceError
 try:

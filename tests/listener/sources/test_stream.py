@@ -230,7 +230,7 @@ def test_a_real_rtsp_server_asks_for_the_password(tone):
 WITHOUT_AV = """
 import sys
 sys.modules["av"] = None  # as if it were not installed
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.sources.source import SourceError
 from listener.sources.stream import StreamSource
 try:
@@ -253,7 +253,7 @@ def test_without_its_extra_a_stream_names_the_command_that_installs_it():
 
 NOISY = """
 import sys
-from listener.config import StreamSettings
+from listener.config.sources import StreamSettings
 from listener.sources.source import SourceError
 from listener.sources.stream import StreamSource
 try:
