@@ -17,6 +17,7 @@ export class Review {
     this.editor.setLabels();
     this.list = new ClipList((clip) => this.show(clip), () => this.#showNothing());
     this.judged = []; // ids, in the order of their verdicts
+    this.sending = new Set(); // ids of clips whose verdict is on its way
     byId("right").onclick = () => this.judge("right");
     byId("wrong").onclick = () => this.judge("wrong");
     byId("other").onclick = () => this.toggleEditor();
@@ -91,14 +92,14 @@ export class Review {
 
   async judge(verdict, labels = []) {
     const clip = this.clip;
-    if (!clip || this.busy || (verdict === "wrong" && !clip.labels.length)) return;
-    this.busy = true; // a second key must not judge the same clip again
+    if (!clip || this.sending.has(clip.id) || (verdict === "wrong" && !clip.labels.length)) return;
+    this.sending.add(clip.id); // a second key must not judge the same clip again, but the next one
     try {
       await this.#send(clip, verdict, labels);
     } catch (error) {
       say(`Not kept: ${error.message}`, true);
     } finally {
-      this.busy = false;
+      this.sending.delete(clip.id);
     }
   }
 

@@ -23,7 +23,7 @@ from tests.rigs.station import running_station
 from tests.shared import ROOT
 
 STARTER = ROOT / "listener" / "starter" / "bundle"
-OLD_CLIPS = 6
+OLD_CLIPS = 8
 SMOKE_ALARM = Programme(
     seconds=12.0,
     sounds_per_scene=1,

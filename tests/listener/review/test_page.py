@@ -121,6 +121,30 @@ def test_a_late_answer_leaves_the_editor_of_another_clip_open(station: Station, 
     station.wait_for_verdict(clip)
 
 
+def test_another_clip_is_judged_while_a_verdict_is_on_its_way(station: Station, watched: Watched):
+    page = watched.page
+    know_the_token(page)
+    first = open_review(page, station)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/command/flag", hold)
+    with page.expect_request("**/api/command/flag"):
+        page.keyboard.press("y")
+    page.keyboard.press("y")  # the same clip: not a second verdict
+    page.keyboard.press("j")
+    second = wait_for_another(page, first)
+    with page.expect_request("**/api/command/flag"):
+        page.keyboard.press("n")
+    for route in held:
+        route.continue_()
+    assert station.wait_for_verdict(first)["value"] == "right"
+    assert station.wait_for_verdict(second)["value"] == "wrong"
+    assert len(held) == 2
+
+
 def test_labels_with_spans_by_keyboard_alone(station: Station, watched: Watched):
     """From the top of the page with Tab, then letters; never a pointer."""
     page = watched.page
