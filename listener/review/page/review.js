@@ -16,6 +16,7 @@ export class Review {
     this.editor.newLabels = station.new_labels;
     this.editor.setLabels();
     this.list = new ClipList((clip) => this.show(clip), () => this.#showNothing());
+    this.wanted = null; // the id that was asked for last
     this.judged = []; // ids, in the order of their verdicts
     this.sending = new Set(); // ids of clips whose verdict is on its way
     byId("right").onclick = () => this.judge("right");
@@ -29,9 +30,11 @@ export class Review {
   }
 
   async jump(id) {
+    this.wanted = id;
     if (!this.list.clips.length) await this.list.load(false);
     try {
-      this.list.put(await read(`clips/${id}`));
+      const clip = await read(`clips/${id}`);
+      if (this.wanted === id) this.list.put(clip); // else another was asked for meanwhile
     } catch (error) {
       say(`No such clip: ${error.message}`, true);
     }
@@ -39,6 +42,7 @@ export class Review {
 
   async show(clip) {
     this.clip = clip;
+    this.wanted = clip.id;
     byId("nothing").hidden = true;
     byId("clip").hidden = false;
     byId("clip").dataset.id = clip.id;

@@ -106,6 +106,7 @@ def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
         sink.handle(Level("hall", -43.21, -20.1, ONSET))
         sink.handle(notice(start_of()))
         sink.handle(notice(end_of()))
+        messages.wait_for_topic("earshot/every/hall/event", 2, 30.0)
         outbox.close()
         broker.close()
         messages.wait_for_payload("earshot/every/status", "offline")
