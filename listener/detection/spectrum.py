@@ -54,7 +54,7 @@ class MagnitudeSpectrum:
 def stft_frames(samples: Samples, params: FeatureParams) -> Samples:
     """A view of float32 (n,) as its STFT frames, (frames, 400): as many as lie wholly inside."""
     width, hop = params.stft_window_samples, params.stft_hop_samples
-    samples = np.ascontiguousarray(samples)
+    samples = np.ascontiguousarray(samples, np.float32)  # its memory is read as it is
     shape = (max(0, (len(samples) - width) // hop + 1), width)
     # a tenth of what sliding_window_view takes
     return np.ndarray(
