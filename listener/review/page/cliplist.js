@@ -15,6 +15,7 @@ export class ClipList {
   // `onShow` gets the clip to show, `onEmpty` is called when there is none
   constructor(onShow, onEmpty) {
     this.clips = [];
+    this.turn = 0; // of what was asked for last: an earlier one's answer, come late, changes nothing
     this.onShow = onShow;
     this.onEmpty = onEmpty;
     byId("choice").onchange = () => this.load();
@@ -23,11 +24,25 @@ export class ClipList {
 
   get #choice() { return byId("choice").value; }
 
-  async load(show = true) {
-    this.clips = await this.#fetch(paths[this.#choice]);
-    this.current = this.clips[0]?.id;
+  async load() {
+    const turn = ++this.turn;
+    const clips = await this.#fetch(paths[this.#choice]);
+    if (turn !== this.turn) return;
+    this.clips = clips;
+    this.current = clips[0]?.id;
     this.#draw();
-    if (show) this.#showCurrent();
+    this.#showCurrent();
+  }
+
+  async jump(id) {
+    // show a clip by its id; the list is fetched if there is none yet
+    const turn = ++this.turn;
+    const clips = this.clips.length ? this.clips : await this.#fetch(paths[this.#choice]);
+    const clip = await read(`clips/${id}`).catch((error) => say(`No such clip: ${error.message}`, true));
+    if (turn !== this.turn) return;
+    if (!this.clips.length) this.clips = clips;
+    if (clip) this.put(clip);
+    else this.#draw();
   }
 
   async #fetch(path) {
@@ -73,6 +88,7 @@ export class ClipList {
   }
 
   #showCurrent() {
+    this.turn += 1;
     const clip = this.clips.find((known) => known.id === this.current);
     if (clip) this.onShow(clip);
     else this.onEmpty();

@@ -16,7 +16,6 @@ export class Review {
     this.editor.newLabels = station.new_labels;
     this.editor.setLabels();
     this.list = new ClipList((clip) => this.show(clip), () => this.#showNothing());
-    this.wanted = null; // the id that was asked for last
     this.judged = []; // ids, in the order of their verdicts
     this.sending = new Set(); // ids of clips whose verdict is on its way
     byId("right").onclick = () => this.judge("right");
@@ -26,23 +25,11 @@ export class Review {
   }
 
   open(id) {
-    return id ? this.jump(id) : this.list.load();
-  }
-
-  async jump(id) {
-    this.wanted = id;
-    if (!this.list.clips.length) await this.list.load(false);
-    try {
-      const clip = await read(`clips/${id}`);
-      if (this.wanted === id) this.list.put(clip); // else another was asked for meanwhile
-    } catch (error) {
-      say(`No such clip: ${error.message}`, true);
-    }
+    return id ? this.list.jump(id) : this.list.load();
   }
 
   async show(clip) {
     this.clip = clip;
-    this.wanted = clip.id;
     byId("nothing").hidden = true;
     byId("clip").hidden = false;
     byId("clip").dataset.id = clip.id;
@@ -77,7 +64,7 @@ export class Review {
     byId("similar").replaceChildren(...clips.map((clip) => {
       const share = element("i");
       share.style.width = `${Math.max(0, clip.similarity * 100)}%`;
-      return element("li", {}, element("button", { type: "button", onclick: () => this.jump(clip.id) },
+      return element("li", {}, element("button", { type: "button", onclick: () => this.list.jump(clip.id) },
         element("span", { class: "what" }, whatOf(clip)),
         element("span", { class: "note" }, `${clip.source}, ${moment(clip.captured_at)}`),
         clip.verdict ? element("span", { class: `mark ${clip.verdict.value}` }, heardIn(clip)) : null,
@@ -108,6 +95,7 @@ export class Review {
   }
 
   async #send(clip, verdict, labels) {
+    const { turn } = this.list;
     await command("flag", () => {
       const who = remembered("who", "");
       return { clip: clip.id, verdict, labels, ...(who ? { who } : {}) };
@@ -117,7 +105,7 @@ export class Review {
     const fresh = await read(`clips/${clip.id}`);
     say(`${whatOf(clip)}: ${heardIn(fresh)}`);
     this.list.judged(fresh);
-    if (this.clip?.id !== clip.id) return; // the editor may be open for the one that is shown now
+    if (this.list.turn !== turn) return; // another is shown or asked for, and the editor may be open for it
     this.editor.close();
     this.list.move(1);
   }
@@ -125,7 +113,7 @@ export class Review {
   undo() {
     const id = this.judged.pop();
     byId("undo").disabled = !this.judged.length;
-    if (id) this.jump(id);
+    if (id) this.list.jump(id);
   }
 
   toggleEditor() {

@@ -145,6 +145,41 @@ def test_another_clip_is_judged_while_a_verdict_is_on_its_way(station: Station, 
     assert len(held) == 2
 
 
+@pytest.mark.parametrize("late", ["api/queue?*", "api/clips/{first}"])
+def test_a_late_answer_does_not_replace_the_clip_asked_for_since(
+    late: str, station: Station, watched: Watched
+):
+    page = watched.page
+    know_the_token(page)
+    first = open_review(page, station)
+    page.keyboard.press("j")
+    second = wait_for_another(page, first)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    asked = "**/" + late.format(first=first)
+    page.route(asked, hold, times=1)
+    with page.expect_request(asked):
+        ask_for(page, first if "clips" in late else None)
+    ask_for(page, second)
+    expect(page.locator("#clip")).to_have_attribute("data-id", second)
+    with page.expect_response(asked) as answer:
+        held[0].continue_()
+    answer.value.finished()
+    page.evaluate("async () => (await fetch('api/queue?limit=1')).text()")  # it was dealt with before this
+    assert shown(page) == second
+
+
+def ask_for(page: Page, clip_id: str | None) -> None:
+    """By its address; without one the first of the queue, with the whole page anew."""
+    if clip_id is None:
+        page.reload()
+    else:
+        page.evaluate("hash => { location.hash = hash }", f"review/{clip_id}")
+
+
 def test_labels_with_spans_by_keyboard_alone(station: Station, watched: Watched):
     """From the top of the page with Tab, then letters; never a pointer."""
     page = watched.page
