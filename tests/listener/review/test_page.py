@@ -168,7 +168,8 @@ def test_a_late_answer_does_not_replace_the_clip_asked_for_since(
     with page.expect_response(asked) as answer:
         held[0].continue_()
     answer.value.finished()
-    page.evaluate("async () => (await fetch('api/queue?limit=1')).text()")  # it was dealt with before this
+    # it was dealt with before this
+    page.evaluate("async () => (await fetch('api/queue?limit=1')).text()")
     assert shown(page) == second
 
 
