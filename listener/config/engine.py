@@ -21,7 +21,7 @@ class EngineSettings(Settings):
     front_end: FrontEndPlace = (
         "auto"  # where the log-mel is made; auto: on a GPU, if TensorFlow has one
     )
-    max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 48
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 40.0
     queue_seconds: Seconds = 15.0  # so far behind, a source loses the older half of its patches
     remote: RemoteSettings = RemoteSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ FULL_SCALE = 0.99  # from here on a sample is clipped; resampling smooths what w
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000  # of a source; what is outside is no audio
 MOST_CHANNELS = 64
 LOUDEST_SAMPLE = 1e6  # 120 dB over full scale is a broken file; the power of 1e20 is infinite
+_NO_SAMPLES = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,15 @@ class AudioChunk:
     def time_of(self, index: int) -> float:
         """Time of sample `index` of the stream, seconds."""
         return self.captured_at + (index - self.start) / self.sample_rate_hz
+
+    @property
+    def tail(self) -> AudioChunk:
+        """What follows it, without a sample yet.
+
+        Who wants to know of the newest chunk where it ended keeps this: of hundreds of sources, samples
+        that are done with would fill the caches.
+        """
+        return AudioChunk(self.source, self.end, self.ended_at, self.sample_rate_hz, _NO_SAMPLES)
 
 
 def mix_to_mono(pcm: NDArray[np.float32]) -> Samples:
@@ -148,11 +158,8 @@ class ChunkResampler:
 
     def finish(self, chunk: AudioChunk) -> AudioChunk:
         """What is still inside after `chunk`, the last one that was pushed."""
-        tail = replace(
-            chunk, start=chunk.end, captured_at=chunk.ended_at, samples=np.empty(0, np.float32)
-        )
         stream, self._stream = self._stream, None
-        return tail if stream is None else self._emit(stream, tail, last=True)
+        return chunk.tail if stream is None else self._emit(stream, chunk.tail, last=True)
 
     def _is_break(self, chunk: AudioChunk) -> bool:
         return chunk.start != self._next_input or chunk.sample_rate_hz != self._input_rate_hz

@@ -76,7 +76,7 @@ class PatchStream:
         """The patches that this chunk completes."""
         if self._last is None or chunk.start != self._last.end:
             self._begin_stretch(chunk.start)
-        self._last = chunk
+        self._last = chunk.tail
         patches = []
         rest = chunk.samples
         while len(rest):  # cut at patch ends, so that each patch reads the level of its own samples
@@ -98,7 +98,8 @@ class PatchStream:
     def _append(self, samples: Samples) -> None:
         samples = np.concatenate((self._samples, samples))
         frames = self._front_end(samples)
-        self._samples = samples[len(frames) * self._params.stft_hop_samples :]
+        # copies: a view would keep all that it is one of, and of hundreds of sources fill the caches
+        self._samples = samples[len(frames) * self._params.stft_hop_samples :].copy()
         self._frames = np.concatenate((self._frames, frames))
 
     def _complete(self, chunk: AudioChunk) -> Patch:
@@ -114,7 +115,7 @@ class PatchStream:
             peak_dbfs=loudness.peak_dbfs,
             clipped_share=loudness.clipped_share,
         )
-        self._frames = self._frames[self._params.patch_hop_frames :]
+        self._frames = self._frames[self._params.patch_hop_frames :].copy()
         self._patch_start += self._params.patch_hop_samples
         return patch
 

@@ -14,8 +14,8 @@ from listener.detection.params import FeatureParams
 from listener.detection.spectrum import (
     BLOCK_FRAMES,
     MagnitudeSpectrum,
+    MelBands,
     mean_square_weights,
-    mel_matrix,
     stft_frames,
 )
 
@@ -51,7 +51,7 @@ class LogMelFrames:
     def __init__(self, params: FeatureParams) -> None:
         self._params = params
         self._magnitudes = MagnitudeSpectrum(params)
-        self._mel = mel_matrix(params)
+        self._mel = MelBands(params)
         self._offset = np.float32(params.log_offset)
 
     def __call__(self, samples: Samples) -> LogMel:
@@ -59,7 +59,7 @@ class LogMelFrames:
         frames = stft_frames(samples, self._params)
         mel = np.empty((len(frames), self._params.mel_bands), np.float32)
         for block in _blocks(len(frames)):
-            np.matmul(self._magnitudes(frames[block]), self._mel, out=mel[block])
+            self._mel.multiply(self._magnitudes(frames[block]), mel[block])
         mel += self._offset
         return np.log(mel, out=mel)
 
@@ -74,7 +74,7 @@ class LevelledFrames:
     def __init__(self, params: FeatureParams) -> None:
         self._params = params
         self._magnitudes = MagnitudeSpectrum(params)
-        self._mel = mel_matrix(params)
+        self._mel = MelBands(params)
         self._weights = mean_square_weights(params)
         self._offset = np.float32(params.log_offset)
 
@@ -84,7 +84,7 @@ class LevelledFrames:
         known = np.empty((len(frames), self._params.mel_bands + 1), np.float32)
         for block in _blocks(len(frames)):
             magnitudes = self._magnitudes(frames[block])
-            known[block, :-1] = magnitudes @ self._mel
+            self._mel.multiply(magnitudes, known[block, :-1])
             known[block, -1] = np.square(magnitudes, out=magnitudes) @ self._weights
         return known
 

@@ -75,7 +75,7 @@ class Recent:
         if self._last is not None and chunk.start != self._last.end:
             self.clear()
         self._history.push(chunk)
-        self._last = chunk
+        self._last = chunk.tail
 
     def add(self, row: PatchScores, *, private: bool) -> None:
         """Take the next slot."""

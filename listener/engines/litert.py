@@ -13,19 +13,21 @@ from listener.engines.signature import PATCH_SHAPE, open_model, read_signature
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
+_LARGEST = 16  # what more patches at once bring by way of weights they lose by way of caches
+
 
 class LiteRTEngine:
     """A bundle's `model.tflite`; an `Engine`.
 
     A resize costs 10 to 30 ms, so each batch size has an interpreter of its own (35 MB for YAMNet),
-    made when it is first needed. Only powers of 4 have one: a batch of 7 runs as 4 + 1 + 1 + 1.
+    made when it is first needed. Only 1, 4 and 16 have one: a batch of 7 runs as 4 + 1 + 1 + 1.
     YAMNet takes 0.83 ms a patch in ones, 0.74 in fours, 0.68 in sixteens.
 
     Raises:
         BundleError: the file is not a TFLite model with the bundle's input and outputs.
     """
 
-    def __init__(self, model_path: Path, threads: int = 1, max_batch: int = 16) -> None:
+    def __init__(self, model_path: Path, threads: int = 1, max_batch: int = _LARGEST) -> None:
         self._model_path = model_path
         self._threads = threads
         self._sizes = batch_sizes(max_batch)
@@ -54,9 +56,9 @@ class LiteRTEngine:
 
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
-    """The powers of 4 up to `max_batch`, the largest first: 20 -> (16, 4, 1)."""
+    """The powers of 4 up to `max_batch`, at most 16, the largest first: 5 -> (4, 1), 48 -> (16, 4, 1)."""
     sizes = [1]
-    while sizes[-1] * 4 <= max_batch:
+    while sizes[-1] * 4 <= min(max_batch, _LARGEST):
         sizes.append(sizes[-1] * 4)
     return tuple(reversed(sizes))
 

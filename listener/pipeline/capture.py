@@ -169,7 +169,7 @@ class _Stream:
     def push(self, chunk: AudioChunk) -> list[AudioChunk]:
         if self._last is not None and chunk.start != self._last.end:
             self._health.overflows += 1
-        self._last = chunk
+        self._last = chunk.tail
         return self._cutter.push(self._resampler.push(self._made_finite(chunk)))
 
     def follow(self, cut: _Cut) -> None:

@@ -1,4 +1,4 @@
-"""The bounded queue between the captures and the inference, fair between sources."""
+"""The bounded queues between the captures and the inference, one a source and fair between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from threading import Condition, Lock
+from threading import Condition, Event, Lock
 
 from listener.detection.audio import AudioChunk
 
@@ -29,27 +29,49 @@ class StreamEnd:
 Item = AudioChunk | StreamEnd
 
 
+class _Lane:
+    """What waits of one source; `lock` guards it, between its capture and the getter alone."""
+
+    def __init__(self) -> None:
+        self.items: deque[Item] = deque()
+        self.lock = Lock()
+        self.room = Condition(self.lock)
+
+    def drop_older_half(self, capacity: int) -> int:
+        """If more chunks wait than that: one hole, not one after every other chunk. How many went."""
+        if sum(isinstance(item, AudioChunk) for item in self.items) <= capacity:
+            return 0
+        left = dropped = (capacity + 1) // 2
+        ends: list[Item] = []
+        while left:
+            item = self.items.popleft()
+            if isinstance(item, StreamEnd):
+                ends.append(item)  # kept: without it an event would never end
+            else:
+                left -= 1
+        self.items.extendleft(reversed(ends))
+        return dropped
+
+
 class ChunkQueue:
     """Chunks, each of one patch, and stream ends of all sources, in order within a source.
 
-    Each source may have `capacity` chunks waiting. Then either the older half of them is dropped, one
-    hole and not one after every other chunk, or its capture waits (lossless). A getter takes one item
-    of each source in turn, so that none is starved.
+    Each source may have `capacity` chunks waiting. Then either the older half of them is dropped, or its
+    capture waits (lossless). One getter takes one item of each source in turn, so that none is starved.
+    Sources share no lock: what they share is a deque, whose appends need none, and a flag that one of
+    them raises when as many sources have something as the getter waits for.
     """
 
     def __init__(self, sources: Iterable[str], capacity: int) -> None:
-        self._waiting: dict[str, deque[Item]] = {source: deque() for source in sources}
-        self._turns: deque[str] = deque()  # the sources with something waiting, next one first
+        self._lanes = {source: _Lane() for source in sources}
+        self._turns: deque[str] = deque()  # each source with something waiting once, next one first
         self.capacity = capacity  # one reference: any thread may set it
-        lock = Lock()
-        self._arrived = Condition(lock)
-        self._room = Condition(lock)
-        self._count = 0
-        self._wanted = 1  # how many items the getter waits for; fewer need not wake it
+        self._arrived = Event()
+        self._wanted = 1  # how many turns the getter waits for; fewer need not wake it
         self._closed = False
 
     def __len__(self) -> int:
-        return self._count
+        return sum(len(lane.items) for lane in self._lanes.values())
 
     @property
     def closed(self) -> bool:
@@ -61,36 +83,18 @@ class ChunkQueue:
 
         With `lossless`, waits for room instead, until the queue is closed.
         """
-        with self._arrived:
-            waiting = self._waiting[item.source]
+        lane = self._lanes[item.source]
+        with lane.lock:
             if lossless:
-                self._room.wait_for(lambda: len(waiting) < self.capacity or self._closed)
-            if not waiting:
-                self._turns.append(item.source)
-            waiting.append(item)
-            self._count += 1
-            dropped = self._drop_older_half(waiting) if self._overflows(waiting) else 0
-            if self._count >= self._wanted:
-                self._arrived.notify()
-            return dropped
-
-    def _overflows(self, waiting: deque[Item]) -> bool:
-        if len(waiting) <= self.capacity:
-            return False
-        return sum(isinstance(item, AudioChunk) for item in waiting) > self.capacity
-
-    def _drop_older_half(self, waiting: deque[Item]) -> int:
-        dropped = (self.capacity + 1) // 2
-        self._count -= dropped
-        ends: list[Item] = []
-        left = dropped
-        while left:
-            item = waiting.popleft()
-            if isinstance(item, StreamEnd):
-                ends.append(item)  # kept: without it an event would never end
-            else:
-                left -= 1
-        waiting.extendleft(reversed(ends))
+                lane.room.wait_for(lambda: len(lane.items) < self.capacity or self._closed)
+            lane.items.append(item)
+            first = len(lane.items) == 1
+            overflows = len(lane.items) > self.capacity
+            dropped = lane.drop_older_half(self.capacity) if overflows else 0
+        if first:
+            self._turns.append(item.source)
+            if len(self._turns) >= self._wanted and not self._arrived.is_set():
+                self._arrived.set()
         return dropped
 
     def get(self, max_items: int, max_wait_seconds: float, idle_seconds: float) -> list[Item]:
@@ -99,44 +103,46 @@ class ChunkQueue:
         It goes on while more come: a quarter of that time without one ends it, and so does one of each
         source. Empty when nothing came for `idle_seconds`, or when the queue is closed and empty.
         """
-        with self._arrived:
-            if self._await_count(1, idle_seconds):
-                self._gather(min(max_items, len(self._waiting)), max_wait_seconds)
-            items = self._take(max_items)
-            self._room.notify_all()
-            return items
+        if self._await_turns(1, idle_seconds):
+            self._gather(min(max_items, len(self._lanes)), max_wait_seconds)
+        return self._take(max_items)
 
     def _gather(self, count: int, seconds: float) -> None:
         before = 0
         for _ in range(_GATHER_STEPS):
-            if self._count >= count or self._count == before:
+            if len(self._turns) >= count or len(self._turns) == before:
                 return
-            before = self._count
-            self._await_count(count, seconds / _GATHER_STEPS)
+            before = len(self._turns)
+            self._await_turns(count, seconds / _GATHER_STEPS)
 
-    def _await_count(self, count: int, seconds: float) -> bool:
+    def _await_turns(self, count: int, seconds: float) -> bool:
+        """Whether there is any in the end."""
         self._wanted = count
         deadline = time.monotonic() + seconds
-        while self._count < count and not self._closed:
+        while True:
+            self._arrived.clear()  # before the look: who comes after it raises the flag again
             left = deadline - time.monotonic()
-            if left <= 0 or not self._arrived.wait(left):
-                break
-        return self._count > 0
+            if len(self._turns) >= count or self._closed or left <= 0:
+                return bool(self._turns)
+            self._arrived.wait(left)
 
     def _take(self, max_items: int) -> list[Item]:
         items: list[Item] = []
         while self._turns and len(items) < max_items:
             source = self._turns.popleft()
-            waiting = self._waiting[source]
-            items.append(waiting.popleft())
-            if waiting:
+            lane = self._lanes[source]
+            with lane.lock:
+                items.append(lane.items.popleft())
+                more = bool(lane.items)
+                lane.room.notify()
+            if more:
                 self._turns.append(source)
-        self._count -= len(items)
         return items
 
     def close(self) -> None:
         """No more will come: what waits is handed out without delay."""
-        with self._arrived:
-            self._closed = True
-            self._arrived.notify_all()
-            self._room.notify_all()
+        self._closed = True
+        self._arrived.set()
+        for lane in self._lanes.values():
+            with lane.lock:
+                lane.room.notify_all()

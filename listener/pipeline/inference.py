@@ -16,7 +16,7 @@ from listener.detection.audio import AudioChunk
 from listener.detection.clip import ClipError
 from listener.detection.condition import ConditionLimits
 from listener.detection.features import Patch
-from listener.detection.front_end import FrontEnd
+from listener.detection.front_end import Content, FrontEnd
 from listener.detection.scores import Scores
 from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
 from listener.health import Health
@@ -57,6 +57,7 @@ class Inference:
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
+        self._room: Content = np.empty(0, np.float32)
         front_end = front_end_of(engine, plan.params)
         self._sources = {
             name: SourceAnalysis(name, plan, source, front_end, tap, recut, limits)
@@ -138,7 +139,7 @@ class Inference:
         self, patches: list[Patch]
     ) -> zip[tuple[Scores, NDArray[np.float32], np.bool_, Scores]]:
         began = time.perf_counter()
-        scores, embeddings = infer_of(self._engine)(np.stack([patch.content for patch in patches]))
+        scores, embeddings = infer_of(self._engine)(self._stacked(patches))
         self._health.inference_seconds.observe(time.perf_counter() - began)
         self._health.batch_patches.observe(len(patches))
         if not np.isfinite(scores).all():
@@ -148,6 +149,13 @@ class Inference:
         private = np.zeros(len(scores), np.bool_) if clips is None else clips.private.heard(scores)
         looked_for, members = self._plan.columns.scores_of(scores), self._plan.member_scores(scores)
         return zip(looked_for, embeddings, private, members, strict=True)
+
+    def _stacked(self, patches: Sequence[Patch]) -> Content:
+        """Their contents (B, ...), until the next call: new memory of this size comes page by page."""
+        shape = (len(patches), *patches[0].content.shape)
+        if len(self._room) < len(patches) or self._room.shape[1:] != shape[1:]:
+            self._room = np.empty(shape, np.float32)
+        return np.stack([patch.content for patch in patches], out=self._room[: len(patches)])
 
     def _deliver_all(self, sources: Iterable[str]) -> None:
         """At once for a batch: each hand-over wakes the sinks' threads."""

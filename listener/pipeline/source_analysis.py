@@ -55,12 +55,12 @@ class SourceAnalysis:
         self._limits, self._condition = limits, ConditionMeter(limits)
         self._patches = PatchStream(plan.params, front_end)
         self._notices: list[Notice] = []
-        self._last: Patch | None = None
+        self._ended_at: float | None = None  # the newest patch of a stretch, unix seconds
         self._decided_until = 0.0  # the offset of the last slot
         self._reported = False
         self._cut_anew = False
         self._cut_until = 0  # the index after the newest sample that was cut into patches
-        self._heard: AudioChunk | None = None  # the newest one of a stretch
+        self._heard: AudioChunk | None = None  # after the newest chunk of a stretch
         self._detect_by(plan)
 
     def _detect_by(self, plan: DetectionPlan) -> None:
@@ -102,8 +102,8 @@ class SourceAnalysis:
         `front_end` is None where patches go on as they are.
         """
         if front_end is not None:
-            if self._last is not None:
-                self._finish(self._last.ended_at, "bundle")
+            if self._ended_at is not None:
+                self._finish(self._ended_at, "bundle")
             self._patches = PatchStream(plan.params, front_end)
             self._cut_anew = True
         else:  # the next slot begins where the last one ended
@@ -131,7 +131,7 @@ class SourceAnalysis:
         """What comes before its patches: a hole, a step of the clock, sound that may become a clip."""
         if self._heard is not None:
             self._follow(self._heard, chunk)
-        self._heard = chunk
+        self._heard = chunk.tail
         if self._cutter is not None:
             self._cutter.hear(chunk)
 
@@ -146,8 +146,8 @@ class SourceAnalysis:
         """The clock was set: what is open goes on, on the new one."""
         self._detector.shift(seconds)
         self._decided_until += seconds
-        if self._last is not None:
-            self._last = replace(self._last, captured_at=self._last.captured_at + seconds)
+        if self._ended_at is not None:
+            self._ended_at += seconds
         if self._cutter is not None:
             self._keep(self._cutter.finish(()))  # the parts of a clip have one clock
 
@@ -160,9 +160,9 @@ class SourceAnalysis:
         members: Scores,
     ) -> None:
         """Take the scores of the next patch, whether people were heard in it, and of members of groups."""
-        first = self._last is None
+        first = self._ended_at is None
         onset, offset = slot_of(patch, self._plan.params, first=first)
-        self._last, self._decided_until = patch, offset
+        self._ended_at, self._decided_until = patch.ended_at, offset
         row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs, members)
         heard_at = patch.ended_at
         self._record(patch, heard_at)
@@ -211,9 +211,9 @@ class SourceAnalysis:
 
     def end(self, end: StreamEnd) -> None:
         """The stream ended, and with it what is open."""
-        last, hop_seconds = self._last, self._plan.params.patch_hop_seconds
-        if last is not None and end.at > last.ended_at + hop_seconds:
-            self._finish(last.ended_at, "gap")  # the chunks between were dropped
+        heard_until, hop_seconds = self._ended_at, self._plan.params.patch_hop_seconds
+        if heard_until is not None and end.at > heard_until + hop_seconds:
+            self._finish(heard_until, "gap")  # the chunks between were dropped
         self._finish(end.at, end.reason)
         self._condition = ConditionMeter(self._limits)
         if self._health.up or not self._reported:  # once an episode, not once a try
@@ -230,12 +230,12 @@ class SourceAnalysis:
 
     def shut_down(self) -> None:
         """The station stops and the source has not ended by itself."""
-        if self._last is not None:
-            self.end(StreamEnd(self._name, self._last.ended_at, "shutdown"))
+        if self._ended_at is not None:
+            self.end(StreamEnd(self._name, self._ended_at, "shutdown"))
 
     def _finish(self, at: float, reason: str) -> None:
         self._end_events(at, reason)
-        self._last = self._heard = None
+        self._ended_at = self._heard = None
 
     def _end_events(self, at: float, reason: str) -> None:
         events = self._detector.finish(at, reason)

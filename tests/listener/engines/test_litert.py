@@ -22,9 +22,9 @@ def random_patches(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("max_batch", "sizes"),
-    [(1, (1,)), (3, (1,)), (4, (4, 1)), (20, (16, 4, 1)), (64, (64, 16, 4, 1))],
+    [(1, (1,)), (3, (1,)), (4, (4, 1)), (20, (16, 4, 1)), (48, (16, 4, 1)), (64, (16, 4, 1))],
 )
-def test_batch_sizes_are_the_powers_of_four_up_to_max_batch(max_batch, sizes):
+def test_batch_sizes_are_the_powers_of_four_up_to_max_batch_and_sixteen(max_batch, sizes):
     assert batch_sizes(max_batch) == sizes
 
 

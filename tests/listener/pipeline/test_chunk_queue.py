@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -233,3 +233,38 @@ def test_many_producers_lose_nothing_and_keep_their_order(threads: ThreadPoolExe
         producer.result(DEADLINE_SECONDS)
     for source in sources:
         assert [name for name in got if name[0] == source] == [f"{source}{n}" for n in range(200)]
+
+
+def test_sources_share_no_lock(threads: ThreadPoolExecutor):
+    """One that was stopped in the middle of a put keeps only itself from putting."""
+    queue = ChunkQueue(["hall", "barn"], 10)
+    with queue._lanes["hall"].lock:
+        stopped = threads.submit(queue.put, chunk(0, "hall"))
+        assert threads.submit(queue.put, chunk(0, "barn")).result(DEADLINE_SECONDS) == 0
+        assert take(queue) == ["barn0"]
+        assert not stopped.done()
+    stopped.result(DEADLINE_SECONDS)
+    assert take(queue) == ["hall0"]
+
+
+class Interrupted(threading.Event):
+    """A flag before whose lowering another thread gets its turn, once."""
+
+    def __init__(self, turn: Callable[[], object]) -> None:
+        super().__init__()
+        self.turn: Callable[[], object] | None = turn
+
+    def clear(self) -> None:
+        turn, self.turn = self.turn, None
+        if turn is not None:
+            turn()
+        super().clear()
+
+
+def test_what_comes_while_the_getter_lies_down_is_seen(threads: ThreadPoolExecutor):
+    queue = ChunkQueue(["hall"], 10)
+    queue._arrived = Interrupted(lambda: queue.put(chunk(0)))
+    [item] = threads.submit(queue.get, 1, FOREVER, FOREVER).result(DEADLINE_SECONDS)
+    assert name_of(item) == "hall0"
+    queue._arrived = Interrupted(queue.close)
+    assert threads.submit(queue.get, 1, FOREVER, FOREVER).result(DEADLINE_SECONDS) == []
