@@ -37,7 +37,7 @@ def test_a_bundle_and_a_source_are_enough(tmp_path: Path):
     config = load(tmp_path, LEAST)
     assert config.station == "earshot"
     assert config.sources == (MicrophoneSettings(name="hall", kind="microphone"),)
-    assert (config.engine.kind, config.engine.max_batch, config.engine.threads) == ("litert", 16, 1)
+    assert (config.engine.kind, config.engine.max_batch, config.engine.threads) == ("litert", 48, 1)
     assert config.mqtt is None
     assert (config.http.host, config.http.port) == ("127.0.0.1", 9464)
     assert config.detection.patch_hop_seconds is None

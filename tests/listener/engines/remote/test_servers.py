@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,11 +79,19 @@ def test_after_each_failure_it_rests_twice_as_long_up_to_a_limit():
         assert whole / 2 - 1 <= rest <= whole
 
 
-def trial_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "model servers"]
+@pytest.fixture
+def trial_threads() -> Callable[[], list[threading.Thread]]:
+    """Those that the test began; of tests before some may still be about to end."""
+    before = set(threading.enumerate())
+
+    def begun() -> list[threading.Thread]:
+        known = [thread for thread in threading.enumerate() if thread not in before]
+        return [thread for thread in known if thread.name == "model servers"]
+
+    return begun
 
 
-def test_the_thread_ends_when_all_are_up():
+def test_the_thread_ends_when_all_are_up(trial_threads: Callable[[], list[threading.Thread]]):
     street = Street(a="refused")
     servers, _ = open_servers(street)
     servers.open_all()
@@ -91,7 +100,9 @@ def test_the_thread_ends_when_all_are_up():
     wait_until(lambda: not trial_threads(), SECONDS, "the thread has ended")
 
 
-def test_the_thread_ends_with_the_engine_that_it_is_for():
+def test_the_thread_ends_with_the_engine_that_it_is_for(
+    trial_threads: Callable[[], list[threading.Thread]],
+):
     servers, _ = open_servers(Street(a="refused"), retry_seconds=NEVER, retry_limit_seconds=NEVER)
     servers.open_all()
     assert trial_threads()
