@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.25  # how soon the end of the last source is noticed
+_LOOK_SECONDS = 0.5  # how soon the end of the last source is noticed, or another bundle
 
 
 class Station:
@@ -154,7 +154,9 @@ def run_daemon(config: Config, open_engine: OpenEngine = open_engine) -> ExitCod
     return_large_blocks()
     faulthandler.enable()  # the watchdog kills with SIGABRT: where each thread hangs is in the log
     signals, manager = Signals(), ServiceManager()
-    with Station(config, open_engine) as station:
+    station = Station(config, open_engine)
+    station.control.wake_by(signals.wake)
+    with station:
         manager.ready()
         log.info(
             "station %s: %d source(s), bundle %s",

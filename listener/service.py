@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -12,6 +13,7 @@ from types import FrameType
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_NO_SIGNAL = 0
 _MANY_BYTES = 1024
 
 
@@ -30,13 +32,15 @@ class Signals:
         """Only the byte on the wakeup socket counts."""
 
     def wait(self, seconds: float) -> set[signal.Signals]:
-        """Those that came since the last time, as soon as there is one; none after `seconds`."""
+        """Those that came since the last time, as soon as there is one; none after `seconds` or `wake`."""
         readable, _, _ = select.select([self._reader], [], [], seconds)
-        return (
-            {signal.Signals(number) for number in self._reader.recv(_MANY_BYTES)}
-            if readable
-            else set()
-        )
+        came = set(self._reader.recv(_MANY_BYTES)) if readable else set()
+        return {signal.Signals(number) for number in came if number != _NO_SIGNAL}
+
+    def wake(self) -> None:
+        """Let `wait` return now; from any thread."""
+        with contextlib.suppress(BlockingIOError):  # so much to wake for is there already
+            self._writer.send(bytes([_NO_SIGNAL]))
 
 
 class ServiceManager:

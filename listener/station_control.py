@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -93,6 +94,10 @@ class StationControl:
         )
         self._desk = CommandDesk(CommandGate(), actor, health)
         _open_doors(config, self._desk, doors)
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Call this, on any thread, when there is a command for `look`; before the doors are open."""
+        self._desk.wake = wake
 
     def look(self) -> None:
         """Carry out the commands that wait, follow the bundle's link, end mutes; a few times a second."""

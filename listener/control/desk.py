@@ -46,10 +46,14 @@ class Actor(Protocol):
 
 
 class CommandDesk:
-    """Takes requests, at most WAITING_REQUESTS at a time; a caller of `work` deals with them."""
+    """Takes requests, at most WAITING_REQUESTS at a time; a caller of `work` deals with them.
+
+    `wake` is called on any thread when one has come.
+    """
 
     def __init__(self, gate: CommandGate, actor: Actor, health: Health) -> None:
         self._gate, self._actor, self._health = gate, actor, health
+        self.wake: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._waiting: deque[Request] = deque()
         self._overflowing = self._crowded = False  # so that each is logged once in a row
@@ -61,7 +65,9 @@ class CommandDesk:
             if taken:
                 self._waiting.append(request)
             first, self._overflowing = not (taken or self._overflowing), not taken
-        if not taken:
+        if taken:
+            self.wake()
+        else:
             self.count(request.name, "dropped")
         if first:
             log.warning("commands: more than %d wait, others are dropped", WAITING_REQUESTS)

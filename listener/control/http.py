@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import selectors
 import socket
 import sys
 import threading
@@ -49,9 +50,7 @@ class HttpServer:
                 f"http: expected a free address, got {settings.host}:{settings.port}: "
                 f"{error.strerror}"
             ) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="http", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
 
     @property
     def port(self) -> int:
@@ -69,13 +68,14 @@ class HttpServer:
     def close(self) -> None:
         """Take no more requests; within a second. Harmless when never started."""
         if self._thread.is_alive():
-            self._server.shutdown()
+            self._server.stop()
             self._thread.join(CLOSE_SECONDS)
         self._server.server_close()
 
 
 class _Server(ThreadingMixIn, TCPServer):
     allow_reuse_address = True
+    timeout = 0.0  # of handle_request, for who asked may be gone again
     daemon_threads = True  # a slow reader does not keep the process
     request_queue_size = MAX_CONNECTIONS
 
@@ -87,7 +87,25 @@ class _Server(ThreadingMixIn, TCPServer):
         self._full = False  # so that refusals are logged once in a row
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        self._stopper, self._stopped = socket.socketpair()
         super().__init__((settings.host, settings.port), _Handler)
+
+    def serve(self) -> None:
+        """Until `stop`; asleep while nobody asks, where serve_forever() looks up all the time."""
+        with selectors.DefaultSelector() as selector:
+            for wire in (self.socket, self._stopped):
+                selector.register(wire, selectors.EVENT_READ)
+            while all(key.fileobj is not self._stopped for key, _ in selector.select()):
+                self.handle_request()
+
+    def stop(self) -> None:
+        """End `serve`; from another thread."""
+        self._stopper.send(b"stop")
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._stopper.close()
+        self._stopped.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):

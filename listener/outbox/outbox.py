@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 ACKNOWLEDGED_SECONDS = (
     0.05  # so long may an acknowledgement wait for others before it is written down
 )
-_IDLE_SECONDS = 0.5
+_IDLE_SECONDS = 1.0
+_OPEN_SECONDS = 0.5  # while an event lasts: how far it is analysed is written down
 _LOOK_EVERY_SECONDS = 1.0
 _INBOX_LIMIT = 10_000  # while the disk does not come back from a write
 _DISK_GRACE_SECONDS = 60.0  # a worn card may take so long, and to be killed would not help it
@@ -192,7 +193,8 @@ class Outbox:
     def _pause(self) -> float:
         if self._answered_at is not None or self._close_by is not None:
             return ACKNOWLEDGED_SECONDS
-        return min(_IDLE_SECONDS, self._sender.wait_seconds)
+        idle = _OPEN_SECONDS if self._store.open_sources else _IDLE_SECONDS
+        return min(idle, self._sender.wait_seconds)
 
     def _take(self, posts: list[_Post]) -> bool:
         """Whether it must be on disk at once."""

@@ -25,6 +25,18 @@ print(*signals.wait(60.0), *signals.wait(0.0), flush=True)
 """
 
 
+WOKEN = """
+from threading import Thread
+from listener.service import Signals
+signals = Signals()
+Thread(target=signals.wake).start()
+print(signals.wait(60.0))
+for _ in range(100_000):  # more than a socket takes
+    signals.wake()
+print(signals.wait(60.0))
+"""
+
+
 @contextmanager
 def waiting_process() -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", WAITER], stdout=subprocess.PIPE, text=True)
@@ -52,6 +64,12 @@ def test_a_signal_ends_the_wait_and_is_told_once(number: signal.Signals):
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)
         assert (output, process.returncode) == (f"{int(number)}\n", 0)
+
+
+def test_a_thread_ends_the_wait_and_never_waits_for_it():
+    woken = [sys.executable, "-c", WOKEN]
+    ended = subprocess.run(woken, capture_output=True, text=True, timeout=20, check=True)
+    assert ended.stdout == "set()\nset()\n"
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])

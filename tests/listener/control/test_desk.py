@@ -57,6 +57,15 @@ def test_nothing_is_done_before_the_work():
     assert bench.health.commands == {("reload", "done"): 1}
 
 
+def test_who_works_is_woken_for_each_that_is_taken():
+    bench = Bench()
+    woken: list[str] = []
+    bench.desk.wake = lambda: woken.append("now")
+    taken = [bench.submit() for _ in range(WAITING_REQUESTS + 1)]
+    assert taken == [True] * WAITING_REQUESTS + [False]
+    assert len(woken) == WAITING_REQUESTS
+
+
 def test_what_cannot_be_done_is_answered_with_the_reason():
     bench = Bench("the disk is full")
     bench.submit()
