@@ -34,7 +34,7 @@ from listener.health import RemoteHealth
 from tests.rigs.model_server import ModelServer
 from trainer.repository.write import write_to_repository
 
-_BATCHES = (16, 64)
+_BATCHES = (16, 48)
 _PATCHES_A_TURN = 512
 _AIM = Aim("at least", 0.8)
 
