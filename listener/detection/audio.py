@@ -158,8 +158,8 @@ class ChunkResampler:
 
     def finish(self, chunk: AudioChunk) -> AudioChunk:
         """What is still inside after `chunk`, the last one that was pushed."""
-        stream, self._stream = self._stream, None
-        return chunk.tail if stream is None else self._emit(stream, chunk.tail, last=True)
+        tail, stream, self._stream = chunk.tail, self._stream, None
+        return tail if stream is None else self._emit(stream, tail, last=True)
 
     def _is_break(self, chunk: AudioChunk) -> bool:
         return chunk.start != self._next_input or chunk.sample_rate_hz != self._input_rate_hz

@@ -39,6 +39,8 @@ class _Lane:
 
     def drop_older_half(self, capacity: int) -> int:
         """If more chunks wait than that: one hole, not one after every other chunk. How many went."""
+        if len(self.items) <= capacity:  # nearly always
+            return 0
         if sum(isinstance(item, AudioChunk) for item in self.items) <= capacity:
             return 0
         left = dropped = (capacity + 1) // 2
@@ -89,8 +91,7 @@ class ChunkQueue:
                 lane.room.wait_for(lambda: len(lane.items) < self.capacity or self._closed)
             lane.items.append(item)
             first = len(lane.items) == 1
-            overflows = len(lane.items) > self.capacity
-            dropped = lane.drop_older_half(self.capacity) if overflows else 0
+            dropped = lane.drop_older_half(self.capacity)
         if first:
             self._turns.append(item.source)
             if len(self._turns) >= self._wanted and not self._arrived.is_set():

@@ -162,9 +162,9 @@ class SourceAnalysis:
         """Take the scores of the next patch, whether people were heard in it, and of members of groups."""
         first = self._ended_at is None
         onset, offset = slot_of(patch, self._plan.params, first=first)
-        self._ended_at, self._decided_until = patch.ended_at, offset
+        self._ended_at = heard_at = patch.ended_at
+        self._decided_until = offset
         row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs, members)
-        heard_at = patch.ended_at
         self._record(patch, heard_at)
         if self._tap is not None:
             self._tap(row)

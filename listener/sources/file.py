@@ -82,8 +82,7 @@ class FileSource:
         if not self._realtime:
             return True
         due = self._opened_monotonic + end / self._file.samplerate
-        left = due - time.monotonic()
-        return not self._closed.wait(left) if left > 0 else not self._closed.is_set()
+        return not self._closed.wait(max(0.0, due - time.monotonic()))
 
     def _take(self, frames: int) -> Samples:
         """Mono; fewer than `frames` only at the end."""
