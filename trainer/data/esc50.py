@@ -13,7 +13,7 @@ from trainer.data.files import Row, TextTable, find_audio, set_name
 from trainer.data.groups import group_of
 from trainer.errors import DataError
 
-COLUMNS = frozenset({"filename", "fold", "category"})
+ESC50_COLUMNS = frozenset({"filename", "fold", "category"})
 
 
 def read_esc50(table: TextTable) -> ClipTable:

@@ -13,12 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from trainer.data import class_folders, clip_store, esc50, label_tracks, span_tables
 from trainer.data.checks import check_table, warn_of_lone_recordings
+from trainer.data.class_folders import holds_class_folders, read_class_folders
+from trainer.data.clip_store import holds_clip_store, read_clip_store
 from trainer.data.clips import ClipTable
+from trainer.data.esc50 import ESC50_COLUMNS, read_esc50
 from trainer.data.files import TextTable, read_text_table
+from trainer.data.label_tracks import holds_label_tracks, read_label_tracks
 from trainer.data.merge import merge_tables
 from trainer.data.quarantine import quarantined
+from trainer.data.span_tables import label_column, read_span_table, read_unnamed_columns
 from trainer.errors import DataError
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
@@ -58,30 +62,30 @@ def _read(path: Path) -> ClipTable:
 def _file_reader(path: Path) -> _Reader | None:
     if path.suffix.lower() not in TABLE_SUFFIXES:
         return None
-    unnamed = span_tables.read_unnamed_columns(path)
+    unnamed = read_unnamed_columns(path)
     return _table_reader(unnamed or read_text_table(path))
 
 
 def _table_reader(table: TextTable) -> _Reader | None:
-    if table.columns >= esc50.COLUMNS:
-        return partial(esc50.read_esc50, table)
-    labels = span_tables.label_column(table.columns)
-    return None if labels is None else partial(span_tables.read_span_table, table, labels)
+    if table.columns >= ESC50_COLUMNS:
+        return partial(read_esc50, table)
+    labels = label_column(table.columns)
+    return None if labels is None else partial(read_span_table, table, labels)
 
 
 def _folder_reader(folder: Path) -> _Reader | None:
-    if clip_store.holds_clip_store(folder):
-        return partial(clip_store.read_clip_store, folder)
+    if holds_clip_store(folder):
+        return partial(read_clip_store, folder)
     tables = [path for path in _tables_in(folder) if _file_reader(path)]
     if len(tables) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in tables)
         raise DataError(f"{folder}: expected one table of labels, found {names}: name the one")
     if tables:
         return _file_reader(tables[0])
-    if label_tracks.holds_label_tracks(folder):
-        return partial(label_tracks.read_label_tracks, folder)
-    if class_folders.holds_class_folders(folder):
-        return partial(class_folders.read_class_folders, folder)
+    if holds_label_tracks(folder):
+        return partial(read_label_tracks, folder)
+    if holds_class_folders(folder):
+        return partial(read_class_folders, folder)
     return None
 
 
