@@ -85,19 +85,28 @@ ONLY_IN = {
     "amqtt": {"listener.commands.embedded_broker"},
     "ai_edge_litert": {"listener.engines.signature"},
     "av": {"listener.sources.decoder"},
-    "fastapi": {f"listener.review.{name}" for name in ("app", "clip_pages", "station_pages")},
+    "fastapi": {
+        "listener.review.app",
+        "listener.review.clip_pages",
+        "listener.review.station_pages",
+    },
     "keras": set[str](),
     "openvino": {"listener.engines.openvino"},
     "playwright": set[str](),
-    "paho": {f"listener.mqtt.{name}" for name in ("client", "connection", "incoming", "round_trip")}
-    | {"listener.commands.demo_client"},
+    "paho": {
+        "listener.mqtt.client",
+        "listener.mqtt.connection",
+        "listener.mqtt.incoming",
+        "listener.mqtt.round_trip",
+        "listener.commands.demo_client",
+    },
     "prometheus_client": {
         "listener.sinks.metrics",
         "listener.sinks.outbox_metrics",
         "listener.sinks.remote_metrics",
         "listener.control.http",
-    }
-    | {"listener.commands.station_view"},
+        "listener.commands.station_view",
+    },
     "sounddevice": {"listener.sources.portaudio"},
     "tensorflow": {"listener.engines.tensorflow"},
     "tensorflow_hub": set[str](),
