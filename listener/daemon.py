@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from listener.assembly import OpenEngine, open_engine, plan_source, plan_station
-from listener.changes.bundle_path import BundlePath
 from listener.clips.caretaker import Caretaker
 from listener.clips.store import ClipStore
 from listener.clock import ClockWatch
@@ -33,6 +32,7 @@ from listener.outbox.store import Bounds
 from listener.outlets import Outlets
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import Detection
+from listener.runtime.hot_swap import BundlePath
 from listener.service import ServiceManager, Signals
 from listener.sinks.clips import ClipsSink
 from listener.sinks.console import ConsoleSink

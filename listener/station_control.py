@@ -10,12 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from listener.assembly import open_engine, plan_station
-from listener.changes.at_work import AtWork
-from listener.changes.bundle_path import BundlePath
-from listener.changes.bundle_switch import BundleSwitch, Refusal
-from listener.changes.quiet import quiet_hours
-from listener.changes.rule_book import RuleBook
-from listener.changes.rules_file import read_rules
 from listener.clips.store import ClipStore
 from listener.config.engine import EngineSettings
 from listener.config.station import Config
@@ -33,6 +27,9 @@ from listener.mqtt.topics import Topics
 from listener.outbox.outbox import Outbox
 from listener.pipeline.pipeline import Pipeline
 from listener.pipeline.plan import Detection
+from listener.runtime.active import AtWork, RuleBook
+from listener.runtime.hot_swap import BundlePath, BundleSwitch, Refusal
+from listener.runtime.overrides import quiet_hours, read_rules
 
 
 class Door(Protocol):

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from listener.changes.rules_file import read_rules
 from listener.clips.layout import audio_path
 from listener.clips.store import ClipStore
 from listener.config.file import load_config
@@ -38,6 +37,7 @@ from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
 from listener.mqtt.incoming import Incoming
 from listener.mqtt.topics import Topics
+from listener.runtime.overrides import read_rules
 from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource

@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from listener.assembly import make_detection_plan
-from listener.changes.at_work import AtWork
-from listener.changes.bundle_path import BundlePath
-from listener.changes.bundle_switch import BundleSwitch
-from listener.changes.rules import Rules
 from listener.config.detection import DetectionSettings
 from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.runtime.active import AtWork
+from listener.runtime.hot_swap import BundlePath, BundleSwitch
+from listener.runtime.overrides import Rules
 from listener.sinks.sink import Notice
 from tests.doubles import LoudnessEngine
 from trainer.errors import PromotionError

@@ -7,10 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from listener.changes.at_work import AtWork
-from listener.changes.bundle_path import BundlePath
-from listener.changes.bundle_switch import BundleSwitch
-from listener.changes.rules import MuteRule, Rules
 from listener.config.station import ControlSettings
 from listener.control.commands import CommandError
 from listener.detection.bundle import BundleError, Label, Manifest
@@ -18,6 +14,16 @@ from listener.detection.label_groups import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.runtime.active import AtWork
+from listener.runtime.hot_swap import (
+    BundlePath,
+    BundleSwitch,
+    Jump,
+    Trial,
+    event_totals,
+    rates_per_hour,
+)
+from listener.runtime.overrides import MuteRule, Rules
 from listener.sinks.sink import Notice
 from tests.doubles import LABELS, LoudnessEngine
 from tests.listener.pipeline.stages import POLICY, make_health, make_plan
@@ -222,3 +228,130 @@ def test_health_is_not_touched_by_the_main_thread(bench: Bench):
     bench.look_at(1.0)
     assert isinstance(bench.health, Health)
     assert bench.health.bundle == "doubles@1"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    for name in ("v1", "v2"):
+        (folder / name).mkdir(parents=True)
+    (folder / "current").symlink_to("v1")
+    return folder
+
+
+def repoint(models: Path, target: str) -> None:
+    (models / "current").unlink()
+    (models / "current").symlink_to(target)
+
+
+def test_a_move_is_seen_once(models: Path):
+    path = BundlePath(models / "current")
+    assert not path.look()
+    repoint(models, "v2")
+    assert path.look()
+    assert not path.look()
+    assert path.target() == (models / "v2").resolve()
+
+
+def test_a_link_that_leads_nowhere_is_not_followed(models: Path):
+    path = BundlePath(models / "current")
+    repoint(models, "v9")
+    assert not path.look()
+    repoint(models, "v1")
+    assert not path.look()
+
+
+@pytest.mark.parametrize("target", ["..", "../elsewhere", "/"])
+def test_a_link_must_not_lead_out_of_its_directory(models: Path, target: str):
+    (models.parent / "elsewhere").mkdir()
+    path = BundlePath(models / "current")
+    repoint(models, target)
+    with pytest.raises(BundleError, match="expected a link to a bundle in"):
+        path.target()
+
+
+def test_a_directory_is_its_own_target(models: Path):
+    path = BundlePath(models / "v1")
+    assert path.target() == (models / "v1").resolve()
+    assert not path.point_to(models / "v2")
+
+
+def test_a_link_is_pointed_back_and_that_is_no_news(models: Path):
+    path = BundlePath(models / "current")
+    repoint(models, "v2")
+    assert path.look()
+    assert path.point_to((models / "v1").resolve())
+    assert (models / "current").readlink() == Path("v1")
+    assert not path.look()
+    assert sorted(file.name for file in models.iterdir()) == ["current", "v1", "v2"]
+
+
+def test_a_link_that_cannot_be_changed_is_left(models: Path, monkeypatch: pytest.MonkeyPatch):
+    path = BundlePath(models / "current")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)  # the tests may run as root
+    assert not path.point_to(models / "v2")
+    assert (models / "current").readlink() == Path("v1")
+
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def trial(before: float = 2.0, factor: float = 5.0, least: int = 10) -> Trial:
+    return Trial({"dog": before, "cat": 0.0}, 0.0, {"dog": 100}, factor=factor, least_events=least)
+
+
+def test_a_jump_is_over_the_factor_in_an_hour():
+    judged = trial()
+    assert judged.look(30 * MINUTE, {"dog": 110}) is None  # 10 events, 5 times 2 an hour
+    assert judged.look(31 * MINUTE, {"dog": 111}) == Jump("dog", 11, 2.0)
+
+
+def test_few_events_are_no_jump_from_nothing():
+    judged = trial(before=0.0)
+    assert judged.look(MINUTE, {"dog": 109}) is None
+    assert judged.look(2 * MINUTE, {"dog": 110}) == Jump("dog", 10, 0.0)
+
+
+def test_only_the_last_hour_counts():
+    judged = trial()
+    for minute in range(1, 20 * 60):  # nine an hour, for 20 hours
+        assert judged.look(minute * MINUTE, {"dog": 100 + 9 * minute // 60}) is None
+
+
+def test_a_burst_late_in_the_day_is_found():
+    judged = trial()
+    for minute in range(1, 600):
+        assert judged.look(minute * MINUTE, {"dog": 100 + minute // 60}) is None
+    assert judged.look(600 * MINUTE, {"dog": 140}) == Jump("dog", 31, 2.0)  # 109 an hour before
+
+
+def test_the_label_that_jumps_most_is_named():
+    found = trial().look(MINUTE, {"dog": 120, "cat": 50})
+    assert found == Jump("cat", 50, 0.0)
+    assert str(found) == "cat: 50 events in an hour, 0.0 before"
+
+
+def test_a_label_that_the_bundle_before_had_not_is_not_judged():
+    assert trial().look(MINUTE, {"dog": 100, "wolf": 1000}) is None
+
+
+def test_a_day_is_enough():
+    judged = trial()
+    assert not judged.is_over(24 * HOUR)
+    assert judged.is_over(24 * HOUR + 1)
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(HOUR, 6.0), (2 * HOUR, 3.0), (1.0, 360.0)])
+def test_rates_are_of_an_hour_and_never_of_less_than_a_minute(seconds: float, rate: float):
+    assert rates_per_hour({"dog": 4}, {"dog": 10}, seconds) == {"dog": pytest.approx(rate)}
+
+
+def test_totals_are_over_all_sources():
+    health = make_health("hall", "barn")
+    health.sources["hall"].by_label.events[:] = (3, 0)
+    health.sources["barn"].by_label.events[:] = (4, 1)
+    assert event_totals(health) == {"loud": 7, "quiet": 1}
