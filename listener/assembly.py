@@ -26,9 +26,8 @@ from listener.config.station import ClipsSettings, Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.clip_cutter import CuttingPlan
 from listener.detection.features import contents_of
-from listener.detection.label_groups import LabelColumns, LabelGroup
+from listener.detection.labels import SPEECH_LABELS, LabelColumns, LabelGroup, PrivateScores
 from listener.detection.policy import LabelPolicy
-from listener.detection.privacy import SPEECH_LABELS, PrivateScores
 from listener.engine_choice import EngineChoice, fastest_engine
 from listener.engines.engine import Engine, front_end_of, infer_of
 from listener.health import Health, RemoteHealth

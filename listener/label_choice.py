@@ -10,7 +10,7 @@ from importlib.resources import files
 from listener.config.groups import GroupSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, Label
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.nearest import near_hint
 
 log = logging.getLogger(__name__)

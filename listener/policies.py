@@ -11,7 +11,7 @@ from listener.config.detection import DetectionSettings
 from listener.config.outlets import QuietSettings
 from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle
-from listener.detection.label_groups import LabelGroup, most_alert
+from listener.detection.labels import LabelGroup, most_alert
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.nearest import near_hint

@@ -13,8 +13,8 @@ import keras
 import tensorflow as tf
 
 from listener.detection.audio import SILENCE_DBFS
+from listener.detection.log_mel import low_basis, mean_square_weights
 from listener.detection.params import FeatureParams
-from listener.detection.spectrum import low_basis, mean_square_weights
 
 WAVEFORM_SIGNATURE = "serving_default"
 PATCHES_SIGNATURE = "patches"

@@ -11,8 +11,7 @@ from listener.clips.embeddings import Embedding, EmbeddingMatrix
 from listener.clips.index import Entry, Index
 from listener.clips.layout import audio_path
 from listener.clips.queries import ClipFilter, SimilarClip, Totals
-from listener.detection.clip import ClipError, ClipRecord, UnknownClipError
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, read_analysis
 from listener.detection.clip_files import (
     analysis_path,
     clip_bytes,

@@ -17,8 +17,7 @@ from listener.clips.layout import (
     audio_path,
     take_inventory,
 )
-from listener.detection.clip import ClipError, ClipRecord
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, ClipRecord, read_analysis
 from listener.detection.clip_files import (
     ANALYSIS_SUFFIX,
     AUDIO_SUFFIX,

@@ -16,8 +16,16 @@ from listener.clips.opening import open_catalogue
 from listener.clips.queries import ClipFilter, SimilarClip, Totals
 from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
-from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, Verdict, with_verdict
-from listener.detection.clip_analysis import ClipAnalysis, read_analysis
+from listener.detection.clip import (
+    ClipAnalysis,
+    ClipError,
+    ClipRecord,
+    Cutting,
+    UnknownClipError,
+    Verdict,
+    read_analysis,
+    with_verdict,
+)
 from listener.detection.clip_files import (
     analysis_path,
     read_sidecar,
@@ -26,7 +34,6 @@ from listener.detection.clip_files import (
     write_clip,
     write_sidecar,
 )
-from listener.detection.cutting import Cutting
 
 _EVERY_CLIP = ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)

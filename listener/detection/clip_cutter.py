@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from random import Random
 
 from listener.detection.audio import AudioChunk
-from listener.detection.clip import LabelSpan
+from listener.detection.clip import Cutting, LabelSpan
 from listener.detection.clip_maker import ClipMaker, WantedClip
-from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.near_misses import NearMiss, NearMissFinder
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy

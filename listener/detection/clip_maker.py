@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Reason
-from listener.detection.clip_analysis import ClipAnalysis
-from listener.detection.cutting import Cutting
+from listener.detection.clip import ClipAnalysis, ClipRecord, Cutting, LabelScore, LabelSpan, Reason
 from listener.detection.event import SoundEvent, event_id
 from listener.detection.group_members import order_members
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.detection.recent import Stretch
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.clip import GroupMembers, LabelSpan
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.recent import RecentSlot
 
 Peaks = NDArray[np.float16]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import AudioChunk, Samples
-from listener.detection.clip_analysis import ClipAnalysis
+from listener.detection.clip import ClipAnalysis
 from listener.detection.history import History
 from listener.detection.scores import PatchScores
 

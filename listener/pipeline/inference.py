@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import AudioChunk
+from listener.detection.audio import AudioChunk, ConditionLimits
 from listener.detection.clip import ClipError
-from listener.detection.condition import ConditionLimits
-from listener.detection.features import Patch
-from listener.detection.front_end import Content, FrontEnd
+from listener.detection.features import Content, FrontEnd, Patch
 from listener.detection.scores import Scores
 from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
 from listener.health import Health

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from listener.config.engine import EngineSettings
 from listener.config.sources import BackoffSettings, ConditionSettings
-from listener.detection.condition import ConditionLimits
+from listener.detection.audio import ConditionLimits
 from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
 from listener.health import Health

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from listener.detection.bundle import Label, Manifest
 from listener.detection.clip_cutter import CuttingPlan
-from listener.detection.label_groups import LabelColumns, LabelGroup
+from listener.detection.labels import LabelColumns, LabelGroup, PrivateScores
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.privacy import PrivateScores
 from listener.detection.scores import Scores
 from listener.engines.engine import Engine
 

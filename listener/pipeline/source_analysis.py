@@ -11,14 +11,11 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import AudioChunk
-from listener.detection.clip import ClipError
+from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
+from listener.detection.clip import ClipError, Cutting
 from listener.detection.clip_cutter import ClipCutter
-from listener.detection.condition import ConditionLimits, ConditionMeter, Status
-from listener.detection.cutting import Cutting
 from listener.detection.event import SoundEvent
-from listener.detection.features import Patch, PatchStream
-from listener.detection.front_end import FrontEnd
+from listener.detection.features import FrontEnd, Patch, PatchStream
 from listener.detection.hysteresis import EventDetector
 from listener.detection.params import FeatureParams
 from listener.detection.scores import PatchScores, Scores, slot_of

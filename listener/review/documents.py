@@ -11,7 +11,7 @@ import numpy as np
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes
 from listener.detection.event import SoundEvent
-from listener.detection.front_end import LogMel
+from listener.detection.features import LogMel
 
 # Log-mel of YAMNet's front end lies between log(0.001), silence, and about 4, a full-scale tone.
 _DARKEST, _BRIGHTEST = -6.9, 3.1

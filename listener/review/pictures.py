@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from listener.detection.audio import AudioChunk, ChunkResampler, Samples
-from listener.detection.clip import ClipRecord
-from listener.detection.clip_analysis import ClipAnalysis
+from listener.detection.clip import ClipAnalysis, ClipRecord
 from listener.detection.clip_files import read_audio
-from listener.detection.front_end import LogMel, make_front_end
+from listener.detection.features import LogMel, make_front_end
 from listener.detection.params import FeatureParams
 from listener.review.documents import pixels
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 
 from listener.clips.store import ClipStore
-from listener.detection.clip import ClipError
-from listener.detection.cutting import Cutting
+from listener.detection.clip import ClipError, Cutting
 from listener.health import Health
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, ClipNotice, Notice

@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from listener import __version__
-from listener.detection.condition import Status
+from listener.detection.audio import Status
 from listener.health import Health, Histogram, LabelHealth, SourceHealth
 from listener.sinks.outbox_metrics import outbox_metrics
 from listener.sinks.remote_metrics import remote_metrics

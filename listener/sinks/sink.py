@@ -9,14 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection.audio import Status
 from listener.detection.bundle import Label, Manifest
-from listener.detection.condition import Status
-from listener.detection.cutting import Cutting
+from listener.detection.clip import Cutting
 from listener.detection.event import SoundEvent
-from listener.detection.features import Patch
-from listener.detection.front_end import LogMel
+from listener.detection.features import LogMel, Patch, log_mel_of
 from listener.detection.params import FeatureParams
-from listener.detection.windows import log_mel_of
 
 
 @dataclass(frozen=True, slots=True)

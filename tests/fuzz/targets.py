@@ -31,8 +31,7 @@ from listener.control.mqtt import MqttCommands
 from listener.control.post import CommandPost
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
 from listener.detection.bundle import MANIFEST_FILE, BundleError, read_bundle
-from listener.detection.clip import ClipError, ClipRecord
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, ClipRecord, read_analysis
 from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
 from listener.mqtt.incoming import Incoming

@@ -13,7 +13,7 @@ from listener.config.detection import DetectionSettings, PolicySettings
 from listener.config.sources import FileSettings, MicrophoneSettings, StreamSettings
 from listener.config.station import ClipsSettings, ConfigError
 from listener.detection.bundle import Bundle, Label
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.policy import LabelPolicy
 from tests.listener.sinks.notices import manifest
 

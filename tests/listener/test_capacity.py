@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from listener.capacity import Load, measure_load
 from listener.config.engine import EngineSettings
-from listener.detection.label_groups import LabelColumns
+from listener.detection.labels import LabelColumns
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import DetectionPlan

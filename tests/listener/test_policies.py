@@ -9,7 +9,7 @@ import pytest
 from listener.config.detection import DetectionSettings, PolicySettings
 from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle, Label, Manifest
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.policy import LabelPolicy
 from listener.policies import choose_params, choose_policies
 

@@ -12,9 +12,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
-from listener.detection.features import contents_of, log_mel_patches
+from listener.detection.features import WindowFrames, contents_of, log_mel_patches
 from listener.detection.params import FeatureParams, Preprocessing
-from listener.detection.windows import WindowFrames
 from listener.engines.litert import LiteRTEngine
 from trainer.serving import tf_log_mel_of_windows, tf_log_mel_patches
 

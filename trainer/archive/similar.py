@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.clip import ClipError, ClipRecord
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, ClipRecord, read_analysis
 from listener.detection.clip_files import analysis_path
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError

@@ -12,8 +12,8 @@ import soxr
 
 from listener.detection import audio as detection_audio
 from listener.detection import features as detection_features
-from listener.detection import front_end as detection_front_end
-from listener.detection import spectrum as detection_spectrum
+from listener.detection import features as detection_front_end
+from listener.detection import log_mel as detection_spectrum
 from trainer.data import audio, decoding, preparation
 
 _MODULES: tuple[ModuleType, ...] = (

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from listener.detection.bundle import MODEL_FILE
-from listener.detection.served_model import ServedModel
+from listener.detection.bundle import MODEL_FILE, ServedModel
 
 RUNTIME = Path(__file__).with_name("earshot_mlserver.py")
 _RUNTIME_CLASS = "EarshotModel"

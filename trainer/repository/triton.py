@@ -7,9 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from listener.detection.bundle import BundleError
+from listener.detection.bundle import BundleError, ServedModel
 from listener.detection.params import FeatureParams
-from listener.detection.served_model import ServedModel
 from trainer.serving import PATCHES_SIGNATURE
 
 CONFIG_FILE = "config.pbtxt"

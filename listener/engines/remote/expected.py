@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle
+from listener.detection.bundle import Bundle, ServedModel, served_model
 from listener.detection.features import log_mel_patches
-from listener.detection.served_model import ServedModel, served_model
 from listener.engines.remote.channel import Datatype, ServerError
 
 # Where patches travel as float16 YAMNet's golden scores are 0.001 off, and 0.002 on recordings.

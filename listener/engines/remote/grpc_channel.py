@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.served_model import ServedModel
+from listener.detection.bundle import ServedModel
 from listener.engines.engine import EngineError, Outputs
 from listener.engines.remote.channel import (
     EMBEDDINGS,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.config.remote import RemoteSettings
-from listener.detection.served_model import ServedModel
+from listener.detection.bundle import ServedModel
 from listener.engines.engine import EngineError, Outputs
 from listener.engines.remote.channel import (
     Channel,

@@ -10,9 +10,14 @@ import numpy as np
 
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
-from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Verdict
-from listener.detection.clip_analysis import ClipAnalysis
-from listener.detection.cutting import Cutting
+from listener.detection.clip import (
+    ClipAnalysis,
+    ClipRecord,
+    Cutting,
+    LabelScore,
+    LabelSpan,
+    Verdict,
+)
 from listener.detection.event import SoundEvent, event_id
 from tests.listener.detection.waveforms import RATE_HZ, sine
 

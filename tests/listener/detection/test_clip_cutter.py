@@ -10,11 +10,10 @@ import pytest
 
 from listener.detection.audio import AudioChunk, Samples
 from listener.detection.bundle import Label
-from listener.detection.clip import GroupMembers, LabelSpan
+from listener.detection.clip import Cutting, GroupMembers, LabelSpan
 from listener.detection.clip_cutter import ClipCutter, CuttingPlan
-from listener.detection.cutting import Cutting
 from listener.detection.hysteresis import EventDetector
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores, Scores

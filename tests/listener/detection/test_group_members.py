@@ -7,7 +7,7 @@ import numpy as np
 from listener.detection.bundle import Label
 from listener.detection.clip import GroupMembers, LabelSpan
 from listener.detection.group_members import order_members
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.recent import RecentSlot
 
 DOG = LabelGroup(Label("dog", "Dog"), ("bark", "howl"))

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from listener.config.engine import FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
-from listener.detection.features import contents_of, log_mel_patches
-from listener.detection.windows import WindowFrames
+from listener.detection.features import WindowFrames, contents_of, log_mel_patches
 from listener.engines.engine import Outputs, WindowEngine
 from listener.engines.litert import LiteRTEngine
 from listener.engines.saved_model import SavedModel

@@ -9,10 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from listener.detection.clip import ClipError
+from listener.detection.clip import ClipError, Cutting
 from listener.detection.clip_cutter import CuttingPlan
-from listener.detection.cutting import Cutting
-from listener.detection.privacy import PrivateScores
+from listener.detection.labels import PrivateScores
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.pipeline.inference import Inference
 from listener.pipeline.plan import ClipPlan, DetectionPlan

@@ -10,8 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from listener.detection.audio import AudioChunk, Samples
-from listener.detection.condition import ConditionLimits
+from listener.detection.audio import AudioChunk, ConditionLimits, Samples
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.pipeline.inference import Inference

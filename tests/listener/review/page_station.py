@@ -13,8 +13,7 @@ import soundfile
 
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
-from listener.detection.clip import LabelScore, LabelSpan
-from listener.detection.cutting import Cutting
+from listener.detection.clip import Cutting, LabelScore, LabelSpan
 from listener.soundscape import ALARMS, Programme, random_scene
 from tests.listener.clips.cuttings import make_cutting
 from tests.listener.review.rig import TOKEN

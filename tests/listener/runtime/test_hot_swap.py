@@ -10,7 +10,7 @@ import pytest
 from listener.config.station import ControlSettings
 from listener.control.commands import CommandError
 from listener.detection.bundle import BundleError, Label, Manifest
-from listener.detection.label_groups import LabelGroup
+from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.health import Health
 from listener.pipeline.plan import Detection

@@ -12,8 +12,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from listener.detection.bundle import Bundle, read_bundle
-from listener.detection.served_model import served_model
+from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.engines.litert import LiteRTEngine
 from listener.starter import starter_bundle_path
 from trainer.errors import TargetError

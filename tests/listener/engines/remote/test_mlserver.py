@@ -17,9 +17,8 @@ from listener.commands.check_servers import check_servers
 from listener.config.detection import DetectionSettings
 from listener.config.engine import EngineSettings
 from listener.config.remote import RemoteSettings
-from listener.detection.bundle import Bundle, read_bundle
+from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.detection.event import SoundEvent
-from listener.detection.served_model import served_model
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.channel import ServerError

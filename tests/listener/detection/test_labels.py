@@ -10,14 +10,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from listener.detection.hysteresis import detect_events
-from listener.detection.label_groups import LabelColumns, most_alert
+from listener.detection.labels import LabelColumns, PrivateScores, most_alert
 from listener.detection.policy import LabelPolicy
+
+HOP_SECONDS = 0.5
+
 
 SCORES = arrays(np.float32, (7, 6), elements=st.floats(0, 1, width=32))
 GROUPS = st.lists(
     st.lists(st.integers(0, 5), min_size=1, max_size=6, unique=True), min_size=1, max_size=8
 )
-HOP_SECONDS = 0.5
 
 
 def test_known_answers():
@@ -79,3 +81,16 @@ def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
 def test_a_group_is_no_louder_than_the_model(members: list[list[int]]):
     scores = np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5)
     assert set(LabelColumns.of(members).scores_of(scores).ravel()) <= set(scores.ravel())
+
+
+def test_any_private_label_that_passes_its_threshold_is_heard():
+    private = PrivateScores(np.array([0, 2]), np.array([0.5, 0.25], np.float32))
+    scores = np.array(
+        [[0.4, 0.9, 0.2], [0.5, 0.0, 0.0], [0.0, 0.0, 0.25], [0.6, 0.0, 0.6]], np.float32
+    )
+    assert private.heard(scores).tolist() == [False, True, True, True]
+
+
+def test_without_private_labels_nobody_is_heard():
+    nobody = PrivateScores(np.array([], np.intp), np.array([], np.float32))
+    assert nobody.heard(np.ones((3, 4), np.float32)).tolist() == [False] * 3

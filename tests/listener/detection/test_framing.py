@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from listener.detection.audio import AudioChunk
-from listener.detection.cutter import PatchCutter
 from listener.detection.features import PatchStream
+from listener.detection.framing import PatchCutter
 from listener.detection.params import FeatureParams
 from tests.listener.detection.waveforms import RATE_HZ, cut, noise
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.params import FeatureParams
 
-_Float = TypeVar("_Float", np.float32, np.float64)
-
-Magnitudes = NDArray[np.float32]  # (frames, fft_length / 2 + 1)
-
 BLOCK_FRAMES = 64  # their working memory stays in a core's cache
-
 # An eigenvalue is the share of a basis vector's energy that lies under the cutoff. With this bound a
 # sine at the cutoff loses 40 dB, one 80 Hz over it changes by at most 1 dB; with 0.01 a hum of 50 Hz
 # leaves ten times as much in the mel bands.
 _LEAST_SHARE_BELOW = 1e-4
+
+
+_Float = TypeVar("_Float", np.float32, np.float64)
+
+Magnitudes = NDArray[np.float32]  # (frames, fft_length / 2 + 1)
 
 
 class MagnitudeSpectrum:

@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
-from listener.detection.params import FeatureParams, Preprocessing
-from listener.detection.spectrum import (
+from listener.detection.log_mel import (
     MagnitudeSpectrum,
     low_basis,
     mean_square_weights,
     mel_matrix,
     stft_frames,
 )
+from listener.detection.params import FeatureParams, Preprocessing
 from tests.listener.detection.waveforms import noise, silence, sine
 
 PARAMS = FeatureParams()
