@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.clips.extractor import CuttingPlan
 from listener.config.detection import DetectionSettings
 from listener.config.engine import EngineKind, EngineSettings
 from listener.config.sources import (
@@ -24,7 +25,6 @@ from listener.config.sources import (
 )
 from listener.config.station import ClipsSettings, Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, check_golden
-from listener.detection.clip_cutter import CuttingPlan
 from listener.detection.features import contents_of
 from listener.detection.labels import SPEECH_LABELS, LabelColumns, LabelGroup, PrivateScores
 from listener.detection.policy import LabelPolicy

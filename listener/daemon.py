@@ -12,8 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from listener.assembly import OpenEngine, open_engine, plan_source, plan_station
-from listener.clips.caretaker import Caretaker
-from listener.clips.store import ClipStore
+from listener.clips.store import Caretaker, ClipStore
 from listener.clock import ClockWatch
 from listener.config.broker import MqttSettings
 from listener.config.station import Config, ConfigError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import shutil
 import time
@@ -10,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from listener.clips.embeddings import Embedding
+from listener.clips.catalogue import Embedding
+from listener.clips.index import ClipFilter, SimilarClip, Totals
 from listener.clips.layout import audio_path, make_private_directory, only_writer
-from listener.clips.opening import open_catalogue
-from listener.clips.queries import ClipFilter, SimilarClip, Totals
+from listener.clips.recovery import open_catalogue
 from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
 from listener.detection.clip import (
@@ -34,10 +35,16 @@ from listener.detection.clip_files import (
     write_clip,
     write_sidecar,
 )
+from listener.health import Health
+
+log = logging.getLogger(__name__)
+
+_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
+_EVERY_SECONDS = 5.0
+
 
 _EVERY_CLIP = ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -191,3 +198,30 @@ def _one_line_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ClipError(f"{what}: {error.strerror or error}") from error
+
+
+# Looks after the disk of a clip store between two clips.
+
+
+class Caretaker:
+    """Gives room back when something else fills the disk; for one thread."""
+
+    def __init__(self, store: ClipStore, health: Health) -> None:
+        self._store, self._health = store, health
+        self._next_at = 0.0  # monotonic
+        self._failing = False
+
+    def look(self) -> None:
+        """A few times a second, or less often; a failure is told once an episode."""
+        if time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + _EVERY_SECONDS
+        try:
+            self._store.keep_reserve()
+            self._health.clips_free_bytes = self._store.free_bytes()
+        except ClipError as error:
+            if not self._failing:
+                log.warning("clips: %s", error)
+            self._failing = True
+        else:
+            self._failing = False

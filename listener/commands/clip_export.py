@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from listener.clips.queries import ClipFilter
+from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.commands.clip_listing import opened_store
 from listener.config.station import Config, ConfigError

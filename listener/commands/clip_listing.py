@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from listener.clips.queries import ClipFilter
+from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config, ConfigError
 from listener.detection.clip import ClipRecord

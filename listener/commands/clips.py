@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from listener.clips.queries import ClipFilter, VerdictState
+from listener.clips.index import ClipFilter, VerdictState
 from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
 from listener.detection.clip import Reason
 

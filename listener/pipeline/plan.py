@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from listener.clips.extractor import CuttingPlan
 from listener.detection.bundle import Label, Manifest
-from listener.detection.clip_cutter import CuttingPlan
 from listener.detection.labels import LabelColumns, LabelGroup, PrivateScores
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy

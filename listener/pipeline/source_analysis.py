@@ -11,9 +11,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.clips.extractor import ClipCutter
 from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
 from listener.detection.clip import ClipError, Cutting
-from listener.detection.clip_cutter import ClipCutter
 from listener.detection.event import SoundEvent
 from listener.detection.features import FrontEnd, Patch, PatchStream
 from listener.detection.hysteresis import EventDetector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listener.clips.queries import ClipFilter
+from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config
 from listener.detection.bundle import Bundle, Label

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from fastapi.responses import FileResponse
 
-from listener.clips.queries import ClipFilter, VerdictState
+from listener.clips.index import ClipFilter, VerdictState
 from listener.clips.store import ClipStore
 from listener.config.settings import Slug
 from listener.control.commands import ClipId

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from listener.clips.extractor import CuttingPlan
 from listener.detection.clip import ClipError, Cutting
-from listener.detection.clip_cutter import CuttingPlan
 from listener.detection.labels import PrivateScores
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.pipeline.inference import Inference

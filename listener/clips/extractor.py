@@ -4,23 +4,200 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.clips.audio_buffer import Recent, RecentSlot, Stretch
+from listener.clips.near_misses import NearMiss, NearMissFinder
 from listener.detection.audio import AudioChunk
-from listener.detection.clip import Cutting, LabelSpan
-from listener.detection.clip_maker import ClipMaker, WantedClip
-from listener.detection.event import SoundEvent
+from listener.detection.clip import (
+    ClipAnalysis,
+    ClipRecord,
+    Cutting,
+    GroupMembers,
+    LabelScore,
+    LabelSpan,
+    Reason,
+)
+from listener.detection.event import SoundEvent, event_id
 from listener.detection.labels import LabelGroup
-from listener.detection.near_misses import NearMiss, NearMissFinder
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.recent import Recent, Stretch
-from listener.detection.sampling import Allowance, RandomMoments
 from listener.detection.scores import PatchScores, Scores
 
+_TOP_LABELS = 3
+_HOUR_SECONDS = 3600.0
 _AMBIENT_SECONDS = 5.0
 _SPARE_SLOTS = 4  # of history: so much later than it could a clip may be cut
+
+
+# Which member of a group was heard: they are put in the order of their scores.
+
+
+Peaks = NDArray[np.float16]
+
+
+def order_members(
+    groups: Sequence[LabelGroup], slots: Sequence[RecentSlot], span: LabelSpan | None
+) -> tuple[GroupMembers, ...]:
+    """The members of each group by their highest score; those of the span's label by that within it.
+
+    `slots` are those of a clip, their `members` in the order of the groups; without slots nobody can say.
+    """
+    if not slots:
+        return ()
+    inside = [slot for slot in slots if span and span.onset <= slot.centre < span.offset] or slots
+    own = "" if span is None else span.label
+    found, start = [], 0
+    for group in groups:
+        heard = inside if group.label.slug == own else slots
+        end = start + len(group.members)
+        found.append(_by_score(group, _peaks(heard)[start:end]))
+        start = end
+    return tuple(found)
+
+
+def _peaks(slots: Sequence[RecentSlot]) -> Peaks:
+    peaks: Peaks = np.max([slot.members for slot in slots], axis=0)
+    return peaks
+
+
+def _by_score(group: LabelGroup, peaks: Peaks) -> GroupMembers:
+    order = np.argsort(-peaks, kind="stable").tolist()
+    return GroupMembers(group.label.slug, tuple(group.members[place] for place in order))
+
+
+# From a stretch of sound that is wanted to a cutting with all that is known of it.
+
+
+@dataclass(slots=True)
+class WantedClip:
+    """A clip to be, from `start` to `end`, seconds. It is cut when the slots up to `ready_at` are there.
+
+    `span` is when the label sounds that it stands for, `score` its highest.
+    """
+
+    reason: Reason
+    start: float
+    end: float
+    ready_at: float
+    span: LabelSpan | None = None
+    score: float | None = None
+    event: SoundEvent | None = None
+
+
+class ClipMaker:
+    """Names and describes the clips of one source; its `policies` may change, but not their labels."""
+
+    def __init__(
+        self,
+        source: str,
+        policies: Mapping[str, LabelPolicy],
+        bundle: str,
+        namespace: str,
+        groups: Sequence[LabelGroup],
+    ) -> None:
+        self._source, self.policies = source, policies
+        self._bundle, self._namespace = bundle, namespace
+        self._groups = groups
+
+    def make(self, wanted: WantedClip, stretch: Stretch, sample_rate_hz: int) -> Cutting:
+        """The cutting; `stretch` is what is there of the clip that is wanted."""
+        seconds = len(stretch.samples) / sample_rate_hz
+        analysis = stretch.analysis(tuple(self.policies), seconds)
+        record = ClipRecord(
+            id=(clip_id := self._id(wanted, stretch.captured_at)),
+            path=Path(f"{clip_id}.flac"),
+            source=self._source,
+            captured_at=stretch.captured_at,
+            seconds=seconds,
+            reason=wanted.reason,
+            event=wanted.event,
+            labels=_labels(wanted, stretch.captured_at, seconds),
+            bundle=self._bundle,
+            top=_top(analysis),
+            groups=order_members(self._groups, stretch.slots, wanted.span),
+        )
+        if wanted.span is not None:
+            on_threshold = self.policies[wanted.span.label].on_threshold
+            record = replace(record, score=wanted.score, on_threshold=on_threshold)
+        return Cutting(record, sample_rate_hz, stretch.samples, analysis)
+
+    def _id(self, wanted: WantedClip, captured_at: float) -> str:
+        if wanted.event is not None:
+            return wanted.event.id
+        label = wanted.span.label if wanted.span else ""
+        return event_id(self._namespace, self._source, f"{wanted.reason}:{label}", captured_at)
+
+
+def _labels(wanted: WantedClip, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
+    """The span in seconds of the clip, as far as it is inside."""
+    if wanted.span is None:
+        return ()
+    onset = max(0.0, wanted.span.onset - captured_at)
+    offset = min(seconds, wanted.span.offset - captured_at)
+    return (LabelSpan(wanted.span.label, onset, offset),) if onset < offset else ()
+
+
+def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
+    if not len(analysis.scores):
+        return ()
+    highest = analysis.scores.max(axis=0)
+    first = np.argsort(-highest, kind="stable")[:_TOP_LABELS]
+    return tuple(
+        LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
+    )
+
+
+# How often clips are taken that no event asks for; counted in the time of samples.
+
+
+class Allowance:
+    """At most so many an hour: one, and then none for its share of the hour."""
+
+    def __init__(self, per_hour: float) -> None:
+        self._rest_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
+        self._taken_at: float | None = None
+
+    def take(self, at: float) -> bool:
+        """Whether one may be taken at that time, seconds; if so, it is."""
+        if not math.isfinite(self._rest_seconds):
+            return False
+        # the distance, so that a clock that was set back does not end it
+        if self._taken_at is not None and abs(at - self._taken_at) < self._rest_seconds:
+            return False
+        self._taken_at = at
+        return True
+
+
+class RandomMoments:
+    """One moment at random in each period of an hour / `per_hour`."""
+
+    def __init__(self, per_hour: float, random: Random) -> None:
+        self._period_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
+        self._random = random
+        self._period_begins = math.inf
+        self._moment = math.inf
+
+    def passed(self, at: float) -> bool:
+        """Whether a moment has passed since the last call; `at` is in seconds."""
+        if not math.isfinite(self._period_seconds):
+            return False
+        periods = (at - self._period_begins) / self._period_seconds
+        if not -1.0 <= periods <= 1.0:  # at first, after a long pause, and when a clock was set
+            self._begin_period(at)
+        if at < self._moment:
+            return False
+        self._begin_period(self._period_begins + self._period_seconds)
+        return True
+
+    def _begin_period(self, at: float) -> None:
+        self._period_begins = at
+        self._moment = at + self._random.random() * self._period_seconds
 
 
 @dataclass(frozen=True, slots=True)

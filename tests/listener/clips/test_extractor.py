@@ -8,15 +8,25 @@ from random import Random
 import numpy as np
 import pytest
 
+from listener.clips.audio_buffer import RecentSlot
+from listener.clips.extractor import (
+    Allowance,
+    ClipCutter,
+    CuttingPlan,
+    RandomMoments,
+    order_members,
+)
 from listener.detection.audio import AudioChunk, Samples
 from listener.detection.bundle import Label
 from listener.detection.clip import Cutting, GroupMembers, LabelSpan
-from listener.detection.clip_cutter import ClipCutter, CuttingPlan
 from listener.detection.hysteresis import EventDetector
 from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores, Scores
+
+BEGAN = 1_000.0
+
 
 # patches of a second with no overlap, on a grid of seconds: slots, patches and chunks are the same
 PARAMS = FeatureParams(
@@ -27,7 +37,6 @@ PARAMS = FeatureParams(
     patch_hop_seconds=1.0,
 )
 RATE = PARAMS.sample_rate_hz
-BEGAN = 1_000.0
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.25, smoothing_seconds=0.0)
 EVENTS_ONLY = {"near_misses_per_hour": 0.0, "ambient_per_hour": 0.0}
 
@@ -318,3 +327,81 @@ def test_ids_are_the_same_for_the_same_sound_and_differ_between_clips():
     first, second = ([cutting.record.id for cutting in room.cuttings] for room in rooms)
     assert first == second
     assert len(set(first)) == len(first) == 6
+
+
+WATER = LabelGroup(Label("water", "Water"), ("rain", "tap", "sea"))
+NOTHING = np.empty(0, np.float16)
+
+
+def slot(second: int, *members: float) -> RecentSlot:
+    values = np.array(members, np.float16)
+    return RecentSlot(float(second), second + 1.0, NOTHING, NOTHING, values, private=False)
+
+
+SLOTS = [slot(0, 0.1, 0.9, 0.1, 0.2, 0.3), slot(1, 0.5, 0.4, 0.1, 0.6, 0.3)]
+
+
+def test_a_group_has_its_own_columns_and_the_highest_of_all_slots_counts():
+    assert order_members([DOG, WATER], SLOTS, None) == (
+        GroupMembers("dog", ("howl", "bark")),
+        GroupMembers("water", ("tap", "sea", "rain")),
+    )
+
+
+def test_of_the_group_that_sounds_only_its_span_counts():
+    """The middle of the first slot is not in it."""
+    dog, water = order_members([DOG, WATER], SLOTS, LabelSpan("dog", 0.75, 2.0))
+    assert dog.members == ("bark", "howl")
+    assert water.members == ("tap", "sea", "rain")
+
+
+def test_a_span_shorter_than_a_slot_falls_back_on_the_clip():
+    (dog,) = order_members([DOG], [slot(0, 0.1, 0.9)], LabelSpan("dog", 0.75, 0.9))
+    assert dog.members == ("howl", "bark")
+
+
+def test_equal_scores_stay_in_the_order_of_the_config():
+    (water,) = order_members([WATER], [slot(0, 0.5, 0.5, 0.5)], None)
+    assert water.members == ("rain", "tap", "sea")
+
+
+def test_nobody_can_say_without_slots_or_groups():
+    assert order_members([DOG], [], None) == ()
+    assert order_members([], SLOTS, None) == ()
+
+
+def test_one_and_then_none_for_its_share_of_the_hour():
+    allowance = Allowance(per_hour=6.0)  # one in 600 s
+    taken = [at for at in range(0, 3_600, 50) if allowance.take(float(at))]
+    assert taken == [0, 600, 1_200, 1_800, 2_400, 3_000]
+
+
+def test_a_clock_that_was_set_back_does_not_end_it():
+    allowance = Allowance(per_hour=6.0)
+    assert allowance.take(10_000.0)
+    assert allowance.take(100.0)
+    assert not allowance.take(200.0)
+
+
+def test_none_an_hour_is_none():
+    assert not Allowance(0.0).take(0.0)
+    assert not any(RandomMoments(0.0, Random(1)).passed(float(at)) for at in range(10_000))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_moment_in_each_period(seed: int):
+    moments = RandomMoments(per_hour=36.0, random=Random(seed))  # one in 100 s
+    passed = [at for at in range(10_000) if moments.passed(float(at))]
+    periods = [at // 100 for at in passed]
+    # noticed up to a second late, which may be the next period's first
+    assert len(passed) in (99, 100)
+    assert all(periods.count(period) <= 2 for period in set(periods))
+    within = [at % 100 for at in passed]
+    assert min(within) < 10
+    assert max(within) > 90
+
+
+def test_moments_go_on_after_a_pause_and_when_a_clock_was_set():
+    moments = RandomMoments(per_hour=36.0, random=Random(1))
+    for begin in (0, 1_000_000, 500):
+        assert any(moments.passed(float(begin + at)) for at in range(201))

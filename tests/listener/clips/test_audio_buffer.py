@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from listener.clips.audio_buffer import History
 from listener.detection.audio import AudioChunk
-from listener.detection.history import History
 
 SIZE = 10  # one second at 10 Hz
 

@@ -29,8 +29,10 @@ from listener.detection.clip_files import (
 
 log = logging.getLogger(__name__)
 
-_Item = TypeVar("_Item")
 _PORTION = 1000  # clips of a transaction
+
+
+_Item = TypeVar("_Item")
 
 
 def open_catalogue(directory: Path) -> Catalogue:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from listener.clips.audio_buffer import Recent, RecentSlot
 from listener.detection.policy import LabelPolicy
-from listener.detection.recent import Recent, RecentSlot
 from listener.detection.scores import Scores
 
 
