@@ -25,7 +25,7 @@ from benchmarks.figures import Aim, Figure
 from benchmarks.machine import describe_machine
 from benchmarks.materials import find_materials
 from benchmarks.tables import as_table
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.engines.engine import Engine
 from listener.engines.litert import LiteRTEngine

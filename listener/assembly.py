@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.clips.extractor import CuttingPlan
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineKind, EngineSettings
+from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.sources import (
     FileSettings,
     MicrophoneSettings,

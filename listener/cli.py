@@ -15,7 +15,7 @@ from listener import __version__
 from listener.commands import clips
 from listener.commands.replay import ReplayFormat, replay_files
 from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.exit_codes import ExitCode
 from listener.logs import set_up_logging
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from listener.assembly import OpenEngine, open_engine, plan_source, plan_station
 from listener.clips.store import Caretaker, ClipStore
 from listener.clock import ClockWatch
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.config.station import Config, ConfigError
 from listener.control.http import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.config.station import Config
 from listener.detection.bundle import Label
 from listener.health import Health

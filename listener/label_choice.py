@@ -7,8 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from listener.config.groups import GroupSettings
-from listener.config.station import Config, ConfigError
+from listener.config.station import Config, ConfigError, GroupSettings
 from listener.detection.bundle import Bundle, Label
 from listener.detection.labels import LabelGroup
 from listener.nearest import near_hint

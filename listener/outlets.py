@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from listener.config.outlets import WebhookSettings
+from listener.config.outputs import WebhookSettings
 from listener.config.station import Config, ConfigError
 from listener.health import Health
 from listener.outbox.disk import OutboxError

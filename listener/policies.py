@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 
 from pydantic import ValidationError
 
-from listener.config.detection import DetectionSettings
-from listener.config.outlets import QuietSettings
+from listener.config.engine import DetectionSettings
+from listener.config.outputs import QuietSettings
 from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle
 from listener.detection.labels import LabelGroup, most_alert

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.control.commands import Flag, Snapshot, parse_command
 from listener.detection.bundle import Label
 from listener.homeassistant.device_class import device_class

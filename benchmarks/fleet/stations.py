@@ -12,7 +12,7 @@ from typing import Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.detection.bundle import Manifest, read_bundle
 from listener.detection.event import SoundEvent
 from listener.documents import to_json

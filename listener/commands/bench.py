@@ -25,8 +25,7 @@ from listener.commands.bench_trials import (
     longer_hop,
     run_trials,
 )
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineKind, EngineSettings
+from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import Engine, EngineError

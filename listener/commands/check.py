@@ -18,7 +18,7 @@ from listener.assembly import choose_engine, open_source, plan_station
 from listener.commands.check_outlets import check_outlets
 from listener.commands.check_servers import check_servers
 from listener.commands.finding import Finding
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.config.sources import SourceSettings
 from listener.config.station import Config, ConfigError, HttpSettings, ReviewSettings
 from listener.detection.audio import LevelMeter

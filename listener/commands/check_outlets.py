@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from listener.commands.finding import Finding
-from listener.config.outlets import EventFileSettings, HookSettings, WebhookSettings
+from listener.config.outputs import EventFileSettings, HookSettings, WebhookSettings
 from listener.config.station import Config, ConfigError
 from listener.webhook.post import PostError, Receiver
 

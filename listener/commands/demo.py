@@ -17,7 +17,7 @@ from listener.commands.demo_screen import DemoProgress, demo_picture, plain_tabl
 from listener.commands.embedded_broker import EmbeddedBroker
 from listener.commands.station_view import fetch_views
 from listener.commands.terminal import can_draw
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import Config
 from listener.daemon import Station
 from listener.detection.bundle import read_bundle

@@ -13,8 +13,7 @@ import numpy as np
 import typer
 
 from listener.assembly import make_detection_plan, open_engine
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
+from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import BundleError
 from listener.detection.clip import ClipError, UnknownClipError

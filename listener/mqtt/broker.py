@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.client import describe
 from listener.mqtt.connection import Connection

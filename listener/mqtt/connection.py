@@ -19,7 +19,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.mqtt.client import make_client
 from listener.mqtt.incoming import Incoming, connect_properties, to_incoming
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from listener.config.outlets import WEEKDAYS, QuietSettings
+from listener.config.outputs import WEEKDAYS, QuietSettings
 from listener.config.settings import Slug, Threshold
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import DetectionPlan, SourcePolicies

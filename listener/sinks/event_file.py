@@ -12,7 +12,7 @@ from datetime import date, datetime
 from io import FileIO
 from pathlib import Path
 
-from listener.config.outlets import EventFileSettings
+from listener.config.outputs import EventFileSettings
 from listener.documents import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments

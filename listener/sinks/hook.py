@@ -8,7 +8,7 @@ from queue import Full, Queue
 from threading import Lock, Thread
 
 from listener.child import run_child
-from listener.config.outlets import HookSettings
+from listener.config.outputs import HookSettings
 from listener.documents import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments

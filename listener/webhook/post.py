@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from listener import __version__
-from listener.config.outlets import WebhookSettings
+from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
 
 # What these say is of the message. Anything else may be of the server, or of who set it up.

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from listener.clips.layout import audio_path
 from listener.clips.store import ClipStore
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.config.sources import FileSettings, StdinSettings
 from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from listener.assembly import make_detection_plan, plan_source
-from listener.config.detection import DetectionSettings, PolicySettings
+from listener.config.engine import DetectionSettings, PolicySettings
 from listener.config.sources import FileSettings, MicrophoneSettings, StreamSettings
 from listener.config.station import ClipsSettings, ConfigError
 from listener.detection.bundle import Bundle, Label

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from listener.assembly import plan_station
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.detection.policy import LabelPolicy

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ

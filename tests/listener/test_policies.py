@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.detection import DetectionSettings, PolicySettings
+from listener.config.engine import DetectionSettings, PolicySettings
 from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle, Label, Manifest
 from listener.detection.labels import LabelGroup

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from listener.assembly import open_engine
 from listener.config.engine import EngineSettings
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.daemon import run_daemon
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine

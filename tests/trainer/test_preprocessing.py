@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from listener.assembly import make_detection_plan, open_engine
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
+from listener.config.engine import DetectionSettings, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.offline import analyse_file

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.remote.channel import ServerError

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import ServedModel
 from listener.engines.engine import EngineError, Outputs
 from listener.engines.remote.channel import (

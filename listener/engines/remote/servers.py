@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import uniform
 from threading import Condition, Event, Thread
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.engines.engine import Engine
 from listener.engines.remote.channel import ServerError
 from listener.health import RemoteHealth

@@ -9,7 +9,7 @@ import pytest
 from listener.capacity import Load
 from listener.commands.bench import bench_machine
 from listener.config.engine import EngineSettings
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import Config
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine

@@ -7,7 +7,7 @@ from typing import Any
 
 from listener.commands.check_outlets import check_outlets
 from listener.commands.finding import Finding
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from tests.rigs.http_inbox import http_inbox
 from tests.rigs.mosquitto import free_port
 

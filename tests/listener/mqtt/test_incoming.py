@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.incoming import Incoming

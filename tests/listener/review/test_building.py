@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from listener.clips.store import ClipStore
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import ClipsSettings
 from listener.detection.bundle import read_bundle
 from listener.exit_codes import ExitCode

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import ConfigError, ReviewSettings
 from listener.review import server as review_server
 from listener.review.guard import REQUESTS_PER_SECOND, Guard

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from listener.config.outlets import QuietSettings
+from listener.config.outputs import QuietSettings
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.runtime.active import AtWork

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.outlets import HookSettings
+from listener.config.outputs import HookSettings
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.hook import HookSink

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from listener.config.outlets import WebhookSettings
+from listener.config.outputs import WebhookSettings
 from listener.health import Health
 from listener.mqtt.rest import Rest
 from listener.outbox.outbox import Outbox

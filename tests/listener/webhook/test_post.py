@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.outlets import WebhookSettings
+from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
 from listener.webhook.post import PostError, Receiver, RefusedError
 from tests.rigs.certificates import make_certificates

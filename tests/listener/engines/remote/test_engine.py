@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError
 from listener.engines.remote.engine import RemoteEngine, open_remote

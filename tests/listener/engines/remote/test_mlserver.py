@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from listener.assembly import make_detection_plan, open_engine
 from listener.commands.check_servers import check_servers
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
-from listener.config.remote import RemoteSettings
+from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.detection.event import SoundEvent
 from listener.engines.engine import Engine, EngineError, Outputs

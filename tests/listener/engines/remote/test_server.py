@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.engines.engine import EngineError
 from listener.engines.remote.channel import ServerError, ServerTimeoutError
 from listener.engines.remote.grpc_channel import GrpcChannel

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.engines.remote.servers import Servers
 from listener.health import RemoteHealth
 from tests.listener.engines.remote.doubles import Street

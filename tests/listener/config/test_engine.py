@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 
 
 @pytest.mark.parametrize(

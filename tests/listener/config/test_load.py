@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.config.sources import FileSettings, MicrophoneSettings, StdinSettings, StreamSettings
 from listener.config.station import Config, ConfigError
 
 BUNDLE = 'bundle = "models/yamnet"\n'
 SOURCE = '[[sources]]\nname = "hall"\nkind = "microphone"\n'
+
+
 LEAST = BUNDLE + SOURCE
 
 

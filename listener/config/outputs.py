@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from listener.config.settings import Seconds, Settings, Slug
+from listener.config.settings import Duration, Port, Seconds, Settings, Slug
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -107,3 +107,36 @@ class QuietSettings(Settings):
         if not self.days:
             raise ValueError("days: expected at least one, or the key left out")
         return self
+
+
+# The settings of MQTT: the broker, and the outbox before it.
+
+
+class TlsSettings(Settings):
+    """TLS to the broker; the host name is always checked."""
+
+    ca_file: Path | None = None  # None: the system's authorities
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttSettings(Settings):
+    """The one broker."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password_file: Path | None = None
+    tls: TlsSettings | None = None
+    topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = "earshot"
+    level_interval_seconds: Duration = 1.0
+
+
+class OutboxSettings(Settings):
+    """Events wait here until the broker has them; with a table [mqtt]."""
+
+    enabled: bool = True  # false: they wait in memory, and a crash or a restart loses them
+    path: Path = Path("outbox.db")
+    max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000  # that wait
+    keep_days: Annotated[float, Field(gt=0)] = 7.0  # of what was sent, for the command replay

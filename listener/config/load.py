@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.config.settings import Settings
 from listener.config.sources import FileSettings
 from listener.config.station import Config, ConfigError, ControlSettings
 
 _MAX_BYTES = 1024 * 1024
+
+
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 _OUTLET_FILES = {"webhook": ("token_file", "ca_file", "waiting_file"), "event_file": ("path",)}
 
