@@ -27,8 +27,8 @@ from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.features import contents_of
 from listener.detection.labels import SPEECH_LABELS, LabelColumns, LabelGroup, PrivateScores
 from listener.detection.policy import LabelPolicy
-from listener.engine_choice import EngineChoice, fastest_engine
 from listener.engines.engine import Engine, front_end_of, infer_of
+from listener.engines.selection import EngineChoice, fastest_engine
 from listener.health import Health, RemoteHealth
 from listener.label_choice import choose_groups
 from listener.pipeline.capture import SourcePlan

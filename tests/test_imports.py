@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"listener.assembly", "listener.capacity", "listener.offline", "listener.runtime"},
     {"listener.home", "listener.outlets", "listener.pipeline", "listener.review"},
     {"listener.control", "listener.sinks"},
-    {"listener.engine_choice", "listener.homeassistant", "listener.outbox", "listener.webhook"},
+    {"listener.homeassistant", "listener.outbox", "listener.webhook"},
     {
         "listener.clips",
         "listener.engines",
@@ -54,7 +54,7 @@ FLOORS: list[set[str]] = [
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
     "listener.sinks": {"sink", "event_document", "outbox_metrics", "remote_metrics"},
-    "listener.engines": {"engine", "graphs", "ladder", "mapped_file", "saved_model", "signature"},
+    "listener.engines": {"engine", "saved_model", "tflite"},
 }
 SOURCE_ADAPTERS = {"microphone", "file", "stdin", "stream"}
 PROTOCOLS = {"listener.sinks.sink", "listener.sources.source", "listener.engines.engine"}
@@ -84,7 +84,7 @@ IMPURE = {
 # Heavy or optional packages, and the only modules that may name them.
 ONLY_IN = {
     "amqtt": {"listener.commands.embedded_broker"},
-    "ai_edge_litert": {"listener.engines.signature"},
+    "ai_edge_litert": {"listener.engines.tflite"},
     "av": {"listener.sources.decoder"},
     "fastapi": {
         "listener.review.app",
@@ -111,8 +111,8 @@ ONLY_IN = {
     "sounddevice": {"listener.sources.portaudio"},
     "tensorflow": {"listener.engines.tensorflow"},
     "tensorflow_hub": set[str](),
-    "tritonclient": {"listener.engines.remote.grpc_channel"},
-    "urllib3": {"listener.engines.remote.http_channel"},
+    "tritonclient": {"listener.engines.remote.grpc"},
+    "urllib3": {"listener.engines.remote.http"},
     "uvicorn": {"listener.review.server"},
 }
 

@@ -10,8 +10,7 @@ from listener.config.engine import EngineSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import EngineError
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.expected import expected_of
-from listener.engines.remote.server import Server, open_channel
+from listener.engines.remote.server import Server, expected_of, open_channel
 
 
 def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from listener.engines.signature import open_model
+from listener.engines.tflite import open_model
 
 _SOUNDS, _SECONDS = 3, 1.0  # as long as the golden waveform of other forms: five patches
 _PEAK = 0.5

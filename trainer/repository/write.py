@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from listener.detection.bundle import MODEL_FILE, Bundle, served_model
-from listener.engines.signature import open_model, read_signature
+from listener.engines.tflite import open_model, read_signature
 from trainer.errors import TargetError
 from trainer.repository.mlserver import write_model_settings, write_server_settings
 

@@ -21,8 +21,7 @@ from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.engine import RemoteEngine, open_remote
-from listener.engines.remote.expected import expected_of
-from listener.engines.remote.server import Server, open_channel
+from listener.engines.remote.server import Server, expected_of, open_channel
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from listener.assembly import choose_engine, installed_kinds, open_engine
 from listener.config.engine import EngineKind, EngineSettings, FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
-from listener.engine_choice import EngineChoice, OpenEngine, fastest_engine
 from listener.engines.engine import Engine, EngineError, WindowEngine
 from listener.engines.openvino import OpenVINOEngine
+from listener.engines.selection import EngineChoice, OpenEngine, fastest_engine
 from tests.doubles import LoudnessEngine, Outputs
 
 

@@ -19,6 +19,7 @@ _MEASURE_SECONDS = 1.0  # for all engines together
 _LEAST_ROUNDS = 3
 _WORTH_A_CHANGE = 1.05  # so much faster must be what takes the place of the first; noise is less
 
+
 OpenEngine = Callable[[], Engine]
 TypicalBatch = Callable[[Engine], NDArray[np.float32]]
 """A batch (B, ...) of what the engine takes: log-mel patches, or windows."""

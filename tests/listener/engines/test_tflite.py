@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from listener.detection.bundle import Bundle
-from listener.engines.signature import open_model, read_signature
+from listener.engines.tflite import open_model, read_signature
 
 
 def test_the_tensors_are_those_of_the_graph(tones_bundle: Bundle):

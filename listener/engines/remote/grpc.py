@@ -25,6 +25,8 @@ from listener.engines.remote.channel import (
 )
 
 _LONGEST_MESSAGE_BYTES = 64 * 2**20
+
+
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", _LONGEST_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", _LONGEST_MESSAGE_BYTES),
