@@ -97,7 +97,7 @@ ONLY_IN = {
     "paho": {
         "listener.mqtt.client",
         "listener.mqtt.connection",
-        "listener.mqtt.incoming",
+        "listener.mqtt.messages",
         "listener.mqtt.round_trip",
         "listener.commands.demo_client",
     },

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from listener.control.commands import COMMAND_NAMES
 from listener.control.desk import Answer, CommandDesk, Request
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 from listener.mqtt.topics import Topics
 
 MAX_TOPIC_CHARACTERS = 256

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from random import uniform
 
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 
 # A house full of devices that all answer at once would drown it
 JITTER_SECONDS = 3.0

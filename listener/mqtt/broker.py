@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -12,20 +13,53 @@ from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.client import describe
 from listener.mqtt.connection import Connection
-from listener.mqtt.incoming import Incoming, Subscription, Subscriptions
-from listener.mqtt.outgoing import Fleeting, Outgoing, Post
-from listener.mqtt.pace import Paces
-from listener.mqtt.parcel import Parcel, Sender
+from listener.mqtt.messages import Incoming, Parcel, Sender, Subscription, Subscriptions
 from listener.mqtt.rest import Rest
-from listener.mqtt.rival import RivalWatch
+from listener.mqtt.send_queue import Fleeting, Outgoing, Paces, Post
 from listener.mqtt.session import OFFLINE, ONLINE, Session
 
 log = logging.getLogger(__name__)
 
+_EPISODE_SECONDS = 60.0  # without a sign of it, the next sign is news again
 CLOSE_SECONDS = 1.0
 # A name server that does not answer, then a few addresses that do not: nothing hangs meanwhile
 _CONNECT_GRACE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
+
+
+# Another machine that speaks as the same station: both would write the same retained topics.
+
+
+class RivalWatch:
+    """Looks at what others publish as the station's `status`; on the thread of the connection.
+
+    Its `online` is reported once an episode. `answer`: say `online` again, so that a rival hears of us,
+    too, or because an `offline`, perhaps the will of an older machine, has taken its place.
+    """
+
+    def __init__(self, status_topic: str, health: Health) -> None:
+        self._status_topic, self._health = status_topic, health
+        self._seen_at: float | None = None
+        self.answer = False
+
+    def take(self, message: Incoming) -> None:
+        """A status that was not published by this connection."""
+        if message.payload == OFFLINE:
+            self.answer = True
+        elif message.payload == ONLINE:
+            self._report()
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        is_news = self._seen_at is None or now - self._seen_at > _EPISODE_SECONDS
+        self._seen_at = now
+        if is_news:
+            self._health.mqtt_rivals += 1
+            self.answer = True
+            log.error(
+                "mqtt: another machine publishes %s: each station needs a name of its own",
+                self._status_topic,
+            )
 
 
 class Publisher(Protocol):
@@ -89,7 +123,7 @@ class Broker:
         self._put(Post(topic, payload, correlation=correlation))
 
     def carry(self, parcel: Parcel) -> None:
-        """Send a message of the outbox; see listener.mqtt.parcel."""
+        """Send a message of the outbox; see listener.mqtt.messages."""
         self._put(parcel)
 
     def _put(self, item: Post | Parcel | Fleeting) -> None:

@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from listener.config.outputs import MqttSettings
 from listener.mqtt.client import make_client
-from listener.mqtt.incoming import Incoming, connect_properties, to_incoming
+from listener.mqtt.messages import Incoming, connect_properties, to_incoming
 
 KEEPALIVE_SECONDS = 15
 # Reasons of MQTT 5; paho gives the first also where it is the one to end the connection

@@ -14,10 +14,8 @@ from listener.mqtt.connection import (
     Happening,
     Refused,
 )
-from listener.mqtt.incoming import Incoming, Subscriptions, answer_properties
-from listener.mqtt.outgoing import Outgoing, Post
-from listener.mqtt.pace import Pace, Paces
-from listener.mqtt.parcel import Parcel, Sender
+from listener.mqtt.messages import Incoming, Parcel, Sender, Subscriptions, answer_properties
+from listener.mqtt.send_queue import Outgoing, Pace, Paces, Post
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole

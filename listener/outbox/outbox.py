@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from listener.health import Health
-from listener.mqtt.parcel import Carrier
+from listener.mqtt.messages import Carrier
 from listener.outbox.disk import Disk, OutboxError
 from listener.outbox.sender import DOUBTFUL_SECONDS, ParcelSender
 from listener.outbox.store import Bounds, Store
@@ -130,15 +130,15 @@ class Outbox:
             self._analysed[source] = until
 
     def connected(self, connection: int, max_packet_bytes: int | None) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Connected(connection, max_packet_bytes))
 
     def answered(self, key: int, refusal: str | None) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Answered(key, refusal))
 
     def lost(self, *, suspect: bool) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Lost(suspect))
 
     def replay(self, from_seq: int, to_seq: int) -> int:

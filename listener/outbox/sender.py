@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from listener.mqtt.parcel import Carrier, Parcel
+from listener.mqtt.messages import Carrier, Parcel
 from listener.outbox.row import Row, State
 from listener.outbox.store import Store
 from listener.outbox.unsendable import why_unsendable

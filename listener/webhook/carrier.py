@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
-from listener.mqtt.parcel import Parcel, Sender
+from listener.mqtt.messages import Parcel, Sender
 from listener.mqtt.rest import Rest
 from listener.webhook.post import PostError, RefusedError
 
@@ -51,7 +51,7 @@ class WebhookCarrier:
         self._sender = sender
 
     def carry(self, parcel: Parcel) -> None:
-        """See listener.mqtt.parcel.Carrier."""
+        """See listener.mqtt.messages.Carrier."""
         self._parcels.put(parcel)
 
     def start(self) -> None:

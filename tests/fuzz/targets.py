@@ -34,7 +34,7 @@ from listener.detection.bundle import MANIFEST_FILE, BundleError, read_bundle
 from listener.detection.clip import ClipError, ClipRecord, read_analysis
 from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 from listener.mqtt.topics import Topics
 from listener.runtime.overrides import read_rules
 from listener.sources.file import FileSource

@@ -13,7 +13,7 @@ from listener.control.desk import Answer, CommandDesk
 from listener.control.gate import CommandGate
 from listener.control.mqtt import MqttCommands
 from listener.health import Health
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 from listener.mqtt.topics import Topics
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from listener.homeassistant.birth import JITTER_SECONDS, BirthWatch
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 
 
 class Clock:

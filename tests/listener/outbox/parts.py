@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.health import OutboxHealth
-from listener.mqtt.parcel import Parcel
+from listener.mqtt.messages import Parcel
 from listener.outbox.disk import Disk
 from listener.outbox.row import Row
 from listener.outbox.sender import ParcelSender

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from listener.mqtt.parcel import Parcel
+from listener.mqtt.messages import Parcel
 
 IN_FLIGHT = 20  # messages that wait for their acknowledgement
 _POSTS = 1_000  # answers that wait for a connection
 _STATES = (
     1_000  # changes beyond two of each retained topic that wait; above, only the newest of each
 )
+MESSAGES_PER_SECOND = 200.0
+BURST_MESSAGES = 100  # Mosquitto keeps 1000 for a subscriber
+# States, while no event is on its way: a source with YAMNet's 521 labels at once, and 64 in half a minute
+STATES_PER_SECOND = 1000.0
+BURST_STATES = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +146,46 @@ class Outgoing:
     def oldest_at(self) -> float | None:
         """When the oldest message in flight was sent, monotonic seconds."""
         return next((sent.at for sent in self.in_flight.values()), None)
+
+
+# How fast messages go out: the broker's queue for a slow subscriber overflows in silence.
+
+
+class Pace:
+    """A token bucket: a burst at once, then so many a second."""
+
+    def __init__(
+        self,
+        per_second: float = MESSAGES_PER_SECOND,
+        burst: int = BURST_MESSAGES,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_second, self._burst, self._now = per_second, burst, now
+        self._tokens, self._filled_at = float(burst), now()
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long until the next message may go; 0: now."""
+        self._fill()
+        return max(0.0, (1.0 - self._tokens) / self._per_second)
+
+    def take(self) -> None:
+        """One goes."""
+        self._fill()
+        self._tokens -= 1.0
+
+    def _fill(self) -> None:
+        now = self._now()
+        gained = (now - self._filled_at) * self._per_second
+        self._tokens, self._filled_at = min(self._burst, self._tokens + gained), now
+
+
+class Paces:
+    """One for everything while events are on their way, a faster one for states alone."""
+
+    def __init__(self) -> None:
+        self._events, self._states = Pace(), Pace(STATES_PER_SECOND, BURST_STATES)
+
+    def now(self, *, has_events: bool) -> Pace:
+        """The one that counts now."""
+        return self._events if has_events else self._states

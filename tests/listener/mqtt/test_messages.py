@@ -11,7 +11,7 @@ import pytest
 from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import Incoming
 from tests.rigs.commander import publish
 from tests.rigs.mosquitto import Mosquitto, subscribe, wait_until
 
