@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable
 
 from listener.mqtt.messages import Carrier, Parcel
-from listener.outbox.row import Row, State
+from listener.outbox.row import Row, State, why_unsendable
 from listener.outbox.store import Store
-from listener.outbox.unsendable import why_unsendable
 
 log = logging.getLogger(__name__)
 
