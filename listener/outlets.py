@@ -14,9 +14,7 @@ from listener.sinks.event_document import EventDocuments
 from listener.sinks.event_file import EventFileSink
 from listener.sinks.hook import HookSink
 from listener.sinks.sink import Sink
-from listener.sinks.webhook import TOPIC, WebhookSink
-from listener.webhook.carrier import WebhookCarrier
-from listener.webhook.post import Receiver
+from listener.sinks.webhook import TOPIC, Receiver, WebhookCarrier, WebhookSink
 
 _KEEP_DAYS = 1.0  # of what was taken: for a person who looks into the file
 

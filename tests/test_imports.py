@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"listener.assembly", "listener.capacity", "listener.offline", "listener.runtime"},
     {"listener.home", "listener.outlets", "listener.pipeline", "listener.review"},
     {"listener.control", "listener.sinks"},
-    {"listener.homeassistant", "listener.outbox", "listener.webhook"},
+    {"listener.homeassistant", "listener.outbox"},
     {
         "listener.clips",
         "listener.engines",
@@ -38,7 +38,6 @@ FLOORS: list[set[str]] = [
     {"listener.config", "listener.health", "listener.soundscape"},
     {
         "listener",
-        "listener.child",
         "listener.clock",
         "listener.detection",
         "listener.documents",
@@ -53,7 +52,7 @@ FLOORS: list[set[str]] = [
 ]
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
-    "listener.sinks": {"sink", "event_document", "outbox_metrics", "remote_metrics"},
+    "listener.sinks": {"sink", "event_document"},
     "listener.engines": {"engine", "saved_model", "tflite"},
 }
 SOURCE_ADAPTERS = {"microphone", "file", "stdin", "stream"}
@@ -103,8 +102,6 @@ ONLY_IN = {
     },
     "prometheus_client": {
         "listener.sinks.metrics",
-        "listener.sinks.outbox_metrics",
-        "listener.sinks.remote_metrics",
         "listener.control.http",
         "listener.commands.station_view",
     },

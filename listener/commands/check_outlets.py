@@ -9,7 +9,7 @@ from pathlib import Path
 from listener.commands.finding import Finding
 from listener.config.outputs import EventFileSettings, HookSettings, WebhookSettings
 from listener.config.station import Config, ConfigError
-from listener.webhook.post import PostError, Receiver
+from listener.sinks.webhook import PostError, Receiver
 
 
 def check_outlets(config: Config) -> Iterator[Finding]:
