@@ -84,7 +84,7 @@ IMPURE = {
 ONLY_IN = {
     "amqtt": {"listener.commands.embedded_broker"},
     "ai_edge_litert": {"listener.engines.tflite"},
-    "av": {"listener.sources.decoder"},
+    "av": {"listener.sources.stream"},
     "fastapi": {
         "listener.review.app",
         "listener.review.clip_pages",
