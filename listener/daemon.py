@@ -20,7 +20,7 @@ from listener.control.http import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.exit_codes import ExitCode
 from listener.health import Health
-from listener.home import Home
+from listener.homeassistant.bridge import Home
 from listener.memory import return_large_blocks
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id

@@ -15,8 +15,8 @@ import yaml
 from listener.config.load import parse_config
 from listener.control.commands import Flag, Snapshot, parse_command
 from listener.detection.bundle import Label
-from listener.homeassistant.device_class import device_class
 from listener.homeassistant.devices import Offer, source_device, station_device
+from listener.homeassistant.discovery import device_class
 from listener.mqtt.topics import Topics
 from tests.listener.homeassistant.templates import render, render_value
 from tests.shared import ROOT

@@ -13,9 +13,19 @@ import pytest
 import soundfile
 
 from listener.detection.bundle import Bundle
+from listener.health import Health, OutboxHealth
+from listener.homeassistant.bridge import (
+    INTERVAL_SECONDS,
+    JITTER_SECONDS,
+    BirthWatch,
+    Diagnostics,
+    diagnostics_document,
+)
+from listener.mqtt.messages import Incoming
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_value
+from tests.listener.sinks.notices import NotebookPublisher
 from tests.rigs.homeassistant import be_born, discovered, retained, use
 from tests.rigs.mosquitto import Message, Mosquitto, subscribe, wait_until
 from tests.rigs.station import StationProcess, running_station
@@ -24,13 +34,11 @@ RATE = 16_000
 ROOT = "earshot/test"
 LABELS = ("low_tone", "high_tone", "noise")
 SECONDS = 30.0
+STATION_TOPIC = "homeassistant/device/test/config"
 
 
 def config_topic(source: str) -> str:
     return f"homeassistant/device/test/{source}/config"
-
-
-STATION_TOPIC = "homeassistant/device/test/config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,3 +270,80 @@ def test_a_source_renamed_and_a_label_removed_while_it_was_off_leave_nothing_beh
         assert back.stop(SECONDS) == 0
     with running_station(house.folder, house.config(("hall",), LABELS, enabled=False)):
         wait_until(lambda: discovered(house.broker.port) == {}, SECONDS, "nothing announced")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def message(payload: bytes) -> Incoming:
+    return Incoming("homeassistant/status", payload, False, None, None)
+
+
+def test_a_birth_is_answered_once_within_the_jitter():
+    clock = Clock()
+    watch = BirthWatch(clock)
+    watch.take(message(b"online"))
+    clock.now = JITTER_SECONDS
+    assert [watch.is_due(), watch.is_due()] == [True, False]
+
+
+def test_not_at_once_by_all_devices_of_a_house():
+    clock = Clock()
+    watches = [BirthWatch(clock) for _ in range(200)]
+    for watch in watches:
+        watch.take(message(b"online"))
+    clock.now = JITTER_SECONDS / 2
+    answered = sum(watch.is_due() for watch in watches)
+    assert 40 < answered < 160  # one half of 200 by chance: 8 standard deviations
+
+
+def test_births_in_a_row_are_answered_together():
+    clock = Clock()
+    watch = BirthWatch(clock)
+    for _ in range(3):
+        watch.take(message(b"online"))
+    clock.now = JITTER_SECONDS
+    assert [watch.is_due(), watch.is_due()] == [True, False]
+
+
+def test_its_will_and_all_else_is_passed_over():
+    clock = Clock()
+    watch = BirthWatch(clock)
+    for payload in (b"offline", b"", b"\xff", b"ONLINE"):
+        watch.take(message(payload))
+    clock.now = 1e6
+    assert not watch.is_due()
+
+
+def make_health() -> Health:
+    health = Health(("dog",), "home-alarms@3", outbox=OutboxHealth())
+    for name in ("hall", "barn"):
+        health.add_source(name)
+    return health
+
+
+def test_the_numbers_are_sums():
+    health = make_health()
+    assert health.outbox is not None
+    health.sources["hall"].dropped, health.sources["barn"].dropped = 3, 4
+    health.outbox.events = 9
+    assert diagnostics_document(health) == {"dropped_patches": 7, "waiting_messages": 9}
+
+
+def test_they_are_retained_when_they_change_and_not_too_often():
+    now, health, publisher = [0.0], make_health(), NotebookPublisher()
+    diagnostics = Diagnostics(publisher, "farm/diagnostics", health, lambda: now[0])
+    diagnostics.look()
+    health.sources["hall"].dropped = 1
+    diagnostics.look()
+    now[0] = INTERVAL_SECONDS
+    for _ in range(3):
+        diagnostics.look()
+    said = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
+    assert said == [0, 1]
+    assert all((m.topic, m.retain) == ("farm/diagnostics", True) for m in publisher.published)

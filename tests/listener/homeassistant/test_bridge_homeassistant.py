@@ -10,10 +10,9 @@ import pytest
 
 from listener.detection.bundle import Label
 from listener.detection.policy import LabelPolicy
-from listener.homeassistant.announcer import Announcer
-from listener.homeassistant.devices import MOST_LABELS, Offer
+from listener.homeassistant.bridge import HomeAssistantSink, HomePlan
+from listener.homeassistant.devices import MOST_LABELS, Announcer, Offer
 from listener.mqtt.topics import Topics
-from listener.sinks.homeassistant import HomeAssistantSink, HomePlan
 from listener.sinks.sink import BundleNotice, EventNotice, GreetingNotice, RulesNotice
 from tests.listener.homeassistant.schema import problems
 from tests.listener.sinks.notices import (
@@ -25,9 +24,11 @@ from tests.listener.sinks.notices import (
     start_of,
 )
 
+LAST = "earshot/farm/hall/last"
+
+
 LABELS = (Label("smoke_alarm", "Smoke alarm"), Label("doorbell", "Türklingel"))
 STATION, HALL = "homeassistant/device/farm/config", "homeassistant/device/farm/hall/config"
-LAST = "earshot/farm/hall/last"
 
 
 def make_sink(

@@ -6,21 +6,71 @@ number, sensor and switch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from listener.detection.bundle import Label
-from listener.homeassistant.command_templates import (
-    mute_template,
-    threshold_template,
-    wrong_template,
-)
-from listener.homeassistant.device_class import device_class
 from listener.mqtt.topics import Topics
 
-Component = dict[str, Any]
-
+MUTE_SECONDS = 604_800  # the longest that the command takes: a mute that is forgotten ends
+_ANY_OTHER = "sound"
 _ATTRIBUTES = ("label_name", "id", "onset", "level_dbfs", "clip")  # of an event, beside its type
+
+
+# Templates by which Home Assistant makes commands of the station, each fresh and with an id of its own.
+
+
+def mute_template(source: str) -> str:
+    """Of a switch, whose `value` is ON or OFF; 0 seconds end the mute."""
+    seconds = f"{{{{ {MUTE_SECONDS} if value == 'ON' else 0 }}}}"
+    return _command(source=f'"{source}"', seconds=seconds)
+
+
+def threshold_template(source: str, label: str) -> str:
+    """Of a number, whose `value` is the new on-threshold."""
+    return _command(source=f'"{source}"', label=f'"{label}"', on="{{ value }}")
+
+
+def wrong_template() -> str:
+    """Of a button that has the clip's id as its attribute `clip`."""
+    clip = '"{{ this.attributes.clip }}"'
+    return _command(clip=clip, verdict='"wrong"', who='"Home Assistant"')
+
+
+def _command(**fields: str) -> str:
+    stamp = {
+        "id": '"ha-{{ (now().timestamp() * 1000000) | int }}"',
+        "at": '"{{ now().isoformat() }}"',
+    }
+    inner = ", ".join(f'"{name}": {value}' for name, value in (stamp | fields).items())
+    return f"{{{inner}}}"
+
+
+# Which device class a label's binary sensor has, by the words of its slug.
+
+
+# All words of a row are in the slug; the first row that fits counts.
+_BY_WORDS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"smoke"}), "smoke"),
+    (frozenset({"fire", "alarm"}), "smoke"),
+    (frozenset({"co", "alarm"}), "carbon_monoxide"),
+    (frozenset({"carbon", "monoxide"}), "carbon_monoxide"),
+    (frozenset({"gas", "alarm"}), "gas"),
+    (frozenset({"gas", "leak"}), "gas"),
+    (frozenset({"water", "leak"}), "moisture"),
+    (frozenset({"leak", "alarm"}), "moisture"),
+)
+
+
+def device_class(label: str) -> str:
+    """Home Assistant's device class for a label (its slug)."""
+    words = set(re.split(r"[_-]", label))
+    return next((name for wanted, name in _BY_WORDS if wanted <= words), _ANY_OTHER)
+
+
+Component = dict[str, Any]
 
 
 def listening(topics: Topics, source: str, labels: Sequence[Label]) -> dict[str, Component]:
@@ -147,3 +197,39 @@ def source_availability(topics: Topics, source: str) -> dict[str, str]:
 
 def _with_the_station(topics: Topics) -> Component:
     return {"availability": [station_availability(topics)], "availability_mode": "all"}
+
+
+# Names that Home Assistant knows things by for ever: made of slugs alone, joined by what no slug holds.
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Of a station's device, or of that of one of its sources."""
+
+    station: str
+    source: str | None = None
+
+    @property
+    def identifier(self) -> str:
+        """Of the device: `earshot.farm` or `earshot.farm.hall`."""
+        return ".".join(("earshot", *self._slugs))
+
+    def unique_id(self, component: str) -> str:
+        """Of an entity of the device."""
+        return f"{self.identifier}.{component}"
+
+    def config_topic(self, discovery_prefix: str) -> str:
+        """Where the device is announced.
+
+        The station is a level of its own, so that a broker's ACL can name it.
+        """
+        return "/".join((discovery_prefix, "device", *self._slugs, "config"))
+
+    @property
+    def name(self) -> str:
+        """For people: `Back yard` for `back_yard`."""
+        return self._slugs[-1].replace("_", " ").replace("-", " ").strip().capitalize()
+
+    @property
+    def _slugs(self) -> tuple[str, ...]:
+        return (self.station,) if self.source is None else (self.station, self.source)
