@@ -14,9 +14,8 @@ from benchmarks.figures import Aim, Figure
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import Command, CommandError
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.post import CommandPost
+from listener.control.dispatcher import Answer, CommandDesk, CommandGate
+from listener.control.http_commands import CommandPost
 from listener.detection.bundle import Label, Manifest
 from listener.detection.policy import LabelPolicy
 from listener.health import Health

@@ -16,7 +16,7 @@ from listener.clips.store import Caretaker, ClipStore
 from listener.clock import ClockWatch
 from listener.config.outputs import MqttSettings
 from listener.config.station import Config, ConfigError
-from listener.control.http import HttpServer
+from listener.control.http_server import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.exit_codes import ExitCode
 from listener.health import Health

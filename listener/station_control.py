@@ -13,12 +13,11 @@ from listener.assembly import open_engine, plan_station
 from listener.clips.store import ClipStore
 from listener.config.engine import EngineSettings
 from listener.config.station import Config
-from listener.control.apply import StationActor
 from listener.control.commands import CommandError
-from listener.control.desk import CommandDesk
-from listener.control.gate import CommandGate
+from listener.control.dispatcher import CommandDesk, CommandGate
+from listener.control.handlers import StationActor
+from listener.control.http_commands import CommandPost, read_token
 from listener.control.mqtt import MqttCommands
-from listener.control.post import CommandPost, read_token
 from listener.detection.bundle import read_bundle
 from listener.documents import iso_utc
 from listener.health import Health

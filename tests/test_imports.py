@@ -107,7 +107,7 @@ ONLY_IN = {
     },
     "prometheus_client": {
         "listener.sinks.metrics",
-        "listener.control.http",
+        "listener.control.http_server",
         "listener.commands.station_view",
     },
     "sounddevice": {"listener.sources.portaudio"},

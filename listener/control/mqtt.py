@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from listener.control.commands import COMMAND_NAMES
-from listener.control.desk import Answer, CommandDesk, Request
+from listener.control.dispatcher import Answer, CommandDesk, Request
 from listener.mqtt.messages import Incoming
 from listener.mqtt.topics import Topics
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from listener.config.station import ReviewSettings
-from listener.control.post import CommandPost, PostError
+from listener.control.http_commands import CommandPost, PostError
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.review.clip_pages import ClipPages
 from listener.review.guard import API, Guard

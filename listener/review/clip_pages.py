@@ -13,7 +13,7 @@ from listener.clips.index import ClipFilter, VerdictState
 from listener.clips.store import ClipStore
 from listener.config.settings import Slug
 from listener.control.commands import ClipId
-from listener.control.post import PostError
+from listener.control.http_commands import PostError
 from listener.detection.clip import Reason
 from listener.review.documents import clip_item
 from listener.review.pictures import clip_picture

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from listener.config.station import ReviewSettings
-from listener.control.post import COMMAND_PATH, CommandPost, PostError
+from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError
 
 API = "/api"
 REQUESTS_PER_SECOND = 100

@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from listener.config.station import ConfigError, ReviewSettings
-from listener.control.post import CommandPost
+from listener.control.http_commands import CommandPost
 from listener.review.app import create_app
 from listener.review.live import LiveView
 from listener.review.parts import ReviewParts

@@ -14,7 +14,7 @@ from fastapi import Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from listener.control.post import COMMAND_PATH, CommandPost, PostError
+from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError
 from listener.review.live import MAX_WATCHERS, LiveView
 from listener.review.parts import ReviewParts
 from listener.review.timeline import KEPT_EVENTS, EventItem

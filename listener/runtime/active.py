@@ -12,7 +12,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.desk import Answer
+from listener.control.dispatcher import Answer
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.runtime.overrides import (
     MuteRule,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from listener.config.station import ConfigError, ControlSettings
 from listener.control.commands import CommandError
-from listener.control.desk import Answer
+from listener.control.dispatcher import Answer
 from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
 from listener.health import Health

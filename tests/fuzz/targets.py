@@ -24,11 +24,10 @@ from listener.config.load import load_config
 from listener.config.sources import FileSettings, StdinSettings
 from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.http import HttpServer
+from listener.control.dispatcher import Answer, CommandDesk, CommandGate
+from listener.control.http_commands import CommandPost
+from listener.control.http_server import HttpServer
 from listener.control.mqtt import MqttCommands
-from listener.control.post import CommandPost
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
 from listener.detection.bundle import MANIFEST_FILE, BundleError, read_bundle
 from listener.detection.clip import ClipError, ClipRecord, read_analysis
@@ -119,7 +118,7 @@ class _Server:
         self._server.start()
         self._desk = desk
         self.faults = _Faults()
-        logging.getLogger("listener.control.http").addHandler(self.faults)
+        logging.getLogger("listener.control.http_server").addHandler(self.faults)
         threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from listener.control.commands import Command
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
+from listener.control.dispatcher import Answer, CommandDesk, CommandGate
 from listener.control.mqtt import MqttCommands
 from listener.health import Health
 from listener.mqtt.messages import Incoming

@@ -15,11 +15,10 @@ from typing import Any
 
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
-from listener.control.apply import StationActor
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.post import CommandPost
+from listener.control.dispatcher import Answer, CommandDesk, CommandGate
+from listener.control.handlers import StationActor
+from listener.control.http_commands import CommandPost
 from listener.detection.bundle import Label, Manifest
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes

@@ -13,8 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from listener.config.station import ConfigError, HttpSettings
-from listener.control import http as control
-from listener.control.http import MAX_CONNECTIONS, REQUEST_BYTES, HttpServer
+from listener.control import http_server as control
+from listener.control.http_server import MAX_CONNECTIONS, REQUEST_BYTES, HttpServer
 from listener.health import Health
 from listener.sinks.metrics import metrics_registry
 

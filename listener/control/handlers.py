@@ -20,7 +20,7 @@ from listener.control.commands import (
     Snapshot,
     Unmute,
 )
-from listener.control.desk import Answer
+from listener.control.dispatcher import Answer
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
 from listener.outbox.disk import OutboxError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from listener.config.station import ConfigError
-from listener.control.post import read_token
+from listener.control.http_commands import read_token
 
 
 def test_the_token_is_what_is_in_the_file_without_its_newline(tmp_path: Path):

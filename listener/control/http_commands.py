@@ -13,14 +13,15 @@ from queue import Empty, SimpleQueue
 
 from listener.config.station import ConfigError
 from listener.control.commands import COMMAND_NAMES, MAX_COMMAND_BYTES
-from listener.control.desk import Answer, CommandDesk, Request
+from listener.control.dispatcher import Answer, CommandDesk, Request
 
 COMMAND_PATH = "/command/"
 ANSWER_SECONDS = 20.0  # a bundle is read, checked and warmed up in a few
 LEAST_TOKEN_CHARACTERS = 16
-
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
+
+
 _TOO_LARGE = f"expected at most {MAX_COMMAND_BYTES} bytes"
 
 

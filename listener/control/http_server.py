@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from listener.config.station import ConfigError, HttpSettings
-from listener.control.desk import Answer
-from listener.control.post import COMMAND_PATH, CommandPost, PostError, linger, read_body
+from listener.control.dispatcher import Answer
+from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError, linger, read_body
 from listener.health import Health
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ MAX_CONNECTIONS = 8
 REQUEST_SECONDS = 5.0  # to send the request; and again for the answer to be taken
 REQUEST_BYTES = 8 * 1024  # request line and headers
 CLOSE_SECONDS = 1.0
-
 _TEXT = "text/plain; charset=utf-8"
 _OFF = "commands over HTTP are off (control.http_token_file)"
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"

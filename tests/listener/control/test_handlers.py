@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from listener.control.apply import StationActor
 from listener.control.commands import (
     CommandError,
     Flag,
@@ -21,12 +20,15 @@ from listener.control.commands import (
     Snapshot,
     Unmute,
 )
-from listener.control.desk import Answer
+from listener.control.dispatcher import Answer
+from listener.control.handlers import StationActor
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
 from listener.outbox.disk import OutboxError
 from listener.pipeline.snapshots import Snapshots
 
 ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
+
+
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 
 
