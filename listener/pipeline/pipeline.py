@@ -20,7 +20,7 @@ from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
 from listener.pipeline.inference import Inference
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.source_analysis import ScoresTap
+from listener.pipeline.source_state import ScoresTap
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)

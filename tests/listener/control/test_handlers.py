@@ -24,7 +24,7 @@ from listener.control.dispatcher import Answer
 from listener.control.handlers import StationActor
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
 from listener.outbox.disk import OutboxError
-from listener.pipeline.snapshots import Snapshots
+from listener.pipeline.inference import Snapshots
 
 ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # Samples drift against the clock by less; a patch hop that is so much off was timed by another clock.
 _CLOCK_STEP_SECONDS = 0.1
 
+
 ScoresTap = Callable[[PatchScores], None]
 Step = AudioChunk | Patch | StreamEnd
 Recut = Callable[[str, FeatureParams, int], None]
