@@ -19,10 +19,9 @@ from listener.control.http_commands import CommandPost
 from listener.detection.bundle import Label, Manifest
 from listener.detection.policy import LabelPolicy
 from listener.health import Health
-from listener.review.live import LiveView
-from listener.review.parts import ReviewParts
+from listener.review.live import LiveView, Timeline
+from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from listener.review.timeline import Timeline
 
 _REPEATS = 30
 _LIST_MS, _SIMILAR_MS = 100.0, 200.0

@@ -267,7 +267,7 @@ def _make_review(
     if not config.review.enabled:
         return None
     try:
-        from listener.review.building import make_review  # noqa: PLC0415 - an extra
+        from listener.review.server import make_review  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"review.enabled: expected pip install 'earshot[review]': {error}"

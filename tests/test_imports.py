@@ -92,8 +92,7 @@ ONLY_IN = {
     "av": {"listener.sources.stream"},
     "fastapi": {
         "listener.review.app",
-        "listener.review.clip_pages",
-        "listener.review.station_pages",
+        "listener.review.routes",
     },
     "keras": set[str](),
     "openvino": {"listener.engines.openvino"},

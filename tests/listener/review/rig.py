@@ -25,10 +25,9 @@ from listener.detection.clip_files import record_bytes
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.health import Health
-from listener.review.live import LiveView
-from listener.review.parts import ReviewParts
+from listener.review.live import LiveView, Timeline
+from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from listener.review.timeline import Timeline
 from tests.listener.clips.cuttings import make_cutting, open_store
 
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)

@@ -13,7 +13,7 @@ from listener.config.load import parse_config
 from listener.config.station import ClipsSettings
 from listener.detection.bundle import read_bundle
 from listener.exit_codes import ExitCode
-from listener.review.building import make_review
+from listener.review.server import make_review
 from tests.listener.clips.cuttings import LABELS, NOON, SECONDS, clip_id, make_cutting
 from tests.rigs.station import write_toml
 from tests.shared import ROOT
