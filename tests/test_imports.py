@@ -22,13 +22,7 @@ FLOORS: list[set[str]] = [
     {"listener.commands"},
     {"listener.daemon"},
     {"listener.station_control"},
-    {
-        "listener.assembly",
-        "listener.capacity",
-        "listener.offline",
-        "listener.review",
-        "listener.runtime",
-    },
+    {"listener.assembly", "listener.offline", "listener.review", "listener.runtime"},
     {"listener.control", "listener.homeassistant", "listener.outlets", "listener.pipeline"},
     {"listener.outbox", "listener.sinks"},
     {
@@ -87,7 +81,7 @@ IMPURE = {
 }
 # Heavy or optional packages, and the only modules that may name them.
 ONLY_IN = {
-    "amqtt": {"listener.commands.embedded_broker"},
+    "amqtt": {"listener.commands.demo"},
     "ai_edge_litert": {"listener.engines.tflite"},
     "av": {"listener.sources.stream"},
     "fastapi": {
@@ -102,12 +96,12 @@ ONLY_IN = {
         "listener.mqtt.connection",
         "listener.mqtt.messages",
         "listener.mqtt.round_trip",
-        "listener.commands.demo_client",
+        "listener.commands.demo",
     },
     "prometheus_client": {
         "listener.sinks.metrics",
         "listener.control.http_server",
-        "listener.commands.station_view",
+        "listener.commands.watch_screen",
     },
     "sounddevice": {"listener.sources.portaudio"},
     "tensorflow": {"listener.engines.tensorflow"},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.commands.station_view import SourceView, read_views
+from listener.commands.watch_screen import SourceView, read_views
 from listener.config.station import HttpSettings
 from listener.control.http_server import HttpServer
 from listener.health import Health

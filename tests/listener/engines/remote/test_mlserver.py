@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.assembly import make_detection_plan, open_engine
-from listener.commands.check_servers import check_servers
+from listener.commands.check import check_servers
 from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.detection.event import SoundEvent

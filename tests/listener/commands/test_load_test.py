@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.capacity import Load, measure_load
+from listener.commands.load_test import Load, measure_load
 from listener.config.engine import EngineSettings
 from listener.detection.labels import LabelColumns
 from listener.detection.params import FeatureParams
