@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape.noises import coloured_noise
-from listener.soundscape.waves import SAMPLE_RATE_HZ
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, coloured_noise
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float) -> Samples:

@@ -10,7 +10,7 @@ import numpy as np
 from listener.detection.audio import Samples
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from listener.soundscape.noises import coloured_noise
+from listener.soundscape.synthesis import coloured_noise
 from trainer.augment.waveform import change_gain
 from trainer.data.background import BACKGROUND
 from trainer.data.cache import EmbeddingCache, Entry, make_key

@@ -9,7 +9,7 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
-from listener.soundscape.noises import pink_noise
+from listener.soundscape.synthesis import pink_noise
 from tests.trainer.stores import StoreWriter, said
 from tests.trainer.teaching.tones import tone, write_tones
 from trainer.teaching.fit_bundle import FitRequest, fit_bundle

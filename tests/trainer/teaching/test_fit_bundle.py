@@ -12,7 +12,7 @@ import tensorflow as tf
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
-from listener.soundscape.noises import pink_noise
+from listener.soundscape.synthesis import pink_noise
 from tests.trainer.teaching.tones import HZ, tone, write_tones
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips

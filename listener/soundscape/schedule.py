@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape.catalogue import ALARMS, NOISES, STROKES
 from listener.soundscape.scene import PlacedSound, Scene, at_level, mix_scene, without_clipping
-from listener.soundscape.waves import Generator, sample_count, sample_times
+from listener.soundscape.sounds import ALARMS, NOISES, STROKES
+from listener.soundscape.synthesis import Generator, sample_count, sample_times
 
 _STROKE_SECONDS = 3.0
 
