@@ -14,15 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from listener.assembly import installed_kinds, make_detection_plan, open_engine
+from listener.build import installed_kinds, make_detection_plan, open_engine
 from listener.commands.load_test import Load, measure_load
 from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import Engine, EngineError
-from listener.exit_codes import ExitCode
-from listener.label_choice import choose_groups
 from listener.pipeline.plan import DetectionPlan
+from listener.planning import choose_groups
+from listener.process import ExitCode
 
 ROUNDS = 3  # of each; their medians count
 _BATCHES = (1, 4, 16)  # LiteRT prepares powers of 4

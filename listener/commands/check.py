@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.assembly import choose_engine, open_source, plan_station
+from listener.build import choose_engine, open_source, plan_station
 from listener.config.engine import EngineSettings
 from listener.config.outputs import EventFileSettings, HookSettings, MqttSettings, WebhookSettings
 from listener.config.sources import SourceSettings
@@ -26,10 +26,10 @@ from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.server import Server, expected_of, open_channel
-from listener.exit_codes import ExitCode
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from listener.pipeline.plan import DetectionPlan
+from listener.process import ExitCode
 from listener.sinks.webhook import PostError, Receiver
 from listener.sources.source import AudioSource, SourceError
 

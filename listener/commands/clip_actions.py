@@ -25,7 +25,7 @@ from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.clip import ClipRecord, LabelSpan, Verdict, VerdictValue
 from listener.detection.clip_files import record_bytes
-from listener.documents import to_json
+from listener.files import to_json
 
 _COLUMNS = ("filename", "onset", "offset", "label")
 _PAGE = 500

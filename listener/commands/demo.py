@@ -35,11 +35,11 @@ from listener.commands.terminal import can_draw
 from listener.commands.watch_screen import fetch_views
 from listener.config.load import parse_config
 from listener.config.station import Config, ConfigError
-from listener.daemon import Station
 from listener.detection.bundle import read_bundle
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 from listener.soundscape import SAMPLE_RATE_HZ, Scene
 from listener.starter import starter_bundle_path
+from listener.station import Station
 
 _REFRESH_SECONDS = 0.25
 _HOST = "127.0.0.1"

@@ -16,9 +16,8 @@ from listener.config.station import Config, ConfigError
 from listener.detection.bundle import BundleError
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.engines.engine import EngineError
-from listener.exit_codes import ExitCode
-from listener.logs import set_up_logging
 from listener.mqtt.client import BrokerError
+from listener.process import ExitCode, set_up_logging
 from listener.sources.source import SourceError
 
 BAR_FLOOR_DBFS = -80.0

@@ -16,7 +16,7 @@ from listener.commands.terminal import can_draw
 from listener.commands.watch_screen import SourceView, WatchHistory, fetch_views, watch_picture
 from listener.config.load import load_config
 from listener.config.station import ConfigError, HttpSettings
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 
 _PERIOD_SECONDS = 1.0
 _TOP_SCORES = 5

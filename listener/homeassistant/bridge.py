@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from listener.config.outputs import MqttSettings
 from listener.config.station import Config
 from listener.detection.bundle import Label
-from listener.documents import to_json
+from listener.files import to_json
 from listener.health import Health
 from listener.homeassistant.devices import (
     MOST_LABELS,

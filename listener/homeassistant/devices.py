@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as dataclass_announced
 
 from listener import __version__
 from listener.detection.bundle import Label
-from listener.documents import to_json
+from listener.files import read_state, to_json, write_state
 from listener.homeassistant.discovery import (
     Component,
     Identity,
@@ -27,7 +27,6 @@ from listener.homeassistant.discovery import (
 )
 from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics
-from listener.state_file import read_state, write_state
 
 log = logging.getLogger(__name__)
 

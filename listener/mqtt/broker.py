@@ -9,12 +9,12 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
+from listener.backoff import Rest
 from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.client import describe
 from listener.mqtt.connection import Connection
 from listener.mqtt.messages import Incoming, Parcel, Sender, Subscription, Subscriptions
-from listener.mqtt.rest import Rest
 from listener.mqtt.send_queue import Fleeting, Outgoing, Paces, Post
 from listener.mqtt.session import OFFLINE, ONLINE, Session
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from listener.documents import iso_utc
+from listener.files import iso_utc
 from listener.outbox.row import Changes, OpenEvent, Row, State
 
 log = logging.getLogger(__name__)

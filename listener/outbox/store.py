@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from listener.documents import iso_utc, to_json
+from listener.files import iso_utc, to_json
 from listener.health import OutboxHealth
 from listener.outbox.database import Database
 from listener.outbox.disk import Disk

@@ -17,7 +17,7 @@ from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes
 from listener.detection.event import SoundEvent
 from listener.detection.features import LogMel
-from listener.documents import to_json
+from listener.files import to_json
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, EventNotice, Notice, PatchNotice, SourceStatus
 

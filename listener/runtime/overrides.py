@@ -16,8 +16,8 @@ from pydantic.dataclasses import dataclass
 from listener.config.outputs import WEEKDAYS, QuietSettings
 from listener.config.settings import Slug, Threshold
 from listener.detection.policy import LabelPolicy
+from listener.files import read_state, write_state
 from listener.pipeline.plan import DetectionPlan, SourcePolicies
-from listener.state_file import read_state, write_state
 
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

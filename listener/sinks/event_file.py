@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from listener.config.outputs import EventFileSettings
-from listener.documents import to_json
+from listener.files import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice

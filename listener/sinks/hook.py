@@ -15,7 +15,7 @@ from queue import Full, Queue
 from threading import Lock, Thread
 
 from listener.config.outputs import HookSettings
-from listener.documents import to_json
+from listener.files import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from listener import __version__
+from listener.backoff import Rest
 from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
 from listener.mqtt.messages import Parcel, Sender
-from listener.mqtt.rest import Rest
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Level, Notice
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from listener.clock import unix_minus_monotonic
 from listener.detection.audio import AudioChunk, Samples
+from listener.service import unix_minus_monotonic
 from listener.sources.source import IDLE_SECONDS, SourceError
 
 LET_UP = 200e-6  # seconds per second of audio; sound cards drift by up to about 100 ppm

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.assembly import make_detection_plan, open_engine
+from listener.build import make_detection_plan, open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.sources import FileSettings
 from listener.detection.bundle import Bundle

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.config.outputs import MqttSettings
-from listener.documents import iso_utc
+from listener.files import iso_utc
 from listener.health import Health, OutboxHealth
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics

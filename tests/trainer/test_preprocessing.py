@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from listener.assembly import make_detection_plan, open_engine
+from listener.build import make_detection_plan, open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing

@@ -23,8 +23,8 @@ from listener.config.load import parse_config
 from listener.config.station import Config
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine
-from listener.exit_codes import ExitCode
 from listener.pipeline.plan import DetectionPlan
+from listener.process import ExitCode
 from tests.listener.commands.program import one_line, own_lines, run_listener
 
 

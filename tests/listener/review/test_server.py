@@ -12,7 +12,7 @@ from listener.clips.store import ClipStore
 from listener.config.load import parse_config
 from listener.config.station import ClipsSettings
 from listener.detection.bundle import read_bundle
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 from listener.review.server import make_review
 from tests.listener.clips.cuttings import LABELS, NOON, SECONDS, clip_id, make_cutting
 from tests.rigs.station import write_toml

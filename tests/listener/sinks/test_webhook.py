@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
+from listener.backoff import Rest
 from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
 from listener.health import Health
-from listener.mqtt.rest import Rest
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
 from listener.sinks.webhook import PostError, Receiver, RefusedError, WebhookCarrier

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.assembly import make_detection_plan
+from listener.build import make_detection_plan
 from listener.config.engine import DetectionSettings
 from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.assembly import make_detection_plan, open_engine
+from listener.build import make_detection_plan, open_engine
 from listener.commands.check import check_servers
 from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle, served_model

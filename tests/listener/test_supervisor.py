@@ -25,6 +25,8 @@ from tests.rigs.station import get, running_station
 
 RATE = 16_000
 TOKEN = "a-token-of-the-tests"
+
+
 JSON = {"Content_Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
 
 

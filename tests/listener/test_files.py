@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from listener.state_file import read_state, write_state
+from listener.files import read_state, write_state
 
 NUMBERS = TypeAdapter(dict[str, int])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 log = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
-
 _MAX_BYTES = 16_000_000  # a file that is larger is not ours
+
+
+Value = TypeVar("Value")
 
 
 def read_state(path: Path, adapter: TypeAdapter[Value], empty: Value, what: str) -> Value:
@@ -55,3 +58,22 @@ def write_state(path: Path, adapter: TypeAdapter[Any], value: object) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+# How the station writes times and JSON.
+
+
+def iso_utc(unix_seconds: float) -> str:
+    """ISO 8601 in UTC to the nearest millisecond: `2026-11-20T03:12:07.440Z`."""
+    # isoformat cuts digits off, so round before
+    moment = datetime.fromtimestamp(round(float(unix_seconds), 3), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """One line of JSON, names in their own letters.
+
+    Raises:
+        ValueError: a number that is not finite, which JSON cannot say.
+    """
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

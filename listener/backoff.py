@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-FIRST_SECONDS, LIMIT_SECONDS = 1.0, 15.0
 TAKEN_OVER_SECONDS = 60.0  # two clients with one id would cut each other off in a tight loop
 STABLE_SECONDS = 5.0
 _LEAST_SHARE = 0.5
+
+
+FIRST_SECONDS, LIMIT_SECONDS = 1.0, 15.0
 
 
 class Rest:

@@ -11,36 +11,32 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from listener.assembly import OpenEngine, open_engine, plan_source, plan_station
+from listener.build import OpenEngine, Outlets, open_engine, plan_source, plan_station
 from listener.clips.store import Caretaker, ClipStore
-from listener.clock import ClockWatch
 from listener.config.outputs import MqttSettings
 from listener.config.station import Config, ConfigError
 from listener.control.http_server import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle
-from listener.exit_codes import ExitCode
 from listener.health import Health
 from listener.homeassistant.bridge import Home
-from listener.memory import return_large_blocks
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id
 from listener.mqtt.topics import Topics
 from listener.outbox.disk import OutboxError
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
-from listener.outlets import Outlets
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import Detection
+from listener.process import ExitCode
 from listener.runtime.hot_swap import BundlePath
-from listener.service import ServiceManager, Signals
+from listener.service import ClockWatch, ServiceManager, Signals, Watchdog, return_large_blocks
 from listener.sinks.clips import ClipsSink
 from listener.sinks.console import ConsoleSink
 from listener.sinks.event_document import label_names
 from listener.sinks.metrics import metrics_registry
 from listener.sinks.mqtt import MqttSink
 from listener.sinks.sink import ClockNotice, Sink
-from listener.station_control import Doors, StationControl
-from listener.watchdog import Watchdog
+from listener.supervisor import Doors, StationControl
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from listener.mqtt.rest import Rest
+from listener.backoff import Rest
 
 
 def test_it_doubles_up_to_a_quarter_of_a_minute_with_jitter():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from listener.assembly import open_engine, plan_station
+from listener.build import open_engine, plan_station
 from listener.clips.store import ClipStore
 from listener.config.engine import EngineSettings
 from listener.config.station import Config
@@ -19,7 +19,7 @@ from listener.control.handlers import StationActor
 from listener.control.http_commands import CommandPost, read_token
 from listener.control.mqtt import MqttCommands
 from listener.detection.bundle import read_bundle
-from listener.documents import iso_utc
+from listener.files import iso_utc
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics

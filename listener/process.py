@@ -1,4 +1,4 @@
-"""Logs on stderr, one line per fact."""
+"""How a command ended, for scripts and service managers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import io
 import logging
 import os
 import sys
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The same for every command."""
+
+    DONE = 0
+    FAILED = 1  # a check or a gate failed
+    USAGE = 2  # wrong use or wrong config; one line on stderr says what
+    LOST = 3  # the runtime lost something it needs
+
+
+# Logs on stderr, one line per fact.
 
 
 def set_up_logging(level: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from listener.clips.extractor import CuttingPlan
 from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
+from listener.config.outputs import WebhookSettings
 from listener.config.sources import (
     FileSettings,
     MicrophoneSettings,
@@ -30,16 +31,26 @@ from listener.detection.policy import LabelPolicy
 from listener.engines.engine import Engine, front_end_of, infer_of
 from listener.engines.selection import EngineChoice, fastest_engine
 from listener.health import Health, RemoteHealth
-from listener.label_choice import choose_groups
+from listener.outbox.disk import OutboxError
+from listener.outbox.outbox import Outbox
+from listener.outbox.store import Bounds
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.plan import ClipPlan, DetectionPlan
-from listener.policies import check_quiet_labels, choose_params, choose_policies
+from listener.planning import check_quiet_labels, choose_groups, choose_params, choose_policies
+from listener.sinks.event_document import EventDocuments
+from listener.sinks.event_file import EventFileSink
+from listener.sinks.hook import HookSink
+from listener.sinks.sink import Sink
+from listener.sinks.webhook import TOPIC, Receiver, WebhookCarrier, WebhookSink
 from listener.sources.source import AudioSource
 
 log = logging.getLogger(__name__)
 
 # Trying a device of this computer again costs little; with opening it and a patch, it is back within 5 s.
 _MICROPHONE_REST_SECONDS = 2.5
+_KEEP_DAYS = 1.0  # of what was taken: for a person who looks into the file
+
+
 _GPU_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -272,3 +283,60 @@ def open_source(settings: SourceSettings) -> AudioSource:
             from listener.sources.stream import StreamSource  # noqa: PLC0415
 
             return StreamSource(settings)
+
+
+# Where events go beside MQTT: a server, a file, a program.
+
+
+class Outlets:
+    """The sinks, and what runs behind them; `names` are those for people, by label.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+
+    def __init__(self, config: Config, names: Mapping[str, str], health: Health) -> None:
+        self.sinks: dict[str, Sink] = {}
+        self._carrier: WebhookCarrier | None = None
+        self._outbox: Outbox | None = None
+        self._station, self._names, self._health = config.station, names, health
+        if config.webhook is not None:
+            self._open_webhook(config.webhook)
+        if config.event_file is not None:
+            self.sinks["event_file"] = EventFileSink(config.event_file, self._documents(), health)
+        if config.hook is not None:
+            self.sinks["hook"] = HookSink(config.hook, self._documents(), health)
+
+    def _documents(self) -> EventDocuments:
+        return EventDocuments(self._station, self._names)
+
+    def _open_webhook(self, settings: WebhookSettings) -> None:
+        self._carrier = WebhookCarrier(Receiver(settings))
+        bounds = Bounds(settings.max_waiting, _KEEP_DAYS)
+        try:
+            self._outbox = Outbox(
+                settings.waiting_file,
+                bounds,
+                self._station,
+                TOPIC,
+                self._carrier,
+                self._health,
+                TOPIC,
+                doubtful_seconds=0.0,  # a server answers when it has dealt with it
+            )
+        except OutboxError as error:
+            raise ConfigError(f"webhook: {error}") from error
+        self._carrier.send_for(self._outbox)
+        self.sinks["webhook"] = WebhookSink(self._outbox, self._documents())
+
+    def start(self) -> None:
+        """Begin to send."""
+        for part in (self._outbox, self._carrier):
+            if part is not None:
+                part.start()
+
+    def close(self) -> None:
+        """Send what is left if the server takes it, for a second or so; all of it is on disk."""
+        for part in (self._outbox, self._carrier):
+            if part is not None:
+                part.close()
