@@ -10,9 +10,9 @@ from benchmarks.materials import find_materials
 from trainer.config import EMBEDDING_CACHE
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
-from trainer.data.embedded import EmbeddedTable
 from trainer.data.embedding import embed_table
 from trainer.data.formats import read_clips
+from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.history import OnEpoch

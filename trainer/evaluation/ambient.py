@@ -11,9 +11,8 @@ import numpy as np
 
 from listener.detection.audio import Samples
 from listener.soundscape import SAMPLE_RATE_HZ, busy_ambience
-from trainer.data.audio import read_audio
+from trainer.data.audio import decode, read_audio
 from trainer.data.clips import Clip
-from trainer.data.decoding import decode
 from trainer.data.files import audio_files
 from trainer.errors import DataError
 from trainer.evaluation.reading import Progress

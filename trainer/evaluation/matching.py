@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from listener.detection.bundle import Bundle
-from trainer.data.background import BACKGROUND, without_background
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable, without_background
 from trainer.errors import DataError
 from trainer.labels import slug_of
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.params import FeatureParams
-from trainer.data.background import BACKGROUND
-from trainer.data.clips import Clip
+from trainer.data.clips import BACKGROUND, Clip
 from trainer.data.targets import Targets, patch_targets
 
 Scores = NDArray[np.float32]

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle
 from listener.detection.scores import slot_boundaries
-from trainer.data.background import BACKGROUND
 from trainer.data.batches import Batch
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clip_store import read_store
-from trainer.data.clips import Clip, ClipTable
-from trainer.data.embedded import EmbeddedTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable
+from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import AS_IS
 from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
 from trainer.evaluation.spans import ScoredFile

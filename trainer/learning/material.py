@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
 from trainer.augment.augmentation import augment
-from trainer.data.background import BACKGROUND
-from trainer.data.balance import class_weights
-from trainer.data.batches import Batch
+from trainer.data.batches import Batch, class_weights
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import Clip, ClipTable, Quarantined
-from trainer.data.embedded import EmbeddedTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined
 from trainer.data.embedding import Progress, embed_table
-from trainer.data.patches import PatchSource
+from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.evaluation.reading import read_one_by_one
 from trainer.learning.answers import answers_before, answers_of

@@ -12,10 +12,9 @@ import numpy as np
 from listener.detection.bundle import Bundle
 from trainer.data.batches import Batch, Batching, iterate_batches
 from trainer.data.clips import Clip, ClipTable
-from trainer.data.embedded import EmbeddedTable
+from trainer.data.folds import hold_back
 from trainer.data.formats import read_clips
-from trainer.data.holding_back import hold_back
-from trainer.data.patches import PatchSource
+from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
 from trainer.evaluation.matching import match_classes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
-from trainer.data.holding_back import choose_held
+from trainer.data.folds import choose_held
 from trainer.evaluation.unseen import HELD_FILES, digest_files, seen_paths
 from trainer.learning.station import Judged, Station
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord
-from trainer.data.background import BACKGROUND
 from trainer.data.clip_store import StoredClips, learnable
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.errors import DataError
 from trainer.labels import slug_of
 from trainer.learning.unclear import leave_out_unclear

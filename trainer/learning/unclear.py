@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from listener.detection.clip import ClipRecord, LabelSpan
-from trainer.data.background import BACKGROUND
-from trainer.data.clips import Clip
+from trainer.data.clips import BACKGROUND, Clip
 
 log = logging.getLogger(__name__)
 

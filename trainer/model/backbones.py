@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from listener.detection.bundle import MANIFEST_FILE, MODEL_FILE, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.engines.litert import LiteRTEngine
-from trainer.data.embedder import Embedder
+from trainer.data.patches import Embedder
 from trainer.errors import BackboneError
 from trainer.model.frozen import read_patches_net, read_waveform_net
 from trainer.model.handles import resolve_handle

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.background import BACKGROUND
+from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.data.targets import Targets, clip_targets
 from trainer.model.history import Epoch

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trainer.data.licences import find_licence
+from trainer.data.files import find_licence
 from trainer.evaluation.documents import to_document
 from trainer.evaluation.evaluate import Evaluation
 

@@ -9,8 +9,8 @@ from listener.detection.audio import Samples
 from listener.soundscape import SAMPLE_RATE_HZ
 from trainer.data.audio import read_audio
 from trainer.data.clips import Clip
-from trainer.data.esc50 import read_esc50
 from trainer.data.files import read_text_table
+from trainer.data.formats import read_esc50
 from trainer.errors import DataError
 from trainer.starter.labels import COLUMNS
 

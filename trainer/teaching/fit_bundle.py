@@ -8,12 +8,11 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from trainer.config import Storage
-from trainer.data.background import without_background
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import ClipTable
+from trainer.data.clips import ClipTable, without_background
+from trainer.data.files import find_licence
+from trainer.data.folds import hold_back
 from trainer.data.formats import read_clips
-from trainer.data.holding_back import hold_back
-from trainer.data.licences import find_licence
 from trainer.errors import FitError
 from trainer.evaluation.regression import RegressionSet, make_regression_set
 from trainer.export import check_target

@@ -12,9 +12,8 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.soundscape.synthesis import coloured_noise
 from trainer.augment.waveform import change_gain
-from trainer.data.background import BACKGROUND
 from trainer.data.cache import EmbeddingCache, Entry, make_key
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.data.patches import ClipPatches
 from trainer.model.backbones import Backbone
 from trainer.teaching.sources import InMemory

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.batches import Batch, Batching, iterate_batches
-from trainer.data.embedded import EmbeddedTable
 from trainer.data.folds import shuffled_patch_folds
+from trainer.data.patches import EmbeddedTable
 from trainer.model.fit import fit
 from trainer.model.moments import measure_moments
 from trainer.model.network import build_head

@@ -10,15 +10,13 @@ import numpy as np
 
 from listener.detection.audio import Samples
 from trainer.augment.augmentation import augment
-from trainer.data.background import without_background
+from trainer.data.activity import mark_activity
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import ClipTable
-from trainer.data.embedded import EmbeddedTable
+from trainer.data.clips import ClipTable, without_background
 from trainer.data.embedding import Progress, embed_table
-from trainer.data.patches import LogMelTable, PatchSource
+from trainer.data.patches import EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
-from trainer.teaching.activity import mark_activity
 from trainer.teaching.generated import embed_background, generate_background
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.sources import Held, InMemory, Joined, Thinned

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from trainer.bundle_arrays import arrays_as_bytes, open_arrays
-from trainer.data.background import BACKGROUND
+from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.data.targets import patch_targets
 

@@ -9,9 +9,8 @@ from functools import cached_property
 
 import keras
 
-from trainer.data.background import BACKGROUND
-from trainer.data.batches import Batching, iterate_batches
-from trainer.data.dataset import make_dataset
+from trainer.data.batches import Batching, iterate_batches, make_dataset
+from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.model.backbones import Backbone
 from trainer.model.fit import Fitted, fit

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.model.examples import CLASSES, floats, make_source
-from trainer.data.background import BACKGROUND
+from trainer.data.clips import BACKGROUND
 from trainer.data.targets import Targets
 from trainer.model.judge import accuracy, log_loss, make_judge
 from trainer.model.scoring import make_scorer, score_clips

@@ -9,7 +9,7 @@ import numpy as np
 from listener.detection.params import FeatureParams
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import Clip
-from trainer.data.embedded import EmbeddedClip, EmbeddedTable
+from trainer.data.patches import EmbeddedClip, EmbeddedTable
 from trainer.model.settings import FitSettings
 from trainer.teaching.leak import measure_leak
 from trainer.teaching.lesson import Lesson

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from listener.detection.bundle import Manifest
-from trainer.data.licences import NOT_STATED
+from trainer.data.files import NOT_STATED
 from trainer.report.card.introduction import LESSON
 from trainer.report.words import listed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.data.licences import NOT_STATED
+from trainer.data.files import NOT_STATED
 from trainer.report.card.introduction import LESSON
 from trainer.report.html import paragraph, table
 from trainer.report.page import Matter

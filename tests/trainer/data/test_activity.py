@@ -11,12 +11,11 @@ import soundfile
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
 from tests.trainer.teaching.tones import RATE_HZ, tone
-from trainer.data.background import BACKGROUND
+from trainer.data.activity import find_active, mark_activity, patch_levels
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.data.embedding import embed_table
 from trainer.model.backbones import BundleBackbone
-from trainer.teaching.activity import find_active, mark_activity, patch_levels
 
 PARAMS = FeatureParams()
 

@@ -12,9 +12,9 @@ from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
 from listener.detection.scores import slot_boundaries
 from trainer.data.audio import read_audio
-from trainer.data.background import BACKGROUND
 from trainer.data.cache import Entry, make_key
-from trainer.data.embedded import EmbeddedClip, EmbeddedTable
+from trainer.data.clips import BACKGROUND
+from trainer.data.patches import EmbeddedClip, EmbeddedTable
 
 # Many clips of ESC-10 are one bark and four seconds of silence. Taken as the label, that silence made
 # seven patches in a clip vote for whichever class is most often silent.
