@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
-from trainer.augment.noise import add_coloured_noise
-from trainer.augment.waveform import add_reverb, change_gain
+from trainer.augment.waveform import add_coloured_noise, add_reverb, change_gain
 from trainer.evaluation.clip_metrics import Mask, clip_metrics
 from trainer.evaluation.scoring import Scorer
 
