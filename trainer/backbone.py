@@ -15,7 +15,7 @@ from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export import check_target, export_bundle
 from trainer.labels import AUDIOSET_MIDS, make_labels
-from trainer.model.handles import resolve_handle
+from trainer.model.backbones import resolve_handle
 from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
 from trainer.backbone import make_backbone_bundle
 from trainer.errors import BackboneError, TargetError
-from trainer.model.handles import resolve_handle
+from trainer.model.backbones import resolve_handle
 
 
 @pytest.fixture

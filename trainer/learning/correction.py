@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from trainer.data.batches import Batch
 from trainer.learning.linear_head import LinearHead
-from trainer.model.compression import compress
 from trainer.model.fit import fit
-from trainer.model.history import OnEpoch
-from trainer.model.moments import Moments, measure_moments
-from trainer.model.network import fold, ready_dense
+from trainer.model.network import Moments, compress, fold, measure_moments, ready_dense
 from trainer.model.settings import FitSettings
+from trainer.model.validation import OnEpoch
 from trainer.teaching.teach import LEAST_STEPS
 
 _CORRECTION = "correction"

@@ -15,8 +15,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from trainer.errors import BackboneError
-from trainer.model.compression import compress
-from trainer.model.network import ready_dense
+from trainer.model.network import compress, ready_dense
 from trainer.model.settings import Activation
 
 Matrix = NDArray[np.float32]

@@ -10,7 +10,7 @@ from functools import partial
 import optuna
 
 from trainer.errors import FitError
-from trainer.model.history import OnEpoch
+from trainer.model.validation import OnEpoch
 from trainer.search.fold_mean import mean_over_folds
 from trainer.search.lessons import make_lesson
 from trainer.search.materials import Materials

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from trainer.data.patches import PatchSource
-from trainer.model.judge import accuracy
-from trainer.model.scoring import score_clips
+from trainer.model.validation import accuracy, score_clips
 from trainer.teaching.teach import Taught
 
 

@@ -17,8 +17,7 @@ from trainer.data.batches import Batch, Batching, iterate_batches
 from trainer.data.folds import shuffled_patch_folds
 from trainer.data.patches import EmbeddedTable
 from trainer.model.fit import fit
-from trainer.model.moments import measure_moments
-from trainer.model.network import build_head
+from trainer.model.network import build_head, measure_moments
 from trainer.model.settings import Thawing
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material

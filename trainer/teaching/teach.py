@@ -13,12 +13,11 @@ from trainer.data.batches import Batching, iterate_batches, make_dataset
 from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.model.backbones import Backbone
+from trainer.model.fine_tuning import thaw
 from trainer.model.fit import Fitted, fit
-from trainer.model.history import History, OnEpoch
-from trainer.model.moments import Moments, measure_moments
-from trainer.model.network import build_exportable, build_head, join
+from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
 from trainer.model.settings import Activation, FitSettings, Thawing
-from trainer.model.thawing import thaw
+from trainer.model.validation import History, OnEpoch
 from trainer.teaching.lesson import Lesson
 from trainer.teaching.material import Material
 from trainer.teaching.sources import Held

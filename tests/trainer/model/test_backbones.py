@@ -14,7 +14,7 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
-from trainer.model.compression import compress
+from trainer.model.network import compress
 from trainer.serving import tf_log_mel_patches
 
 VGGISH = FeatureParams(log_offset=0.01, patch_hop_seconds=0.96)

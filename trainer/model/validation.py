@@ -2,22 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
 from trainer.data.targets import Targets, clip_targets
-from trainer.model.history import Epoch
-from trainer.model.scoring import Infer, make_scorer, score_clips
 from trainer.model.settings import Activation
 
-Judge = Callable[[int, float], Epoch]  # number and training loss of an epoch -> all of its figures
-
+_PATCHES_AT_ONCE = 512
 _LEAST_SCORE = 1e-7  # so that the logarithm of a score of 0 is finite, as in Keras
+
+
+# Learning curves, and when to stop.
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training patches; validation figures are of whole clips, None without them.
+
+    `accuracy` is the share of clips whose highest score has a label of theirs.
+    """
+
+    number: int  # from 1
+    loss: float
+    validation_loss: float | None = None
+    accuracy: float | None = None
+
+
+OnEpoch = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The learning curves, one epoch after another."""
+
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the lowest validation loss; without validation the last.
+
+        Raises:
+            ValueError: no epochs.
+        """
+        if not self.epochs:
+            raise ValueError("history: expected at least one epoch, got none")
+        judged = [epoch for epoch in self.epochs if epoch.validation_loss is not None]
+        return min(judged, key=_loss_of) if judged else self.epochs[-1]
+
+    def is_over(self, patience: int) -> bool:
+        """Whether so many epochs have passed since the best one."""
+        return bool(self.epochs) and self.epochs[-1].number - self.best.number >= patience
+
+    def plus(self, epoch: Epoch) -> History:
+        """With one more epoch."""
+        return History((*self.epochs, epoch))
+
+
+def _loss_of(epoch: Epoch) -> float:
+    return float("inf") if epoch.validation_loss is None else epoch.validation_loss
+
+
+# The answer for a clip: the mean of its patches' scores.
+
+
+Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # patches (B, ...) -> scores (B, K)
+
+
+def score_clips(infer: Infer, source: PatchSource) -> NDArray[np.float32]:
+    """Scores (clips, K) in the table's order; only a few hundred patches are in memory at once."""
+    rows = [_mean_scores(infer, clips) for clips in _gather(source)]
+    return np.concatenate(rows) if rows else np.empty((0, len(source.table.classes)), np.float32)
+
+
+def make_scorer(network: keras.Model, activation: Activation) -> Infer:
+    """A network of logits as a function that gives scores; it follows the network's weights."""
+    squash = tf.nn.sigmoid if activation == "sigmoid" else tf.nn.softmax
+    signature = [tf.TensorSpec(network.input_shape, tf.float32)]
+    graph = tf.function(lambda x: squash(network(x, training=False)), input_signature=signature)
+    return lambda patches: graph(patches).numpy()
+
+
+def _gather(source: PatchSource) -> Iterator[list[NDArray[np.float32]]]:
+    """Clips' patches, put together until there are enough of them."""
+    held: list[NDArray[np.float32]] = []
+    for index in range(len(source.table.clips)):
+        held.append(source.load(index).inputs)
+        if sum(map(len, held)) >= _PATCHES_AT_ONCE:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _mean_scores(infer: Infer, clips: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    scores = infer(np.concatenate(clips))
+    ends = np.cumsum([len(clip) for clip in clips])
+    return np.stack([part.mean(axis=0) for part in np.split(scores, ends[:-1])])
+
+
+Judge = Callable[[int, float], Epoch]  # number and training loss of an epoch -> all of its figures
 
 
 def make_judge(

@@ -9,10 +9,10 @@ import pytest
 from listener.detection.params import FeatureParams
 from tests.trainer.model.examples import floats
 from trainer.errors import BackboneError
+from trainer.model.fine_tuning import block_of, learning_rate_shares, thaw
+from trainer.model.fit import LayeredAdam
 from trainer.model.network import join
-from trainer.model.optimiser import LayeredAdam
 from trainer.model.settings import Thawing
-from trainer.model.thawing import block_of, learning_rate_shares, thaw
 from trainer.model.yamnet import build_yamnet
 
 

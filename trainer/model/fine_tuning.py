@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,12 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams, Preprocessing
 from trainer.errors import BackboneError
+from trainer.model.settings import Thawing
 from trainer.serving import PATCHES_SIGNATURE
 
 PARITY_TOLERANCE = 1e-3  # of the largest embedding value; another log offset gives far more
+BLOCKS = 14  # the first convolution, and 13 separable ones
+
 
 Function = Callable[[Any], Any]
 
@@ -148,3 +152,46 @@ def _check_front_end(
 
 def _first_output(outputs: Any) -> Any:
     return outputs[0] if isinstance(outputs, list | tuple) else outputs
+
+
+# Which blocks of YAMNet learn along with the head, and how fast.
+
+
+_BLOCK = re.compile(r"layer(\d+)_")
+
+
+def thaw(net: keras.Model, blocks: int) -> None:
+    """Let the last `blocks` of YAMNet's blocks learn; batch norms and all blocks before stay as they are.
+
+    Raises:
+        BackboneError: not YAMNet, or not 0 to 14 blocks.
+    """
+    if not 0 <= blocks <= BLOCKS:
+        raise BackboneError(f"thaw: expected 0 to {BLOCKS} blocks, got {blocks}")
+    if blocks and not any(_BLOCK.match(layer.name) for layer in net.layers):
+        raise BackboneError("thaw: expected YAMNet, this backbone is frozen for good")
+    for layer in net.layers:
+        # a batch norm that is not trainable also keeps its moving mean and variance, in Keras
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = not norm and block_of(layer.name) > BLOCKS - blocks
+
+
+def block_of(layer_name: str) -> int:
+    """1 to 14 for a layer of YAMNet's (`layer7_pointwise`: 7), 0 for any other."""
+    match = _BLOCK.match(layer_name)
+    return int(match[1]) if match else 0
+
+
+def learning_rate_shares(model: keras.Model, thawing: Thawing) -> list[float]:
+    """For each trainable variable, its share of the head's learning rate.
+
+    The head has 1; for the blocks see `Thawing`.
+    """
+    return [
+        _share(block_of(variable.path.split("/")[-2]), thawing)
+        for variable in model.trainable_variables
+    ]
+
+
+def _share(block: int, thawing: Thawing) -> float:
+    return thawing.rate_share * thawing.decay ** (BLOCKS - block) if block else 1.0
