@@ -18,8 +18,8 @@ from trainer.data.clips import Clip, ClipTable
 from trainer.data.formats import read_clips
 from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
 from trainer.learning.retrain import Retrained, RetrainRequest, retrain
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Lesson
 
 FOLD_COUNT = 5
 CLIPS = 5

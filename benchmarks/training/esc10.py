@@ -12,9 +12,8 @@ from benchmarks.figures import Aim, Figure
 from benchmarks.training.noises import KINDS, add_kind
 from benchmarks.training.school import FOLDS, School
 from trainer.data.preparation import Preparation
-from trainer.teaching.accuracy import clip_accuracy
-from trainer.teaching.material import Material
-from trainer.teaching.teach import Taught
+from trainer.training.train import Taught, clip_accuracy
+from trainer.training.training_set import Material
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 SHOTS = (1, 2, 5, 10)

@@ -16,10 +16,10 @@ from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.validation import OnEpoch
-from trainer.teaching.fit_bundle import FIT_HOP_SECONDS
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material, gather
-from trainer.teaching.teach import Taught, split, teach
+from trainer.training.fit_bundle import FIT_HOP_SECONDS
+from trainer.training.recipe import Lesson
+from trainer.training.train import Taught, split, teach
+from trainer.training.training_set import Material, gather
 
 FOLDS = (1, 2, 3, 4, 5)
 

@@ -13,10 +13,10 @@ from listener.detection.bundle import Bundle, check_golden, read_bundle
 from listener.engines.litert import LiteRTEngine
 from tests.trainer.report.pages import parse
 from tests.trainer.report.tones import write_quiet
-from tests.trainer.teaching.tones import write_tones
 from tests.trainer.test_cli import assert_one_line, run
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from tests.trainer.training.tones import write_tones
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Lesson
 
 WITHOUT_MATPLOTLIB = (
     "-c",

@@ -26,7 +26,7 @@ def backbone(
     """Make a bundle of YAMNet's 521 AudioSet classes; its path goes to stdout."""
     features = features_with_hop(hop)
     with session():
-        from trainer.backbone import make_backbone_bundle  # noqa: PLC0415 - imports TensorFlow
+        from trainer.training.backbone_bundle import make_backbone_bundle  # noqa: PLC0415 - imports TensorFlow
 
         bundle = make_backbone_bundle(handle, out, features, storage)
     typer.echo(bundle.path)

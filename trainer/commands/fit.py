@@ -23,8 +23,7 @@ from trainer.commands.options import (
 from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.lesson_file import read_lesson
+from trainer.training.recipe import Lesson, read_lesson
 
 _DEFAULTS = Lesson()
 _Settings = TypeVar("_Settings", Lesson, FitSettings, HeadShape, Thawing)
@@ -129,7 +128,7 @@ def fit(
             epochs=epochs,
             seed=seed,
         )
-        from trainer.teaching.fit_bundle import FitRequest, fit_bundle  # noqa: PLC0415 - TensorFlow
+        from trainer.training.fit_bundle import FitRequest, fit_bundle  # noqa: PLC0415 - TensorFlow
 
         request = FitRequest(
             data=tuple(data),

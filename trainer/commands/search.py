@@ -20,7 +20,7 @@ from trainer.commands.options import (
 from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
-from trainer.teaching.lesson import Lesson
+from trainer.training.recipe import Lesson
 
 
 def search(

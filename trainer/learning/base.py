@@ -15,7 +15,7 @@ from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
 from trainer.model.settings import FitSettings
 from trainer.report.card.introduction import LESSON
-from trainer.teaching.lesson import Lesson
+from trainer.training.recipe import Lesson
 
 log = logging.getLogger(__name__)
 

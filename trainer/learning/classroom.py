@@ -24,8 +24,7 @@ from trainer.learning.placing import Files
 from trainer.learning.rehearsal import BaseData, read_base_data, rehearse_data, rehearse_outputs
 from trainer.learning.sparing import Sparing, spare_some
 from trainer.learning.station import Judged, Station, named_columns, read_station
-from trainer.teaching.memory import Embeddings, read_memory, thin_out
-from trainer.teaching.sources import Thinned
+from trainer.training.sampling import Embeddings, Thinned, read_memory, thin_out
 
 REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE = 0.5, 0.3, 0.2  # of every batch
 MOST_AMBIENT = 600  # clips; more hours of a room teach little

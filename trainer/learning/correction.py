@@ -19,7 +19,7 @@ from trainer.model.fit import fit
 from trainer.model.network import Moments, compress, fold, measure_moments, ready_dense
 from trainer.model.settings import FitSettings
 from trainer.model.validation import OnEpoch
-from trainer.teaching.teach import LEAST_STEPS
+from trainer.training.train import LEAST_STEPS
 
 _CORRECTION = "correction"
 

@@ -23,9 +23,9 @@ from trainer.learning.correction import join_rows
 from trainer.learning.linear_head import LinearHead
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import stride_of
-from trainer.teaching.sources import Thinned
+from trainer.training.recipe import Lesson
+from trainer.training.sampling import Thinned
+from trainer.training.training_set import stride_of
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
 

@@ -21,10 +21,8 @@ from trainer.evaluation.matching import match_classes
 from trainer.evaluation.unseen import TRAINING_FILES, paths_of, seen_paths
 from trainer.learning.correction import join_rows
 from trainer.learning.material import Kitchen
-from trainer.teaching.generated import embed_background
-from trainer.teaching.material import gather
-from trainer.teaching.memory import Embeddings
-from trainer.teaching.sources import InMemory, Thinned
+from trainer.training.sampling import Embeddings, InMemory, Thinned
+from trainer.training.training_set import embed_background, gather
 
 log = logging.getLogger(__name__)
 

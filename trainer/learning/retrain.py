@@ -21,7 +21,7 @@ from trainer.learning.second_look import Doubt, find_doubts
 from trainer.learning.thresholds import RoomCheck, fit_to_room
 from trainer.learning.unheard import score_unheard
 from trainer.learning.writing import Corrected, Lessons, write_corrected
-from trainer.teaching.bundling import DEFAULT_POLICY
+from trainer.training.fit_bundle import DEFAULT_POLICY
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from trainer.report.card.introduction import with_introduction
 from trainer.report.card.leak import LEAK
 from trainer.report.card.policies import CALIBRATION
 from trainer.report.card.retraining import RETRAINING
-from trainer.teaching.memory import MEMORY_FILE, Embeddings, memory_bytes
+from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes
 
 _OF_THE_BASE_ALONE = (EVALUATION, CALIBRATION, LEAK)
 

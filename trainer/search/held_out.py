@@ -14,10 +14,9 @@ from trainer.model.validation import OnEpoch
 from trainer.search.fold_mean import mean_over_folds
 from trainer.search.lessons import make_lesson
 from trainer.search.materials import Materials
-from trainer.teaching.accuracy import clip_accuracy
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material
-from trainer.teaching.teach import split, teach
+from trainer.training.recipe import Lesson
+from trainer.training.train import clip_accuracy, split, teach
+from trainer.training.training_set import Material
 
 ASTRAY = "astray"  # the attribute of a trial whose training failed: why
 

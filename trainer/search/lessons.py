@@ -8,7 +8,7 @@ from typing import Any
 from trainer.augment.augmentation import Augmentation
 from trainer.model.settings import FitSettings, HeadShape, Thawing
 from trainer.search.places import Params
-from trainer.teaching.lesson import Lesson
+from trainer.training.recipe import Lesson
 
 # Few and named, so that what they give is embedded once and then found in the cache.
 AUGMENTATIONS = {

@@ -9,8 +9,8 @@ from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.model.backbones import Backbone
 from trainer.model.progress import clips_bar
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material, gather
+from trainer.training.recipe import Lesson
+from trainer.training.training_set import Material, gather
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,9 @@ from trainer.search.space import Space, make_space
 from trainer.search.storage import open_storage
 from trainer.search.study import open_study
 from trainer.search.worker import Worker
-from trainer.teaching.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.lesson_file import write_lesson
-from trainer.teaching.material import Material
+from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
+from trainer.training.recipe import Lesson, write_lesson
+from trainer.training.training_set import Material
 
 BEST_FILE = "best.json"
 JOURNAL_FILE = "study.journal"

@@ -13,7 +13,7 @@ from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import write_sidecar
 from listener.detection.policy import LabelPolicy
 from tests.trainer.stores import MINUTE, NOON, RATE_HZ, StoreWriter
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.archive.replay import replay
 from trainer.errors import DataError
 

@@ -10,7 +10,7 @@ import soundfile
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
-from tests.trainer.teaching.tones import RATE_HZ, tone
+from tests.trainer.training.tones import RATE_HZ, tone
 from trainer.data.activity import find_active, mark_activity, patch_levels
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import BACKGROUND, Clip, ClipTable

@@ -17,8 +17,8 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from tests.bundles import make_manifest, make_tones_model
 from tests.trainer.data.doubles import write_samples
-from tests.trainer.teaching.tones import tone
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, Result, assert_one_line, run
+from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.unseen import TRAINING_FILES, digest_files
 from trainer.export import export_bundle

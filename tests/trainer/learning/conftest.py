@@ -11,9 +11,9 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from listener.soundscape.synthesis import pink_noise
 from tests.trainer.stores import StoreWriter, said
-from tests.trainer.teaching.tones import tone, write_tones
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from tests.trainer.training.tones import tone, write_tones
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Lesson
 
 SECONDS = 2.0
 MIDDLE_HZ = 1250.0

@@ -10,7 +10,7 @@ import pytest
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.errors import BackboneError
 from trainer.learning.linear_head import LinearHead, read_head, squash
 from trainer.model.backbones import BundleBackbone

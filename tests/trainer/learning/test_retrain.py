@@ -14,7 +14,7 @@ from listener.detection.clip import LabelSpan
 from listener.detection.clip_files import write_sidecar
 from tests.trainer.learning.conftest import MIDDLE_HZ
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.data.clip_store import read_store
 from trainer.errors import BackboneError, CertificateError, DataError, TargetError
 from trainer.evaluation.regression import read_regression
@@ -25,8 +25,8 @@ from trainer.learning.sparing import Kept
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.rewriting import rewrite_bundle
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Lesson
 
 
 def quietly(_what: str):

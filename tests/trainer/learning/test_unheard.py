@@ -11,7 +11,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from tests.trainer.learning.conftest import SECONDS
 from tests.trainer.stores import StoreWriter, said
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
 from trainer.learning.classroom import prepare
 from trainer.learning.unheard import make_folds, score_unheard

@@ -12,7 +12,7 @@ from listener.detection.bundle import Bundle, Golden, Label
 from listener.detection.policy import LabelPolicy
 from tests.trainer.data.doubles import make_clip, make_table, write_samples
 from tests.trainer.stores import StoreWriter
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export import export_bundle, write_golden
 from trainer.labels import AUDIOSET_MIDS

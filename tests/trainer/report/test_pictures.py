@@ -14,7 +14,7 @@ from PIL import Image
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.trainer.report.conftest import CURVES
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
 from trainer.evaluation.examples import Example
 from trainer.evaluation.precision_recall import PrecisionRecall

@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from listener.detection.bundle import Bundle
-from tests.trainer.teaching.tones import write_tones
+from tests.trainer.training.tones import write_tones
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
 from trainer.model.backbones import open_backbone
@@ -20,9 +20,8 @@ from trainer.search.lessons import default_params
 from trainer.search.materials import Materials
 from trainer.search.space import make_space
 from trainer.search.study import open_study
-from trainer.teaching.accuracy import clip_accuracy
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.teach import split, teach
+from trainer.training.recipe import Lesson
+from trainer.training.train import clip_accuracy, split, teach
 
 FOLDS = (1, 2, 3)
 BASE = Lesson(fit=FitSettings(max_epochs=2), copies=0)

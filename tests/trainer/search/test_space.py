@@ -13,7 +13,7 @@ from trainer.search.plan import make_plan
 from trainer.search.space import make_grid, make_space
 from trainer.search.study import open_study
 from trainer.search.worker import Worker
-from trainer.teaching.lesson import Lesson
+from trainer.training.recipe import Lesson
 
 
 def test_the_default_parameters_are_the_default_lesson():

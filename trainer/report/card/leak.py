@@ -5,7 +5,7 @@ from __future__ import annotations
 from listener.detection.bundle import Manifest
 from trainer.report.words import percent
 
-LEAK = "leak"  # in the provenance, see trainer.teaching.leak
+LEAK = "leak"  # in the provenance, see trainer.training.leakage
 
 
 def leak(manifest: Manifest) -> str:

@@ -19,11 +19,12 @@ from trainer.data.patches import EmbeddedTable
 from trainer.model.fit import fit
 from trainer.model.network import build_head, measure_moments
 from trainer.model.settings import Thawing
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material
-from trainer.teaching.sources import Thinned
+from trainer.training.recipe import Lesson
+from trainer.training.sampling import Thinned
+from trainer.training.training_set import Material
 
 MOST_PATCHES = 2000  # they are all in memory; of more clips, some are left out
+
 
 Folds = NDArray[np.int64]
 

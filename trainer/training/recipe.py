@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import Literal
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from trainer.augment.augmentation import Augmentation
+from trainer.errors import DataError
 from trainer.model.settings import FitSettings
 
 
@@ -44,3 +48,33 @@ class Lesson:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         if self.heads > 1 and (self.fit.head.hidden or self.fit.thawing.blocks):
             raise ValueError("heads: expected 1, as only linear heads have a mean that is one")
+
+
+# A lesson as a file: what `trainer search` found and `trainer fit --lesson` takes. No TensorFlow here.
+
+
+def write_lesson(path: Path, lesson: Lesson, found: Mapping[str, Any]) -> None:
+    """The lesson as JSON under `lesson`; under `found`, for people, how it was found."""
+    document = {"lesson": asdict(lesson), "found": dict(found)}
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def read_lesson(path: Path) -> Lesson:
+    """The lesson of a file that `write_lesson` wrote.
+
+    Raises:
+        DataError: there is none.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        return TypeAdapter(Lesson).validate_python(document["lesson"])
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a lesson of `trainer search`: {error.strerror}"
+        ) from error
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: expected a lesson of `trainer search`, found none") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: {place or 'lesson'}: {first['msg']}") from error

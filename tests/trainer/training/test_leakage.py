@@ -11,9 +11,9 @@ from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import Clip
 from trainer.data.patches import EmbeddedClip, EmbeddedTable
 from trainer.model.settings import FitSettings
-from trainer.teaching.leak import measure_leak
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material
+from trainer.training.leakage import measure_leak
+from trainer.training.recipe import Lesson
+from trainer.training.training_set import Material
 
 PATCHES, RECORDINGS = 20, 8
 LESSON = Lesson(copies=0, batch_size=32, fit=FitSettings(learning_rate=0.05))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import keras
+import numpy as np
 
 from trainer.data.batches import Batching, iterate_batches, make_dataset
 from trainer.data.clips import BACKGROUND
@@ -17,12 +18,13 @@ from trainer.model.fine_tuning import thaw
 from trainer.model.fit import Fitted, fit
 from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
 from trainer.model.settings import Activation, FitSettings, Thawing
-from trainer.model.validation import History, OnEpoch
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material
-from trainer.teaching.sources import Held
+from trainer.model.validation import History, OnEpoch, accuracy, score_clips
+from trainer.training.recipe import Lesson
+from trainer.training.sampling import Held
+from trainer.training.training_set import Material
 
 LEAST_STEPS = 40  # in an epoch of a head: of a dozen clips it learns nothing in twenty steps
+
 
 # what is being trained and for how many epochs at most -> where its epochs are shown
 Report = Callable[[str, int], AbstractContextManager[OnEpoch]]
@@ -166,3 +168,26 @@ class _Desk:
         batches = make_dataset(self._source, batching).repeat(passes)
         with self._report(what, settings.epochs) as on_epoch:
             return fit(network, batches, [Held(each) for each in judged], settings, on_epoch)
+
+
+# How many clips a taught network gets right, without a bundle being written.
+
+
+def clip_accuracy(taught: Taught, source: PatchSource) -> float:
+    """The share of clips whose highest mean score is a label's of theirs.
+
+    The patches of `source` are log-mel if blocks of the backbone were thawed, else embeddings.
+
+    Raises:
+        DataError: a clip cannot be loaded.
+    """
+    network = taught.network_on(taught.thawed or _pass_on(len(taught.moments.mean)))
+    scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
+    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
+    return accuracy(scores, np.array(targets, np.float32))
+
+
+def _pass_on(embedding_size: int) -> keras.Model:
+    """Embeddings as they are."""
+    embeddings = keras.Input((embedding_size,), name="embeddings")
+    return keras.Model(embeddings, keras.layers.Identity()(embeddings))

@@ -13,9 +13,9 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
-from trainer.backbone import make_backbone_bundle
 from trainer.errors import BackboneError, TargetError
 from trainer.model.backbones import resolve_handle
+from trainer.training.backbone_bundle import make_backbone_bundle
 
 
 @pytest.fixture

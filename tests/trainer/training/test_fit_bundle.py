@@ -13,17 +13,17 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from listener.soundscape.synthesis import pink_noise
-from tests.trainer.teaching.tones import HZ, tone, write_tones
+from tests.trainer.training.tones import HZ, tone, write_tones
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
 from trainer.errors import BackboneError, FitError
 from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings, Thawing
-from trainer.teaching.fit_bundle import FitRequest, choose_activation, choose_folds, fit_bundle
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import gather
-from trainer.teaching.teach import Taught, split, teach
+from trainer.training.fit_bundle import FitRequest, choose_activation, choose_folds, fit_bundle
+from trainer.training.recipe import Lesson
+from trainer.training.train import Taught, split, teach
+from trainer.training.training_set import gather
 
 FOLDS = (1, 2, 3)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.trainer.teaching.tones import write_tones
+from tests.trainer.training.tones import write_tones
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings, Thawing
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import gather
-from trainer.teaching.teach import split, teach
+from trainer.training.recipe import Lesson
+from trainer.training.train import split, teach
+from trainer.training.training_set import gather
 
 
 def test_the_thawed_block_moves_and_the_others_stay(shared: Path, tmp_path: Path):
