@@ -17,7 +17,7 @@ from trainer.data.audio import read_audio
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.formats import read_clips
 from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
-from trainer.learning.retrain import Retrained, RetrainRequest, retrain
+from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
 from trainer.training.fit_bundle import FitRequest, fit_bundle
 from trainer.training.recipe import Lesson
 

@@ -9,7 +9,7 @@ from listener.detection.bundle import Manifest
 from trainer.report.words import listed, percent
 
 RETRAINING = (
-    "retraining"  # in the provenance: a `Lessons` of trainer.learning.writing as a document
+    "retraining"  # in the provenance: a `Lessons` of trainer.retraining.write as a document
 )
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.batches import Batch
-from trainer.learning.correction import Part, join_rows, learn_correction
-from trainer.learning.linear_head import LinearHead
-from trainer.learning.station import Judged, named_columns
 from trainer.model.settings import FitSettings
+from trainer.retraining.correction import Part, join_rows, learn_correction
+from trainer.retraining.linear_head import LinearHead
+from trainer.retraining.verdicts import Judged, named_columns
 
 FOLDS = 5
 EPOCHS = 4  # enough to see a contradiction, a third of the time

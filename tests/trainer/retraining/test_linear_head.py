@@ -12,8 +12,8 @@ from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from tests.trainer.training.tones import tone
 from trainer.errors import BackboneError
-from trainer.learning.linear_head import LinearHead, read_head, squash
 from trainer.model.backbones import BundleBackbone
+from trainer.retraining.linear_head import LinearHead, read_head, squash
 
 TWO_BY_TWO = np.eye(2, dtype=np.float32)
 HEAD = LinearHead(TWO_BY_TWO, 0 * TWO_BY_TWO, np.array([0.0, 1.0], np.float32))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from trainer.data.batches import Batch
-from trainer.learning.correction import MixedBatches, Part, learn_correction
-from trainer.learning.linear_head import LinearHead
 from trainer.model.settings import FitSettings
+from trainer.retraining.correction import MixedBatches, Part, learn_correction
+from trainer.retraining.linear_head import LinearHead
 
 NAMED = np.array([True])
 

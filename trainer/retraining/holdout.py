@@ -9,7 +9,7 @@ from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
 from trainer.data.folds import choose_held
 from trainer.evaluation.unseen import HELD_FILES, digest_files, seen_paths
-from trainer.learning.station import Judged, Station
+from trainer.retraining.verdicts import Judged, Station
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB
 

@@ -8,10 +8,10 @@ from trainer.errors import CertificateError
 from trainer.evaluation.asked import is_asked
 from trainer.evaluation.losses import LabelLoss, compare_labels
 from trainer.evaluation.regression import RegressionSet
-from trainer.learning.linear_head import LinearHead
-from trainer.learning.sparing import Kept
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
+from trainer.retraining.holdout import Kept
+from trainer.retraining.linear_head import LinearHead
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
 from trainer.model.settings import FitSettings
 from trainer.report.card.introduction import LESSON
+from trainer.report.card.policies import CALIBRATION
+from trainer.report.card.retraining import RETRAINING
 from trainer.training.recipe import Lesson
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 # A false alarm at a logit of 12 is to come down: at the 2e-3 of `trainer fit` it stayed over 0
 LEARNING_RATE = 1e-2
 _SAME = 1e-3  # of the largest embedding
+DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
 
 
 def lesson_of(base: Bundle) -> Lesson:
@@ -69,3 +72,14 @@ def _gives_the_same(one: Backbone, other: Backbone, base: Bundle) -> bool:
     patches = log_mel_patches(base.read_golden().waveform, other.features)
     expected = other.embed(patches)
     return bool(np.abs(one.embed(patches) - expected).max() <= _SAME * np.abs(expected).max())
+
+
+# How many false alarms a bundle was made to give at most.
+
+
+def budget_of(bundle: Bundle) -> float:
+    """False alarms a day of all labels together, by its calibration."""
+    for key in (RETRAINING, CALIBRATION):
+        if key in bundle.manifest.provenance:
+            return float(bundle.manifest.provenance[key]["false_alarms_per_day"])
+    return DEFAULT_FALSE_ALARMS_PER_DAY

@@ -11,16 +11,15 @@ from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.asked import missing_labels, unproven_labels
 from trainer.export import check_target
-from trainer.learning.budget import budget_of
-from trainer.learning.certificate import Certificate, certify, check_certificate
-from trainer.learning.classroom import Classroom, prepare
-from trainer.learning.linear_head import LinearHead
-from trainer.learning.material import ReportClips
-from trainer.learning.placing import Files, place_between
-from trainer.learning.second_look import Doubt, find_doubts
-from trainer.learning.thresholds import RoomCheck, fit_to_room
-from trainer.learning.unheard import score_unheard
-from trainer.learning.writing import Corrected, Lessons, write_corrected
+from trainer.retraining.base_bundle import budget_of
+from trainer.retraining.cross_validation import score_unheard
+from trainer.retraining.label_review import Doubt, find_doubts
+from trainer.retraining.linear_head import LinearHead
+from trainer.retraining.regression_check import Certificate, certify, check_certificate
+from trainer.retraining.rows import ReportClips
+from trainer.retraining.thresholds import Files, RoomCheck, fit_to_room, place_between
+from trainer.retraining.training_set import Classroom, prepare
+from trainer.retraining.write import Corrected, Lessons, write_corrected
 from trainer.training.fit_bundle import DEFAULT_POLICY
 
 log = logging.getLogger(__name__)

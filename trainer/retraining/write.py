@@ -14,9 +14,6 @@ from trainer.evaluation.poisson import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
 from trainer.evaluation.unseen import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export import export_bundle
-from trainer.learning.certificate import Certificate
-from trainer.learning.linear_head import LinearHead
-from trainer.learning.second_look import Doubt
 from trainer.model.backbones import Backbone
 from trainer.report.card.card import make_card
 from trainer.report.card.figures import EVALUATION
@@ -24,6 +21,9 @@ from trainer.report.card.introduction import with_introduction
 from trainer.report.card.leak import LEAK
 from trainer.report.card.policies import CALIBRATION
 from trainer.report.card.retraining import RETRAINING
+from trainer.retraining.label_review import Doubt
+from trainer.retraining.linear_head import LinearHead
+from trainer.retraining.regression_check import Certificate
 from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes
 
 _OF_THE_BASE_ALONE = (EVALUATION, CALIBRATION, LEAK)

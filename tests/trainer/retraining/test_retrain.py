@@ -12,7 +12,7 @@ import pytest
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from listener.detection.clip_files import write_sidecar
-from tests.trainer.learning.conftest import MIDDLE_HZ
+from tests.trainer.retraining.conftest import MIDDLE_HZ
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.clip_store import read_store
@@ -20,10 +20,10 @@ from trainer.errors import BackboneError, CertificateError, DataError, TargetErr
 from trainer.evaluation.regression import read_regression
 from trainer.evaluation.scoring import open_scorer
 from trainer.evaluation.unseen import TRAINING_FILES
-from trainer.learning.retrain import Retrained, RetrainRequest, retrain
-from trainer.learning.sparing import Kept
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
+from trainer.retraining.holdout import Kept
+from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
 from trainer.rewriting import rewrite_bundle
 from trainer.training.fit_bundle import FitRequest, fit_bundle
 from trainer.training.recipe import Lesson

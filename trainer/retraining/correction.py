@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.batches import Batch
-from trainer.learning.linear_head import LinearHead
 from trainer.model.fit import fit
 from trainer.model.network import Moments, compress, fold, measure_moments, ready_dense
 from trainer.model.settings import FitSettings
 from trainer.model.validation import OnEpoch
+from trainer.retraining.linear_head import LinearHead
 from trainer.training.train import LEAST_STEPS
 
 _CORRECTION = "correction"

@@ -18,11 +18,13 @@ from trainer.errors import BackboneError
 from trainer.model.network import compress, ready_dense
 from trainer.model.settings import Activation
 
+_NEW_SHARE = 0.05  # the score that an output begins with that the head did not have
+_TOLERANCE = 1e-3  # of scores, against the bundle's own
+
+
 Matrix = NDArray[np.float32]
 
 OUTPUT_LAYER, RAW_OUTPUT_LAYER = "all_scores", "scores"  # of `trainer fit`, of `trainer backbone`
-_NEW_SHARE = 0.05  # the score that an output begins with that the head did not have
-_TOLERANCE = 1e-3  # of scores, against the bundle's own
 
 
 @dataclass(frozen=True, slots=True)

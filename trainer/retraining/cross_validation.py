@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.data.clips import Clip
 from trainer.evaluation.spans import ScoredFile
-from trainer.learning.classroom import Classroom
+from trainer.retraining.training_set import Classroom
 
 FOLDS = 5
 

@@ -14,8 +14,8 @@ from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
 from trainer.evaluation.unseen import HELD_FILES
-from trainer.learning.sparing import MOST_CLIPS, Kept, Sparing, spare_some
-from trainer.learning.station import Station, read_station
+from trainer.retraining.holdout import MOST_CLIPS, Kept, Sparing, spare_some
+from trainer.retraining.verdicts import Station, read_station
 
 OWL = said("labels", LabelSpan("owl", 0.0, 1.0))
 

@@ -13,7 +13,7 @@ from listener.detection.clip import GroupMembers, LabelSpan
 from tests.trainer.stores import StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError
-from trainer.learning.station import FEWEST_CLIPS, Station, read_station
+from trainer.retraining.verdicts import FEWEST_CLIPS, Station, read_station
 
 SECOND = np.zeros(16_000, np.float32)
 BEEPER = (GroupMembers("beeper", ("high_tone", "low_tone")),)

@@ -9,12 +9,12 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
-from tests.trainer.learning.conftest import SECONDS
+from tests.trainer.retraining.conftest import SECONDS
 from tests.trainer.stores import StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
-from trainer.learning.classroom import prepare
-from trainer.learning.unheard import make_folds, score_unheard
+from trainer.retraining.cross_validation import make_folds, score_unheard
+from trainer.retraining.training_set import prepare
 
 OTHER_HZ = 6000.0
 

@@ -10,11 +10,13 @@ import numpy as np
 from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
 from trainer.data.clips import Clip
-from trainer.learning.answers import answers_before, answers_of
+from trainer.retraining.rows import answers_before, answers_of
 
-FEATURES = FeatureParams()
 SECONDS = 1.935  # four patches: 0.975 + 2 * 0.48, slots end at 0.7275, 1.2075 and the end
 SOFTMAX = ("cat", "dog", "owl", "background")
+
+
+FEATURES = FeatureParams()
 SIGMOID = SOFTMAX[:-1]
 OLD = np.array([True, True, False, True])  # owl is new
 BEFORE = np.array([[0.1, 0.7, 0.0, 0.2]] * 3, np.float32)

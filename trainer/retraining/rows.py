@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
+from listener.detection.params import FeatureParams
 from trainer.augment.augmentation import augment
 from trainer.data.batches import Batch, class_weights
 from trainer.data.cache import EmbeddingCache
@@ -17,17 +18,67 @@ from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined
 from trainer.data.embedding import Progress, embed_table
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
+from trainer.data.targets import Targets, patch_targets
 from trainer.evaluation.reading import read_one_by_one
-from trainer.learning.answers import answers_before, answers_of
-from trainer.learning.correction import join_rows
-from trainer.learning.linear_head import LinearHead
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
+from trainer.retraining.correction import join_rows
+from trainer.retraining.linear_head import LinearHead
 from trainer.training.recipe import Lesson
 from trainer.training.sampling import Thinned
 from trainer.training.training_set import stride_of
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
+
+
+# What a head should say of each patch: what people said, elsewhere what it said before.
+
+
+Scores = NDArray[np.float32]
+
+
+def answers_of(
+    clip: Clip,
+    seconds: float,
+    features: FeatureParams,
+    columns: tuple[str, ...],
+    before: Scores,
+    had: NDArray[np.bool_],
+) -> Targets:
+    """Values in [0, 1] and known, (patches, K): a verdict with the bundle's own outputs around it.
+
+    `before` is what the old head says of the clip's patches, (patches, K), and `had` which columns it
+    has, (K,): of new labels it says nothing.
+    """
+    said = patch_targets(clip, columns, len(before), seconds, features)
+    if columns[-1] == BACKGROUND:
+        return Targets(_shares(said, before), np.ones_like(before))
+    values = np.where(said.known > 0, said.values, before)
+    return Targets(values, np.maximum(said.known, had.astype(np.float32)))
+
+
+def answers_before(before: Scores, columns: tuple[str, ...], known: NDArray[np.bool_]) -> Targets:
+    """The bundle's own outputs, to be kept; `known` are the columns that they say something of, (K,).
+
+    With softmax all are known: where an old label is heard, no new one is.
+    """
+    known = np.broadcast_to(known | (columns[-1] == BACKGROUND), before.shape)
+    return Targets(before, known.astype(np.float32))
+
+
+def _shares(said: Targets, before: Scores) -> Scores:
+    """Softmax: what is heard shares the whole; else what is denied goes to the background.
+
+    Not to the label that comes second: it would be as wrong as the first.
+    """
+    denied = (said.known > 0) & (said.values == 0)
+    denied[:, -1] = False
+    kept = np.where(denied, 0.0, before)
+    kept[:, -1] += np.where(denied, before, 0.0).sum(axis=1)
+    heard = said.values.sum(axis=1, keepdims=True)
+    shares = np.where(heard > 0, said.values / np.maximum(heard, 1.0), kept)
+    return np.asarray(shares, np.float32)
+
 
 ReportClips = Callable[[str], Progress]
 

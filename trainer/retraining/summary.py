@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from trainer.learning.certificate import Certificate
-from trainer.learning.retrain import Findings
-from trainer.learning.second_look import Doubt
-from trainer.learning.thresholds import RoomCheck
 from trainer.report.terminal import show_table
 from trainer.report.words import percent
+from trainer.retraining.label_review import Doubt
+from trainer.retraining.regression_check import Certificate
+from trainer.retraining.retrain import Findings
+from trainer.retraining.thresholds import RoomCheck
 
 log = logging.getLogger(__name__)
 
