@@ -16,7 +16,6 @@ from trainer.data.clip_store import read_store
 from trainer.data.clips import Clip
 from trainer.data.quarantine import quarantined
 from trainer.errors import DataError
-from trainer.evaluation.reading import Progress
 from trainer.evaluation.scoring import (
     PatchScorer,
     find_spans,
@@ -24,6 +23,7 @@ from trainer.evaluation.scoring import (
     ordered_policies,
     score_file,
 )
+from trainer.evaluation.selection import Progress
 
 Change = Literal["same", "gone", "new"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from trainer.evaluation.calibration import Calibration
 from trainer.evaluation.documents import to_document
-from trainer.evaluation.unseen import CALIBRATION_FILES
+from trainer.evaluation.selection import CALIBRATION_FILES
 from trainer.report.card.figures import EVALUATION
 from trainer.report.card.policies import CALIBRATION
 from trainer.rewriting import rewrite_bundle

@@ -11,15 +11,20 @@ from listener.detection.bundle import Bundle
 from trainer.config import Objective
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
-from trainer.evaluation.ambient import ambient_files, score_ambient, score_generated_ambient
 from trainer.evaluation.bundle_policies import write_policies
 from trainer.evaluation.calibration import Calibration, calibrate_bundle
-from trainer.evaluation.choosing import choose_clips
-from trainer.evaluation.matching import match_classes
-from trainer.evaluation.reading import Progress
+from trainer.evaluation.evaluate import match_classes
+from trainer.evaluation.false_alarms import ambient_files, score_ambient, score_generated_ambient
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, open_scorer
-from trainer.evaluation.spans import ScoredFile
-from trainer.evaluation.unseen import TRAINED, check_unseen, digest_files, paths_of
+from trainer.evaluation.selection import (
+    TRAINED,
+    Progress,
+    check_unseen,
+    choose_clips,
+    digest_files,
+    paths_of,
+)
 from trainer.evaluation.validation import score_validation
 
 log = logging.getLogger(__name__)

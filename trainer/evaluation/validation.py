@@ -13,9 +13,9 @@ from trainer.data.activity import find_active, patch_levels
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets
 from trainer.errors import DataError
-from trainer.evaluation.reading import Progress, read_one_by_one
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.selection import Progress, read_one_by_one
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.data.clips import ClipTable, Quarantined
 from trainer.errors import DataError
-from trainer.evaluation.reading import Progress, read_one_by_one
+from trainer.evaluation.selection import Progress, read_one_by_one
 
 _ONE_IN = 10  # clips is not judged by
 _MOST_CLIPS = 40

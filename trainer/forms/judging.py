@@ -15,7 +15,7 @@ from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets
 from trainer.errors import DataError
 from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics
-from trainer.evaluation.reading import Progress, read_one_by_one
+from trainer.evaluation.selection import Progress, read_one_by_one
 
 _ROUNDING = 1e-5  # of the log-mel: how far live and offline, TensorFlow and numpy may be apart
 _TRIALS = 8

@@ -19,11 +19,15 @@ from trainer.config import Form, WantedForm
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import FormError, TargetError
-from trainer.evaluation.choosing import choose_clips
 from trainer.evaluation.clip_metrics import ClipMetrics
-from trainer.evaluation.matching import match_classes
-from trainer.evaluation.reading import Progress
-from trainer.evaluation.unseen import TRAINED_OR_TUNED, check_unseen, paths_of
+from trainer.evaluation.evaluate import match_classes
+from trainer.evaluation.selection import (
+    TRAINED_OR_TUNED,
+    Progress,
+    check_unseen,
+    choose_clips,
+    paths_of,
+)
 from trainer.export import check_target
 from trainer.forms.clips import representative_patches, split_clips
 from trainer.forms.equalise import equalise

@@ -10,13 +10,18 @@ from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import TargetError
-from trainer.evaluation.ambient import ambient_files, score_ambient
-from trainer.evaluation.choosing import choose_clips
 from trainer.evaluation.evaluate import Evaluation, evaluate_bundle
-from trainer.evaluation.reading import Progress
+from trainer.evaluation.false_alarms import ambient_files, score_ambient
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, open_scorer
-from trainer.evaluation.spans import ScoredFile
-from trainer.evaluation.unseen import TRAINED_OR_TUNED, check_unseen, paths_of, seen_paths
+from trainer.evaluation.selection import (
+    TRAINED_OR_TUNED,
+    Progress,
+    check_unseen,
+    choose_clips,
+    paths_of,
+    seen_paths,
+)
 from trainer.report.card.figures import EVALUATION
 from trainer.report.page import Matter
 from trainer.report.report import PAGE_FILE, make_report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainer.evaluation.robustness import SEEN_NOISE, UNSEEN_NOISE
+from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE
 from trainer.report.words import decimals, hours, percent, rate
 
 Row = tuple[str, str]  # what, figure

@@ -13,8 +13,8 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.data.audio import read_audio
 from trainer.evaluation.examples import Example
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.spans import ScoredFile
 
 LONGEST_SECONDS = 30.0  # of a clip; a longer one is shown from its beginning
 

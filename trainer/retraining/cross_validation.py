@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.clips import Clip
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.retraining.training_set import Classroom
 
 FOLDS = 5

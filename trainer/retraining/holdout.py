@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
 from trainer.data.folds import choose_held
-from trainer.evaluation.unseen import HELD_FILES, digest_files, seen_paths
+from trainer.evaluation.selection import HELD_FILES, digest_files, seen_paths
 from trainer.retraining.verdicts import Judged, Station
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import CertificateError
-from trainer.evaluation.asked import is_asked
-from trainer.evaluation.losses import LabelLoss, compare_labels
-from trainer.evaluation.regression import RegressionSet
+from trainer.evaluation.regression import LabelLoss, RegressionSet, compare_labels, is_asked
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.holdout import Kept

@@ -19,7 +19,7 @@ from trainer.data.embedding import Progress, embed_table
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.data.targets import Targets, patch_targets
-from trainer.evaluation.reading import read_one_by_one
+from trainer.evaluation.selection import read_one_by_one
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.correction import join_rows

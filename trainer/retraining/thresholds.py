@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.operating_points import Grid, allowed_alarms, count_alarms
-from trainer.evaluation.poisson import AlarmRate
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.operating_points import AlarmRate, Grid, allowed_alarms, count_alarms
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.tracks import Track, make_track, smooth_track
 
 _LEAST = 1e-6  # of a score, and of what it lacks to 1: its logit is finite

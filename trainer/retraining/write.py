@@ -10,9 +10,9 @@ from pathlib import Path
 from listener.detection.bundle import CARD_FILE, Bundle, Label
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.documents import to_document
-from trainer.evaluation.poisson import AlarmRate
+from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
-from trainer.evaluation.unseen import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
+from trainer.evaluation.selection import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export import export_bundle
 from trainer.model.backbones import Backbone
 from trainer.report.card.card import make_card

@@ -11,7 +11,7 @@ from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.bundle_policies import write_policies
 from trainer.evaluation.calibration import Calibration, LabelFinding
-from trainer.evaluation.poisson import AlarmRate
+from trainer.evaluation.operating_points import AlarmRate
 from trainer.rewriting import rewrite_bundle
 
 

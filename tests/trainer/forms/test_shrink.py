@@ -20,7 +20,7 @@ from tests.trainer.data.doubles import write_samples
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, Result, assert_one_line, run
 from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
-from trainer.evaluation.unseen import TRAINING_FILES, digest_files
+from trainer.evaluation.selection import TRAINING_FILES, digest_files
 from trainer.export import export_bundle
 from trainer.forms.shrink import ShrinkRequest, shrink_bundle
 from trainer.report.card.figures import EVALUATION

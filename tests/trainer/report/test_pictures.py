@@ -16,11 +16,10 @@ from listener.detection.policy import LabelPolicy
 from tests.trainer.report.conftest import CURVES
 from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
+from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.examples import Example
-from trainer.evaluation.precision_recall import PrecisionRecall
-from trainer.evaluation.reliability import ReliabilityBin
-from trainer.evaluation.robustness import ConditionResult
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_clips import ConditionResult
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.report.pictures.canvas import one_axes, to_png
 from trainer.report.pictures.confusion import draw_confusion
 from trainer.report.pictures.example import draw_example

@@ -13,7 +13,7 @@ from listener.detection.clip import LabelSpan
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
-from trainer.evaluation.unseen import HELD_FILES
+from trainer.evaluation.selection import HELD_FILES
 from trainer.retraining.holdout import MOST_CLIPS, Kept, Sparing, spare_some
 from trainer.retraining.verdicts import Station, read_station
 

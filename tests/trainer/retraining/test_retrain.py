@@ -19,7 +19,7 @@ from trainer.data.clip_store import read_store
 from trainer.errors import BackboneError, CertificateError, DataError, TargetError
 from trainer.evaluation.regression import read_regression
 from trainer.evaluation.scoring import open_scorer
-from trainer.evaluation.unseen import TRAINING_FILES
+from trainer.evaluation.selection import TRAINING_FILES
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.retraining.holdout import Kept

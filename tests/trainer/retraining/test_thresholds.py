@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.retraining.thresholds import Files, fit_to_room, place_between
 
 HOP = 0.5

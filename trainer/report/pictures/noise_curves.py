@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from trainer.evaluation.robustness import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
+from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
 from trainer.report.pictures.canvas import one_axes
 
 _KINDS = ((SEEN_NOISE[0], "seen in training"), (UNSEEN_NOISE[0], "never seen"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from trainer.evaluation.precision_recall import PrecisionRecall
+from trainer.evaluation.clip_metrics import PrecisionRecall
 from trainer.report.pictures.canvas import legend_beside, line_styles, one_axes
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from trainer.evaluation.reliability import ReliabilityBin
+from trainer.evaluation.clip_metrics import ReliabilityBin
 from trainer.report.pictures.canvas import new_figure
 
 

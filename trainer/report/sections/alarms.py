@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainer.evaluation.alarms import AmbientAlarms, NoiseAlarms
-from trainer.evaluation.poisson import AlarmRate
+from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
+from trainer.evaluation.operating_points import AlarmRate
 from trainer.report.html import paragraph, table, warning
 from trainer.report.page import Matter
 from trainer.report.words import hours, rate

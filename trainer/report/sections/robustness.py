@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.evaluation.robustness import ConditionResult
+from trainer.evaluation.scored_clips import ConditionResult
 from trainer.report.html import paragraph, picture, table
 from trainer.report.page import Matter
 from trainer.report.pictures.noise_curves import draw_noise_curves

@@ -7,9 +7,8 @@ import pytest
 
 from listener.detection.clip import LabelSpan
 from trainer.evaluation.counts import Counts
-from trainer.evaluation.intersection import Tolerances, intersection_counts, judge
-from trainer.evaluation.psds import PSDS1, Scenario, psds
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.psds import PSDS1, Scenario, Tolerances, intersection_counts, judge, psds
+from trainer.evaluation.scored_file import ScoredFile
 
 NOTHING = np.empty((0, 2))
 

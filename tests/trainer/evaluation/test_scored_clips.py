@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from listener.detection.bundle import Bundle
-from trainer.evaluation.robustness import judge_condition, score_condition, standard_conditions
+from trainer.evaluation.scored_clips import judge_condition, score_condition, standard_conditions
 from trainer.evaluation.scoring import open_scorer
 
 CONDITIONS = standard_conditions(16_000)

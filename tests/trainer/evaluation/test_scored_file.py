@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.evaluation.medians import smooth_file
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile, smooth_file
 
 
 def test_each_column_has_its_own_median():

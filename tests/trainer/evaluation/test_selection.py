@@ -10,13 +10,13 @@ import pytest
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-from trainer.evaluation.choosing import choose_clips
-from trainer.evaluation.unseen import (
+from trainer.evaluation.selection import (
     CALIBRATION_FILES,
     TRAINED,
     TRAINED_OR_TUNED,
     TRAINING_FILES,
     check_unseen,
+    choose_clips,
     digest_files,
     seen_paths,
     unseen_folds,
