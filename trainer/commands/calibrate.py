@@ -47,11 +47,11 @@ def calibrate(
         raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
-        from trainer.evaluation.calibrate import (  # noqa: PLC0415
+        from trainer.model.progress import clips_bar  # noqa: PLC0415
+        from trainer.report.calibrate import (  # noqa: PLC0415
             CalibrationRequest,
             calibrate_from_data,
         )
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report.terminal import show_calibration  # noqa: PLC0415
 
         request = CalibrationRequest(

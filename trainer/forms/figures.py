@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from listener.detection.bundle import LOOSEST_TOLERANCE
 from trainer.config import Form
-from trainer.report.words import percent
+from trainer.report.figures import percent
 
 MOST_LOST_POINTS = 0.5
 _DIGITS = 6  # of points: 2 of 400 clips are 0.5 points in decimals, and a little more in binary

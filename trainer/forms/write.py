@@ -22,15 +22,12 @@ from listener.detection.bundle import (
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from trainer.errors import TargetError
-from trainer.evaluation.documents import to_document
 from trainer.evaluation.regression import REGRESSION_FILE
 from trainer.export import write_golden
 from trainer.forms.figures import FormFigures
-from trainer.forms.section import FORMS, STORAGE
 from trainer.forms.steady import golden_waveform_for
-from trainer.report.card.card import make_card
-from trainer.report.card.figures import EVALUATION
-from trainer.report.card.introduction import with_introduction
+from trainer.report.figures import to_document
+from trainer.report.model_card import EVALUATION, FORMS, STORAGE, make_card, with_introduction
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,11 @@ from trainer.evaluation.selection import (
     paths_of,
     seen_paths,
 )
-from trainer.report.card.figures import EVALUATION
-from trainer.report.page import Matter
-from trainer.report.report import PAGE_FILE, make_report
-from trainer.report.shown import show
-from trainer.report.summary import Occasion, make_occasion, summarise
-from trainer.rewriting import REPORT_DIR, rewrite_bundle, write_files
+from trainer.report.examples import show
+from trainer.report.figures import Occasion, make_occasion, summarise
+from trainer.report.html import PAGE_FILE, Matter, make_report
+from trainer.report.model_card import EVALUATION
+from trainer.report.rewrite import REPORT_DIR, rewrite_bundle, write_files
 
 ReportClips = Callable[[str], Progress]  # what is being scored -> how far it is
 

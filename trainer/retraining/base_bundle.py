@@ -14,9 +14,7 @@ from listener.detection.features import log_mel_patches
 from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
 from trainer.model.settings import FitSettings
-from trainer.report.card.introduction import LESSON
-from trainer.report.card.policies import CALIBRATION
-from trainer.report.card.retraining import RETRAINING
+from trainer.report.model_card import CALIBRATION, LESSON, RETRAINING
 from trainer.training.recipe import Lesson
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from trainer.report.figures import percent
 from trainer.report.terminal import show_table
-from trainer.report.words import percent
 from trainer.retraining.label_review import Doubt
 from trainer.retraining.regression_check import Certificate
 from trainer.retraining.retrain import Findings

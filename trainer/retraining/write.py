@@ -9,18 +9,20 @@ from pathlib import Path
 
 from listener.detection.bundle import CARD_FILE, Bundle, Label
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.documents import to_document
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
 from trainer.evaluation.selection import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export import export_bundle
 from trainer.model.backbones import Backbone
-from trainer.report.card.card import make_card
-from trainer.report.card.figures import EVALUATION
-from trainer.report.card.introduction import with_introduction
-from trainer.report.card.leak import LEAK
-from trainer.report.card.policies import CALIBRATION
-from trainer.report.card.retraining import RETRAINING
+from trainer.report.figures import to_document
+from trainer.report.model_card import (
+    CALIBRATION,
+    EVALUATION,
+    LEAK,
+    RETRAINING,
+    make_card,
+    with_introduction,
+)
 from trainer.retraining.label_review import Doubt
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.regression_check import Certificate

@@ -27,8 +27,7 @@ from trainer.labels import make_labels, slug_of
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import clips_bar, describe, epochs_bar
 from trainer.model.settings import Activation
-from trainer.report.card.card import make_card
-from trainer.report.card.leak import LEAK
+from trainer.report.model_card import LEAK, make_card
 from trainer.training.leakage import Leak, measure_leak
 from trainer.training.recipe import Lesson
 from trainer.training.sampling import MEMORY_FILE, memory_bytes, remember

@@ -23,7 +23,7 @@ from trainer.errors import DataError, TargetError
 from trainer.evaluation.selection import TRAINING_FILES, digest_files
 from trainer.export import export_bundle
 from trainer.forms.shrink import ShrinkRequest, shrink_bundle
-from trainer.report.card.figures import EVALUATION
+from trainer.report.model_card import EVALUATION
 
 PARAMS = FeatureParams()
 HZ = {"high_tone": 3000.0, "low_tone": 500.0}

@@ -17,7 +17,7 @@ from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export import export_bundle, write_golden
 from trainer.labels import AUDIOSET_MIDS
 from trainer.promotion.gate import GateRequest, find_faults
-from trainer.rewriting import rewrite_bundle
+from trainer.report.rewrite import rewrite_bundle
 
 BUDGET = 1.0
 NOISE = frozenset({"noise"})  # the tones bundle hears noise, and is right to

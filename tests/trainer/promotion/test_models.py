@@ -21,7 +21,7 @@ from trainer.errors import PromotionError
 from trainer.promotion.durable import TEMPORARY
 from trainer.promotion.history import read_history
 from trainer.promotion.models import ModelsDirectory
-from trainer.rewriting import rewrite_bundle
+from trainer.report.rewrite import rewrite_bundle
 
 Versions = Callable[[int], Bundle]
 

@@ -23,7 +23,7 @@ from tests.doubles import LoudnessEngine
 from trainer.errors import PromotionError
 from trainer.promotion.history import HISTORY_FILE, read_history
 from trainer.promotion.models import ModelsDirectory
-from trainer.rewriting import rewrite_bundle
+from trainer.report.rewrite import rewrite_bundle
 
 JUDGED = ControlSettings(rollback_factor=3.0, rollback_least_events=5)
 HOUR = 3600.0

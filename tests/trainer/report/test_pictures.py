@@ -20,15 +20,18 @@ from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.examples import Example
 from trainer.evaluation.scored_clips import ConditionResult
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.report.pictures.canvas import one_axes, to_png
-from trainer.report.pictures.confusion import draw_confusion
-from trainer.report.pictures.example import draw_example
-from trainer.report.pictures.learning_curves import draw_learning_curves
-from trainer.report.pictures.noise_curves import draw_noise_curves
-from trainer.report.pictures.policies import draw_policies
-from trainer.report.pictures.precision_recall import draw_precision_recall
-from trainer.report.pictures.reliability import draw_reliability
-from trainer.report.shown import Shown, join_patches
+from trainer.report.examples import Shown, join_patches
+from trainer.report.plots import (
+    draw_confusion,
+    draw_example,
+    draw_learning_curves,
+    draw_noise_curves,
+    draw_policies,
+    draw_precision_recall,
+    draw_reliability,
+    one_axes,
+    to_png,
+)
 
 PARAMS = FeatureParams()
 

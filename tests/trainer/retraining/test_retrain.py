@@ -22,9 +22,9 @@ from trainer.evaluation.scoring import open_scorer
 from trainer.evaluation.selection import TRAINING_FILES
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
+from trainer.report.rewrite import rewrite_bundle
 from trainer.retraining.holdout import Kept
 from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
-from trainer.rewriting import rewrite_bundle
 from trainer.training.fit_bundle import FitRequest, fit_bundle
 from trainer.training.recipe import Lesson
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer.report.evaluate import Evaluated
-from trainer.report.summary import make_occasion, summarise
-from trainer.report.words import decimals, hours, listed, percent, rate
+from trainer.report.figures import decimals, hours, listed, make_occasion, percent, rate, summarise
 
 
 def test_the_provenance_gets_figures_and_no_curves(evaluated: Evaluated):

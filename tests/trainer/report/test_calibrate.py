@@ -9,10 +9,10 @@ import pytest
 
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.bundle_policies import write_policies
 from trainer.evaluation.calibration import Calibration, LabelFinding
 from trainer.evaluation.operating_points import AlarmRate
-from trainer.rewriting import rewrite_bundle
+from trainer.report.calibrate import write_policies
+from trainer.report.rewrite import rewrite_bundle
 
 
 def calibration(bundle: Bundle) -> Calibration:

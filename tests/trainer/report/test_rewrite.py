@@ -13,7 +13,7 @@ import pytest
 
 from listener.detection.bundle import Bundle, read_bundle
 from trainer.errors import TargetError
-from trainer.rewriting import rewrite_bundle
+from trainer.report.rewrite import rewrite_bundle
 
 REPORT = {"index.html": b"<html></html>"}
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
 from trainer.config import Objective
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
-from trainer.evaluation.bundle_policies import write_policies
 from trainer.evaluation.calibration import Calibration, calibrate_bundle
 from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.false_alarms import ambient_files, score_ambient, score_generated_ambient
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, open_scorer
 from trainer.evaluation.selection import (
+    CALIBRATION_FILES,
     TRAINED,
     Progress,
     check_unseen,
@@ -26,8 +26,43 @@ from trainer.evaluation.selection import (
     paths_of,
 )
 from trainer.evaluation.validation import score_validation
+from trainer.report.figures import to_document
+from trainer.report.model_card import CALIBRATION, EVALUATION
+from trainer.report.rewrite import rewrite_bundle
 
 log = logging.getLogger(__name__)
+
+
+# Calibrated policies into a bundle.
+
+
+def write_policies(
+    bundle: Bundle,
+    calibration: Calibration,
+    files: Sequence[str] = (),
+    out: Path | None = None,
+) -> Bundle:
+    """The bundle with these policies, one version on, at `out` or in its own place.
+
+    What calibration found and the SHA-256 of the `files` that it listened to go into the provenance. An
+    evaluation and a report of older policies are dropped: their events were others.
+
+    Raises:
+        BundleError: `out` holds something else.
+        TargetError: it cannot be written.
+    """
+    known = {
+        name: value for name, value in bundle.manifest.provenance.items() if name != EVALUATION
+    }
+    known |= {CALIBRATION: to_document(calibration), CALIBRATION_FILES: list(files)}
+    manifest = replace(
+        bundle.manifest,
+        version=bundle.manifest.version + 1,
+        policies=dict(calibration.policies),
+        provenance=known,
+    )
+    return rewrite_bundle(bundle, manifest, out=out)
+
 
 ReportClips = Callable[[str], Progress]  # what is being scored -> how far it is
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from listener.detection.bundle import CARD_FILE, Bundle, Manifest, write_bundle
 from trainer.errors import TargetError
-from trainer.report.card.card import make_card
-from trainer.report.card.introduction import with_introduction
+from trainer.report.model_card import make_card, with_introduction
 
 REPORT_DIR = "report"
 

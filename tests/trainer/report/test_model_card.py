@@ -11,10 +11,11 @@ from listener.detection.bundle import Manifest
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
-from trainer.report.card.card import make_card
-from trainer.report.card.introduction import with_introduction
+from trainer.forms.figures import FormFigures
+from trainer.forms.write import Tried
 from trainer.report.evaluate import Evaluated
-from trainer.report.summary import summarise
+from trainer.report.figures import summarise, to_document
+from trainer.report.model_card import FORMS, STORAGE, forms, make_card, with_introduction
 
 TAUGHT: dict[str, Any] = {
     "lesson": {},
@@ -90,3 +91,23 @@ def test_a_card_that_others_wrote_is_kept_word_for_word():
     assert with_introduction(known, "another") == known
     assert make_card(manifest_with(known)).startswith(written)
     assert with_introduction(TAUGHT, written) == TAUGHT
+
+
+MANIFEST = make_manifest(FeatureParams())
+INT8 = FormFigures("int8", 3_500_000, 2.654, 0.861, None, 8.33, None, 0.001)
+
+
+def test_a_row_says_what_is_lost_and_gained():
+    tried = Tried(("sounds", "more"), 72, 16, (INT8,))
+    known = {FORMS: to_document(tried), STORAGE: "float32"}
+    text = forms(replace(MANIFEST, provenance=known))
+    assert text.startswith("## Forms of the model\n\nThis bundle holds float32.")
+    assert "on 72 clips of sounds, more that the bundle had not seen" in text
+    assert text.splitlines()[-1] == (
+        "| int8 | 3.50 | 2.65 | 86.1 % | 8.33 | unknown | unknown "
+        "| no: loses 8.33 points of clip accuracy, at most 0.5 are borne |"
+    )
+
+
+def test_where_nothing_was_tried_there_is_nothing_to_say():
+    assert forms(MANIFEST) == ""

@@ -9,7 +9,7 @@ import pytest
 from tests.trainer.report.pages import PNG, Page, parse
 from tests.trainer.report.tones import WRONG
 from trainer.report.evaluate import Evaluated
-from trainer.report.report import make_report
+from trainer.report.html import make_report
 
 
 @pytest.fixture(scope="module")
