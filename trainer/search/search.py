@@ -20,16 +20,17 @@ from trainer.data.formats import read_clips
 from trainer.errors import SearchError, StorageError
 from trainer.model.backbones import open_backbone
 from trainer.model.settings import Activation
-from trainer.search.held_out import HeldOutFolds
-from trainer.search.lessons import AUGMENTATIONS, make_lesson
-from trainer.search.materials import Materials
-from trainer.search.plan import make_plan
-from trainer.search.plots import write_plots
-from trainer.search.progress import TrialLines, best_of
-from trainer.search.space import Space, make_space
-from trainer.search.storage import open_storage
-from trainer.search.study import open_study
-from trainer.search.worker import Worker
+from trainer.search.objective import (
+    AUGMENTATIONS,
+    HeldOutFolds,
+    Materials,
+    Space,
+    make_lesson,
+    make_space,
+)
+from trainer.search.progress import TrialLines, best_of, write_plots
+from trainer.search.storage import open_storage, open_study
+from trainer.search.worker import Worker, make_plan
 from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
 from trainer.training.recipe import Lesson, write_lesson
 from trainer.training.training_set import Material

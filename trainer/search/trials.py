@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 PLACE = "place"  # the attribute of a trial that says which place it is for
 WORKER = "worker"  # that of a trial that was begun: host and process
 
+
 Params = Mapping[str, Any]  # the name of a parameter -> its value, as Optuna keeps them
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.search.places import (
+from trainer.search.trials import (
     PLACE,
     WORKER,
     finished,
