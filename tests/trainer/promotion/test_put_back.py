@@ -21,8 +21,7 @@ from listener.runtime.overrides import Rules
 from listener.sinks.sink import Notice
 from tests.doubles import LoudnessEngine
 from trainer.errors import PromotionError
-from trainer.promotion.history import HISTORY_FILE, read_history
-from trainer.promotion.models import ModelsDirectory
+from trainer.promotion.models import HISTORY_FILE, ModelsDirectory, read_history
 from trainer.report.rewrite import rewrite_bundle
 
 JUDGED = ControlSettings(rollback_factor=3.0, rollback_least_events=5)
