@@ -30,8 +30,8 @@ def shrink(
     """Make a smaller form of a bundle's model, if it is as good; the bundle's path goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.forms.shrink import ShrinkRequest, shrink_bundle  # noqa: PLC0415
         from trainer.model.progress import clips_bar  # noqa: PLC0415
+        from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle  # noqa: PLC0415
 
         request = ShrinkRequest(read_bundle(bundle), tuple(data), out, form, tuple(folds or ()))
         with clips_bar() as report:

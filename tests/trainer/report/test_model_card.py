@@ -11,8 +11,8 @@ from listener.detection.bundle import Manifest
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
-from trainer.forms.figures import FormFigures
-from trainer.forms.write import Tried
+from trainer.quantisation.convert import Tried
+from trainer.quantisation.measure import FormFigures
 from trainer.report.evaluate import Evaluated
 from trainer.report.figures import summarise, to_document
 from trainer.report.model_card import FORMS, STORAGE, forms, make_card, with_introduction

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
-from trainer.forms.steady import golden_waveform_for, input_step, steady_waveform
+from trainer.quantisation.convert import golden_waveform_for, input_step, steady_waveform
 from trainer.tflite import convert_to_tflite
 
 

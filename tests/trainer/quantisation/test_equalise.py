@@ -13,7 +13,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.export import golden_waveform
-from trainer.forms.equalise import channel_factors, equalise
+from trainer.quantisation.equalise import channel_factors, equalise
 
 PARAMS = FeatureParams()
 PATCHES = log_mel_patches(golden_waveform(PARAMS.sample_rate_hz), PARAMS)

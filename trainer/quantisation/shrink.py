@@ -29,16 +29,29 @@ from trainer.evaluation.selection import (
     paths_of,
 )
 from trainer.export import check_target
-from trainer.forms.clips import representative_patches, split_clips
-from trainer.forms.equalise import equalise
-from trainer.forms.figures import FormFigures, lost_points, smallest
-from trainer.forms.judging import golden_tolerance, judge_forms
-from trainer.forms.speed import BATCH_PATCHES, measure_speeds
-from trainer.forms.steady import LEAST_TOLERANCE, golden_waveform_for, input_step
-from trainer.forms.write import Tried, write_form
+from trainer.quantisation.convert import (
+    LEAST_TOLERANCE,
+    Tried,
+    golden_waveform_for,
+    input_step,
+    write_form,
+)
+from trainer.quantisation.equalise import equalise
+from trainer.quantisation.measure import (
+    BATCH_PATCHES,
+    FormFigures,
+    golden_tolerance,
+    judge_forms,
+    lost_points,
+    measure_speeds,
+    representative_patches,
+    smallest,
+    split_clips,
+)
 from trainer.tflite import convert_to_tflite
 
 log = logging.getLogger(__name__)
+
 
 _FORMS: tuple[Form, ...] = get_args(Form)
 

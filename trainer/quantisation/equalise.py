@@ -30,6 +30,7 @@ _TO_ACTIVATIONS = (
 )
 _BATCH = 50
 
+
 Values = NDArray[np.float32]
 Variables = Mapping[str, Any]  # tf.Variable by name, `layer1_conv/kernel`
 

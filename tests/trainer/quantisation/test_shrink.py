@@ -22,14 +22,16 @@ from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.selection import TRAINING_FILES, digest_files
 from trainer.export import export_bundle
-from trainer.forms.shrink import ShrinkRequest, shrink_bundle
+from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle
 from trainer.report.model_card import EVALUATION
 
-PARAMS = FeatureParams()
-HZ = {"high_tone": 3000.0, "low_tone": 500.0}
 WHOLE_PATCHES_SECONDS = (
     15_600 + 7_680
 ) / 16_000  # a tone that is cut off would be heard in all bands
+
+
+PARAMS = FeatureParams()
+HZ = {"high_tone": 3000.0, "low_tone": 500.0}
 
 
 def unheard(_what: str) -> Callable[[int, int], None]:
