@@ -32,7 +32,7 @@ from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.engine import open_remote
 from listener.health import RemoteHealth
 from tests.rigs.model_server import ModelServer
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 _BATCHES = (16, 48)
 _PATCHES_A_TURN = 512

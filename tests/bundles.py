@@ -19,7 +19,7 @@ from listener.detection.bundle import Bundle, Label, Manifest
 from listener.detection.log_mel import mel_matrix
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from trainer.export import export_bundle
+from trainer.export.bundle import export_bundle
 
 LOW_TONE_HZ, HIGH_TONE_HZ = 500.0, 3000.0
 LABELS = (

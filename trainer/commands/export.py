@@ -23,7 +23,7 @@ def export(
     """Put a bundle's model where a model server finds it; the folder of its version goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.repository.write import write_to_repository  # noqa: PLC0415
+        from trainer.export.model_repository import write_to_repository  # noqa: PLC0415
 
         made = write_to_repository(read_bundle(bundle), serving)
     typer.echo(made)

@@ -16,12 +16,12 @@ from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.bundle_arrays import arrays_as_bytes, open_arrays
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
 from trainer.evaluation.clip_metrics import ClipMetrics, Mask, Scores, clip_metrics
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.export.arrays import arrays_as_bytes, open_arrays
 
 REGRESSION_FILE = "regression.npz"
 MOST_PATCHES = 500  # 6 MB

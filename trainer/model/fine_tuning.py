@@ -16,8 +16,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams, Preprocessing
 from trainer.errors import BackboneError
+from trainer.export.saved_model import PATCHES_SIGNATURE
 from trainer.model.settings import Thawing
-from trainer.serving import PATCHES_SIGNATURE
 
 PARITY_TOLERANCE = 1e-3  # of the largest embedding value; another log offset gives far more
 BLOCKS = 14  # the first convolution, and 13 separable ones

@@ -26,7 +26,7 @@ from listener.engines.litert import LiteRTEngine
 from listener.engines.tflite import open_model
 from trainer.errors import TargetError
 from trainer.evaluation.regression import REGRESSION_FILE
-from trainer.export import write_golden
+from trainer.export.bundle import write_golden
 from trainer.quantisation.measure import FormFigures
 from trainer.report.figures import to_document
 from trainer.report.model_card import EVALUATION, FORMS, STORAGE, make_card, with_introduction

@@ -28,7 +28,7 @@ from trainer.evaluation.selection import (
     choose_clips,
     paths_of,
 )
-from trainer.export import check_target
+from trainer.export.bundle import check_target, convert_to_tflite
 from trainer.quantisation.convert import (
     LEAST_TOLERANCE,
     Tried,
@@ -48,7 +48,6 @@ from trainer.quantisation.measure import (
     smallest,
     split_clips,
 )
-from trainer.tflite import convert_to_tflite
 
 log = logging.getLogger(__name__)
 

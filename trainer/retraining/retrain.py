@@ -10,7 +10,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.regression import missing_labels, unproven_labels
-from trainer.export import check_target
+from trainer.export.bundle import check_target
 from trainer.retraining.base_bundle import budget_of
 from trainer.retraining.cross_validation import score_unheard
 from trainer.retraining.label_review import Doubt, find_doubts

@@ -12,7 +12,7 @@ from listener.detection.policy import LabelPolicy
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
 from trainer.evaluation.selection import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
-from trainer.export import export_bundle
+from trainer.export.bundle import export_bundle
 from trainer.model.backbones import Backbone
 from trainer.report.figures import to_document
 from trainer.report.model_card import (

@@ -13,7 +13,7 @@ import keras
 from listener.detection.bundle import Bundle, Manifest, read_bundle
 from listener.detection.policy import LabelPolicy
 from listener.engines.litert import LiteRTEngine
-from trainer.export import check_target, export_bundle
+from trainer.export.bundle import check_target, export_bundle
 from trainer.starter.card import make_card
 from trainer.starter.credits import Credit, is_used, read_credits
 from trainer.starter.distil import Schedule, train

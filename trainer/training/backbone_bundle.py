@@ -13,7 +13,7 @@ from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from trainer.config import Storage
 from trainer.errors import BackboneError
-from trainer.export import check_target, export_bundle
+from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import AUDIOSET_MIDS, make_labels
 from trainer.model.backbones import resolve_handle
 from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map

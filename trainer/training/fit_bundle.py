@@ -22,7 +22,7 @@ from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet, make_regression_set
 from trainer.evaluation.selection import TRAINING_FILES
-from trainer.export import check_target, export_bundle
+from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import make_labels, slug_of
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import clips_bar, describe, epochs_bar

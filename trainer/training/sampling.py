@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
-from trainer.bundle_arrays import arrays_as_bytes, open_arrays
 from trainer.data.clips import BACKGROUND, ClipTable
 from trainer.data.patches import ClipPatches, PatchSource
 from trainer.data.targets import patch_targets
+from trainer.export.arrays import arrays_as_bytes, open_arrays
 
 # Of embeddings kept in memory, for the clips and for each copy of them: enough for 500 clips of 5 s. Those
 # beyond are read again each epoch, so that ten times the clips take no more memory.

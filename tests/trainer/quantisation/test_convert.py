@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
+from trainer.export.bundle import convert_to_tflite
 from trainer.quantisation.convert import golden_waveform_for, input_step, steady_waveform
-from trainer.tflite import convert_to_tflite
 
 
 def noisy_patches(bundle: Bundle) -> NDArray[np.float32]:

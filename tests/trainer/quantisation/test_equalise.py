@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.export import golden_waveform
+from trainer.export.bundle import golden_waveform
 from trainer.quantisation.equalise import channel_factors, equalise
 
 PARAMS = FeatureParams()

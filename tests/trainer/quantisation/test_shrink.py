@@ -21,7 +21,7 @@ from tests.trainer.test_cli import WITHOUT_TENSORFLOW, Result, assert_one_line, 
 from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.selection import TRAINING_FILES, digest_files
-from trainer.export import export_bundle
+from trainer.export.bundle import export_bundle
 from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle
 from trainer.report.model_card import EVALUATION
 

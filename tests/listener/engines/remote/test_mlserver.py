@@ -29,7 +29,7 @@ from listener.starter import starter_bundle_path
 from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver
 from tests.rigs.mosquitto import free_port, wait_until
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 TIMEOUT_SECONDS = 8.0  # on a machine that does other things as well
 FLOAT16_STEPS = 2e-3  # of scores: what float16 patches may cost

@@ -28,13 +28,15 @@ from mlserver.types import (
 from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
+_PATCH_SHAPE = (96, 64)
+_LEAST_PART = 4  # patches that a thread is woken for
+_BATCHES = (16, 8, 4, 1)  # each has an interpreter of its own: to resize one costs 10 to 30 ms
+
+
 _DTYPES: dict[Datatype, type[np.floating[Any]]] = {
     Datatype.FP16: np.float16,
     Datatype.FP32: np.float32,
 }
-_PATCH_SHAPE = (96, 64)
-_LEAST_PART = 4  # patches that a thread is woken for
-_BATCHES = (16, 8, 4, 1)  # each has an interpreter of its own: to resize one costs 10 to 30 ms
 
 
 class EarshotModel(MLModel):

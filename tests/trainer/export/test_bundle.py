@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import keras
 import numpy as np
@@ -13,8 +14,15 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.engines.litert import LiteRTEngine
 from tests.bundles import make_manifest, make_tones_bundle, make_tones_model
+from trainer.config import Form
 from trainer.errors import ParityError, TargetError
-from trainer.export import check_target, export_bundle, golden_waveform, make_golden
+from trainer.export.bundle import (
+    check_target,
+    convert_to_tflite,
+    export_bundle,
+    golden_waveform,
+    make_golden,
+)
 
 PARAMS = FeatureParams()
 
@@ -122,3 +130,29 @@ def test_tampered_golden_scores_are_refused_by_the_golden_check(
     np.savez(bundle.path / "golden.npz", waveform=golden.waveform, scores=scores)
     with pytest.raises(BundleError, match="golden check: expected scores within"):
         check_golden(bundle, LiteRTEngine(bundle.model_path).infer)
+
+
+SAMPLES = np.random.default_rng(0).normal(0.0, 0.1, 48_000).astype(np.float32)
+
+
+def saved_model(bundle: Bundle) -> Path:
+    assert bundle.saved_model_path is not None
+    return bundle.saved_model_path
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+def test_any_batch_of_float32_in_and_out(tones_bundle: Bundle, tmp_path: Path, form: Form):
+    patches = log_mel_patches(SAMPLES, tones_bundle.manifest.features)
+    model = tmp_path / f"{form}.tflite"
+    model.write_bytes(convert_to_tflite(saved_model(tones_bundle), form, patches))
+    expected, _ = LiteRTEngine(tones_bundle.model_path).infer(patches)
+    scores, embeddings = LiteRTEngine(model).infer(patches)
+    assert scores.dtype == embeddings.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, atol=0.1)
+    rounded = np.abs(scores - expected).max() > 1e-6
+    assert rounded == (form in {"float16", "int8"})  # dynamic leaves matrices as small as this one
+
+
+def test_fixed_ranges_need_something_to_show_them(tones_bundle: Bundle):
+    with pytest.raises(ValueError, match="int8: expected representative patches, got none"):
+        convert_to_tflite(saved_model(tones_bundle), "int8")

@@ -15,9 +15,11 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import WindowFrames, contents_of, log_mel_patches
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.engines.litert import LiteRTEngine
-from trainer.serving import tf_log_mel_of_windows, tf_log_mel_patches
+from trainer.export.saved_model import tf_log_mel_of_windows, tf_log_mel_patches
 
 TOLERANCE = 1e-4
+
+
 LENGTHS = [1, 15_599, 15_600, 15_601, 23_280, 23_281, 48_000]
 
 

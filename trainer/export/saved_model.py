@@ -20,6 +20,7 @@ WAVEFORM_SIGNATURE = "serving_default"
 PATCHES_SIGNATURE = "patches"
 WINDOWS_SIGNATURE = "windows"
 
+
 _SILENT_POWER = 10.0 ** (SILENCE_DBFS / 10.0)
 
 

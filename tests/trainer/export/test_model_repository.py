@@ -16,7 +16,7 @@ from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.engines.litert import LiteRTEngine
 from listener.starter import starter_bundle_path
 from trainer.errors import TargetError
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 PATCHES = np.random.default_rng(0).normal(-3.0, 2.0, (5, 96, 64)).astype(np.float16)
 
