@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.archive.since import parse_since
+from trainer.clip_search.replay import parse_since
 from trainer.commands.session import session
 
 
@@ -26,8 +26,8 @@ def replay(
     first = None if since is None else _parse(since)
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, scores
-        from trainer.archive.replay import replay as run  # noqa: PLC0415
-        from trainer.archive.showing import show_comparison  # noqa: PLC0415
+        from trainer.clip_search.replay import replay as run  # noqa: PLC0415
+        from trainer.clip_search.similar import show_comparison  # noqa: PLC0415
         from trainer.model.progress import clips_bar  # noqa: PLC0415
 
         before, after = read_bundle(bundle), read_bundle(against)

@@ -19,8 +19,10 @@ def similar(
 ) -> None:
     """Find stored clips that sound like one of them; nearest first on stdout, one JSON a line."""
     with session():
-        from trainer.archive.showing import show_neighbours  # noqa: PLC0415 - reads the store
-        from trainer.archive.similar import find_similar  # noqa: PLC0415
+        from trainer.clip_search.similar import (  # noqa: PLC0415 - reads the store
+            find_similar,
+            show_neighbours,
+        )
 
         found = find_similar(clip, clips, count)
         show_neighbours(found)

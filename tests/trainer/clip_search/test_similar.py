@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
-from trainer.archive.similar import cosine, find_similar
+from trainer.clip_search.similar import cosine, find_similar
 from trainer.errors import DataError
 
 SECOND = np.zeros(RATE_HZ, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from listener.detection.clip_files import write_sidecar
 from listener.detection.policy import LabelPolicy
 from tests.trainer.stores import MINUTE, NOON, RATE_HZ, StoreWriter
 from tests.trainer.training.tones import tone
-from trainer.archive.replay import replay
+from trainer.clip_search.replay import parse_since, replay
 from trainer.errors import DataError
 
 
@@ -93,3 +94,26 @@ def test_a_clip_that_cannot_be_read_is_counted(store: StoreWriter, tones_bundle:
     found = replay(store.root, tones_bundle, tones_bundle)
     assert (found.clips, found.unreadable) == (2, 1)
     assert all(each.change == "same" for each in found.events)
+
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "then"),
+    [
+        ("7d", datetime(2026, 11, 14, 12, tzinfo=UTC)),
+        ("1.5h", datetime(2026, 11, 21, 10, 30, tzinfo=UTC)),
+        ("30m", datetime(2026, 11, 21, 11, 30, tzinfo=UTC)),
+        ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
+        ("2026-11-20T08:00:00+02:00", datetime(2026, 11, 20, 6, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_found(text: str, then: datetime):
+    assert parse_since(text, NOW) == then.timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "week", "7", "d", "-7d", "2026-13-01"])
+def test_what_is_no_time_is_refused(text: str):
+    with pytest.raises(ValueError, match="expected 7d, 12h, 30m or a date"):
+        parse_since(text, NOW)
