@@ -14,16 +14,11 @@ from listener.detection.bundle import Bundle, Manifest, read_bundle
 from listener.detection.policy import LabelPolicy
 from listener.engines.litert import LiteRTEngine
 from trainer.export.bundle import check_target, export_bundle
-from trainer.starter.card import make_card
-from trainer.starter.credits import Credit, is_used, read_credits
-from trainer.starter.distil import Schedule, train
+from trainer.starter.card import Credit, is_used, make_card, read_credits
 from trainer.starter.evaluate import Figures, measure
-from trainer.starter.examples import make_examples
-from trainer.starter.labels import LABELS
-from trainer.starter.network import NetworkEngine, build_network
 from trainer.starter.policies import calibrate
-from trainer.starter.recordings import Recording, read_recordings
-from trainer.starter.strips import FEATURES
+from trainer.starter.strips import FEATURES, LABELS, Recording, read_recordings
+from trainer.starter.train import NetworkEngine, Schedule, build_network, make_examples, train
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import DataError
-from trainer.starter.credits import Credit, credit_lines, is_used, read_credits
+from trainer.starter.card import Credit, credit_lines, is_used, read_credits
 
 CREDITS = [
     Credit("1-1-A", "zoe", "CC-BY"),

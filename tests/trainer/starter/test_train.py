@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from trainer.starter.distil import Schedule, embedding_spread, mask, train
-from trainer.starter.examples import Examples
+from trainer.starter.strips import COLUMNS, LABELS, PATCHES, Recording
+from trainer.starter.train import Examples, Schedule, embedding_spread, make_examples, mask, train
 
 
 def test_a_dead_number_of_the_teacher_is_not_divided_by_zero():
@@ -55,3 +55,34 @@ def trained(examples: Examples) -> tuple[keras.Model, list[float]]:
     network = keras.Model(patches, {"scores": scores, "embeddings": embeddings})
     schedule = Schedule(epochs=8, batch_size=32, learning_rate=0.1)
     return network, train(network, examples, schedule)
+
+
+BARK = Recording("1-1-A-0", "dog", 1, np.sin(np.arange(80_000) / 5).astype(np.float32))
+
+
+class MeanTeacher:
+    """Its embedding is the mean over a patch's time, (B, 64)."""
+
+    def infer(self, patches):
+        return np.zeros((len(patches), 1), np.float32), patches.mean(axis=1)
+
+
+def make(seed: int) -> Examples:
+    return make_examples([BARK], MeanTeacher(), strip_count=12, seed=seed)
+
+
+def test_every_patch_has_its_targets_and_the_teachers_embedding():
+    examples = make(0)
+    assert len(examples) == 12 * PATCHES
+    assert examples.targets.shape == (len(examples), len(LABELS))
+    assert examples.targets[:, COLUMNS["dog"]].max() == 1.0
+    assert examples.targets[:, COLUMNS["rain"]].max() == 0.0  # no recording of rain was given
+    means = examples.patches.astype(np.float32).mean(axis=1)
+    np.testing.assert_allclose(examples.embeddings, means, atol=0.02)  # half precision
+
+
+def test_the_same_seed_makes_the_same_examples():
+    first, again, other = make(1), make(1), make(2)
+    np.testing.assert_array_equal(first.patches, again.patches)
+    np.testing.assert_array_equal(first.targets, again.targets)
+    assert not np.array_equal(first.patches, other.patches)
