@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from trainer.commands.options import (
+from trainer.commands.common import (
     ACTIVATIONS,
     BackboneOption,
     CacheOption,
@@ -19,8 +19,8 @@ from trainer.commands.options import (
     choose_preprocessing,
     features_with_hop,
     first_line,
+    session,
 )
-from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
 from trainer.training.recipe import Lesson, read_lesson

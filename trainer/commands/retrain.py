@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import AskedOption, CacheOption
-from trainer.commands.session import session
+from trainer.commands.common import AskedOption, CacheOption, session
 from trainer.config import EMBEDDING_CACHE
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import (
+from trainer.commands.common import (
     ACTIVATIONS,
     BackboneOption,
     CacheOption,
@@ -16,8 +16,8 @@ from trainer.commands.options import (
     LabelsOption,
     choose_preprocessing,
     features_with_hop,
+    session,
 )
-from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
 from trainer.training.recipe import Lesson
