@@ -12,7 +12,7 @@ _LEAST_SHARE = 0.5
 FIRST_SECONDS, LIMIT_SECONDS = 1.0, 15.0
 
 
-class Rest:
+class Backoff:
     """Doubled after each failure, with jitter, so that a house of stations does not come all at once.
 
     A connection that did not stand for a while counts as a failure, too: two clients with one id cut each

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.clips.extractor import CuttingPlan
+from listener.clips.extractor import ExtractionPlan
 from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.outputs import WebhookSettings
 from listener.config.sources import (
@@ -41,7 +41,7 @@ from listener.sinks.event_document import EventDocuments
 from listener.sinks.event_file import EventFileSink
 from listener.sinks.hook import HookSink
 from listener.sinks.sink import Sink
-from listener.sinks.webhook import TOPIC, Receiver, WebhookCarrier, WebhookSink
+from listener.sinks.webhook import TOPIC, Receiver, WebhookSink, WebhookTransport
 from listener.sources.source import AudioSource
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ OpenEngine = Callable[[Bundle, EngineSettings, Health], Engine]
 
 
 @dataclass(frozen=True, slots=True)
-class WantedLabel:
+class ChosenLabel:
     """A label that is looked for: its policy, and the labels of the bundle that it is made of."""
 
     policy: LabelPolicy
@@ -186,7 +186,7 @@ def make_detection_plan(
     policies = choose_policies(bundle, settings, groups)
     members = {group.label.slug: group.members for group in groups}
     looked_for = {
-        slug: WantedLabel(policy, members.get(slug, (slug,))) for slug, policy in policies.items()
+        slug: ChosenLabel(policy, members.get(slug, (slug,))) for slug, policy in policies.items()
     }
     place = {slug: column for column, slug in enumerate(bundle.labels)}
     columns = LabelColumns.of(
@@ -200,7 +200,7 @@ def make_detection_plan(
 
 
 def make_clip_plan(
-    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, WantedLabel]
+    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, ChosenLabel]
 ) -> ClipPlan:
     """Which clips are kept.
 
@@ -213,7 +213,7 @@ def make_clip_plan(
     private = _private_labels(bundle, settings, looked_for)
     columns = [column for column, slug in enumerate(bundle.labels) if slug in private]
     thresholds = [_heard_from(bundle.labels[column], bundle, looked_for) for column in columns]
-    cutting = CuttingPlan(
+    cutting = ExtractionPlan(
         frozenset(
             slug for slug, wanted in looked_for.items() if private.isdisjoint(wanted.members)
         ),
@@ -228,7 +228,7 @@ def make_clip_plan(
 
 
 def _private_labels(
-    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, WantedLabel]
+    bundle: Bundle, settings: ClipsSettings, looked_for: Mapping[str, ChosenLabel]
 ) -> set[str]:
     private = set() if settings.keep_speech else set(SPEECH_LABELS)
     for slug in settings.private_labels:
@@ -238,7 +238,7 @@ def _private_labels(
     return private
 
 
-def _heard_from(slug: str, bundle: Bundle, looked_for: Mapping[str, WantedLabel]) -> float:
+def _heard_from(slug: str, bundle: Bundle, looked_for: Mapping[str, ChosenLabel]) -> float:
     """The score at which a label counts as heard: where the first of what it makes would close."""
     own = looked_for.get(slug)
     alone = own is not None and own.members == (slug,)
@@ -288,7 +288,7 @@ def open_source(settings: SourceSettings) -> AudioSource:
 # Where events go beside MQTT: a server, a file, a program.
 
 
-class Outlets:
+class EventOutputs:
     """The sinks, and what runs behind them; `names` are those for people, by label.
 
     Raises:
@@ -297,7 +297,7 @@ class Outlets:
 
     def __init__(self, config: Config, names: Mapping[str, str], health: Health) -> None:
         self.sinks: dict[str, Sink] = {}
-        self._carrier: WebhookCarrier | None = None
+        self._carrier: WebhookTransport | None = None
         self._outbox: Outbox | None = None
         self._station, self._names, self._health = config.station, names, health
         if config.webhook is not None:
@@ -311,7 +311,7 @@ class Outlets:
         return EventDocuments(self._station, self._names)
 
     def _open_webhook(self, settings: WebhookSettings) -> None:
-        self._carrier = WebhookCarrier(Receiver(settings))
+        self._carrier = WebhookTransport(Receiver(settings))
         bounds = Bounds(settings.max_waiting, _KEEP_DAYS)
         try:
             self._outbox = Outbox(

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from listener.build import OpenEngine, Outlets, open_engine, plan_source, plan_station
-from listener.clips.store import Caretaker, ClipStore
+from listener.build import EventOutputs, OpenEngine, open_engine, plan_source, plan_station
+from listener.clips.store import ClipStore, DiskGuard
 from listener.config.outputs import MqttSettings
 from listener.config.station import Config, ConfigError
 from listener.control.http_server import HttpServer
 from listener.detection.bundle import Bundle, Label, read_bundle
 from listener.health import Health
-from listener.homeassistant.bridge import Home
+from listener.homeassistant.bridge import HomeAssistantBridge
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import station_client_id
 from listener.mqtt.topics import Topics
@@ -36,7 +36,7 @@ from listener.sinks.event_document import label_names
 from listener.sinks.metrics import metrics_registry
 from listener.sinks.mqtt import MqttSink
 from listener.sinks.sink import ClockNotice, Sink
-from listener.supervisor import Doors, StationControl
+from listener.supervisor import Endpoints, Supervisor
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer
@@ -74,8 +74,8 @@ class Station:
         engine = open_engine(bundle, flow.engine, self.health)
         self._outbox = _make_outbox(config, self._broker, self.health)
         active = [Label(slug, names[slug]) for slug in plan.policies]
-        self._home = Home(config, self._broker, active, self.health)
-        self._outlets = Outlets(config, names, self.health)
+        self._home = HomeAssistantBridge(config, self._broker, active, self.health)
+        self._outlets = EventOutputs(config, names, self.health)
         self.pipeline = Pipeline(
             [plan_source(source) for source in config.sources],
             engine,
@@ -84,17 +84,17 @@ class Station:
             self.health,
             flow,
         )
-        self.control = StationControl(
+        self.control = Supervisor(
             config,
             flow.engine,
             self.pipeline,
             Detection(engine, plan, bundle.manifest),
             path,
             self.health,
-            Doors(self._broker, self._http, self._review, self._clips, self._outbox),
+            Endpoints(self._broker, self._http, self._review, self._clips, self._outbox),
         )
         self._clock = ClockWatch()
-        self._caretaker = None if self._clips is None else Caretaker(self._clips, self.health)
+        self._caretaker = None if self._clips is None else DiskGuard(self._clips, self.health)
         self.hangs = False  # a thread did not end in time when the station was stopped
         self._running = ExitStack()
 

@@ -14,9 +14,9 @@ from listener.clips.store import ClipStore
 from listener.config.engine import EngineSettings
 from listener.config.station import Config
 from listener.control.commands import CommandError
-from listener.control.dispatcher import CommandDesk, CommandGate
-from listener.control.handlers import StationActor
-from listener.control.http_commands import CommandPost, read_token
+from listener.control.dispatcher import CommandDispatcher, ReplayGuard
+from listener.control.handlers import StationCommands
+from listener.control.http_commands import HttpCommands, read_token
 from listener.control.mqtt import MqttCommands
 from listener.detection.bundle import read_bundle
 from listener.files import iso_utc
@@ -26,30 +26,30 @@ from listener.mqtt.topics import Topics
 from listener.outbox.outbox import Outbox
 from listener.pipeline.pipeline import Pipeline
 from listener.pipeline.plan import Detection
-from listener.runtime.active import AtWork, RuleBook
-from listener.runtime.hot_swap import BundlePath, BundleSwitch, Refusal
-from listener.runtime.overrides import quiet_hours, read_rules
+from listener.runtime.active import ActivePlan, OverrideCommands
+from listener.runtime.hot_swap import BundlePath, HotSwap, Refusal
+from listener.runtime.overrides import quiet_hours, read_overrides
 
 
-class Door(Protocol):
+class Endpoint(Protocol):
     """A server where commands come in."""
 
-    def take_commands(self, commands: CommandPost) -> None:
+    def take_commands(self, commands: HttpCommands) -> None:
         """Take commands, too; before the start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Endpoints:
     """Where commands may come in, and where they may lead; None is what the station has not."""
 
     broker: Broker | None
-    http: Door | None
-    review: Door | None
+    http: Endpoint | None
+    review: Endpoint | None
     clips: ClipStore | None
     outbox: Outbox | None
 
 
-class StationControl:
+class Supervisor:
     """Everything that may change in a running station; built before its parts start.
 
     Raises:
@@ -64,18 +64,18 @@ class StationControl:
         detection: Detection,
         path: BundlePath,
         health: Health,
-        doors: Doors,
+        doors: Endpoints,
     ) -> None:
         sources = tuple(source.name for source in config.sources)
         state_file = config.control.state_file
-        self._at_work = AtWork(
+        self._at_work = ActivePlan(
             pipeline,
             detection,
-            read_rules(state_file),
+            read_overrides(state_file),
             sources,
             quiet=quiet_hours(config.quiet),
         )
-        self._bundles = BundleSwitch(
+        self._bundles = HotSwap(
             self._at_work,
             path,
             lambda directory: load_detection(config, engine, directory, health),
@@ -83,12 +83,12 @@ class StationControl:
             config.control,
             _refusals(config, doors.broker),
         )
-        rules = RuleBook(self._at_work, state_file)
+        rules = OverrideCommands(self._at_work, state_file)
         recorder = None if doors.clips is None else pipeline
-        actor = StationActor(
+        actor = StationCommands(
             rules, self._bundles, sources, doors.clips, recorder, outbox=doors.outbox
         )
-        self._desk = CommandDesk(CommandGate(), actor, health)
+        self._desk = CommandDispatcher(ReplayGuard(), actor, health)
         _open_doors(config, self._desk, doors)
 
     def wake_by(self, wake: Callable[[], None]) -> None:
@@ -124,7 +124,7 @@ def load_detection(
     return Detection(open_engine(bundle, engine, health), plan, bundle.manifest)
 
 
-def _open_doors(config: Config, desk: CommandDesk, doors: Doors) -> None:
+def _open_doors(config: Config, desk: CommandDispatcher, doors: Endpoints) -> None:
     control = config.control
     if doors.broker is not None and config.mqtt is not None and control.mqtt:
         topics = Topics(config.mqtt.topic_prefix, config.station)
@@ -133,7 +133,7 @@ def _open_doors(config: Config, desk: CommandDesk, doors: Doors) -> None:
         token = read_token(control.http_token_file)
         for origin, door in {"http": doors.http, "review": doors.review}.items():
             if door is not None:
-                door.take_commands(CommandPost(desk, token, origin))
+                door.take_commands(HttpCommands(desk, token, origin))
 
 
 def _refusals(config: Config, broker: Broker | None) -> Refusal:

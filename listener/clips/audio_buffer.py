@@ -15,7 +15,7 @@ from listener.detection.scores import PatchScores
 # The last seconds of one source, read by sample range.
 
 
-class History:
+class SampleRing:
     """A ring of the newest samples of a source, so that a clip can begin before its event."""
 
     def __init__(self, sample_rate_hz: int, seconds: float) -> None:
@@ -64,7 +64,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class RecentSlot:
+class BufferSlot:
     """A slot; scores float16 (K,), embedding float16 (D,), scores of groups' members float16 (M,).
 
     `private`: people were heard in it.
@@ -84,12 +84,12 @@ class RecentSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Sound without a hole; `captured_at` is the time of its first sample."""
 
     captured_at: float
     samples: Samples
-    slots: tuple[RecentSlot, ...]
+    slots: tuple[BufferSlot, ...]
     private: bool
 
     def analysis(self, labels: tuple[str, ...], seconds: float) -> ClipAnalysis:
@@ -106,7 +106,7 @@ class Stretch:
         )
 
 
-class Recent:
+class AudioBuffer:
     """The last `seconds` since the last hole in a source's stream; chunks come at the model's rate."""
 
     def __init__(self, sample_rate_hz: int, seconds: float) -> None:
@@ -115,8 +115,8 @@ class Recent:
 
     def clear(self) -> None:
         """A hole: nothing before it is there any more."""
-        self._history = History(self.sample_rate_hz, self._seconds)
-        self._slots: deque[RecentSlot] = deque()
+        self._history = SampleRing(self.sample_rate_hz, self._seconds)
+        self._slots: deque[BufferSlot] = deque()
         self._last: AudioChunk | None = None
 
     def hear(self, chunk: AudioChunk) -> None:
@@ -131,7 +131,7 @@ class Recent:
         embedding = np.empty(0) if row.embedding is None else row.embedding
         members = np.empty(0) if row.members is None else row.members
         self._slots.append(
-            RecentSlot(
+            BufferSlot(
                 row.onset,
                 row.offset,
                 row.scores.astype(np.float16),
@@ -153,11 +153,11 @@ class Recent:
         """Time after the newest sample, seconds."""
         return 0.0 if self._last is None else self._last.time_of(self._history.end)
 
-    def slot_before(self, count: int) -> RecentSlot | None:
+    def slot_before(self, count: int) -> BufferSlot | None:
         """The slot `count` before the newest one, if it is there."""
         return self._slots[-1 - count] if count < len(self._slots) else None
 
-    def cut(self, start: float, end: float) -> Stretch | None:
+    def cut(self, start: float, end: float) -> Segment | None:
         """What is there between two times; None if there is no sample."""
         last = self._last
         if last is None:
@@ -168,7 +168,7 @@ class Recent:
         start, end = last.time_of(first), last.time_of(first + len(samples))
         inside = tuple(slot for slot in self._slots if start <= slot.centre < end)
         private = any(s.private for s in self._slots if s.offset > start and s.onset < end)
-        return Stretch(start, samples, inside, private)
+        return Segment(start, samples, inside, private)
 
     def _index(self, chunk: AudioChunk, at: float) -> int:
         return chunk.start + round((at - chunk.captured_at) * self.sample_rate_hz)

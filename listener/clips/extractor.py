@@ -11,13 +11,13 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.clips.audio_buffer import Recent, RecentSlot, Stretch
+from listener.clips.audio_buffer import AudioBuffer, BufferSlot, Segment
 from listener.clips.near_misses import NearMiss, NearMissFinder
 from listener.detection.audio import AudioChunk
 from listener.detection.clip import (
     ClipAnalysis,
+    ClipDraft,
     ClipRecord,
-    Cutting,
     GroupMembers,
     LabelScore,
     LabelSpan,
@@ -42,7 +42,7 @@ Peaks = NDArray[np.float16]
 
 
 def order_members(
-    groups: Sequence[LabelGroup], slots: Sequence[RecentSlot], span: LabelSpan | None
+    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: LabelSpan | None
 ) -> tuple[GroupMembers, ...]:
     """The members of each group by their highest score; those of the span's label by that within it.
 
@@ -61,7 +61,7 @@ def order_members(
     return tuple(found)
 
 
-def _peaks(slots: Sequence[RecentSlot]) -> Peaks:
+def _peaks(slots: Sequence[BufferSlot]) -> Peaks:
     peaks: Peaks = np.max([slot.members for slot in slots], axis=0)
     return peaks
 
@@ -75,7 +75,7 @@ def _by_score(group: LabelGroup, peaks: Peaks) -> GroupMembers:
 
 
 @dataclass(slots=True)
-class WantedClip:
+class PendingClip:
     """A clip to be, from `start` to `end`, seconds. It is cut when the slots up to `ready_at` are there.
 
     `span` is when the label sounds that it stands for, `score` its highest.
@@ -90,7 +90,7 @@ class WantedClip:
     event: SoundEvent | None = None
 
 
-class ClipMaker:
+class ClipDescriber:
     """Names and describes the clips of one source; its `policies` may change, but not their labels."""
 
     def __init__(
@@ -105,7 +105,7 @@ class ClipMaker:
         self._bundle, self._namespace = bundle, namespace
         self._groups = groups
 
-    def make(self, wanted: WantedClip, stretch: Stretch, sample_rate_hz: int) -> Cutting:
+    def make(self, wanted: PendingClip, stretch: Segment, sample_rate_hz: int) -> ClipDraft:
         """The cutting; `stretch` is what is there of the clip that is wanted."""
         seconds = len(stretch.samples) / sample_rate_hz
         analysis = stretch.analysis(tuple(self.policies), seconds)
@@ -125,16 +125,16 @@ class ClipMaker:
         if wanted.span is not None:
             on_threshold = self.policies[wanted.span.label].on_threshold
             record = replace(record, score=wanted.score, on_threshold=on_threshold)
-        return Cutting(record, sample_rate_hz, stretch.samples, analysis)
+        return ClipDraft(record, sample_rate_hz, stretch.samples, analysis)
 
-    def _id(self, wanted: WantedClip, captured_at: float) -> str:
+    def _id(self, wanted: PendingClip, captured_at: float) -> str:
         if wanted.event is not None:
             return wanted.event.id
         label = wanted.span.label if wanted.span else ""
         return event_id(self._namespace, self._source, f"{wanted.reason}:{label}", captured_at)
 
 
-def _labels(wanted: WantedClip, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
+def _labels(wanted: PendingClip, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
     """The span in seconds of the clip, as far as it is inside."""
     if wanted.span is None:
         return ()
@@ -156,7 +156,7 @@ def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
 # How often clips are taken that no event asks for; counted in the time of samples.
 
 
-class Allowance:
+class HourlyLimit:
     """At most so many an hour: one, and then none for its share of the hour."""
 
     def __init__(self, per_hour: float) -> None:
@@ -201,7 +201,7 @@ class RandomMoments:
 
 
 @dataclass(frozen=True, slots=True)
-class CuttingPlan:
+class ExtractionPlan:
     """What is kept: `labels` are those of which it may be, `max_seconds` is of a clip in all."""
 
     labels: frozenset[str]
@@ -212,7 +212,7 @@ class CuttingPlan:
     ambient_per_hour: float = 1.0
 
 
-class ClipCutter:
+class ClipExtractor:
     """Chunks, scores and events of one source -> cuttings, each once its post-roll has come.
 
     No clip spans a hole. Of what is longer than a clip may be the first part is kept; its event has no
@@ -225,7 +225,7 @@ class ClipCutter:
         source: str,
         policies: Mapping[str, LabelPolicy],
         params: FeatureParams,
-        plan: CuttingPlan,
+        plan: ExtractionPlan,
         random: Random,
         *,
         bundle: str = "",
@@ -238,12 +238,12 @@ class ClipCutter:
         # an event is known so much later than its slots
         self._delay_seconds = max(delays, default=0) * hop_seconds
         late_seconds = self._delay_seconds + params.patch_seconds + _SPARE_SLOTS * hop_seconds
-        self._recent = Recent(params.sample_rate_hz, plan.max_seconds + late_seconds)
+        self._recent = AudioBuffer(params.sample_rate_hz, plan.max_seconds + late_seconds)
         self._near_misses = NearMissFinder(policies, hop_seconds, plan.max_seconds, self._recent)
-        self._maker = ClipMaker(source, policies, bundle, namespace, groups)
-        self._allowance = Allowance(plan.near_misses_per_hour)
+        self._maker = ClipDescriber(source, policies, bundle, namespace, groups)
+        self._allowance = HourlyLimit(plan.near_misses_per_hour)
         self._moments = RandomMoments(plan.ambient_per_hour, random)
-        self._wanted: list[WantedClip] = []
+        self._wanted: list[PendingClip] = []
         self._active: set[str] = set()  # ids of events, whatever their label
         self._event_until = -math.inf
 
@@ -262,7 +262,7 @@ class ClipCutter:
 
     def push(
         self, row: PatchScores, smoothed: Scores, events: Iterable[SoundEvent], *, private: bool
-    ) -> list[Cutting]:
+    ) -> list[ClipDraft]:
         """Take the next slot, the latest smoothed scores, and the events that began or ended with it."""
         self._recent.add(row, private=private)
         self._note_events(events)
@@ -271,10 +271,10 @@ class ClipCutter:
         if self._moments.passed(row.offset):
             end = row.onset + _AMBIENT_SECONDS
             ready_at = end + self._delay_seconds
-            self._wanted.append(WantedClip("ambient", row.onset, end, ready_at))
+            self._wanted.append(PendingClip("ambient", row.onset, end, ready_at))
         return self._cut_ready(row.offset)
 
-    def finish(self, events: Iterable[SoundEvent]) -> list[Cutting]:
+    def finish(self, events: Iterable[SoundEvent]) -> list[ClipDraft]:
         """The stretch of audio ended, with these events: what is wanted is cut as far as it is there."""
         self._note_events(events)
         for miss in self._near_misses.finish():
@@ -283,14 +283,14 @@ class ClipCutter:
         self._recent.clear()
         return cuttings
 
-    def snapshot(self, seconds: float) -> Cutting | None:
+    def snapshot(self, seconds: float) -> ClipDraft | None:
         """The last seconds, as many as a clip may have; None if nothing is there.
 
         A person heard in them what the station missed.
         """
         end = self._recent.ended_at
         start = end - min(seconds, self._plan.max_seconds)
-        return self._cut(WantedClip("missed", start, end, end))
+        return self._cut(PendingClip("missed", start, end, end))
 
     def _note_events(self, events: Iterable[SoundEvent]) -> None:
         for event in events:
@@ -308,7 +308,7 @@ class ClipCutter:
         start, longest_end = self._bounds(event.onset)
         span = LabelSpan(event.label, event.onset, longest_end)
         self._wanted.append(
-            WantedClip(
+            PendingClip(
                 "event", start, longest_end, longest_end, span, float(event.peak_score), event
             )
         )
@@ -332,21 +332,21 @@ class ClipCutter:
         start, longest_end = self._bounds(miss.onset)
         end = min(miss.offset + self._plan.post_seconds, longest_end)
         span = LabelSpan(miss.label, miss.onset, miss.offset)
-        self._wanted.append(WantedClip("near_miss", start, end, end, span, miss.score))
+        self._wanted.append(PendingClip("near_miss", start, end, end, span, miss.score))
 
-    def _cut_ready(self, until: float) -> list[Cutting]:
+    def _cut_ready(self, until: float) -> list[ClipDraft]:
         ready = [wanted for wanted in self._wanted if wanted.ready_at <= until]
         self._wanted = [wanted for wanted in self._wanted if wanted.ready_at > until]
         cuttings = [self._cut(wanted) for wanted in ready]
         return [cutting for cutting in cuttings if cutting is not None]
 
-    def _cut(self, wanted: WantedClip) -> Cutting | None:
+    def _cut(self, wanted: PendingClip) -> ClipDraft | None:
         stretch = self._recent.cut(wanted.start, wanted.end)
         if stretch is None or not self._may_keep(wanted, stretch):
             return None
         return self._maker.make(wanted, stretch, self._recent.sample_rate_hz)
 
-    def _may_keep(self, wanted: WantedClip, stretch: Stretch) -> bool:
+    def _may_keep(self, wanted: PendingClip, stretch: Segment) -> bool:
         if wanted.reason == "near_miss":
             return not stretch.private and self._allowance.take(stretch.captured_at)
         if wanted.reason == "ambient":

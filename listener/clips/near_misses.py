@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from listener.clips.audio_buffer import Recent, RecentSlot
+from listener.clips.audio_buffer import AudioBuffer, BufferSlot
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import Scores
 
@@ -35,7 +35,7 @@ class NearMissFinder:
         policies: Mapping[str, LabelPolicy],
         patch_hop_seconds: float,
         max_seconds: float,
-        recent: Recent,
+        recent: AudioBuffer,
     ) -> None:
         self._labels, self._recent, self._max_seconds = tuple(policies), recent, max_seconds
         self.adjust(policies)
@@ -60,7 +60,7 @@ class NearMissFinder:
         ended = [n for n, miss in self._open.items() if not over[n] or self._is_long(miss)]
         return self._end(ended, over)
 
-    def _extend(self, label: int, slot: RecentSlot, smoothed: Scores) -> None:
+    def _extend(self, label: int, slot: BufferSlot, smoothed: Scores) -> None:
         miss = self._open.setdefault(label, NearMiss(self._labels[label], slot.onset, slot.offset))
         miss.offset = slot.offset
         miss.score = max(miss.score, float(smoothed[label]))

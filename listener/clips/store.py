@@ -19,9 +19,9 @@ from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
 from listener.detection.clip import (
     ClipAnalysis,
+    ClipDraft,
     ClipError,
     ClipRecord,
-    Cutting,
     UnknownClipError,
     Verdict,
     read_analysis,
@@ -70,7 +70,7 @@ class ClipStore:
         """Let go of the index."""
         self._catalogue.close()
 
-    def add(self, cutting: Cutting) -> ClipRecord:
+    def add(self, cutting: ClipDraft) -> ClipRecord:
         """Store a clip, whole or not at all, then drop what is too old or too much.
 
         One that is already there stays as it is. Where the disk lacks its reserve older clips make room.
@@ -98,7 +98,7 @@ class ClipStore:
                 raise
             write()
 
-    def _write(self, record: ClipRecord, cutting: Cutting) -> None:
+    def _write(self, record: ClipRecord, cutting: ClipDraft) -> None:
         try:
             make_private_directory(record.path.parent, self._directory)
             write_clip(record, cutting.samples, cutting.sample_rate_hz, cutting.analysis)
@@ -203,7 +203,7 @@ def _one_line_errors(what: str) -> Iterator[None]:
 # Looks after the disk of a clip store between two clips.
 
 
-class Caretaker:
+class DiskGuard:
     """Gives room back when something else fills the disk; for one thread."""
 
     def __init__(self, store: ClipStore, health: Health) -> None:

@@ -47,7 +47,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class BenchRun:
     """Medians of a setup: sources at the speed of time, core-milliseconds a second of audio of one."""
 
     setup: Setup
@@ -75,7 +75,7 @@ def batch_sizes(sources: int) -> tuple[int, ...]:
     return tuple(size for size in _BATCHES if size <= sources)
 
 
-def run_trials(setups: Sequence[Setup], measure: Measure) -> list[Trial]:
+def run_trials(setups: Sequence[Setup], measure: Measure) -> list[BenchRun]:
     """Every setup ROUNDS times in turn, so that a drift of the machine meets them all."""
     loads: dict[Setup, list[Load]] = {setup: [] for setup in setups}
     for _ in range(ROUNDS):
@@ -84,15 +84,15 @@ def run_trials(setups: Sequence[Setup], measure: Measure) -> list[Trial]:
     return [_trial(setup, each) for setup, each in loads.items()]
 
 
-def _trial(setup: Setup, loads: Sequence[Load]) -> Trial:
-    return Trial(
+def _trial(setup: Setup, loads: Sequence[Load]) -> BenchRun:
+    return BenchRun(
         setup,
         statistics.median(load.sources for load in loads),
         statistics.median(load.core_ms_per_second for load in loads),
     )
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
+def best_of(trials: Sequence[BenchRun]) -> BenchRun:
     """The first that is as fast as the fastest, or nearly so."""
     most = max(trial.sources for trial in trials)
     return next(trial for trial in trials if trial.sources * _ALIKE >= most)
@@ -104,9 +104,9 @@ def longer_hop(setup: Setup, patch_seconds: float) -> Setup | None:
     return replace(setup, patch_hop_seconds=hop_seconds) if hop_seconds <= patch_seconds else None
 
 
-def advise(trials: Sequence[Trial], wanted: int | None) -> Advice:
+def advise(trials: Sequence[BenchRun], wanted: int | None) -> Advice:
     """The best at the first trial's hop, unless only another hop carries what is wanted."""
-    by_hop: Mapping[float, list[Trial]] = {
+    by_hop: Mapping[float, list[BenchRun]] = {
         hop: [trial for trial in trials if trial.setup.patch_hop_seconds == hop]
         for hop in sorted({trial.setup.patch_hop_seconds for trial in trials})
     }
@@ -115,7 +115,7 @@ def advise(trials: Sequence[Trial], wanted: int | None) -> Advice:
     return enough[0] if enough else advices[-1]
 
 
-def _advice(trial: Trial) -> Advice:
+def _advice(trial: BenchRun) -> Advice:
     return Advice(trial.setup, int(_HEADROOM * trial.sources))
 
 
@@ -171,7 +171,7 @@ class Bench:
         self._groups = choose_groups(bundle, config) if config else ()
         self._open_once = cache(self._open)
 
-    def run(self) -> list[Trial]:
+    def run(self) -> list[BenchRun]:
         """Engines and batches at the hop of the bundle or the config, then the best at a longer one."""
         hop_seconds = self._detection.patch_hop_seconds
         params = self.bundle.manifest.features
@@ -213,7 +213,7 @@ class Bench:
         return self._settings.model_copy(update={"kind": kind, "max_batch": max_batch})
 
 
-def _print_json(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
+def _print_json(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
     document = {
         "bundle": bench.bundle.id,
         "cores": len(os.sched_getaffinity(0)),
@@ -232,7 +232,7 @@ def _print_json(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
     typer.echo(json.dumps(document))
 
 
-def _print_table(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
+def _print_table(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
     table = Table("engine", "max_batch", "patch hop", "sources at full load", "core-ms a second")
     for trial in trials:
         setup = trial.setup

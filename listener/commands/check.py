@@ -30,7 +30,7 @@ from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from listener.pipeline.plan import DetectionPlan
 from listener.process import ExitCode
-from listener.sinks.webhook import PostError, Receiver
+from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError
 
 _LISTEN_SECONDS = 1.0
@@ -68,7 +68,7 @@ def _check_webhook(settings: WebhookSettings) -> Finding:
     try:
         receiver = Receiver(settings)
         receiver.reach()
-    except (ConfigError, PostError) as error:
+    except (ConfigError, WebhookError) as error:
         return Finding("webhook", works=False, detail=str(error))
     detail = f"{receiver.name} can be reached; nothing was posted"
     return Finding("webhook", works=True, detail=detail)

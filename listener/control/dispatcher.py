@@ -23,11 +23,11 @@ WAITING_REQUESTS = 64
 # Which commands are let in: fresh ones, each once, and not too many.
 
 
-class CrowdedError(CommandError):
+class RateLimitError(CommandError):
     """Too many commands at once."""
 
 
-class CommandGate:
+class ReplayGuard:
     """Remembers the ids of accepted commands for as long as these are fresh.
 
     What was given before the gate was built is refused, since the ids of that time are not known.
@@ -51,7 +51,7 @@ class CommandGate:
         """
         now = self._monotonic()
         if len(self._turns) == COMMANDS_PER_SECOND and now - self._turns[0] < 1.0:
-            raise CrowdedError(f"expected at most {COMMANDS_PER_SECOND} commands a second")
+            raise RateLimitError(f"expected at most {COMMANDS_PER_SECOND} commands a second")
         self._turns.append(now)
 
     def admit(self, command: Command) -> None:
@@ -90,7 +90,7 @@ class Request:
     objection: str | None = None
 
 
-class Actor(Protocol):
+class CommandHandler(Protocol):
     """Carries out commands."""
 
     def act(self, command: Command, origin: str) -> Answer:
@@ -101,13 +101,13 @@ class Actor(Protocol):
         """
 
 
-class CommandDesk:
+class CommandDispatcher:
     """Takes requests, at most WAITING_REQUESTS at a time; a caller of `work` deals with them.
 
     `wake` is called on any thread when one has come.
     """
 
-    def __init__(self, gate: CommandGate, actor: Actor, health: Health) -> None:
+    def __init__(self, gate: ReplayGuard, actor: CommandHandler, health: Health) -> None:
         self._gate, self._actor, self._health = gate, actor, health
         self.wake: Callable[[], None] = lambda: None
         self._lock = Lock()
@@ -154,7 +154,7 @@ class CommandDesk:
         return {"ok": True} | said
 
     def _log_refusal(self, request: Request, error: CommandError) -> None:
-        crowded = isinstance(error, CrowdedError)
+        crowded = isinstance(error, RateLimitError)
         if not (crowded and self._crowded):
             log.warning("command from %s refused: %s", request.origin, error)
         self._crowded = crowded

@@ -49,7 +49,7 @@ class Outbox(Protocol):
         """Send those again; how many they are. Raises OutboxError if that cannot be known."""
 
 
-class Rules(Protocol):
+class OverrideHandler(Protocol):
     """Mutes and thresholds; each method raises CommandError for what does not fit."""
 
     def mute(self, command: Mute) -> Answer:
@@ -70,13 +70,13 @@ class Bundles(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StationActor:
+class StationCommands:
     """An `Actor` on a station; None stands for what the station has not: clips, a broker.
 
     The analysis answers a snapshot between two batches; without sound it looks up once a second.
     """
 
-    rules: Rules
+    rules: OverrideHandler
     bundles: Bundles
     sources: tuple[str, ...]
     clips: Clips | None = None

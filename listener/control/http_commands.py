@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 from listener.config.station import ConfigError
 from listener.control.commands import COMMAND_NAMES, MAX_COMMAND_BYTES
-from listener.control.dispatcher import Answer, CommandDesk, Request
+from listener.control.dispatcher import Answer, CommandDispatcher, Request
 
 COMMAND_PATH = "/command/"
 ANSWER_SECONDS = 20.0  # a bundle is read, checked and warmed up in a few
@@ -25,7 +25,7 @@ _LINGER_BYTES = 64 * 1024
 _TOO_LARGE = f"expected at most {MAX_COMMAND_BYTES} bytes"
 
 
-class PostError(Exception):
+class HttpCommandError(Exception):
     """The request is refused before its command is looked at: a status, and one line that says why."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
@@ -54,10 +54,10 @@ def read_token(path: Path) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandPost:
+class HttpCommands:
     """Takes commands of who knows the token to the desk, and waits for the answers."""
 
-    desk: CommandDesk
+    desk: CommandDispatcher
     token: bytes
     origin: str = "http"  # for the log, and as who gave a verdict without a name
 
@@ -72,7 +72,7 @@ class CommandPost:
             self.check_sender(headers)
             _check_kind(path, headers)
             return _content_length(headers)
-        except PostError:
+        except HttpCommandError:
             self.desk.count(path.removeprefix(COMMAND_PATH), "refused")
             raise
 
@@ -81,7 +81,9 @@ class CommandPost:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         known = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self.token)
         if scheme.lower() != "bearer" or not known:
-            raise PostError(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer and the token")
+            raise HttpCommandError(
+                HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer and the token"
+            )
 
     def deliver(self, path: str, body: bytes) -> Answer:
         """What became of the command.
@@ -92,19 +94,19 @@ class CommandPost:
         answers: SimpleQueue[Answer] = SimpleQueue()
         name = path.removeprefix(COMMAND_PATH)
         if not self.desk.submit(Request(name, body, self.origin, answers.put)):
-            raise PostError(HTTPStatus.SERVICE_UNAVAILABLE, "too many commands wait")
+            raise HttpCommandError(HTTPStatus.SERVICE_UNAVAILABLE, "too many commands wait")
         try:
             return answers.get(timeout=ANSWER_SECONDS)
         except Empty as error:
             reason = f"no answer within {ANSWER_SECONDS:g} s; it may be done yet"
-            raise PostError(HTTPStatus.GATEWAY_TIMEOUT, reason) from error
+            raise HttpCommandError(HTTPStatus.GATEWAY_TIMEOUT, reason) from error
 
 
 def _check_kind(path: str, headers: Message[str, str]) -> None:
     if path.removeprefix(COMMAND_PATH) not in COMMAND_NAMES:
-        raise PostError(HTTPStatus.NOT_FOUND, f"expected one of {', '.join(COMMAND_NAMES)}")
+        raise HttpCommandError(HTTPStatus.NOT_FOUND, f"expected one of {', '.join(COMMAND_NAMES)}")
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        raise PostError(
+        raise HttpCommandError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
         )
 
@@ -112,9 +114,11 @@ def _check_kind(path: str, headers: Message[str, str]) -> None:
 def _content_length(headers: Message[str, str]) -> int:
     length = headers.get("Content-Length", "")
     if "Transfer-Encoding" in headers or not (length.isascii() and length.isdigit()):
-        raise PostError(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length, and no chunks")
+        raise HttpCommandError(
+            HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length, and no chunks"
+        )
     if len(length) > len(str(MAX_COMMAND_BYTES)) or int(length) > MAX_COMMAND_BYTES:
-        raise PostError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+        raise HttpCommandError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
     return int(length)
 
 
@@ -130,7 +134,9 @@ def read_body(connection: socket.socket, received: bytes, size: int, seconds: fl
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         more = connection.recv(size - len(body))
         if not more:
-            raise PostError(HTTPStatus.BAD_REQUEST, f"expected {size} bytes, got {len(body)}")
+            raise HttpCommandError(
+                HTTPStatus.BAD_REQUEST, f"expected {size} bytes, got {len(body)}"
+            )
         body += more
     connection.settimeout(seconds)
     return body

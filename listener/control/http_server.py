@@ -20,7 +20,13 @@ from prometheus_client.exposition import choose_encoder
 
 from listener.config.station import ConfigError, HttpSettings
 from listener.control.dispatcher import Answer
-from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError, linger, read_body
+from listener.control.http_commands import (
+    COMMAND_PATH,
+    HttpCommandError,
+    HttpCommands,
+    linger,
+    read_body,
+)
 from listener.health import Health
 
 log = logging.getLogger(__name__)
@@ -56,7 +62,7 @@ class HttpServer:
         """The port that is served; the system's choice if the settings say 0."""
         return int(self._server.server_address[1])
 
-    def take_commands(self, commands: CommandPost) -> None:
+    def take_commands(self, commands: HttpCommands) -> None:
         """Serve POST /command/<name>, too; before the start. Without it every POST is refused."""
         self._server.commands = commands
 
@@ -82,7 +88,7 @@ class _Server(ThreadingMixIn, TCPServer):
         self.settings = settings
         self.health = health
         self.registry = registry
-        self.commands: CommandPost | None = None
+        self.commands: HttpCommands | None = None
         self._full = False  # so that refusals are logged once in a row
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -176,15 +182,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Take a command, or say why not."""
         try:
             answer = self._command(self.server.commands)
-        except PostError as error:
+        except HttpCommandError as error:
             self._answer_json(error.status, {"ok": False, "error": str(error)})
             linger(self.connection)
         else:
             self._answer_json(HTTPStatus.OK if answer["ok"] else HTTPStatus.BAD_REQUEST, answer)
 
-    def _command(self, commands: CommandPost | None) -> Answer:
+    def _command(self, commands: HttpCommands | None) -> Answer:
         if commands is None:
-            raise PostError(HTTPStatus.FORBIDDEN, _OFF)
+            raise HttpCommandError(HTTPStatus.FORBIDDEN, _OFF)
         size = commands.body_size(self.path, self.headers)
         body = read_body(self.connection, self.rfile.read(), size, REQUEST_SECONDS)
         return commands.deliver(self.path, body)

@@ -269,7 +269,7 @@ def _read_bounded(path: Path) -> bytes:
 
 
 @dataclass_cutting(frozen=True, slots=True)
-class Cutting:
+class ClipDraft:
     """A clip that is not stored yet.
 
     `record.path` is no more than a file name. `samples` is float32 (n,), mono, at `sample_rate_hz`.

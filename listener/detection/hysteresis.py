@@ -21,7 +21,7 @@ _ROUNDING_SECONDS = 1e-6  # times are sums of float seconds; a slot is never so 
 
 
 @dataclass(slots=True)
-class LabelStretch:
+class LabelSegment:
     """A label above its thresholds, perhaps with gaps; becomes an event once it is long enough.
 
     `active` is false below off_threshold, for a gap that may still be bridged. `told_onset` is set where
@@ -71,7 +71,7 @@ class _Hysteresis:
 
     def __init__(self, policies: Sequence[LabelPolicy]) -> None:
         self.adjust(policies, [False] * len(policies))
-        self._open: dict[int, LabelStretch] = {}
+        self._open: dict[int, LabelSegment] = {}
         self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
 
     def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
@@ -83,7 +83,7 @@ class _Hysteresis:
         # as Python floats of float32 values, so that a score equal to the threshold is equal here
         self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
 
-    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelStretch]]:
+    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelSegment]]:
         """The stretches that became events in this slot or ended in it, by label."""
         above = smoothed >= self._on
         if not self._open and not above.any():  # nearly every slot of nearly every day
@@ -97,12 +97,12 @@ class _Hysteresis:
 
     def _advance(
         self, label: int, slot: PatchScores, above: bool, smoothed: float
-    ) -> LabelStretch | None:
+    ) -> LabelSegment | None:
         stretch = self._open.get(label)
         if stretch is None:
             if self._is_refractory(label, slot.onset):
                 return None
-            stretch = self._open[label] = LabelStretch(slot.onset, slot.onset)
+            stretch = self._open[label] = LabelSegment(slot.onset, slot.onset)
         elif stretch.active:
             stretch.active = smoothed >= self._off[label]
         else:
@@ -116,7 +116,7 @@ class _Hysteresis:
         since = abs(onset - self._ended_at[label])
         return since < self._policies[label].refractory_seconds - _ROUNDING_SECONDS
 
-    def _is_news(self, label: int, stretch: LabelStretch, slot: PatchScores) -> bool:
+    def _is_news(self, label: int, stretch: LabelSegment, slot: PatchScores) -> bool:
         policy = self._policies[label]
         if stretch.active:
             return self._announces(policy, stretch)
@@ -125,13 +125,13 @@ class _Hysteresis:
         self._close(label, stretch)
         return stretch.announced
 
-    def _announces(self, policy: LabelPolicy, stretch: LabelStretch) -> bool:
+    def _announces(self, policy: LabelPolicy, stretch: LabelSegment) -> bool:
         if stretch.announced:
             return False
         stretch.announced = stretch.seconds >= policy.min_duration_seconds - _ROUNDING_SECONDS
         return stretch.announced
 
-    def _close(self, label: int, stretch: LabelStretch) -> None:
+    def _close(self, label: int, stretch: LabelSegment) -> None:
         del self._open[label]
         if stretch.announced:
             self._ended_at[label] = stretch.offset
@@ -141,7 +141,7 @@ class _Hysteresis:
             stretch.shift(seconds)
         self._ended_at = [at + seconds for at in self._ended_at]
 
-    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelStretch, bool]]:
+    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelSegment, bool]]:
         """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""
         for label, stretch in sorted(self._open.items()):
             if stretch.active:
@@ -258,7 +258,7 @@ class EventDetector:
         return events
 
     def _event(
-        self, group: _LabelGroup, label: int, stretch: LabelStretch, *, ended: bool
+        self, group: _LabelGroup, label: int, stretch: LabelSegment, *, ended: bool
     ) -> SoundEvent:
         name = group.labels[label]
         onset, offset = stretch.told_span

@@ -18,18 +18,25 @@ from listener.health import Health
 from listener.homeassistant.devices import (
     MOST_LABELS,
     Announcer,
+    CommandSupport,
     Document,
-    Offer,
     source_device,
     station_device,
 )
 from listener.homeassistant.discovery import Identity
 from listener.mqtt.broker import Broker, Publisher
-from listener.mqtt.messages import Incoming
+from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document, label_names
 from listener.sinks.frigate import FrigateSink
-from listener.sinks.sink import BundleNotice, EventNotice, GreetingNotice, Notice, RulesNotice, Sink
+from listener.sinks.sink import (
+    BundleNotice,
+    EventNotice,
+    GreetingNotice,
+    Notice,
+    OverridesNotice,
+    Sink,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +56,7 @@ class BirthWatch:
         self._births: SimpleQueue[float] = SimpleQueue()
         self._due_at: float | None = None
 
-    def take(self, message: Incoming) -> None:
+    def take(self, message: InboundMessage) -> None:
         """A message on the birth topic, which is also that of its will; on any thread."""
         if message.payload == b"online":
             self._births.put(self._now() + uniform(0.0, JITTER_SECONDS))
@@ -107,12 +114,12 @@ def diagnostics_document(health: Health) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class HomePlan:
+class DiscoveryPlan:
     """What is announced, and where: the sources (slugs) and what may be done with them."""
 
     discovery_prefix: str
     sources: tuple[str, ...]
-    offer: Offer
+    offer: CommandSupport
 
 
 class HomeAssistantSink:
@@ -122,14 +129,14 @@ class HomeAssistantSink:
     what entities read beside them, retained: `last`, `muted` and `threshold`.
     """
 
-    takes = (BundleNotice, EventNotice, GreetingNotice, RulesNotice)
+    takes = (BundleNotice, EventNotice, GreetingNotice, OverridesNotice)
 
     def __init__(
         self,
         publisher: Publisher,
         announcer: Announcer,
         topics: Topics,
-        plan: HomePlan,
+        plan: DiscoveryPlan,
         labels: Sequence[Label],
     ) -> None:
         self._publisher, self._announcer = publisher, announcer
@@ -148,7 +155,7 @@ class HomeAssistantSink:
                 self._tell_last(notice)
             case GreetingNotice():
                 self._announcer.repeat()
-            case RulesNotice():
+            case OverridesNotice():
                 self._tell_rules(notice)
 
     def close(self) -> None:
@@ -202,7 +209,7 @@ class HomeAssistantSink:
         )
         self._retain(self._topics.last(event.source), to_json(document))
 
-    def _tell_rules(self, notice: RulesNotice) -> None:
+    def _tell_rules(self, notice: OverridesNotice) -> None:
         said = {
             self._topics.threshold(source, label): f"{on:g}"
             for source, thresholds in notice.thresholds.items()
@@ -220,14 +227,14 @@ class HomeAssistantSink:
         self._publisher.publish(topic, payload.encode(), retain=True)
 
 
-class Teller(Protocol):
+class Notifier(Protocol):
     """The pipeline."""
 
     def tell(self, notice: Notice) -> None:
         """Hand something to the sinks that did not come out of the sound."""
 
 
-class Home:
+class HomeAssistantBridge:
     """Built before the broker starts; `labels` are those that make events.
 
     A station that has left Home Assistant takes back what it once announced.
@@ -260,10 +267,10 @@ class Home:
         health: Health,
     ) -> None:
         settings, topics = config.homeassistant, Topics(mqtt.topic_prefix, config.station)
-        plan = HomePlan(
+        plan = DiscoveryPlan(
             settings.discovery_prefix,
             tuple(source.name for source in config.sources),
-            Offer(config.control.mqtt, config.clips.enabled),
+            CommandSupport(config.control.mqtt, config.clips.enabled),
         )
         announcer = Announcer(broker, settings.state_file)
         self.sinks["homeassistant"] = HomeAssistantSink(broker, announcer, topics, plan, labels)
@@ -271,7 +278,7 @@ class Home:
         broker.subscribe(settings.birth_topic, self._birth.take)
         self._diagnostics = Diagnostics(broker, topics.diagnostics, health)
 
-    def look(self, pipeline: Teller) -> None:
+    def look(self, pipeline: Notifier) -> None:
         """Answer Home Assistant's birth, and say how the station is; a few times a second."""
         if self._birth is not None and self._birth.is_due():
             pipeline.tell(GreetingNotice())

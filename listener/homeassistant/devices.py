@@ -40,14 +40,16 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CommandSupport:
     """What people may do from Home Assistant: give commands, and judge clips."""
 
     commands: bool
     clips: bool
 
 
-def source_device(topics: Topics, source: str, labels: Sequence[Label], offer: Offer) -> Document:
+def source_device(
+    topics: Topics, source: str, labels: Sequence[Label], offer: CommandSupport
+) -> Document:
     """The device of a source, with at most MOST_LABELS of its labels."""
     shown = labels[:MOST_LABELS]
     components = label_states(topics, source, shown) | listening(topics, source, labels)

@@ -17,7 +17,7 @@ RECEIVE_MAXIMUM = 20  # messages that the broker may send before it has our ackn
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class InboundMessage:
     """A message as it came: nothing in it is to be trusted.
 
     `retained`: it was published to be kept. `response_topic` and `correlation` are those of MQTT 5.
@@ -35,7 +35,7 @@ class Subscription:
     """A topic filter, and who takes its messages; `others_only`: not those of our own (MQTT 5)."""
 
     topic: str
-    take: Callable[[Incoming], None]
+    take: Callable[[InboundMessage], None]
     others_only: bool = False
 
     def ask_for(self, client: Client) -> None:
@@ -67,17 +67,17 @@ class Subscriptions:
         for subscription in self._all:
             subscription.ask_for(client)
 
-    def deliver(self, message: Incoming) -> None:
+    def deliver(self, message: InboundMessage) -> None:
         """Hand a message over to whom it is for."""
         for subscription in self._all:
             if topic_matches_sub(subscription.topic, message.topic):
                 subscription.take(message)
 
 
-def to_incoming(message: MQTTMessage) -> Incoming:
+def to_inbound(message: MQTTMessage) -> InboundMessage:
     """Paho's message as a value."""
     properties = message.properties
-    return Incoming(
+    return InboundMessage(
         message.topic,
         bytes(message.payload),
         message.retain,
@@ -109,7 +109,7 @@ def answer_properties(correlation: bytes | None) -> Properties | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class OutboundMessage:
     """A message that is to be sent once (QoS 1) on the connection of that number, or not at all.
 
     `alone`: with nothing else unacknowledged, so that it is known what broke the connection.
@@ -122,14 +122,14 @@ class Parcel:
     alone: bool = False
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """Takes parcels for the broker."""
 
-    def carry(self, parcel: Parcel) -> None:
+    def carry(self, parcel: OutboundMessage) -> None:
         """Send it, in the order of the calls; dropped if its connection is not the current one."""
 
 
-class Sender(Protocol):
+class DeliveryListener(Protocol):
     """Told what becomes of parcels, by the thread of the connection."""
 
     def connected(self, connection: int, max_packet_bytes: int | None) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from listener.mqtt.messages import Parcel
+from listener.mqtt.messages import OutboundMessage
 
 IN_FLIGHT = 20  # messages that wait for their acknowledgement
 _POSTS = 1_000  # answers that wait for a connection
@@ -22,7 +22,7 @@ BURST_STATES = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class QueuedMessage:
     """A message to send; `correlation` is what an answer is known by (MQTT 5)."""
 
     topic: str
@@ -32,7 +32,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleeting:
+class QoS0Message:
     """A message of QoS 0, lost where there is no connection."""
 
     topic: str
@@ -43,23 +43,23 @@ class Fleeting:
 class Sent:
     """A message in flight; `at` is monotonic seconds."""
 
-    item: Post | Parcel
+    item: QueuedMessage | OutboundMessage
     at: float
 
 
-class Outgoing:
+class SendQueue:
     """Queues of one thread: retained states and parcels take turns, answers go first."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
         self.in_flight: dict[int, Sent] = {}  # by paho's message id, the oldest first
         self.limit = IN_FLIGHT
-        self._posts: deque[Post] = deque()
-        self._states: deque[Post] = deque()
-        self._parcels: deque[Parcel] = deque()
+        self._posts: deque[QueuedMessage] = deque()
+        self._states: deque[QueuedMessage] = deque()
+        self._parcels: deque[OutboundMessage] = deque()
         self._parcels_turn = False
 
-    def add(self, post: Post, *, connected: bool) -> bool:
+    def add(self, post: QueuedMessage, *, connected: bool) -> bool:
         """Send it when it is its turn; False if too many wait.
 
         Of a retained topic the newest payload is published after every connect.
@@ -74,27 +74,29 @@ class Outgoing:
         self._posts.append(post)
         return True
 
-    def _add_state(self, post: Post) -> None:
+    def _add_state(self, post: QueuedMessage) -> None:
         self._states.append(post)
         if len(self._states) > _STATES + 2 * len(self.retained):
             newest = {state.topic: state for state in self._states}
             self._states = deque(newest.values())
 
-    def add_parcel(self, parcel: Parcel) -> None:
+    def add_parcel(self, parcel: OutboundMessage) -> None:
         """After the parcels before it."""
         self._parcels.append(parcel)
 
-    def begin(self, receive_maximum: int | None, first_topic: str) -> Post:
+    def begin(self, receive_maximum: int | None, first_topic: str) -> QueuedMessage:
         """A new connection: what is retained goes again, `first_topic` before all else."""
         self.limit = min(IN_FLIGHT, receive_maximum or IN_FLIGHT)
-        states = [Post(topic, payload, retain=True) for topic, payload in self.retained.items()]
+        states = [
+            QueuedMessage(topic, payload, retain=True) for topic, payload in self.retained.items()
+        ]
         self._states = deque(state for state in states if state.topic != first_topic)
-        return Post(first_topic, self.retained[first_topic], retain=True)
+        return QueuedMessage(first_topic, self.retained[first_topic], retain=True)
 
     def end(self) -> None:
         """The connection is gone: answers in flight wait again, parcels are the outbox's."""
         items = [sent.item for sent in self.in_flight.values()]
-        posts = [item for item in items if isinstance(item, Post) and not item.retain]
+        posts = [item for item in items if isinstance(item, QueuedMessage) and not item.retain]
         self._posts.extendleft(reversed(posts))
         self.in_flight.clear()
         self._states.clear()
@@ -109,7 +111,7 @@ class Outgoing:
     def has_parcels(self) -> bool:
         """Messages of the outbox wait or are in flight."""
         sent = self.in_flight.values()
-        return bool(self._parcels) or any(isinstance(one.item, Parcel) for one in sent)
+        return bool(self._parcels) or any(isinstance(one.item, OutboundMessage) for one in sent)
 
     @property
     def may_go(self) -> bool:
@@ -122,17 +124,17 @@ class Outgoing:
         """A parcel that goes alone waits until nothing is in flight."""
         return bool(self._parcels and self._parcels[0].alone and self.in_flight)
 
-    def take(self) -> Post | Parcel:
+    def take(self) -> QueuedMessage | OutboundMessage:
         """What goes next; only if it `may_go`."""
         if self._posts:
             return self._posts.popleft()
         self._parcels_turn = bool(self._parcels) and (self._parcels_turn or not self._states)
-        chosen: Post | Parcel
+        chosen: QueuedMessage | OutboundMessage
         chosen = self._parcels.popleft() if self._parcels_turn else self._states.popleft()
         self._parcels_turn = not self._parcels_turn
         return chosen
 
-    def note_sent(self, mid: int, item: Post | Parcel) -> None:
+    def note_sent(self, mid: int, item: QueuedMessage | OutboundMessage) -> None:
         """It waits for its acknowledgement."""
         self.in_flight[mid] = Sent(item, time.monotonic())
 
@@ -140,7 +142,11 @@ class Outgoing:
     def alone(self) -> Sent | None:
         """The parcel that is in flight alone."""
         first = next(iter(self.in_flight.values()), None)
-        return first if first and isinstance(first.item, Parcel) and first.item.alone else None
+        return (
+            first
+            if first and isinstance(first.item, OutboundMessage) and first.item.alone
+            else None
+        )
 
     @property
     def oldest_at(self) -> float | None:
@@ -151,7 +157,7 @@ class Outgoing:
 # How fast messages go out: the broker's queue for a slow subscriber overflows in silence.
 
 
-class Pace:
+class TokenBucket:
     """A token bucket: a burst at once, then so many a second."""
 
     def __init__(
@@ -184,8 +190,8 @@ class Paces:
     """One for everything while events are on their way, a faster one for states alone."""
 
     def __init__(self) -> None:
-        self._events, self._states = Pace(), Pace(STATES_PER_SECOND, BURST_STATES)
+        self._events, self._states = TokenBucket(), TokenBucket(STATES_PER_SECOND, BURST_STATES)
 
-    def now(self, *, has_events: bool) -> Pace:
+    def now(self, *, has_events: bool) -> TokenBucket:
         """The one that counts now."""
         return self._events if has_events else self._states

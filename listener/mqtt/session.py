@@ -14,8 +14,14 @@ from listener.mqtt.connection import (
     Happening,
     Refused,
 )
-from listener.mqtt.messages import Incoming, Parcel, Sender, Subscriptions, answer_properties
-from listener.mqtt.send_queue import Outgoing, Pace, Paces, Post
+from listener.mqtt.messages import (
+    DeliveryListener,
+    InboundMessage,
+    OutboundMessage,
+    Subscriptions,
+    answer_properties,
+)
+from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue, TokenBucket
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole
@@ -35,12 +41,12 @@ class Session:
         self,
         number: int,
         connection: Connection,
-        outgoing: Outgoing,
+        outgoing: SendQueue,
         paces: Paces,
         subscriptions: Subscriptions,
         status_topic: str,
         health: Health,
-        senders: tuple[Sender, ...],
+        senders: tuple[DeliveryListener, ...],
     ) -> None:
         self._number, self._connection = number, connection
         self._outgoing, self._paces = outgoing, paces
@@ -54,11 +60,11 @@ class Session:
         self.ended: Ended | None = None
         self.refusal: str | None = None
 
-    def serve(self) -> list[Incoming]:
+    def serve(self) -> list[InboundMessage]:
         """Do what there is to do now, waiting for something at most a second; messages that came."""
-        incoming: list[Incoming] = []
+        incoming: list[InboundMessage] = []
         for happening in self._connection.serve(self._pause()):
-            if isinstance(happening, Incoming):
+            if isinstance(happening, InboundMessage):
                 incoming.append(happening)
             else:
                 self._take(happening)
@@ -75,7 +81,7 @@ class Session:
         return max(0.0, min([_IDLE_SECONDS, *pauses]))
 
     @property
-    def _pace(self) -> Pace:
+    def _pace(self) -> TokenBucket:
         return self._paces.now(has_events=self._outgoing.has_parcels)
 
     @property
@@ -105,7 +111,7 @@ class Session:
         sent = self._outgoing.in_flight.pop(happening.mid, None)
         if sent is None:
             return
-        if isinstance(sent.item, Parcel):
+        if isinstance(sent.item, OutboundMessage):
             for sender in self._senders:
                 sender.answered(sent.item.key, happening.refusal)
         if happening.refusal is not None:
@@ -124,9 +130,11 @@ class Session:
             self._pace.take()
             self._publish(self._outgoing.take())
 
-    def _publish(self, item: Post | Parcel) -> int:
-        retain = isinstance(item, Post) and item.retain
-        properties = answer_properties(item.correlation) if isinstance(item, Post) else None
+    def _publish(self, item: QueuedMessage | OutboundMessage) -> int:
+        retain = isinstance(item, QueuedMessage) and item.retain
+        properties = (
+            answer_properties(item.correlation) if isinstance(item, QueuedMessage) else None
+        )
         info = self._connection.client.publish(
             item.topic, item.payload, 1, retain, properties=properties
         )
@@ -164,7 +172,7 @@ class Session:
         """Send what waits, then `offline`, and disconnect; whether everything was acknowledged."""
         deadline = time.monotonic() + seconds
         self._serve_until(deadline, lambda: self._outgoing.is_empty)
-        last = Post(self._status_topic, OFFLINE, retain=True)
+        last = QueuedMessage(self._status_topic, OFFLINE, retain=True)
         if self.ended is None and self.accepted:
             self._publish(last)
         self._serve_until(deadline, lambda: self._outgoing.is_empty)

@@ -33,7 +33,7 @@ _SACRIFICED = 2_000  # messages that are done with, a megabyte or more
 LEAST_FREE_BYTES = 4 * BALLAST_BYTES  # or what it made room for would be lost at once
 
 
-class Ballast:
+class ReserveFile:
     """A megabyte beside the outbox's file; `path` None keeps none."""
 
     def __init__(self, path: Path | None) -> None:
@@ -80,7 +80,7 @@ class Disk:
 
     def __init__(self, path: Path | None, health: OutboxHealth) -> None:
         self._path, self._health = path, health
-        self._ballast = Ballast(path and path.with_name(path.name + ".ballast"))
+        self._ballast = ReserveFile(path and path.with_name(path.name + ".ballast"))
         self._try_at = 0.0  # monotonic
         self.database: Database | None = None
         self.after_corrupt = False

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from listener.mqtt.messages import Carrier, Parcel
+from listener.mqtt.messages import OutboundMessage, Transport
 from listener.outbox.row import Row, State, why_unsendable
 from listener.outbox.store import Store
 
@@ -23,7 +23,7 @@ SETTLE_SECONDS = 1.0
 DOUBTFUL_SECONDS = 1.0
 
 
-class ParcelSender:
+class OutboxSender:
     """Which message goes next; owned by the outbox's thread.
 
     After a connection was lost the oldest messages are sent again, the first ones each alone: if the
@@ -33,7 +33,7 @@ class ParcelSender:
     def __init__(
         self,
         store: Store,
-        carrier: Carrier,
+        carrier: Transport,
         now: Callable[[], float] = time.monotonic,
         *,
         doubtful_seconds: float = DOUBTFUL_SECONDS,
@@ -151,4 +151,4 @@ class ParcelSender:
             return
         self.in_flight[row.seq] = row
         alone = bool(self._alone)
-        self._carrier.carry(Parcel(connection, row.seq, row.topic, row.payload, alone))
+        self._carrier.carry(OutboundMessage(connection, row.seq, row.topic, row.payload, alone))

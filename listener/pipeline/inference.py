@@ -23,7 +23,7 @@ from listener.engines.engine import Engine, EngineError, front_end_of, infer_of,
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue, Item
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.source_state import Recut, ScoresTap, SourceAnalysis, Step
+from listener.pipeline.source_state import Recut, ScoresTap, SourceState, Step
 from listener.sinks.sink import BundleNotice, Notice
 
 _IDLE_SECONDS = 1.0  # how long the thread may sit still before it shows that it is alive
@@ -39,7 +39,7 @@ class _Snapshot:
     clip_id: Future[str] = field(default_factory=Future)
 
 
-class Snapshots:
+class SnapshotRequests:
     """Any thread asks, one answers."""
 
     def __init__(self) -> None:
@@ -93,14 +93,14 @@ class Inference:
         self.wanted: Detection | None = None
         """What to work with from the next batch on; any thread may set it, the newest counts."""
         self._taken: Detection | None = None
-        self.snapshots = Snapshots()
+        self.snapshots = SnapshotRequests()
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
         self._room: Content = np.empty(0, np.float32)
         front_end = front_end_of(engine, plan.params)
         self._sources = {
-            name: SourceAnalysis(name, plan, source, front_end, tap, recut, limits)
+            name: SourceState(name, plan, source, front_end, tap, recut, limits)
             for name, source in health.sources.items()
         }
 

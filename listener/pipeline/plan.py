@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from listener.clips.extractor import CuttingPlan
+from listener.clips.extractor import ExtractionPlan
 from listener.detection.bundle import Label, Manifest
 from listener.detection.labels import LabelColumns, LabelGroup, PrivateScores
 from listener.detection.params import FeatureParams
@@ -26,7 +26,7 @@ class SourcePolicies:
 class ClipPlan:
     """Which clips are cut, and where people are heard, of whom nothing is kept."""
 
-    cutting: CuttingPlan
+    cutting: ExtractionPlan
     private: PrivateScores
 
 

@@ -11,9 +11,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.clips.extractor import ClipCutter
+from listener.clips.extractor import ClipExtractor
 from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
-from listener.detection.clip import ClipError, Cutting
+from listener.detection.clip import ClipDraft, ClipError
 from listener.detection.event import SoundEvent
 from listener.detection.features import FrontEnd, Patch, PatchStream
 from listener.detection.hysteresis import EventDetector
@@ -36,7 +36,7 @@ Recut = Callable[[str, FeatureParams, int], None]
 """Told that patches of a source are of other params, from the sample on that is given."""
 
 
-class SourceAnalysis:
+class SourceState:
     """Chunks of one source -> patches, and their scores -> notices, which it collects."""
 
     def __init__(
@@ -179,7 +179,7 @@ class SourceAnalysis:
             PatchNotice(self._name, heard_at, patch, self._plan.params, labels, smoothed)
         )
 
-    def _keep(self, cuttings: Iterable[Cutting]) -> None:
+    def _keep(self, cuttings: Iterable[ClipDraft]) -> None:
         self._notices += [ClipNotice(cutting) for cutting in cuttings]
 
     def snapshot(self, seconds: float) -> str:
@@ -259,10 +259,10 @@ class SourceAnalysis:
             numbers.events[column] += 1
 
 
-def _make_cutter(source: str, plan: DetectionPlan) -> ClipCutter | None:
+def _make_cutter(source: str, plan: DetectionPlan) -> ClipExtractor | None:
     if plan.clips is None:
         return None
-    return ClipCutter(
+    return ClipExtractor(
         source,
         plan.policies,
         plan.params,

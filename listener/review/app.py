@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from listener.config.station import ReviewSettings
-from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError
+from listener.control.http_commands import COMMAND_PATH, HttpCommandError, HttpCommands
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.review.routes import ClipPages, ReviewParts, StationPages
 
@@ -64,7 +64,7 @@ class Guard:
         self,
         app: ASGIApp,
         settings: ReviewSettings,
-        commands: CommandPost | None,
+        commands: HttpCommands | None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
@@ -78,7 +78,7 @@ class Guard:
             return
         try:
             self._admit(scope)
-        except PostError as error:
+        except HttpCommandError as error:
             await _refuse(error, scope, receive, _with_headers(send))
         else:
             await self._app(scope, receive, _with_headers(send))
@@ -90,7 +90,7 @@ class Guard:
         if scope["method"] == "POST":
             self._admit_command(scope["path"], headers)
         elif scope["method"] != "GET":
-            raise PostError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or POST")
+            raise HttpCommandError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or POST")
         elif scope["path"].startswith(API) and not self._settings.is_local:
             self._post().check_sender(headers)
 
@@ -98,23 +98,23 @@ class Guard:
         name = host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host
         if self._settings.is_local and name not in (*_LOCAL_NAMES, self._settings.host):
             reason = f"expected a request to {', '.join(_LOCAL_NAMES)}, got {host[:64]!r}"
-            raise PostError(HTTPStatus.MISDIRECTED_REQUEST, reason)
+            raise HttpCommandError(HTTPStatus.MISDIRECTED_REQUEST, reason)
 
     def _take_turn(self) -> None:
         now = self._monotonic()
         if len(self._turns) == REQUESTS_PER_SECOND and now - self._turns[0] < 1.0:
             reason = f"expected at most {REQUESTS_PER_SECOND} requests a second"
-            raise PostError(HTTPStatus.TOO_MANY_REQUESTS, reason)
+            raise HttpCommandError(HTTPStatus.TOO_MANY_REQUESTS, reason)
         self._turns.append(now)
 
     def _admit_command(self, path: str, headers: Message[str, str]) -> None:
         if not path.startswith(API + COMMAND_PATH):
-            raise PostError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET")
+            raise HttpCommandError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET")
         self._post().body_size(path.removeprefix(API), headers)
 
-    def _post(self) -> CommandPost:
+    def _post(self) -> HttpCommands:
         if self._commands is None:
-            raise PostError(HTTPStatus.FORBIDDEN, _OFF)
+            raise HttpCommandError(HTTPStatus.FORBIDDEN, _OFF)
         return self._commands
 
 
@@ -134,7 +134,7 @@ def _with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-async def _refuse(error: PostError, scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(error: HttpCommandError, scope: Scope, receive: Receive, send: Send) -> None:
     response = JSONResponse({"ok": False, "error": str(error)}, error.status)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -161,7 +161,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def create_app(
-    parts: ReviewParts, settings: ReviewSettings, commands: CommandPost | None
+    parts: ReviewParts, settings: ReviewSettings, commands: HttpCommands | None
 ) -> ASGIApp:
     """The guarded app; without `commands` nothing can be changed."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_few_threads)
@@ -184,7 +184,7 @@ async def _few_threads(_app: FastAPI) -> AsyncIterator[None]:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    app.add_exception_handler(PostError, _post_error)
+    app.add_exception_handler(HttpCommandError, _post_error)
     app.add_exception_handler(UnknownClipError, _unknown_clip)
     app.add_exception_handler(ClipError, _clip_error)
     app.add_exception_handler(RequestValidationError, _wrong_value)
@@ -196,7 +196,7 @@ def _answer(status: int, reason: str) -> JSONResponse_app:
 
 
 def _post_error(_request: Request, error: Exception) -> JSONResponse_app:
-    status = error.status if isinstance(error, PostError) else HTTPStatus.BAD_REQUEST
+    status = error.status if isinstance(error, HttpCommandError) else HTTPStatus.BAD_REQUEST
     return _answer(status, str(error))
 
 

@@ -20,7 +20,7 @@ from listener.clips.index import ClipFilter, VerdictState
 from listener.clips.store import ClipStore
 from listener.config.settings import Slug
 from listener.control.commands import ClipId
-from listener.control.http_commands import COMMAND_PATH, CommandPost, PostError
+from listener.control.http_commands import COMMAND_PATH, HttpCommandError, HttpCommands
 from listener.detection.audio import AudioChunk, ChunkResampler, Samples
 from listener.detection.clip import ClipAnalysis, ClipRecord, Reason
 from listener.detection.clip_files import read_audio
@@ -129,7 +129,7 @@ class ClipPages:
 
     def _clips(self) -> ClipStore:
         if self._store is None:
-            raise PostError(HTTPStatus.NOT_FOUND, "no clips are kept (clips.enabled)")
+            raise HttpCommandError(HTTPStatus.NOT_FOUND, "no clips are kept (clips.enabled)")
         return self._store
 
     def find(
@@ -176,7 +176,7 @@ class ClipPages:
 class StationPages:
     """Answers about the station as JSON."""
 
-    def __init__(self, parts: ReviewParts, commands: CommandPost | None) -> None:
+    def __init__(self, parts: ReviewParts, commands: HttpCommands | None) -> None:
         self._parts, self._live, self._commands = parts, parts.live, commands
         self._room = CapacityLimiter(_WAITING_COMMANDS)
 
@@ -209,13 +209,13 @@ class StationPages:
         """A line of JSON for each thing that happens, until one side goes."""
         if self._live.full:
             reason = f"expected at most {MAX_WATCHERS} who look on"
-            raise PostError(HTTPStatus.SERVICE_UNAVAILABLE, reason)
+            raise HttpCommandError(HTTPStatus.SERVICE_UNAVAILABLE, reason)
         return StreamingResponse(_lines(self._live), media_type="application/x-ndjson")
 
     async def command(self, name: str, request: Request) -> JSONResponse:
         """Carry out a command, whose sender and size the guard has looked at."""
         if self._commands is None:
-            raise PostError(HTTPStatus.FORBIDDEN, "commands are off")
+            raise HttpCommandError(HTTPStatus.FORBIDDEN, "commands are off")
         body = await _body(request)
         answer = await to_thread.run_sync(
             self._commands.deliver, COMMAND_PATH + name, body, limiter=self._room
@@ -229,9 +229,9 @@ async def _body(request: Request) -> bytes:
             return await request.body()
     except TimeoutError as error:
         reason = f"expected the whole body within {BODY_SECONDS:g} s"
-        raise PostError(HTTPStatus.REQUEST_TIMEOUT, reason) from error
+        raise HttpCommandError(HTTPStatus.REQUEST_TIMEOUT, reason) from error
     except ClientDisconnect as error:
-        raise PostError(HTTPStatus.BAD_REQUEST, "the body ended early") from error
+        raise HttpCommandError(HTTPStatus.BAD_REQUEST, "the body ended early") from error
 
 
 async def _lines(live: LiveView) -> AsyncIterator[str]:

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config, ConfigError, ReviewSettings
-from listener.control.http_commands import CommandPost
+from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Bundle, Label
 from listener.detection.clip import ClipRecord
 from listener.detection.event import SoundEvent
@@ -38,7 +38,7 @@ class ReviewServer:
 
     def __init__(self, settings: ReviewSettings, parts: ReviewParts) -> None:
         self._settings, self._parts = settings, parts
-        self._commands: CommandPost | None = None
+        self._commands: HttpCommands | None = None
         self._socket = _listen(settings)
         self._server: uvicorn.Server | None = None
         self._thread: Thread | None = None
@@ -53,7 +53,7 @@ class ReviewServer:
         """The sink that the live view sees by."""
         return self._parts.live
 
-    def take_commands(self, commands: CommandPost) -> None:
+    def take_commands(self, commands: HttpCommands) -> None:
         """Let who has the token change things; before the start. Without it nobody can."""
         self._commands = commands
 

@@ -15,19 +15,19 @@ from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
 from listener.control.dispatcher import Answer
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.runtime.overrides import (
-    MuteRule,
+    MuteOverride,
+    Overrides,
     QuietHours,
-    Rules,
-    ThresholdRule,
-    apply_rules,
-    write_rules,
+    ThresholdOverride,
+    apply_overrides,
+    write_overrides,
 )
-from listener.sinks.sink import Notice, RulesNotice
+from listener.sinks.sink import Notice, OverridesNotice
 
 log = logging.getLogger(__name__)
 
 
-class Adopter(Protocol):
+class PlanReceiver(Protocol):
     """The pipeline."""
 
     def adopt(self, detection: Detection) -> None:
@@ -37,7 +37,7 @@ class Adopter(Protocol):
         """Hand something to the sinks that did not come out of the sound."""
 
 
-class AtWork:
+class ActivePlan:
     """Both halves of what the pipeline works with; on the main thread.
 
     A change of either one reaches the pipeline with the other one as it is. `quiet` are the hours of the
@@ -46,9 +46,9 @@ class AtWork:
 
     def __init__(
         self,
-        pipeline: Adopter,
+        pipeline: PlanReceiver,
         detection: Detection,
-        rules: Rules,
+        rules: Overrides,
         sources: Sequence[str],
         now: Callable[[], float] = time.time,
         quiet: Sequence[QuietHours] = (),
@@ -59,7 +59,7 @@ class AtWork:
         self.sources = tuple(sources)
         self._quiet = tuple(quiet)
         self._quiet_now = self._covering()
-        if rules == Rules() and not self._quiet_now:
+        if rules == Overrides() and not self._quiet_now:
             self._tell(self.plan)
         else:
             self._adopt()
@@ -73,7 +73,7 @@ class AtWork:
     def plan(self) -> DetectionPlan:
         """The bundle's plan under the rules."""
         rules = self.rules.at(self._now())
-        return apply_rules(self.detection.plan, rules, self.sources, self._quiet_now)
+        return apply_overrides(self.detection.plan, rules, self.sources, self._quiet_now)
 
     def _covering(self) -> tuple[QuietHours, ...]:
         now = self._now()
@@ -84,7 +84,7 @@ class AtWork:
         self.detection = detection
         self._adopt()
 
-    def take_rules(self, rules: Rules) -> None:
+    def take_rules(self, rules: Overrides) -> None:
         """Work under other rules."""
         self.rules = rules
         self._adopt()
@@ -111,17 +111,17 @@ class AtWork:
             for source, rules in at_work.items()
         }
         muted = {source for source, rules in at_work.items() if rules.muted >= set(rules.policies)}
-        self._pipeline.tell(RulesNotice(thresholds, frozenset(muted)))
+        self._pipeline.tell(OverridesNotice(thresholds, frozenset(muted)))
 
 
 # Mutes and thresholds as commands set them: checked, kept on disk, brought to the pipeline.
 
 
-class RuleBook:
+class OverrideCommands:
     """Each change is on disk before it counts; `path` None: nothing is kept."""
 
     def __init__(
-        self, at_work: AtWork, path: Path | None, now: Callable[[], float] = time.time
+        self, at_work: ActivePlan, path: Path | None, now: Callable[[], float] = time.time
     ) -> None:
         self._at_work, self._path, self._now = at_work, path, now
 
@@ -133,7 +133,9 @@ class RuleBook:
         """
         self._check(command.source, command.label)
         until = self._now() + command.seconds
-        self._take(self._at_work.rules.with_mute(MuteRule(command.source, command.label, until)))
+        self._take(
+            self._at_work.rules.with_mute(MuteOverride(command.source, command.label, until))
+        )
         return {"until": round(until, 3)}
 
     def unmute(self, command: Unmute) -> Answer:
@@ -156,7 +158,7 @@ class RuleBook:
         """
         self._check(command.source, command.label)
         try:
-            rule = ThresholdRule(command.source, command.label, command.on, command.off)
+            rule = ThresholdOverride(command.source, command.label, command.on, command.off)
         except ValidationError as error:
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise CommandError(f"threshold: {message}") from error
@@ -179,11 +181,11 @@ class RuleBook:
         if label is not None and label not in at_work.labels:
             raise CommandError(f"label: {at_work.detection.plan.bundle} has no label {label!r}")
 
-    def _take(self, rules: Rules) -> None:
+    def _take(self, rules: Overrides) -> None:
         rules = rules.at(self._now())
         if self._path is not None:
             try:
-                write_rules(self._path, rules)
+                write_overrides(self._path, rules)
             except OSError as error:
                 raise CommandError(f"{self._path}: cannot be written: {error.strerror}") from error
         self._at_work.take_rules(rules)

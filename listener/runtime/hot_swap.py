@@ -18,7 +18,7 @@ from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
 from listener.health import Health
 from listener.pipeline.plan import Detection
-from listener.runtime.active import AtWork
+from listener.runtime.active import ActivePlan
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ _HOUR, _DAY = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Jump:
+class RateJump:
     """A label with too many events in the last hour; `before` is what an hour had."""
 
     label: str
@@ -92,7 +92,7 @@ class Jump:
         return f"{self.label}: {self.events} events in an hour, {self.before:.1f} before"
 
 
-class Trial:
+class Probation:
     """The first day of a bundle; times are monotonic seconds, totals the events begun by label.
 
     Judged are the labels that the bundle before had, too: `per_hour_before`. A label jumps when an hour
@@ -117,7 +117,7 @@ class Trial:
         """Whether the bundle has stood its day."""
         return now - self._began_at > _DAY
 
-    def look(self, now: float, totals: Mapping[str, int]) -> Jump | None:
+    def look(self, now: float, totals: Mapping[str, int]) -> RateJump | None:
         """The label that jumps most, if one does."""
         while len(self._hour) > 1 and now - self._hour[1][0] >= _HOUR:
             self._hour.popleft()
@@ -125,12 +125,12 @@ class Trial:
             self._hour.append((now, totals))
         _, earlier = self._hour[0]
         jumps = [
-            Jump(label, totals.get(label, 0) - earlier.get(label, 0), before)
+            RateJump(label, totals.get(label, 0) - earlier.get(label, 0), before)
             for label, before in self._before.items()
         ]
         return max(filter(self._is_too_much, jumps), key=lambda jump: jump.events, default=None)
 
-    def _is_too_much(self, jump: Jump) -> bool:
+    def _is_too_much(self, jump: RateJump) -> bool:
         return jump.events >= self._least_events and jump.events > jump.before * self._factor
 
 
@@ -167,7 +167,7 @@ class _Term:
     totals: Counter[str]
 
 
-class BundleSwitch:
+class HotSwap:
     """Takes another bundle when it is told to, or when the config's path leads to another one.
 
     Under a `rollback_factor` the bundle before stays in memory for a day. All on the main thread.
@@ -175,7 +175,7 @@ class BundleSwitch:
 
     def __init__(
         self,
-        at_work: AtWork,
+        at_work: ActivePlan,
         path: BundlePath,
         load: Load,
         health: Health,
@@ -187,7 +187,7 @@ class BundleSwitch:
         self._settings, self._publish_refusal, self._now = settings, publish_refusal, now
         self._term = _Term(at_work.detection, path.seen, now(), event_totals(health))
         self._before: _Term | None = None
-        self._trial: Trial | None = None
+        self._trial: Probation | None = None
         self._judged_at = -math.inf
         self._forget_refusal()  # one of an earlier run
 
@@ -240,7 +240,7 @@ class BundleSwitch:
             return
         self._before = before
         seconds = term.began_at - before.began_at
-        self._trial = Trial(
+        self._trial = Probation(
             rates_per_hour(before.totals, term.totals, seconds),
             term.began_at,
             term.totals,
@@ -248,7 +248,7 @@ class BundleSwitch:
             least_events=self._settings.rollback_least_events,
         )
 
-    def _judge(self, trial: Trial) -> None:
+    def _judge(self, trial: Probation) -> None:
         now = self._now()
         if now - self._judged_at < _JUDGE_SECONDS:
             return
@@ -259,7 +259,7 @@ class BundleSwitch:
         elif trial.is_over(now):
             self._trial = self._before = None
 
-    def _roll_back(self, before: _Term, jump: Jump) -> None:
+    def _roll_back(self, before: _Term, jump: RateJump) -> None:
         failed, self._trial, self._before = self._term, None, None
         self._term = _Term(before.detection, before.path, self._now(), event_totals(self._health))
         self._at_work.take_bundle(before.detection)

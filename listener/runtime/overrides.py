@@ -23,7 +23,7 @@ _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
-class ThresholdRule:
+class ThresholdOverride:
     """Thresholds of a label on a source (None: on all), in place of the policy's.
 
     Where only one is given, the other one moves as far as it must.
@@ -49,7 +49,7 @@ class ThresholdRule:
 
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
-class MuteRule:
+class MuteOverride:
     """No events of a label on a source until then, unix seconds; None is every one."""
 
     source: Slug | None
@@ -62,13 +62,13 @@ class MuteRule:
 
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
-class Rules:
+class Overrides:
     """All that people have set. A source's own threshold counts more than the one for all."""
 
-    thresholds: tuple[ThresholdRule, ...] = ()
-    mutes: tuple[MuteRule, ...] = ()
+    thresholds: tuple[ThresholdOverride, ...] = ()
+    mutes: tuple[MuteOverride, ...] = ()
 
-    def with_threshold(self, rule: ThresholdRule) -> Rules:
+    def with_threshold(self, rule: ThresholdOverride) -> Overrides:
         """One more, in place of one for the same source and label; without both numbers it goes."""
         others = [
             old for old in self.thresholds if (old.source, old.label) != (rule.source, rule.label)
@@ -76,12 +76,12 @@ class Rules:
         kept = others if rule.on is None and rule.off is None else [*others, rule]
         return replace(self, thresholds=tuple(kept))
 
-    def with_mute(self, rule: MuteRule) -> Rules:
+    def with_mute(self, rule: MuteOverride) -> Overrides:
         """One more, in place of one of the same words."""
         others = [old for old in self.mutes if (old.source, old.label) != (rule.source, rule.label)]
         return replace(self, mutes=(*others, rule))
 
-    def without_mutes(self, source: str | None, label: str | None) -> Rules:
+    def without_mutes(self, source: str | None, label: str | None) -> Overrides:
         """Without those that name this source and this label; None is every one."""
         kept = [
             old
@@ -90,7 +90,7 @@ class Rules:
         ]
         return replace(self, mutes=tuple(kept))
 
-    def at(self, now: float) -> Rules:
+    def at(self, now: float) -> Overrides:
         """Without the mutes that are over at that time, unix seconds."""
         lasting = tuple(rule for rule in self.mutes if rule.until > now)
         return self if len(lasting) == len(self.mutes) else replace(self, mutes=lasting)
@@ -103,8 +103,8 @@ class Muting(Protocol):
         """Whether it is about this label of this source."""
 
 
-def apply_rules(
-    plan: DetectionPlan, rules: Rules, sources: Iterable[str], quiet: Sequence[Muting] = ()
+def apply_overrides(
+    plan: DetectionPlan, rules: Overrides, sources: Iterable[str], quiet: Sequence[Muting] = ()
 ) -> DetectionPlan:
     """The plan with what the rules change of each source; a label that it has not is passed over.
 
@@ -115,7 +115,7 @@ def apply_rules(
 
 
 def _policies(
-    source: str, policies: Mapping[str, LabelPolicy], rules: Rules, quiet: Sequence[Muting]
+    source: str, policies: Mapping[str, LabelPolicy], rules: Overrides, quiet: Sequence[Muting]
 ) -> SourcePolicies:
     chosen = dict(policies)
     # those for all sources first, so that the source's own are applied over them
@@ -184,15 +184,15 @@ def _hours(settings: QuietSettings) -> QuietHours:
 # The rules on disk, so that they are kept over restarts.
 
 
-_RULES = TypeAdapter(Rules)
+_RULES = TypeAdapter(Overrides)
 
 
-def read_rules(path: Path) -> Rules:
+def read_overrides(path: Path) -> Overrides:
     """The rules in a file; none if there is no file. One that is no rules is put aside, and told of."""
-    return read_state(path, _RULES, Rules(), "mutes and thresholds")
+    return read_state(path, _RULES, Overrides(), "mutes and thresholds")
 
 
-def write_rules(path: Path, rules: Rules) -> None:
+def write_overrides(path: Path, rules: Overrides) -> None:
     """Replace the file, whole or not at all; only its owner may read it.
 
     Raises:

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from listener import __version__
-from listener.backoff import Rest
+from listener.backoff import Backoff
 from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
-from listener.mqtt.messages import Parcel, Sender
+from listener.mqtt.messages import DeliveryListener, OutboundMessage
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Level, Notice
 
@@ -73,7 +73,7 @@ _OF_THE_MESSAGE = {
 }
 
 
-class PostError(Exception):
+class WebhookError(Exception):
     """It was not taken, and may be at another time; one line that says why."""
 
 
@@ -109,7 +109,7 @@ class Receiver:
         if status in _OF_THE_MESSAGE:
             raise RefusedError(f"{self.name} answered {status}")
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            raise PostError(f"expected an answer from 200 to 299, got {status}")
+            raise WebhookError(f"expected an answer from 200 to 299, got {status}")
 
     def reach(self) -> None:
         """Connect, TLS and all, and send nothing.
@@ -133,7 +133,7 @@ class Receiver:
             yield connection
         except (OSError, HTTPException) as error:
             reason = " ".join(str(error).split())[:_LONGEST_REASON]
-            raise PostError(f"{type(error).__name__}: {reason}") from error
+            raise WebhookError(f"{type(error).__name__}: {reason}") from error
         finally:
             connection.close()
 
@@ -171,7 +171,7 @@ def _read_token(path: Path) -> str:
 # Carries the messages of an outbox to a receiver, one after the other, for as long as it takes.
 
 
-class Post(Protocol):
+class WebhookRequest(Protocol):
     """A receiver."""
 
     @property
@@ -182,29 +182,31 @@ class Post(Protocol):
         """Send a message; raises PostError or RefusedError."""
 
 
-class WebhookCarrier:
+class WebhookTransport:
     """One thread. After a failure it rests, longer each time, and begins at the oldest message again.
 
     So messages arrive in order and at least once. A failure is as a lost connection is to the outbox;
     the next try is the next connection.
     """
 
-    def __init__(self, receiver: Post, make_rest: Callable[[], Rest] = Rest) -> None:
+    def __init__(
+        self, receiver: WebhookRequest, make_rest: Callable[[], Backoff] = Backoff
+    ) -> None:
         self._receiver, self._make_rest = receiver, make_rest
         self._rest = make_rest()
-        self._sender: Sender | None = None
-        self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
+        self._sender: DeliveryListener | None = None
+        self._parcels: SimpleQueue[OutboundMessage | None] = SimpleQueue()
         self._connection = 1
         self._failing = False
         self._closing = Event()
         # daemon: a receiver that trickles its answer must not keep the process from ending
         self._thread = Thread(target=self._run, name="webhook-post", daemon=True)
 
-    def send_for(self, sender: Sender) -> None:
+    def send_for(self, sender: DeliveryListener) -> None:
         """Tell this one what becomes of its parcels; before the start."""
         self._sender = sender
 
-    def carry(self, parcel: Parcel) -> None:
+    def carry(self, parcel: OutboundMessage) -> None:
         """See listener.mqtt.messages.Carrier."""
         self._parcels.put(parcel)
 
@@ -227,18 +229,18 @@ class WebhookCarrier:
             if parcel.connection == self._connection:  # others were handed over before a failure
                 self._deliver(parcel, sender)
 
-    def _deliver(self, parcel: Parcel, sender: Sender) -> None:
+    def _deliver(self, parcel: OutboundMessage, sender: DeliveryListener) -> None:
         try:
             self._receiver.post(parcel.payload)
         except RefusedError as error:
             sender.answered(parcel.key, str(error))
-        except PostError as error:
+        except WebhookError as error:
             self._fail(error, sender)
         else:
             sender.answered(parcel.key, None)
             self._recover()
 
-    def _fail(self, error: PostError, sender: Sender) -> None:
+    def _fail(self, error: WebhookError, sender: DeliveryListener) -> None:
         if not self._failing:
             log.warning("webhook %s: events wait: %s", self._receiver.name, error)
         self._failing = True

@@ -165,7 +165,7 @@ class LiveBuffer:
 # How far a stream may run ahead of real time.
 
 
-class Pace:
+class RealTimePace:
     """Lets `lead_seconds` of audio through at once and the rest at the speed of time.
 
     So a live server's opening burst costs no latency, and a recording is not swallowed whole.
@@ -206,7 +206,7 @@ class Intake:
 
     def __init__(self, buffer: LiveBuffer) -> None:
         self._buffer = buffer
-        self._pace = Pace(LEAD_SECONDS)
+        self._pace = RealTimePace(LEAD_SECONDS)
         self._closed = threading.Event()
         self._settled = False
         self._failure: SourceError | None = None

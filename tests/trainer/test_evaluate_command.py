@@ -16,7 +16,7 @@ from tests.trainer.report.tones import write_quiet
 from tests.trainer.test_cli import assert_one_line, run
 from tests.trainer.training.tones import write_tones
 from trainer.training.fit_bundle import FitRequest, fit_bundle
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 
 WITHOUT_MATPLOTLIB = (
     "-c",
@@ -43,7 +43,7 @@ def fitted(tones: Path, tones_bundle: Bundle) -> Bundle:
         out=tones.parent / "fitted",
         backbone=str(tones_bundle.path),
         cache=tones.parent / "cache",
-        lesson=Lesson(copies=0),
+        lesson=Recipe(copies=0),
         folds=(1, 2, 3),
     )
     return fit_bundle(request)

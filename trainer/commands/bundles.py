@@ -98,8 +98,8 @@ def starter(
 ) -> None:
     """Train the bundle that ships with the listener; its path goes to stdout."""
     with session():
-        from trainer.starter.make import Recipe, make_starter_bundle  # noqa: PLC0415 - TensorFlow
+        from trainer.starter.make import StarterRecipe, make_starter_bundle  # noqa: PLC0415 - TensorFlow
 
-        recipe = Recipe(strip_count=strips, epochs=epochs, minutes=minutes, seed=seed)
+        recipe = StarterRecipe(strip_count=strips, epochs=epochs, minutes=minutes, seed=seed)
         bundle = make_starter_bundle(esc10, teacher, out, recipe)
     typer.echo(bundle.path)

@@ -17,12 +17,12 @@ from listener.detection.params import FeatureParams, Preprocessing
 from trainer.config import LabelsOfAClip
 from trainer.errors import (
     BackboneError,
-    CertificateError,
     DataError,
     FitError,
-    FormError,
     ParityError,
     PromotionError,
+    QuantisationError,
+    RegressionError,
     SearchError,
     StorageError,
     TargetError,
@@ -104,9 +104,9 @@ _EXIT_CODES: dict[type[Exception], int] = {
     SearchError: WRONG_USE,
     StorageError: LACKING,
     TargetError: WRONG_USE,
-    CertificateError: CHECK_FAILED,
+    RegressionError: CHECK_FAILED,
     PromotionError: CHECK_FAILED,
-    FormError: CHECK_FAILED,
+    QuantisationError: CHECK_FAILED,
     ParityError: CHECK_FAILED,
     BundleError: CHECK_FAILED,
 }

@@ -23,10 +23,10 @@ from trainer.commands.common import (
 )
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.training.recipe import Lesson, read_lesson
+from trainer.training.recipe import Recipe, read_lesson
 
-_DEFAULTS = Lesson()
-_Settings = TypeVar("_Settings", Lesson, FitSettings, HeadShape, Thawing)
+_DEFAULTS = Recipe()
+_Settings = TypeVar("_Settings", Recipe, FitSettings, HeadShape, Thawing)
 
 
 def fit(
@@ -151,7 +151,7 @@ def fit(
 
 
 def _choose(
-    base: Lesson,
+    base: Recipe,
     *,
     thaw: int | None,
     hidden: int | None,
@@ -161,7 +161,7 @@ def _choose(
     rate: float | None,
     epochs: int | None,
     seed: int | None,
-) -> Lesson:
+) -> Recipe:
     """The lesson with what was chosen on the command line; None is what was not."""
     try:
         fit = _with(

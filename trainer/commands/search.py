@@ -20,7 +20,7 @@ from trainer.commands.common import (
 )
 from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 
 
 def search(
@@ -75,7 +75,7 @@ def search(
             study=study,
             storage=storage,
             sampler=sampler,
-            base=Lesson(fit=FitSettings(seed=seed), seed=seed),
+            base=Recipe(fit=FitSettings(seed=seed), seed=seed),
             most_thawed=thaw,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,

@@ -27,7 +27,7 @@ from listener.engines.tflite import open_model
 from trainer.errors import TargetError
 from trainer.evaluation.regression import REGRESSION_FILE
 from trainer.export.bundle import write_golden
-from trainer.quantisation.measure import FormFigures
+from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.figures import to_document
 from trainer.report.model_card import EVALUATION, FORMS, STORAGE, make_card, with_introduction
 
@@ -102,10 +102,12 @@ class Tried:
     data: tuple[str, ...]
     clips: int
     batch_patches: int
-    tried: tuple[FormFigures, ...]
+    tried: tuple[QuantisedFigures, ...]
 
 
-def write_form(out: Path, bundle: Bundle, model: Path, chosen: FormFigures, tried: Tried) -> Bundle:
+def write_form(
+    out: Path, bundle: Bundle, model: Path, chosen: QuantisedFigures, tried: Tried
+) -> Bundle:
     """The bundle with this model, one version on, whole or not at all.
 
     It has no SavedModel and no report: a station's bundle, that runs on LiteRT only. Its golden scores
@@ -134,7 +136,7 @@ def write_form(out: Path, bundle: Bundle, model: Path, chosen: FormFigures, trie
         raise TargetError(f"{out}: cannot be written: {error.strerror}") from error
 
 
-def _make_golden(bundle: Bundle, model: Path, chosen: FormFigures) -> Golden:
+def _make_golden(bundle: Bundle, model: Path, chosen: QuantisedFigures) -> Golden:
     waveform = golden_waveform_for(bundle, model)
     infer = LiteRTEngine(model).infer
     patches = log_mel_patches(waveform, bundle.manifest.features)
@@ -148,7 +150,9 @@ def _difference(bundle: Bundle, golden: Golden) -> float:
     return float(np.abs(golden.scores - scores).max())
 
 
-def _manifest(bundle: Bundle, chosen: FormFigures, tried: Tried, difference: float) -> Manifest:
+def _manifest(
+    bundle: Bundle, chosen: QuantisedFigures, tried: Tried, difference: float
+) -> Manifest:
     card = bundle.path / CARD_FILE
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     known = with_introduction(bundle.manifest.provenance, text)

@@ -140,7 +140,7 @@ def _all_patches(
 
 
 @dataclass(frozen=True, slots=True)
-class FormFigures:
+class QuantisedFigures:
     """One form, measured beside float32 in the same run.
 
     `speed`: how many times as fast as float32, one thread, batches of 16. `accuracy` and
@@ -192,7 +192,7 @@ def lost_points(float32: float | None, form: float | None) -> float | None:
     return round(100.0 * (float32 - form), _DIGITS)
 
 
-def smallest(figures: Sequence[FormFigures]) -> FormFigures:
+def smallest(figures: Sequence[QuantisedFigures]) -> QuantisedFigures:
     """The smallest form that is offered; float32 always is."""
     return min((each for each in figures if each.fault is None), key=lambda each: each.size_bytes)
 

@@ -18,7 +18,7 @@ from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, WantedForm
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
-from trainer.errors import FormError, TargetError
+from trainer.errors import QuantisationError, TargetError
 from trainer.evaluation.clip_metrics import ClipMetrics
 from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.selection import (
@@ -39,7 +39,7 @@ from trainer.quantisation.convert import (
 from trainer.quantisation.equalise import equalise
 from trainer.quantisation.measure import (
     BATCH_PATCHES,
-    FormFigures,
+    QuantisedFigures,
     golden_tolerance,
     judge_forms,
     lost_points,
@@ -141,11 +141,11 @@ def _measure(
     models: Mapping[Form, _Model],
     clips: Mapping[Form, ClipMetrics],
     patches: NDArray[np.float32],
-) -> tuple[FormFigures, ...]:
+) -> tuple[QuantisedFigures, ...]:
     speeds = measure_speeds({form: model.engine.infer for form, model in models.items()}, patches)
     best = clips["float32"]
     figures = tuple(
-        FormFigures(
+        QuantisedFigures(
             form=form,
             size_bytes=model.path.stat().st_size,
             speed=speeds[form],
@@ -171,7 +171,7 @@ def _golden_tolerance(bundle: Bundle, model: _Model) -> float:
     return found if input_step(model.path, features) is None else max(found, LEAST_TOLERANCE)
 
 
-def choose_form(figures: Sequence[FormFigures], wanted: WantedForm) -> FormFigures:
+def choose_form(figures: Sequence[QuantisedFigures], wanted: WantedForm) -> QuantisedFigures:
     """The form that is asked for, or the smallest that is offered.
 
     Raises:
@@ -181,5 +181,5 @@ def choose_form(figures: Sequence[FormFigures], wanted: WantedForm) -> FormFigur
         return smallest(figures)
     chosen = next(each for each in figures if each.form == wanted)
     if chosen.fault is not None:
-        raise FormError(chosen.summary)
+        raise QuantisationError(chosen.summary)
     return chosen

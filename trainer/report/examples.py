@@ -20,7 +20,7 @@ LONGEST_SECONDS = 30.0  # of a clip; a longer one is shown from its beginning
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExampleView:
     """Samples, float32 (n,); log-mel, float32 (n_frames, bands); scores of all labels of the bundle."""
 
     example: Example
@@ -35,7 +35,7 @@ class Shown:
         return len(self.samples) / self.features.sample_rate_hz
 
 
-def show(example: Example, bundle: Bundle, scorer: Scorer) -> Shown:
+def show(example: Example, bundle: Bundle, scorer: Scorer) -> ExampleView:
     """Read the clip again; few are shown, so that none had to be kept.
 
     Raises:
@@ -45,7 +45,7 @@ def show(example: Example, bundle: Bundle, scorer: Scorer) -> Shown:
     samples = read_audio(example.clip, features.sample_rate_hz)
     samples = samples[: round(LONGEST_SECONDS * features.sample_rate_hz)]
     file = score_file(scorer, samples, example.clip.path.name, example.clip.spans)
-    return Shown(example, samples, join_patches(samples, features), file, features)
+    return ExampleView(example, samples, join_patches(samples, features), file, features)
 
 
 def join_patches(samples: Samples, features: FeatureParams) -> NDArray[np.float32]:

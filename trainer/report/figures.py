@@ -45,7 +45,7 @@ def _properties(value: object) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class EvaluationRun:
     """By what and when a bundle was judged; `licences` by data set, `seen`: it knew some clips."""
 
     made: str
@@ -56,11 +56,11 @@ class Occasion:
     seen: bool
 
 
-def make_occasion(
+def describe_run(
     data: Sequence[Path], folds: Sequence[int], ambient: Sequence[Path], *, seen: bool
-) -> Occasion:
+) -> EvaluationRun:
     """Now."""
-    return Occasion(
+    return EvaluationRun(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         data=tuple(map(str, data)),
         folds=tuple(sorted(set(folds))),
@@ -70,12 +70,12 @@ def make_occasion(
     )
 
 
-def document_of(evaluation: Evaluation, occasion: Occasion) -> dict[str, Any]:
+def document_of(evaluation: Evaluation, occasion: EvaluationRun) -> dict[str, Any]:
     """All of it, as JSON takes it: `evaluation.json`."""
     return {**_fields(occasion), **_fields(evaluation)}
 
 
-def summarise(evaluation: Evaluation, occasion: Occasion) -> dict[str, Any]:
+def summarise(evaluation: Evaluation, occasion: EvaluationRun) -> dict[str, Any]:
     """The same without what grows with the number of clips or with the square of the labels."""
     document = _without(document_of(evaluation, occasion), _ONLY_IN_THE_REPORT)
     for level in ("clip", "patch"):
@@ -83,7 +83,7 @@ def summarise(evaluation: Evaluation, occasion: Occasion) -> dict[str, Any]:
     return document
 
 
-def _fields(value: Occasion | Evaluation) -> dict[str, Any]:
+def _fields(value: EvaluationRun | Evaluation) -> dict[str, Any]:
     document = to_document(value)
     return dict(document) if isinstance(document, dict) else {}
 

@@ -19,9 +19,9 @@ from trainer.evaluation.event_metrics import EventMetrics, EventScore
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.scored_clips import ConditionResult
-from trainer.report.examples import Shown
+from trainer.report.examples import ExampleView
 from trainer.report.figures import (
-    Occasion,
+    EvaluationRun,
     decimals,
     document_of,
     hours,
@@ -109,13 +109,13 @@ def picture(figure: Figure, alt: str, caption: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class ReportContext:
     """All that a report is made of."""
 
     manifest: Manifest
     evaluation: Evaluation
-    occasion: Occasion
-    shown: tuple[Shown, ...]
+    occasion: EvaluationRun
+    shown: tuple[ExampleView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ class Section:
     """A heading and what makes the HTML below it; empty HTML: there is nothing to say."""
 
     heading: str
-    make: Callable[[Matter], str]
+    make: Callable[[ReportContext], str]
 
 
-def make_page(matter: Matter, sections: tuple[Section, ...]) -> str:
+def make_page(matter: ReportContext, sections: tuple[Section, ...]) -> str:
     """The page as HTML 5: no script, and nothing from elsewhere."""
     title = escape(f"{matter.evaluation.bundle}: evaluation")
     return (
@@ -138,7 +138,7 @@ def make_page(matter: Matter, sections: tuple[Section, ...]) -> str:
     )
 
 
-def _section(section: Section, matter: Matter) -> str:
+def _section(section: Section, matter: ReportContext) -> str:
     content = section.make(matter)
     heading = escape(section.heading)
     return f"<section>\n<h2>{heading}</h2>\n{content}</section>\n" if content else ""
@@ -147,7 +147,7 @@ def _section(section: Section, matter: Matter) -> str:
 # Events where there should be none.
 
 
-def alarms(matter: Matter) -> str:
+def alarms(matter: ReportContext) -> str:
     """Ambient audio with its Poisson bound, then silence and noise."""
     ambient = matter.evaluation.ambient
     told = warning(_NOT_MEASURED) if ambient is None else _ambient(ambient)
@@ -181,7 +181,7 @@ def _describe(events: Mapping[str, int]) -> str:
 # How well each class is told apart, and what it is taken for.
 
 
-def classes(matter: Matter) -> str:
+def classes(matter: ReportContext) -> str:
     """The confusion matrix, if clips have one label each, and a row for each label."""
     clip = matter.evaluation.clip
     rows = (
@@ -199,7 +199,7 @@ def classes(matter: Matter) -> str:
     return _confusion(matter) + table(_HEADS, rows)
 
 
-def _confusion(matter: Matter) -> str:
+def _confusion(matter: ReportContext) -> str:
     clip = matter.evaluation.clip
     if clip.accuracy is None:
         return ""
@@ -215,7 +215,7 @@ def _confusion(matter: Matter) -> str:
 # On what it was judged, what could not be used, and under which licences.
 
 
-def data(matter: Matter) -> str:
+def data(matter: ReportContext) -> str:
     """Data sets with their licences, and the clips that were left out."""
     sets = table(("data", "used to", "licence"), [*_learnt_from(matter), *_judged_on(matter)])
     left_out = matter.evaluation.quarantined
@@ -227,7 +227,7 @@ def data(matter: Matter) -> str:
     )
 
 
-def _learnt_from(matter: Matter) -> list[tuple[str, str, str]]:
+def _learnt_from(matter: ReportContext) -> list[tuple[str, str, str]]:
     known = matter.manifest.provenance
     if LESSON not in known:
         return []
@@ -235,7 +235,7 @@ def _learnt_from(matter: Matter) -> list[tuple[str, str, str]]:
     return [(path, "learn", licences.get(path, NOT_STATED)) for path in known["data"]]
 
 
-def _judged_on(matter: Matter) -> list[tuple[str, str, str]]:
+def _judged_on(matter: ReportContext) -> list[tuple[str, str, str]]:
     occasion = matter.occasion
     judged = [(path, "judge", occasion.licences[path]) for path in occasion.data]
     return [*judged, *((path, "count false alarms", NOT_STATED) for path in occasion.ambient)]
@@ -244,7 +244,7 @@ def _judged_on(matter: Matter) -> list[tuple[str, str, str]]:
 # How well onset and offset are found.
 
 
-def events(matter: Matter) -> str:
+def events(matter: ReportContext) -> str:
     """Collars, intersection and PSDS; or why there are none."""
     found = matter.evaluation.events
     if found is None:
@@ -274,7 +274,7 @@ def _row_events(name: str, score: EventScore) -> tuple[str, str, str]:
 # Clips that it gets right and clips that it gets wrong.
 
 
-def examples(matter: Matter) -> str:
+def examples(matter: ReportContext) -> str:
     """Waveform, log-mel and scores of each; the surest of different classes."""
     if not matter.shown:
         return ""
@@ -287,7 +287,7 @@ def examples(matter: Matter) -> str:
     return intro + "".join(_example(shown, labels) for shown in matter.shown)
 
 
-def _example(shown: Shown, labels: list[str]) -> str:
+def _example(shown: ExampleView, labels: list[str]) -> str:
     example = shown.example
     told = "Right" if example.right else "Wrong"
     truth = listed(sorted(example.clip.labels))
@@ -302,7 +302,7 @@ def _example(shown: Shown, labels: list[str]) -> str:
 # What the figures do not say.
 
 
-def limits(matter: Matter) -> str:
+def limits(matter: ReportContext) -> str:
     """The same as in the card."""
     found = summarise(matter.evaluation, matter.occasion)
     known = matter.manifest.provenance | {EVALUATION: found}
@@ -312,13 +312,13 @@ def limits(matter: Matter) -> str:
 # When scores become events, and what each threshold would give.
 
 
-def policies(matter: Matter) -> str:
+def policies(matter: ReportContext) -> str:
     """Precision-recall curves, thresholds, the policies, and the calibration's remarks."""
     chosen = {label: matter.manifest.policies[label] for label in matter.evaluation.labels}
     return _origin(matter) + _curves(matter) + _thresholds(chosen) + _table(chosen)
 
 
-def _origin(matter: Matter) -> str:
+def _origin(matter: ReportContext) -> str:
     found = matter.manifest.provenance.get(CALIBRATION)
     if found is None:
         return paragraph("The thresholds are not calibrated, see `trainer calibrate`.")
@@ -326,7 +326,7 @@ def _origin(matter: Matter) -> str:
     return paragraph(told) + (bullets(found["remarks"]) if found["remarks"] else "")
 
 
-def _curves(matter: Matter) -> str:
+def _curves(matter: ReportContext) -> str:
     return picture(
         draw_precision_recall(matter.evaluation.curves),
         "Precision over recall of each label for all thresholds",
@@ -363,7 +363,7 @@ def _table(chosen: Mapping[str, LabelPolicy]) -> str:
 # Whether the scores can be read as chances.
 
 
-def reliability(matter: Matter) -> str:
+def reliability(matter: ReportContext) -> str:
     """The reliability diagram of clips."""
     clip = matter.evaluation.clip
     error = percent(clip.calibration_error)
@@ -380,7 +380,7 @@ def reliability(matter: Matter) -> str:
 _UNITS = {"reverb": "s"}  # all else is in dB
 
 
-def robustness(matter: Matter) -> str:
+def robustness(matter: ReportContext) -> str:
     """Curves over the SNR, and a row for each condition."""
     results = matter.evaluation.robustness
     if not results:
@@ -407,7 +407,7 @@ def _name(result: ConditionResult) -> str:
 # What a person looks at first.
 
 
-def summary(matter: Matter) -> str:
+def summary(matter: ReportContext) -> str:
     """The main figures, and on what they were measured."""
     occasion = matter.occasion
     told = paragraph(
@@ -420,7 +420,7 @@ def summary(matter: Matter) -> str:
 # How it learnt, and what a careless evaluation would have claimed.
 
 
-def training(matter: Matter) -> str:
+def training(matter: ReportContext) -> str:
     """Learning curves and the leaky figure beside the honest one; nothing if neither is known."""
     known = matter.manifest.provenance
     return _curves_training(known) + (_leak(known[LEAK]) if known.get(LEAK) else "")
@@ -467,7 +467,7 @@ SECTIONS = (
 )
 
 
-def make_report(matter: Matter) -> dict[str, bytes]:
+def make_report(matter: ReportContext) -> dict[str, bytes]:
     """The page for people and the document for programs, by their file names."""
     document = json.dumps(document_of(matter.evaluation, matter.occasion), indent=1)
     return {

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
-from trainer.report.examples import Shown
+from trainer.report.examples import ExampleView
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
 _DOTS_PER_INCH = 120
@@ -95,7 +95,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) ->
 # Waveform, log-mel and class scores of one clip on one time axis.
 
 
-def draw_example(shown: Shown, labels: Sequence[str]) -> Figure:
+def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
     """`labels` are the columns of the scores."""
     figure = new_figure(6.0)
     waveform, log_mel, scores = figure.subplots(3, sharex=True, height_ratios=(2, 3, 3))
@@ -107,7 +107,7 @@ def draw_example(shown: Shown, labels: Sequence[str]) -> Figure:
     return figure
 
 
-def _draw_waveform(axes: Axes, shown: Shown) -> None:
+def _draw_waveform(axes: Axes, shown: ExampleView) -> None:
     times = np.arange(len(shown.samples)) / shown.features.sample_rate_hz
     axes.plot(times, shown.samples, linewidth=0.5)
     axes.set_ylabel("waveform")
@@ -115,7 +115,7 @@ def _draw_waveform(axes: Axes, shown: Shown) -> None:
         axes.axvspan(span.onset, span.offset, color="C2", alpha=0.2)
 
 
-def _draw_log_mel(axes: Axes, shown: Shown) -> None:
+def _draw_log_mel(axes: Axes, shown: ExampleView) -> None:
     frames, bands = shown.log_mel.shape
     seconds = frames * shown.features.stft_hop_seconds
     axes.imshow(
@@ -124,7 +124,7 @@ def _draw_log_mel(axes: Axes, shown: Shown) -> None:
     axes.set_ylabel("mel band")
 
 
-def _draw_scores(axes: Axes, shown: Shown, labels: Sequence[str]) -> None:
+def _draw_scores(axes: Axes, shown: ExampleView, labels: Sequence[str]) -> None:
     highest = np.argsort(-shown.file.scores.mean(axis=0))[:MOST_LABELS]
     rows = np.arange(len(highest) + 1, dtype=np.float64)
     axes.pcolormesh(

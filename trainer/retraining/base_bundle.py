@@ -15,7 +15,7 @@ from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
 from trainer.model.settings import FitSettings
 from trainer.report.model_card import CALIBRATION, LESSON, RETRAINING
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +25,16 @@ _SAME = 1e-3  # of the largest embedding
 DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
 
 
-def lesson_of(base: Bundle) -> Lesson:
+def lesson_of(base: Bundle) -> Recipe:
     """The lesson by which the base learnt, so that its cached embeddings are found again, else the default.
 
     The head is always linear.
     """
     known = base.manifest.provenance.get(LESSON)
     try:
-        lesson = Lesson() if known is None else TypeAdapter(Lesson).validate_python(known)
+        lesson = Recipe() if known is None else TypeAdapter(Recipe).validate_python(known)
     except ValidationError:  # of an older version, with other choices
-        lesson = Lesson()
+        lesson = Recipe()
     settings = FitSettings(
         activation=base.manifest.activation, learning_rate=LEARNING_RATE, seed=lesson.seed
     )

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from trainer.data.clips import Clip
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.retraining.training_set import Classroom
+from trainer.retraining.training_set import CorrectionData
 
 FOLDS = 5
 
 
-def score_unheard(classroom: Classroom) -> dict[str, list[ScoredFile]]:
+def score_unheard(classroom: CorrectionData) -> dict[str, list[ScoredFile]]:
     """By new label, its clips; each scored by a head that learnt from those of the other folds alone."""
     labels = classroom.station.new_labels
     clips = [each.clip for each in classroom.judged_clips.clips]
@@ -27,7 +27,9 @@ def score_unheard(classroom: Classroom) -> dict[str, list[ScoredFile]]:
     return scored
 
 
-def _score_fold(classroom: Classroom, held: NDArray[np.bool_]) -> Iterator[tuple[int, ScoredFile]]:
+def _score_fold(
+    classroom: CorrectionData, held: NDArray[np.bool_]
+) -> Iterator[tuple[int, ScoredFile]]:
     head = classroom.learn(np.flatnonzero(~held).tolist())
     for index in np.flatnonzero(held).tolist():
         yield index, classroom.score_clip(classroom.judged_clips, index, head)

@@ -9,7 +9,7 @@ from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
 from trainer.data.folds import choose_held
 from trainer.evaluation.selection import HELD_FILES, digest_files, seen_paths
-from trainer.retraining.verdicts import Judged, Station
+from trainer.retraining.verdicts import Judged, Verdicts
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB
 
@@ -24,7 +24,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Sparing:
+class Holdout:
     """`judged` are learnt from; `held` hold new labels, to judge them by.
 
     `spared_files` are the SHA-256 of clips that nothing learns from, those of earlier generations too.
@@ -36,7 +36,7 @@ class Sparing:
     spared_files: frozenset[str]
 
 
-def spare_some(station: Station, base: Bundle) -> Sparing:
+def spare_some(station: Verdicts, base: Bundle) -> Holdout:
     """A few recordings of each new label are not learnt from; all clips of one that needs them all are.
 
     Nor is what was spared when a label of the base was new.
@@ -59,7 +59,7 @@ def spare_some(station: Station, base: Bundle) -> Sparing:
     judged = tuple(each for each in station.judged if each.clip not in spared)
     files = frozenset(digest_files([clip.path for clip in spared]))
     before = base.manifest.provenance.get(HELD_FILES, ())
-    return Sparing(judged, tuple(held), tuple(kept), files.union(before))
+    return Holdout(judged, tuple(held), tuple(kept), files.union(before))
 
 
 def _few(clips: Sequence[Clip]) -> Sequence[Clip]:

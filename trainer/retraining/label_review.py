@@ -22,7 +22,7 @@ FEWEST_OTHERS = 2  # clips with the label, and clips without it, before anything
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class LabelDoubt:
     """A verdict to look at again: people said the label is there (or not), the others say the opposite.
 
     `score` is what a head that never heard this clip gives it.
@@ -42,13 +42,13 @@ def find_doubts(
     columns: tuple[str, ...],
     settings: FitSettings,
     batch_size: int,
-) -> tuple[Doubt, ...]:
+) -> tuple[LabelDoubt, ...]:
     """Cross-validated over clips: each is scored by a head that learnt from the rest alone.
 
     The head begins at nothing, not at the bundle: a correction contradicts the bundle, that is what it is
     for. `rows` are those of the judged clips, `others` what is learnt from beside them.
     """
-    doubts: list[Doubt] = []
+    doubts: list[LabelDoubt] = []
     short = replace(settings, max_epochs=EPOCHS)
     folds = np.arange(len(judged)) % FOLDS
     for fold in np.unique(folds):
@@ -79,7 +79,7 @@ def _doubts_of(
     scores: NDArray[np.float32],
     others: Sequence[Judged],
     columns: tuple[str, ...],
-) -> list[Doubt]:
+) -> list[LabelDoubt]:
     found = []
     for label in sorted(judged.clip.labels | judged.clip.negatives):
         place, there = columns.index(label), label in judged.clip.labels
@@ -87,7 +87,7 @@ def _doubts_of(
         opposite = score < 1.0 - STRONGLY if there else score > STRONGLY
         if opposite and _is_known(label, others):
             record = judged.record
-            found.append(Doubt(record.id, str(record.path), label, there, score))
+            found.append(LabelDoubt(record.id, str(record.path), label, there, score))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainer.errors import CertificateError
+from trainer.errors import RegressionError
 from trainer.evaluation.regression import LabelLoss, RegressionSet, compare_labels, is_asked
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
@@ -13,7 +13,7 @@ from trainer.retraining.linear_head import LinearHead
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class RegressionCheck:
     """Every old label on clips that neither head learnt from; `most_loss` points of F1 are borne.
 
     `clips` 0: there were none to judge by. `kept` are clips of new labels that later bundles are held to.
@@ -44,13 +44,13 @@ def certify(
     most_loss: float,
     kept: tuple[Kept, ...] = (),
     asked: tuple[str, ...] = (),
-) -> Certificate:
+) -> RegressionCheck:
     """Both heads on the embeddings of the held-out clips; their further outputs are background.
 
     `kept` clips judge nothing yet: the head before does not know their labels.
     """
     if held_out is None:
-        return Certificate(0, (), most_loss, asked=asked)
+        return RegressionCheck(0, (), most_loss, asked=asked)
     old = held_out.mean_scores(lambda p: before.scores(backbone.embed(p), activation))
     new = held_out.mean_scores(lambda p: after.scores(backbone.embed(p), activation))
     labels = compare_labels(
@@ -60,10 +60,10 @@ def certify(
         new[:, : len(after_labels)],
         after_labels,
     )
-    return Certificate(len(held_out.targets), labels, most_loss, kept, asked)
+    return RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)
 
 
-def check_certificate(certificate: Certificate, unproven: tuple[str, ...]) -> None:
+def check_certificate(certificate: RegressionCheck, unproven: tuple[str, ...]) -> None:
     """Refuse what costs too much, and labels of which nothing tells what is forgotten (`unproven`).
 
     Raises:
@@ -71,13 +71,13 @@ def check_certificate(certificate: Certificate, unproven: tuple[str, ...]) -> No
     """
     if unproven:
         which = ", ".join(unproven) if certificate.asked else "the base"
-        raise CertificateError(
+        raise RegressionError(
             f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found none: "
             "nothing tells what would be forgotten; --unproven goes on"
         )
     if certificate.lost:
         losses = ", ".join(f"{each.label} {each.lost_points:.1f}" for each in certificate.lost)
-        raise CertificateError(
+        raise RegressionError(
             f"old classes lose more than {certificate.most_loss:g} points of F1 on "
             f"{certificate.clips} held-out clips: {losses}"
         )

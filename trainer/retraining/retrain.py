@@ -13,13 +13,13 @@ from trainer.evaluation.regression import missing_labels, unproven_labels
 from trainer.export.bundle import check_target
 from trainer.retraining.base_bundle import budget_of
 from trainer.retraining.cross_validation import score_unheard
-from trainer.retraining.label_review import Doubt, find_doubts
+from trainer.retraining.label_review import LabelDoubt, find_doubts
 from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.regression_check import Certificate, certify, check_certificate
+from trainer.retraining.regression_check import RegressionCheck, certify, check_certificate
 from trainer.retraining.rows import ReportClips
 from trainer.retraining.thresholds import Files, RoomCheck, fit_to_room, place_between
-from trainer.retraining.training_set import Classroom, prepare
-from trainer.retraining.write import Corrected, Lessons, write_corrected
+from trainer.retraining.training_set import CorrectionData, prepare
+from trainer.retraining.write import Corrected, Learned, write_corrected
 from trainer.training.fit_bundle import DEFAULT_POLICY
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class RetrainRequest:
 class Findings:
     """What the learning cost, left in doubt, and needs in this room."""
 
-    certificate: Certificate
-    doubts: tuple[Doubt, ...]
+    certificate: RegressionCheck
+    doubts: tuple[LabelDoubt, ...]
     room: RoomCheck
 
 
@@ -98,13 +98,13 @@ def _check_out(request: RetrainRequest) -> None:
         )
 
 
-def _check_asked(request: RetrainRequest, classroom: Classroom) -> None:
+def _check_asked(request: RetrainRequest, classroom: CorrectionData) -> None:
     missing = ", ".join(missing_labels(classroom.labels, request.asked))
     if missing:
         raise DataError(f"--label: neither {request.base.id} nor what is added has {missing}")
 
 
-def _look_again(classroom: Classroom) -> tuple[Doubt, ...]:
+def _look_again(classroom: CorrectionData) -> tuple[LabelDoubt, ...]:
     log.info("looking at %d verdicts again", len(classroom.judged))
     lesson = classroom.kitchen.lesson
     return find_doubts(
@@ -117,12 +117,14 @@ def _look_again(classroom: Classroom) -> tuple[Doubt, ...]:
     )
 
 
-def _learn(classroom: Classroom) -> LinearHead:
+def _learn(classroom: CorrectionData) -> LinearHead:
     log.info("learning from %d verdicts", len(classroom.judged))
     return classroom.learn(range(len(classroom.judged)))
 
 
-def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> Certificate:
+def _certify(
+    request: RetrainRequest, classroom: CorrectionData, learnt: LinearHead
+) -> RegressionCheck:
     base = request.base
     return certify(
         classroom.held_out,
@@ -138,7 +140,9 @@ def _certify(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) 
     )
 
 
-def _fit_to_room(request: RetrainRequest, classroom: Classroom, learnt: LinearHead) -> RoomCheck:
+def _fit_to_room(
+    request: RetrainRequest, classroom: CorrectionData, learnt: LinearHead
+) -> RoomCheck:
     ambient = classroom.ambient
     files = [classroom.score_clip(ambient, n, learnt) for n in range(len(ambient.clips))]
     budget = request.false_alarms_per_day or budget_of(request.base)
@@ -146,7 +150,9 @@ def _fit_to_room(request: RetrainRequest, classroom: Classroom, learnt: LinearHe
     return fit_to_room(policies, files, budget, ambient.features.patch_hop_seconds)
 
 
-def _policies(base: Bundle, classroom: Classroom, learnt: LinearHead) -> dict[str, LabelPolicy]:
+def _policies(
+    base: Bundle, classroom: CorrectionData, learnt: LinearHead
+) -> dict[str, LabelPolicy]:
     """The base's; those of new labels between their own clips and the held-out ones of old labels."""
     policies = {
         label: base.manifest.policies.get(label, DEFAULT_POLICY) for label in classroom.labels
@@ -163,10 +169,10 @@ def _policies(base: Bundle, classroom: Classroom, learnt: LinearHead) -> dict[st
 
 
 def _corrected(
-    request: RetrainRequest, classroom: Classroom, learnt: LinearHead, findings: Findings
+    request: RetrainRequest, classroom: CorrectionData, learnt: LinearHead, findings: Findings
 ) -> Corrected:
     room = findings.room
-    lessons = Lessons(
+    lessons = Learned(
         base=request.base.id,
         clips=str(request.clips),
         verdicts=len(classroom.judged),

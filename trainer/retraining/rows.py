@@ -24,8 +24,8 @@ from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.correction import join_rows
 from trainer.retraining.linear_head import LinearHead
-from trainer.training.recipe import Lesson
-from trainer.training.sampling import Thinned
+from trainer.training.recipe import Recipe
+from trainer.training.sampling import Strided
 from trainer.training.training_set import stride_of
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
@@ -84,7 +84,7 @@ ReportClips = Callable[[str], Progress]
 
 
 @dataclass(frozen=True, slots=True)
-class Kitchen:
+class RowBuilder:
     """What turns clips into rows; the columns of `before` are those of the rows.
 
     `before` is the bundle's head, and `places` say which of its outputs each column is.
@@ -92,7 +92,7 @@ class Kitchen:
 
     backbone: Backbone
     cache: EmbeddingCache
-    lesson: Lesson
+    lesson: Recipe
     before: LinearHead
     columns: tuple[str, ...]
     places: tuple[int | None, ...]  # None: a new one
@@ -124,7 +124,7 @@ class Kitchen:
 
     def rows_of(self, source: PatchSource, index: int, weight: float = 1.0) -> Batch:
         """One judged clip: what its verdict says, and around it what the bundle said before."""
-        thinned = Thinned(source, self.stride)
+        thinned = Strided(source, self.stride)
         patches = thinned.load(index)
         clip = source.table.clips[index]
         before = self.scores_before(patches.inputs)
@@ -139,7 +139,7 @@ class Kitchen:
 
         `nothing_new`: none of the new labels is in them; else of those nothing is known.
         """
-        thinned = Thinned(source, self.stride)
+        thinned = Strided(source, self.stride)
         inputs = [thinned.load(index).inputs for index in range(len(source.table.clips))]
         return self.embeddings_before(np.concatenate(inputs), nothing_new=nothing_new)
 
@@ -158,7 +158,7 @@ class Kitchen:
 
 
 def judged_rows(
-    kitchen: Kitchen, table: ClipTable, backgrounds: Sequence[Clip]
+    kitchen: RowBuilder, table: ClipTable, backgrounds: Sequence[Clip]
 ) -> tuple[EmbeddedTable, list[Batch]]:
     """The judged clips that can be read, and for each of them its rows, those of its copies among them.
 
@@ -186,7 +186,7 @@ def _weigh(table: ClipTable) -> list[float]:
     ]
 
 
-def _vary(kitchen: Kitchen, backgrounds: Sequence[Clip]) -> list[Preparation]:
+def _vary(kitchen: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
     lesson = kitchen.lesson
     chosen = backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1]
     sounds = _read(kitchen, chosen)
@@ -201,7 +201,7 @@ def _vary(kitchen: Kitchen, backgrounds: Sequence[Clip]) -> list[Preparation]:
     ]
 
 
-def _read(kitchen: Kitchen, clips: Sequence[Clip]) -> list[Samples]:
+def _read(kitchen: RowBuilder, clips: Sequence[Clip]) -> list[Samples]:
     table = ClipTable(tuple(clips), ())
     rate_hz = kitchen.backbone.features.sample_rate_hz
     sounds = [samples for _, samples in read_one_by_one(table, rate_hz, None)]

@@ -6,8 +6,8 @@ import logging
 
 from trainer.report.figures import percent
 from trainer.report.terminal import show_table
-from trainer.retraining.label_review import Doubt
-from trainer.retraining.regression_check import Certificate
+from trainer.retraining.label_review import LabelDoubt
+from trainer.retraining.regression_check import RegressionCheck
 from trainer.retraining.retrain import Findings
 from trainer.retraining.thresholds import RoomCheck
 
@@ -24,7 +24,7 @@ def show_findings(findings: Findings) -> None:
         log.warning("%s", describe_doubt(doubt))
 
 
-def _show_certificate(certificate: Certificate) -> None:
+def _show_certificate(certificate: RegressionCheck) -> None:
     if not certificate.clips:
         log.warning("no held-out clips: nothing tells what old classes lost")
         return
@@ -61,7 +61,7 @@ def _log_room(room: RoomCheck) -> None:
         )
 
 
-def describe_doubt(doubt: Doubt) -> str:
+def describe_doubt(doubt: LabelDoubt) -> str:
     """One line: `listen again: 01JD...: dog is said to be there, the others give it 0.03: path`."""
     said = "there" if doubt.said_there else "absent"
     return (

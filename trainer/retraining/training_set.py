@@ -26,12 +26,12 @@ from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import TRAINING_FILES, paths_of, seen_paths
 from trainer.retraining.base_bundle import lesson_of, open_base_backbone
 from trainer.retraining.correction import Part, join_rows, learn_correction
-from trainer.retraining.holdout import Sparing, spare_some
+from trainer.retraining.holdout import Holdout, spare_some
 from trainer.retraining.linear_head import LinearHead, read_head
-from trainer.retraining.rows import Kitchen, ReportClips, judged_rows
+from trainer.retraining.rows import ReportClips, RowBuilder, judged_rows
 from trainer.retraining.thresholds import Files
-from trainer.retraining.verdicts import Judged, Station, named_columns, read_station
-from trainer.training.sampling import Embeddings, InMemory, Thinned, read_memory, thin_out
+from trainer.retraining.verdicts import Judged, Verdicts, named_columns, read_verdicts
+from trainer.training.sampling import Embeddings, InMemory, Strided, read_memory, thin_out
 from trainer.training.training_set import embed_background, gather
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def _part(clips: Sequence[Clip], seen: set[Path]) -> tuple[tuple[Clip, ...], tup
     )
 
 
-def rehearse_data(kitchen: Kitchen, learnt: ClipTable) -> Batch:
+def rehearse_data(kitchen: RowBuilder, learnt: ClipTable) -> Batch:
     """The base's clips, their copies and background as it learnt them; from the cache where it can."""
     material = gather(learnt, kitchen.backbone, kitchen.cache, kitchen.lesson, kitchen.report)
     own, *copies = (replace(table, classes=kitchen.columns) for table in material.tables)
@@ -98,18 +98,18 @@ def _thin_out(table: EmbeddedTable, stride: int, tables: int) -> EmbeddedTable:
     return replace(table, clips=table.clips[:: max(1, -(-patches // MOST_PATCHES))])
 
 
-def _with_columns(background: InMemory, kitchen: Kitchen) -> InMemory:
+def _with_columns(background: InMemory, kitchen: RowBuilder) -> InMemory:
     return replace(background, table=replace(background.table, classes=kitchen.columns))
 
 
-def _rows(kitchen: Kitchen, source: PatchSource, weight: int) -> Batch:
+def _rows(kitchen: RowBuilder, source: PatchSource, weight: int) -> Batch:
     exclusive = kitchen.activation == "softmax"
     batching = Batching(balance="weights", exclusive=exclusive)
-    rows = join_rows(list(iterate_batches(Thinned(source, kitchen.stride), batching)))
+    rows = join_rows(list(iterate_batches(Strided(source, kitchen.stride), batching)))
     return rows._replace(weights=rows.weights * np.float32(weight))
 
 
-def rehearse_outputs(kitchen: Kitchen, unjudged: ClipTable, memory: Embeddings | None) -> Batch:
+def rehearse_outputs(kitchen: RowBuilder, unjudged: ClipTable, memory: Embeddings | None) -> Batch:
     """The bundle's own outputs (distillation) on what it remembers, noise, and unjudged clips."""
     backbone, cache, seed = kitchen.backbone, kitchen.cache, kitchen.lesson.seed
     noise = embed_background(kitchen.columns, backbone, cache, seed)
@@ -126,7 +126,7 @@ REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE = 0.5, 0.3, 0.2  # of every batch
 
 
 @dataclass(frozen=True, slots=True)
-class Classroom:
+class CorrectionData:
     """What is learnt from, in three parts, and by what it is judged.
 
     `judged` are the clips with a verdict and `verdicts` the rows of each; `ambient` are this room's
@@ -134,8 +134,8 @@ class Classroom:
     and with `new_held`, clips of the new labels, the next one.
     """
 
-    kitchen: Kitchen
-    station: Station
+    kitchen: RowBuilder
+    station: Verdicts
     judged: tuple[Judged, ...]
     judged_clips: EmbeddedTable
     verdicts: tuple[Batch, ...]
@@ -144,7 +144,7 @@ class Classroom:
     memory: Embeddings | None
     held_out: RegressionSet | None
     new_held: RegressionSet | None
-    sparing: Sparing
+    sparing: Holdout
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ class Classroom:
         """What the new bundle remembers: what the base does, and the clips with a verdict."""
         if self.memory is None:
             return None
-        thinned = Thinned(self.judged_clips, self.kitchen.stride)
+        thinned = Strided(self.judged_clips, self.kitchen.stride)
         judged = [thinned.load(index).inputs for index in range(len(self.judged))]
         return thin_out([self.memory, *judged])
 
@@ -218,13 +218,13 @@ def prepare(
     report: ReportClips,
     *,
     new_classes: bool,
-) -> Classroom:
+) -> CorrectionData:
     """Read and embed.
 
     Raises:
         DataError, BackboneError, BundleError: one line on what cannot be used.
     """
-    station = read_station(read_store(clips), base, new_classes=new_classes)
+    station = read_verdicts(read_store(clips), base, new_classes=new_classes)
     sparing = spare_some(station, base)
     base_data = read_base_data(data, base) if data else None
     head = read_head(base)
@@ -235,7 +235,7 @@ def prepare(
     )
     usable = {each.clip.path for each in judged_clips.clips}
     ambient = kitchen.embed(station.table(_few(station)), AS_IS, "embedding ambient clips")
-    return Classroom(
+    return CorrectionData(
         kitchen,
         station,
         tuple(each for each in sparing.judged if each.clip.path in usable),
@@ -251,9 +251,9 @@ def prepare(
 
 
 def _open_kitchen(
-    base: Bundle, head: LinearHead, station: Station, cache: Path, report: ReportClips
-) -> Kitchen:
-    return Kitchen(
+    base: Bundle, head: LinearHead, station: Verdicts, cache: Path, report: ReportClips
+) -> RowBuilder:
+    return RowBuilder(
         open_base_backbone(base),
         EmbeddingCache(cache),
         lesson_of(base),
@@ -272,14 +272,14 @@ def _places(base: Bundle, head: LinearHead, columns: tuple[str, ...]) -> tuple[i
     return tuple(places.get(column) for column in columns)
 
 
-def _few(station: Station) -> Sequence[Clip]:
+def _few(station: Verdicts) -> Sequence[Clip]:
     step = -(-len(station.ambient) // MOST_AMBIENT)  # rounded up
     return station.ambient[:: max(step, 1)]
 
 
 def _beside(
-    kitchen: Kitchen,
-    station: Station,
+    kitchen: RowBuilder,
+    station: Verdicts,
     data: BaseData | None,
     ambient: EmbeddedTable,
     memory: Embeddings | None,
@@ -297,7 +297,7 @@ def _beside(
     return (rehearsal, Part(join_rows(rows), AMBIENT_SHARE))
 
 
-def _held_out(base: Bundle, data: BaseData | None, kitchen: Kitchen) -> RegressionSet | None:
+def _held_out(base: Bundle, data: BaseData | None, kitchen: RowBuilder) -> RegressionSet | None:
     """What the base holds, else clips of its data that it never learnt from."""
     kept = read_regression(base)
     if kept is not None or data is None or not data.held_out.clips:
@@ -306,6 +306,6 @@ def _held_out(base: Bundle, data: BaseData | None, kitchen: Kitchen) -> Regressi
     return make_regression_set(table, table.classes, kitchen.backbone.features)
 
 
-def _new_held(sparing: Sparing, kitchen: Kitchen) -> RegressionSet | None:
+def _new_held(sparing: Holdout, kitchen: RowBuilder) -> RegressionSet | None:
     table = ClipTable(sparing.held, kitchen.labels)
     return make_regression_set(table, table.classes, kitchen.backbone.features)

@@ -75,7 +75,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class Verdicts:
     """A store's clips by what they teach.
 
     `columns` are the outputs to come: the bundle's labels, then `new_labels`, with softmax the
@@ -100,7 +100,7 @@ def named_columns(columns: Sequence[str], judged: Iterable[Judged]) -> NDArray[n
     return np.array([column in names for column in columns])
 
 
-def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Station:
+def read_verdicts(store: StoredClips, base: Bundle, *, new_classes: bool) -> Verdicts:
     """Sort a store's clips; labels that the bundle does not know are new ones, or none of the classes.
 
     A name that people did not give, a group's or another bundle's, is no new label.
@@ -118,7 +118,7 @@ def read_station(store: StoredClips, base: Bundle, *, new_classes: bool) -> Stat
     background = (BACKGROUND,) if softmax else ()
     judged = [Judged(record, _translate(known[record.id], slugs, background)) for record in said]
     ambient = [known[r.id] for r in store.records if r.verdict is None and r.id in known]
-    return Station(
+    return Verdicts(
         (*base.labels, *new, *background),
         new,
         tuple(each for each in judged if _says_something(each.clip)),

@@ -23,16 +23,16 @@ from trainer.report.model_card import (
     make_card,
     with_introduction,
 )
-from trainer.retraining.label_review import Doubt
+from trainer.retraining.label_review import LabelDoubt
 from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.regression_check import Certificate
+from trainer.retraining.regression_check import RegressionCheck
 from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes
 
 _OF_THE_BASE_ALONE = (EVALUATION, CALIBRATION, LEAK)
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class Learned:
     """What was learnt of which store; `raised` is label to threshold, before and after."""
 
     base: str
@@ -41,8 +41,8 @@ class Lessons:
     ambient: int
     rehearsal: str
     new_labels: tuple[str, ...]
-    certificate: Certificate
-    doubts: tuple[Doubt, ...]
+    certificate: RegressionCheck
+    doubts: tuple[LabelDoubt, ...]
     false_alarms_per_day: float
     raised: Mapping[str, tuple[float, float]]
     alarms: AlarmRate | None
@@ -59,7 +59,7 @@ class Corrected:
     policies: Mapping[str, LabelPolicy]
     held_out: RegressionSet | None
     memory: Embeddings | None
-    lessons: Lessons
+    lessons: Learned
     training_files: frozenset[str]
     ambient_files: frozenset[str]
     held_files: frozenset[str]

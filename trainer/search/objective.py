@@ -27,9 +27,9 @@ from trainer.model.progress import clips_bar
 from trainer.model.settings import FitSettings, HeadShape, Thawing
 from trainer.model.validation import OnEpoch
 from trainer.search.trials import Params
-from trainer.training.recipe import Lesson
-from trainer.training.train import clip_accuracy, split, teach
-from trainer.training.training_set import Material, gather
+from trainer.training.recipe import Recipe
+from trainer.training.train import clip_accuracy, split, train
+from trainer.training.training_set import TrainingSet, gather
 
 ASTRAY = "astray"  # the attribute of a trial whose training failed: why
 _LEAST_FOLDS_TO_STOP_BY = 2  # one to learn from, one that tells when to stop
@@ -71,7 +71,7 @@ AUGMENTATIONS = {
 }
 
 
-def make_lesson(params: Params, base: Lesson) -> Lesson:
+def make_lesson(params: Params, base: Recipe) -> Recipe:
     """A lesson with these parameters; all else is as in `base`."""
     fit = replace(
         base.fit,
@@ -93,7 +93,7 @@ def make_lesson(params: Params, base: Lesson) -> Lesson:
 
 def default_params() -> dict[str, Any]:
     """Those of `trainer fit`."""
-    lesson, fit = Lesson(), FitSettings()
+    lesson, fit = Recipe(), FitSettings()
     return {
         "learning_rate": fit.learning_rate,
         "batch_size": lesson.batch_size,
@@ -112,15 +112,15 @@ def default_params() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Materials:
+class TrainingSets:
     """A table of clips and the backbone that embeds them."""
 
     table: ClipTable
     backbone: Backbone
     cache: EmbeddingCache
-    _gathered: dict[tuple[Augmentation, int], Material] = field(default_factory=dict)
+    _gathered: dict[tuple[Augmentation, int], TrainingSet] = field(default_factory=dict)
 
-    def of(self, lesson: Lesson) -> Material:
+    def of(self, lesson: Recipe) -> TrainingSet:
         """What the lesson learns from; all lessons asked for share activation, background and seed.
 
         Raises:
@@ -142,27 +142,27 @@ class HeldOutFolds:
     """
 
     folds: tuple[int, ...]
-    base: Lesson
-    materials: Materials
+    base: Recipe
+    materials: TrainingSets
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Teach and test, fold by fold.
 
         Raises:
             TrialPruned: it does worse than half of the others, or its training went astray.
-            DataError, BackboneError: see `gather` and `teach`.
+            DataError, BackboneError: see `gather` and `train`.
         """
         lesson = make_lesson(trial.params, self.base)
         material = self.materials.of(lesson)
         test = partial(self._test, trial, material, lesson)
         return mean_over_folds(trial, self.folds, test)
 
-    def _test(self, trial: optuna.Trial, material: Material, lesson: Lesson, fold: int) -> float:
+    def _test(self, trial: optuna.Trial, material: TrainingSet, lesson: Recipe, fold: int) -> float:
         backbone = self.materials.backbone
         others = tuple(other for other in self.folds if other != fold)
         parts = split(material, others, self._fold_to_stop_by(fold))
         try:
-            taught = teach(parts, backbone, lesson, _quietly)
+            taught = train(parts, backbone, lesson, _quietly)
         except FitError as error:
             trial.set_user_attr(ASTRAY, str(error))
             raise optuna.TrialPruned from error

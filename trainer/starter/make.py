@@ -26,7 +26,7 @@ TEST_FOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class StarterRecipe:
     """What the starter follows from, beside the recordings and the teacher.
 
     `strip_count` strips of 5.3 s are learnt from, `epochs` times each. `minutes` of generated background
@@ -39,7 +39,7 @@ class Recipe:
     seed: int = 0
 
 
-def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: Recipe) -> Bundle:
+def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: StarterRecipe) -> Bundle:
     """Learn from ESC-10's folds 1 to 4 and write the bundle `starter`; fold 5 only gives figures.
 
     Raises:
@@ -69,7 +69,7 @@ def _split(esc10: Path, authors: Sequence[Credit]) -> tuple[list[Recording], lis
     return learnt, [recording for recording in used if recording.fold == TEST_FOLD]
 
 
-def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: Recipe) -> keras.Model:
+def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: StarterRecipe) -> keras.Model:
     engine = LiteRTEngine(teacher.model_path)
     examples = make_examples(learnt, engine, recipe.strip_count, recipe.seed)
     keras.utils.set_random_seed(recipe.seed)
@@ -79,7 +79,7 @@ def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: Recipe) -> kera
 
 
 def _manifest(
-    policies: Mapping[str, LabelPolicy], teacher: Bundle, figures: Figures, recipe: Recipe
+    policies: Mapping[str, LabelPolicy], teacher: Bundle, figures: Figures, recipe: StarterRecipe
 ) -> Manifest:
     return Manifest(
         name="starter",

@@ -29,10 +29,10 @@ from trainer.model.progress import clips_bar, describe, epochs_bar
 from trainer.model.settings import Activation
 from trainer.report.model_card import LEAK, make_card
 from trainer.training.leakage import Leak, measure_leak
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, memory_bytes, remember
-from trainer.training.train import Taught, split, teach
-from trainer.training.training_set import Material, gather
+from trainer.training.train import Trained, split, train
+from trainer.training.training_set import TrainingSet, gather
 
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
@@ -63,9 +63,9 @@ class Origin:
 def write_taught(
     out: Path,
     network: keras.Model,
-    taught: Taught,
-    learnt: Material,
-    lesson: Lesson,
+    taught: Trained,
+    learnt: TrainingSet,
+    lesson: Recipe,
     origin: Origin,
     storage: Storage,
     leak: Leak | None = None,
@@ -96,7 +96,9 @@ def write_taught(
     return export_bundle(out, network, manifest, make_card(manifest), storage, files=files)
 
 
-def _provenance(taught: Taught, learnt: Material, lesson: Lesson, origin: Origin) -> dict[str, Any]:
+def _provenance(
+    taught: Trained, learnt: TrainingSet, lesson: Recipe, origin: Origin
+) -> dict[str, Any]:
     first = taught.histories[0].best
     return asdict(origin) | {
         "clips": len(learnt.clips.clips),
@@ -119,7 +121,7 @@ class FitRequest:
     out: Path
     backbone: str
     cache: Path
-    lesson: Lesson
+    lesson: Recipe
     patch_hop_seconds: float = FIT_HOP_SECONDS
     preprocessing: Preprocessing | None = None
     timed: bool = False  # embeddings that tell when in a patch something sounds
@@ -154,7 +156,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
         cache = EmbeddingCache(request.cache)
         material = gather(learnt, backbone, cache, lesson, report)
     parts = split(material, folds, validation_fold)
-    taught = teach(parts, backbone, lesson, epochs_bar)
+    taught = train(parts, backbone, lesson, epochs_bar)
     licences = {str(path): request.licence or find_licence(path) for path in request.data}
     origin = Origin(
         tuple(licences), licences, request.backbone, folds, validation_fold, request.timed
@@ -167,7 +169,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
     )
 
 
-def _keep(held: ClipTable, taught: Taught, features: FeatureParams) -> RegressionSet | None:
+def _keep(held: ClipTable, taught: Trained, features: FeatureParams) -> RegressionSet | None:
     slugs = [label.slug for label in make_labels(taught.classes)]
     return make_regression_set(without_background(held), slugs, features)
 

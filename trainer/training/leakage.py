@@ -19,9 +19,9 @@ from trainer.data.patches import EmbeddedTable
 from trainer.model.fit import fit
 from trainer.model.network import build_head, measure_moments
 from trainer.model.settings import Thawing
-from trainer.training.recipe import Lesson
-from trainer.training.sampling import Thinned
-from trainer.training.training_set import Material
+from trainer.training.recipe import Recipe
+from trainer.training.sampling import Strided
+from trainer.training.training_set import TrainingSet
 
 MOST_PATCHES = 2000  # they are all in memory; of more clips, some are left out
 
@@ -43,7 +43,7 @@ class Leak:
 
 
 def measure_leak(
-    material: Material, lesson: Lesson, most_patches: int = MOST_PATCHES
+    material: TrainingSet, lesson: Recipe, most_patches: int = MOST_PATCHES
 ) -> Leak | None:
     """The same head on the same number of patches, twice; None where there are no two folds.
 
@@ -78,14 +78,14 @@ def _counts(clips: EmbeddedTable, stride: int) -> list[int]:
     return [-(-count // stride) for count in clips.patch_counts]
 
 
-def _gather(clips: EmbeddedTable, stride: int, lesson: Lesson) -> Batch:
+def _gather(clips: EmbeddedTable, stride: int, lesson: Recipe) -> Batch:
     """All patches in the order of the clips."""
     batching = Batching(exclusive=lesson.fit.activation == "softmax")
-    batches = iterate_batches(Thinned(clips, stride), batching)
+    batches = iterate_batches(Strided(clips, stride), batching)
     return Batch(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
 
-def _cross_validate(patches: Batch, folds: Folds, lesson: Lesson) -> float:
+def _cross_validate(patches: Batch, folds: Folds, lesson: Recipe) -> float:
     """The share of labelled patches whose highest score is a label of theirs."""
     labelled = patches.targets.any(axis=1)
     right = np.zeros(len(folds), np.bool_)
@@ -97,7 +97,7 @@ def _cross_validate(patches: Batch, folds: Folds, lesson: Lesson) -> float:
     return float(right[labelled].mean())
 
 
-def _train(patches: Batch, lesson: Lesson) -> keras.Model:
+def _train(patches: Batch, lesson: Recipe) -> keras.Model:
     settings = replace(lesson.fit, thawing=Thawing())
     keras.utils.set_random_seed(settings.seed)
     moments = measure_moments([patches.inputs])

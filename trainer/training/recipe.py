@@ -17,7 +17,7 @@ from trainer.model.settings import FitSettings
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class Lesson:
+class Recipe:
     """How a head, and if asked for the last blocks of YAMNet, learn from a table of clips.
 
     `copies` varied copies are made of each clip by `augmentation`, and the clip itself is learnt from
@@ -53,13 +53,13 @@ class Lesson:
 # A lesson as a file: what `trainer search` found and `trainer fit --lesson` takes. No TensorFlow here.
 
 
-def write_lesson(path: Path, lesson: Lesson, found: Mapping[str, Any]) -> None:
+def write_lesson(path: Path, lesson: Recipe, found: Mapping[str, Any]) -> None:
     """The lesson as JSON under `lesson`; under `found`, for people, how it was found."""
     document = {"lesson": asdict(lesson), "found": dict(found)}
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def read_lesson(path: Path) -> Lesson:
+def read_lesson(path: Path) -> Recipe:
     """The lesson of a file that `write_lesson` wrote.
 
     Raises:
@@ -67,7 +67,7 @@ def read_lesson(path: Path) -> Lesson:
     """
     try:
         document = json.loads(path.read_bytes())
-        return TypeAdapter(Lesson).validate_python(document["lesson"])
+        return TypeAdapter(Recipe).validate_python(document["lesson"])
     except OSError as error:
         raise DataError(
             f"{path}: expected a lesson of `trainer search`: {error.strerror}"

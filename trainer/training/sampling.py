@@ -65,7 +65,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Thinned:
+class Strided:
     """A `PatchSource` with every `stride`-th patch of another: overlapping neighbours tell little new."""
 
     source: PatchSource
@@ -88,7 +88,7 @@ class Thinned:
         return replace(patches, inputs=patches.inputs[:: self.stride])
 
 
-class Held:
+class HeldPatches:
     """A `PatchSource` that remembers what it read while there is room."""
 
     def __init__(self, source: PatchSource, room_bytes: int = HELD_BYTES) -> None:

@@ -19,9 +19,9 @@ from trainer.model.fit import Fitted, fit
 from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
 from trainer.model.settings import Activation, FitSettings, Thawing
 from trainer.model.validation import History, OnEpoch, accuracy, score_clips
-from trainer.training.recipe import Lesson
-from trainer.training.sampling import Held
-from trainer.training.training_set import Material
+from trainer.training.recipe import Recipe
+from trainer.training.sampling import HeldPatches
+from trainer.training.training_set import TrainingSet
 
 LEAST_STEPS = 40  # in an epoch of a head: of a dozen clips it learns nothing in twenty steps
 
@@ -34,13 +34,13 @@ Report = Callable[[str, int], AbstractContextManager[OnEpoch]]
 class Split:
     """What to learn from, and what tells when to stop: parts of one material, no clip in both."""
 
-    train: Material
-    validation: Material | None
-    both: Material
+    train: TrainingSet
+    validation: TrainingSet | None
+    both: TrainingSet
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class Trained:
     """Trained heads, the thawed backbone if there is one, and a learning curve for each training.
 
     The first curve is judged by the validation clips, if there are any. `classes` are the labels of the
@@ -61,7 +61,7 @@ class Taught:
         )
 
 
-def split(material: Material, folds: tuple[int, ...], validation_fold: int | None) -> Split:
+def split(material: TrainingSet, folds: tuple[int, ...], validation_fold: int | None) -> Split:
     """By folds; other folds than these are left alone, to be tested on."""
     both = material.in_folds(*folds)
     if validation_fold is None:
@@ -70,7 +70,7 @@ def split(material: Material, folds: tuple[int, ...], validation_fold: int | Non
     return Split(material.in_folds(*rest), material.in_folds(validation_fold), both)
 
 
-def teach(parts: Split, backbone: Backbone, lesson: Lesson, report: Report) -> Taught:
+def train(parts: Split, backbone: Backbone, lesson: Recipe, report: Report) -> Trained:
     """Heads on frozen embeddings, or if the lesson says so, the last blocks of YAMNet as well.
 
     Heads: validation tells how long to train, then they train that long on everything. Thawed blocks
@@ -83,15 +83,15 @@ def teach(parts: Split, backbone: Backbone, lesson: Lesson, report: Report) -> T
     classes = tuple(name for name in parts.both.classes if name != BACKGROUND)
     learn = _teach_thawed if lesson.fit.thawing.blocks else _teach_heads
     moments, heads, thawed, histories = learn(parts, backbone, lesson, report)
-    return Taught(moments, heads, thawed, classes, lesson.fit.activation, histories)
+    return Trained(moments, heads, thawed, classes, lesson.fit.activation, histories)
 
 
-def teach_patches(source: PatchSource, lesson: Lesson, report: Report) -> Taught:
+def teach_patches(source: PatchSource, lesson: Recipe, report: Report) -> Trained:
     """A head on embeddings of any source, without validation."""
     desk = _Desk(source, lesson, report)
     fitted = desk.fit_head(lesson.fit, (), "training")
     classes = tuple(name for name in source.table.classes if name != BACKGROUND)
-    return Taught(
+    return Trained(
         desk.moments, (fitted.network,), None, classes, lesson.fit.activation, (fitted.history,)
     )
 
@@ -99,7 +99,7 @@ def teach_patches(source: PatchSource, lesson: Lesson, report: Report) -> Taught
 _Learnt = tuple[Moments, tuple[keras.Model, ...], keras.Model | None, tuple[History, ...]]
 
 
-def _teach_heads(parts: Split, _backbone: Backbone, lesson: Lesson, report: Report) -> _Learnt:
+def _teach_heads(parts: Split, _backbone: Backbone, lesson: Recipe, report: Report) -> _Learnt:
     settings = lesson.fit
     histories: list[History] = []
     if parts.validation is not None:
@@ -116,7 +116,7 @@ def _teach_heads(parts: Split, _backbone: Backbone, lesson: Lesson, report: Repo
     return desk.moments, tuple(each.network for each in fitted), None, tuple(histories)
 
 
-def _teach_thawed(parts: Split, backbone: Backbone, lesson: Lesson, report: Report) -> _Learnt:
+def _teach_thawed(parts: Split, backbone: Backbone, lesson: Recipe, report: Report) -> _Learnt:
     net = backbone.build_net()
     thaw(net, lesson.fit.thawing.blocks)
     desk = _Desk(parts.train.embedded(), lesson, report)
@@ -134,7 +134,7 @@ def _teach_thawed(parts: Split, backbone: Backbone, lesson: Lesson, report: Repo
 class _Desk:
     """Patches to learn from, and how."""
 
-    def __init__(self, source: PatchSource, lesson: Lesson, report: Report) -> None:
+    def __init__(self, source: PatchSource, lesson: Recipe, report: Report) -> None:
         self._source, self._lesson, self._report = source, lesson, report
 
     @cached_property
@@ -167,13 +167,13 @@ class _Desk:
         )
         batches = make_dataset(self._source, batching).repeat(passes)
         with self._report(what, settings.epochs) as on_epoch:
-            return fit(network, batches, [Held(each) for each in judged], settings, on_epoch)
+            return fit(network, batches, [HeldPatches(each) for each in judged], settings, on_epoch)
 
 
 # How many clips a taught network gets right, without a bundle being written.
 
 
-def clip_accuracy(taught: Taught, source: PatchSource) -> float:
+def clip_accuracy(taught: Trained, source: PatchSource) -> float:
     """The share of clips whose highest mean score is a label's of theirs.
 
     The patches of `source` are log-mel if blocks of the backbone were thawed, else embeddings.

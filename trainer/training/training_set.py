@@ -22,8 +22,8 @@ from trainer.data.embedding import Progress, embed_table
 from trainer.data.patches import ClipPatches, EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
-from trainer.training.recipe import Lesson
-from trainer.training.sampling import Held, InMemory, Joined, Thinned
+from trainer.training.recipe import Recipe
+from trainer.training.sampling import HeldPatches, InMemory, Joined, Strided
 
 CLIP_SECONDS = 5.0
 GAIN_DB = (-60.0, 0.0)  # of noise at -12 dBFS
@@ -96,7 +96,7 @@ ReportClips = Callable[[str], Progress]  # what is being embedded -> how far it 
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingSet:
     """Clips as they are, their varied copies, and background of our own making, if any.
 
     `tables` are embedded, the clips first; `preparations` say how each came to be. Of the patches of a
@@ -121,7 +121,7 @@ class Material:
         """What the network tells apart; with softmax, background may be one of them, the last."""
         return self.clips.classes
 
-    def in_folds(self, *folds: int) -> Material:
+    def in_folds(self, *folds: int) -> TrainingSet:
         """The clips of these folds and their copies; the background is of no fold and stays."""
         return replace(self, tables=tuple(table.in_folds(*folds) for table in self.tables))
 
@@ -147,14 +147,14 @@ class Material:
     def _to_learn_from(
         self, tables: Sequence[PatchSource], background: PatchSource | None
     ) -> PatchSource:
-        clips, *copies = (Held(Thinned(table, self.stride)) for table in tables)
-        pure = [clips] if background is None else [clips, Thinned(background, self.stride)]
+        clips, *copies = (HeldPatches(Strided(table, self.stride)) for table in tables)
+        pure = [clips] if background is None else [clips, Strided(background, self.stride)]
         return Joined((*pure * (self.repeats if copies else 1), *copies))
 
 
 def gather(
-    table: ClipTable, backbone: Backbone, cache: EmbeddingCache, lesson: Lesson, report: ReportClips
-) -> Material:
+    table: ClipTable, backbone: Backbone, cache: EmbeddingCache, lesson: Recipe, report: ReportClips
+) -> TrainingSet:
     """Embed a table as a lesson asks for it; what the cache has is not made again.
 
     Raises:
@@ -175,7 +175,7 @@ def gather(
     )
     relabelled = tuple(_relabel(embedded, marked.table) for embedded in tables)
     stride = stride_of(backbone.features.patch_hop_seconds, lesson.learnt_hop_seconds)
-    return Material(relabelled, preparations, background, stride, lesson.repeats, lesson.seed)
+    return TrainingSet(relabelled, preparations, background, stride, lesson.repeats, lesson.seed)
 
 
 def stride_of(hop_seconds: float, learnt_hop_seconds: float) -> int:
@@ -187,7 +187,7 @@ def _nth(number: int) -> str:
     return f"copy {number}" if number else "clips"
 
 
-def _vary(lesson: Lesson, number: int) -> Preparation:
+def _vary(lesson: Recipe, number: int) -> Preparation:
     def change(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:
         return augment(samples, lesson.augmentation, sample_rate_hz, random)
 

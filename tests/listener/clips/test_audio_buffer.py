@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.clips.audio_buffer import History
+from listener.clips.audio_buffer import SampleRing
 from listener.detection.audio import AudioChunk
 
 SIZE = 10  # one second at 10 Hz
@@ -16,9 +16,9 @@ def chunk(start: int, values: list[float]) -> AudioChunk:
     return AudioChunk("hall", start, start / SIZE, SIZE, np.array(values, np.float32))
 
 
-def filled(*starts_and_lengths: tuple[int, int]) -> History:
+def filled(*starts_and_lengths: tuple[int, int]) -> SampleRing:
     """Each sample is its own index plus one, so that silence shows."""
-    history = History(SIZE, 1.0)
+    history = SampleRing(SIZE, 1.0)
     for start, length in starts_and_lengths:
         history.push(chunk(start, [float(k + 1) for k in range(start, start + length)]))
     return history
@@ -103,7 +103,7 @@ pushes = st.lists(st.tuples(st.integers(-15, 15), st.integers(1, 25)), max_size=
 def test_any_pushes_and_reads_agree_with_a_plain_model(
     jumps: list[tuple[int, int]], start: int, length: int
 ):
-    history, plain = History(SIZE, 1.0), Plain()
+    history, plain = SampleRing(SIZE, 1.0), Plain()
     at = 0
     for jump, size in jumps:
         at = max(0, at + (jump if jump % 3 == 0 else 0))  # most chunks follow on

@@ -8,17 +8,17 @@ from random import Random
 import numpy as np
 import pytest
 
-from listener.clips.audio_buffer import RecentSlot
+from listener.clips.audio_buffer import BufferSlot
 from listener.clips.extractor import (
-    Allowance,
-    ClipCutter,
-    CuttingPlan,
+    ClipExtractor,
+    ExtractionPlan,
+    HourlyLimit,
     RandomMoments,
     order_members,
 )
 from listener.detection.audio import AudioChunk, Samples
 from listener.detection.bundle import Label
-from listener.detection.clip import Cutting, GroupMembers, LabelSpan
+from listener.detection.clip import ClipDraft, GroupMembers, LabelSpan
 from listener.detection.hysteresis import EventDetector
 from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
@@ -60,8 +60,8 @@ class Room:
     ) -> None:
         self.policies = policies or {"dog": POLICY}
         kept = frozenset(self.policies if labels is None else labels)
-        plan = CuttingPlan(kept, **(EVENTS_ONLY | changes))
-        self.cutter = ClipCutter(
+        plan = ExtractionPlan(kept, **(EVENTS_ONLY | changes))
+        self.cutter = ClipExtractor(
             "hall",
             self.policies,
             PARAMS,
@@ -72,7 +72,7 @@ class Room:
             groups=groups,
         )
         self.detector = EventDetector("hall", self.policies, 1.0, bundle="test@1", namespace="farm")
-        self.cuttings: list[Cutting] = []
+        self.cuttings: list[ClipDraft] = []
         self.second = 0
 
     def hear(
@@ -114,7 +114,7 @@ def _array(members: tuple[float, ...] | None) -> Scores | None:
     return None if members is None else np.array(members, np.float32)
 
 
-def assert_exact(cutting: Cutting) -> None:
+def assert_exact(cutting: ClipDraft) -> None:
     """Its samples are those of its time."""
     start = round((cutting.record.captured_at - BEGAN) * RATE)
     assert np.array_equal(cutting.samples, waveform(start, len(cutting.samples)))
@@ -333,9 +333,9 @@ WATER = LabelGroup(Label("water", "Water"), ("rain", "tap", "sea"))
 NOTHING = np.empty(0, np.float16)
 
 
-def slot(second: int, *members: float) -> RecentSlot:
+def slot(second: int, *members: float) -> BufferSlot:
     values = np.array(members, np.float16)
-    return RecentSlot(float(second), second + 1.0, NOTHING, NOTHING, values, private=False)
+    return BufferSlot(float(second), second + 1.0, NOTHING, NOTHING, values, private=False)
 
 
 SLOTS = [slot(0, 0.1, 0.9, 0.1, 0.2, 0.3), slot(1, 0.5, 0.4, 0.1, 0.6, 0.3)]
@@ -371,20 +371,20 @@ def test_nobody_can_say_without_slots_or_groups():
 
 
 def test_one_and_then_none_for_its_share_of_the_hour():
-    allowance = Allowance(per_hour=6.0)  # one in 600 s
+    allowance = HourlyLimit(per_hour=6.0)  # one in 600 s
     taken = [at for at in range(0, 3_600, 50) if allowance.take(float(at))]
     assert taken == [0, 600, 1_200, 1_800, 2_400, 3_000]
 
 
 def test_a_clock_that_was_set_back_does_not_end_it():
-    allowance = Allowance(per_hour=6.0)
+    allowance = HourlyLimit(per_hour=6.0)
     assert allowance.take(10_000.0)
     assert allowance.take(100.0)
     assert not allowance.take(200.0)
 
 
 def test_none_an_hour_is_none():
-    assert not Allowance(0.0).take(0.0)
+    assert not HourlyLimit(0.0).take(0.0)
     assert not any(RandomMoments(0.0, Random(1)).passed(float(at)) for at in range(10_000))
 
 

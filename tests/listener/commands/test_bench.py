@@ -8,8 +8,8 @@ import pytest
 
 from listener.commands.bench import (
     Advice,
+    BenchRun,
     Setup,
-    Trial,
     advise,
     batch_sizes,
     bench_machine,
@@ -137,12 +137,12 @@ def test_setups_take_turns_and_their_medians_count():
 
     trials = run_trials([LITERT, OPENVINO], measure)
     assert asked == [LITERT, OPENVINO] * 3
-    assert trials == [Trial(LITERT, 60.0, 2.0), Trial(OPENVINO, 40.0, 2.0)]
+    assert trials == [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 40.0, 2.0)]
 
 
 @pytest.mark.parametrize(("first", "best"), [(96.0, LITERT), (90.0, OPENVINO)])
 def test_the_first_of_those_that_are_alike_is_the_best(first: float, best: Setup):
-    assert best_of([Trial(LITERT, first, 1.0), Trial(OPENVINO, 100.0, 1.0)]).setup == best
+    assert best_of([BenchRun(LITERT, first, 1.0), BenchRun(OPENVINO, 100.0, 1.0)]).setup == best
 
 
 def test_a_longer_hop_is_twice_the_hop_up_to_a_patch():
@@ -150,7 +150,7 @@ def test_a_longer_hop_is_twice_the_hop_up_to_a_patch():
     assert longer_hop(LONGER, 0.96) is None
 
 
-TRIALS = [Trial(LITERT, 60.0, 2.0), Trial(OPENVINO, 100.0, 1.0), Trial(LONGER, 200.0, 0.5)]
+TRIALS = [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 100.0, 1.0), BenchRun(LONGER, 200.0, 0.5)]
 
 
 @pytest.mark.parametrize(

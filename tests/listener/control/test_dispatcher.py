@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 import pytest
 
 from listener.control.commands import Command, CommandError, Reload
-from listener.control.dispatcher import WAITING_REQUESTS, Answer, CommandDesk, CommandGate, Request
+from listener.control.dispatcher import (
+    WAITING_REQUESTS,
+    Answer,
+    CommandDispatcher,
+    ReplayGuard,
+    Request,
+)
 from listener.health import Health
 
 BEGAN = 1_000_000.0
@@ -34,8 +40,8 @@ class Bench:
         self.actor, self.health = ListActor(error), Health((), "doubles@1")
         self.step = 1.0  # seconds that pass at each look at the clock
         self._seconds = 0.0
-        gate = CommandGate(monotonic=self._clock)
-        self.desk = CommandDesk(gate, self.actor, self.health)
+        gate = ReplayGuard(monotonic=self._clock)
+        self.desk = CommandDispatcher(gate, self.actor, self.health)
         self.answers: list[Answer] = []
 
     def _clock(self) -> float:
@@ -131,13 +137,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def gate(clock: Clock) -> CommandGate:
-    gate = CommandGate(clock, clock)
+def gate(clock: Clock) -> ReplayGuard:
+    gate = ReplayGuard(clock, clock)
     clock.seconds = BEGAN + 1000
     return gate
 
 
-def admits(gate: CommandGate, command: Reload) -> bool:
+def admits(gate: ReplayGuard, command: Reload) -> bool:
     try:
         gate.admit(command)
     except CommandError:
@@ -149,12 +155,12 @@ def admits(gate: CommandGate, command: Reload) -> bool:
     ("off", "admitted"), [(0, True), (-60, True), (60, True), (-61, False), (61, False)]
 )
 def test_a_command_is_fresh_for_a_minute(
-    gate: CommandGate, clock: Clock, off: float, admitted: bool
+    gate: ReplayGuard, clock: Clock, off: float, admitted: bool
 ):
     assert admits(gate, reload_at(clock.seconds + off)) is admitted
 
 
-def test_an_id_is_used_once_for_as_long_as_it_could_be_fresh(gate: CommandGate, clock: Clock):
+def test_an_id_is_used_once_for_as_long_as_it_could_be_fresh(gate: ReplayGuard, clock: Clock):
     ahead = reload_at(clock.seconds + 60)
     assert admits(gate, ahead)
     for _ in range(3):
@@ -166,25 +172,25 @@ def test_an_id_is_used_once_for_as_long_as_it_could_be_fresh(gate: CommandGate, 
     assert admits(gate, reload_at(clock.seconds, "a"))  # the id, but a new time
 
 
-def test_what_was_refused_has_not_used_its_id(gate: CommandGate, clock: Clock):
+def test_what_was_refused_has_not_used_its_id(gate: ReplayGuard, clock: Clock):
     assert not admits(gate, reload_at(clock.seconds - 100))
     assert admits(gate, reload_at(clock.seconds))
 
 
 def test_nothing_from_before_the_start_is_let_in(clock: Clock):
-    gate = CommandGate(clock, clock)
+    gate = ReplayGuard(clock, clock)
     clock.seconds += 5
     with pytest.raises(CommandError, match="since the station began"):
         gate.admit(reload_at(BEGAN - 1))
     assert admits(gate, reload_at(BEGAN + 1))
 
 
-def test_the_first_years_of_the_calendar_are_only_stale(gate: CommandGate):
+def test_the_first_years_of_the_calendar_are_only_stale(gate: ReplayGuard):
     oldest = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
     assert not admits(gate, Reload(id="a", at=oldest))
 
 
-def test_ten_turns_a_second(gate: CommandGate, clock: Clock):
+def test_ten_turns_a_second(gate: ReplayGuard, clock: Clock):
     for number in range(10):
         clock.seconds = BEGAN + number / 100
         gate.take_turn()

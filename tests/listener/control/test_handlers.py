@@ -21,10 +21,10 @@ from listener.control.commands import (
     Unmute,
 )
 from listener.control.dispatcher import Answer
-from listener.control.handlers import StationActor
+from listener.control.handlers import StationCommands
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
 from listener.outbox.disk import OutboxError
-from listener.pipeline.inference import Snapshots
+from listener.pipeline.inference import SnapshotRequests
 
 ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
 
@@ -81,11 +81,11 @@ def parts() -> NotebookParts:
 
 
 @pytest.fixture
-def actor(parts: NotebookParts) -> StationActor:
-    return StationActor(parts, parts, ("hall",), parts, parts)
+def actor(parts: NotebookParts) -> StationCommands:
+    return StationCommands(parts, parts, ("hall",), parts, parts)
 
 
-def test_rules_and_bundles_get_their_commands(actor: StationActor):
+def test_rules_and_bundles_get_their_commands(actor: StationCommands):
     mute = Mute(id="a", at=WHEN, seconds=1.0)
     unmute = Unmute(id="a", at=WHEN)
     threshold = SetThreshold(id="a", at=WHEN, label="dog")
@@ -95,7 +95,7 @@ def test_rules_and_bundles_get_their_commands(actor: StationActor):
 
 
 def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
-    actor: StationActor, parts: NotebookParts
+    actor: StationCommands, parts: NotebookParts
 ):
     marks = (LabelMark("dog"), LabelMark("cat", 1.0, 2.0))
     flag = Flag(id="a", at=WHEN, clip=ULID, verdict="labels", labels=marks)
@@ -113,7 +113,7 @@ def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
     ],
 )
 def test_a_verdict_that_does_not_fit_is_refused(
-    actor: StationActor, clip: str, verdict: str, mark: LabelMark | None, reason: str
+    actor: StationCommands, clip: str, verdict: str, mark: LabelMark | None, reason: str
 ):
     marks = () if mark is None else (mark,)
     flag = Flag(id="a", at=WHEN, clip=clip, verdict=verdict, labels=marks)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def test_a_verdict_that_does_not_fit_is_refused(
 
 
 def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
-    actor: StationActor, parts: NotebookParts
+    actor: StationCommands, parts: NotebookParts
 ):
     snapshot = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
     assert actor.act(snapshot, "mqtt") == {"clip": ULID}
@@ -137,7 +137,7 @@ def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
 class Asking:
     """A recorder that only asks; who answers, and when, is up to the test."""
 
-    snapshots: Snapshots = field(default_factory=Snapshots)
+    snapshots: SnapshotRequests = field(default_factory=SnapshotRequests)
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
         return self.snapshots.ask(source, seconds)
@@ -165,7 +165,7 @@ HALL = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
 
 def test_a_snapshot_that_was_refused_is_not_kept_later(parts: NotebookParts):
     recorder, kept = Asking(), []
-    actor = StationActor(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
+    actor = StationCommands(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
     with pytest.raises(CommandError, match="has not answered in time"):
         actor.act(HALL, "mqtt")
     recorder.snapshots.ask("yard", 2.0)
@@ -185,7 +185,7 @@ def test_a_snapshot_that_is_kept_at_last_is_not_refused(
     parts: NotebookParts, monkeypatch: pytest.MonkeyPatch, future: type[Future[str]], said: str
 ):
     monkeypatch.setattr(parts, "snapshot", lambda _source, _seconds: future())
-    actor = StationActor(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
+    actor = StationCommands(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
     try:
         answer = actor.act(HALL, "mqtt")["clip"]
     except CommandError as error:
@@ -194,7 +194,7 @@ def test_a_snapshot_that_is_kept_at_last_is_not_refused(
 
 
 def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
-    actor = StationActor(parts, parts, ("hall",))
+    actor = StationCommands(parts, parts, ("hall",))
     for command in (
         Flag(id="a", at=WHEN, clip=ULID, verdict="right"),
         Snapshot(id="a", at=WHEN, source="hall", seconds=5.0),
@@ -208,16 +208,16 @@ def replay(from_seq: int, to_seq: int) -> Replay:
 
 
 def test_a_replay_says_how_many_messages_come_again(parts: NotebookParts):
-    actor = StationActor(parts, parts, ("hall",), outbox=parts)
+    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
     assert actor.act(replay(3, 9), "mqtt") == {"count": 7}
 
 
 def test_a_replay_that_cannot_be_is_refused_with_the_reason(parts: NotebookParts):
-    actor = StationActor(parts, parts, ("hall",), outbox=parts)
+    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
     with pytest.raises(CommandError, match="to_seq: expected 9 or more, got 3"):
         actor.act(replay(9, 3), "mqtt")
     parts.error = "outbox: the disk has not answered in time"
     with pytest.raises(CommandError, match="replay: outbox: the disk has not answered in time"):
         actor.act(replay(3, 9), "mqtt")
     with pytest.raises(CommandError, match=r"replay: expected a table \[mqtt\] in the config"):
-        StationActor(parts, parts, ("hall",)).act(replay(3, 9), "mqtt")
+        StationCommands(parts, parts, ("hall",)).act(replay(3, 9), "mqtt")

@@ -21,7 +21,7 @@ from listener.homeassistant.bridge import (
     Diagnostics,
     diagnostics_document,
 )
-from listener.mqtt.messages import Incoming
+from listener.mqtt.messages import InboundMessage
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_value
@@ -280,8 +280,8 @@ class Clock:
         return self.now
 
 
-def message(payload: bytes) -> Incoming:
-    return Incoming("homeassistant/status", payload, False, None, None)
+def message(payload: bytes) -> InboundMessage:
+    return InboundMessage("homeassistant/status", payload, False, None, None)
 
 
 def test_a_birth_is_answered_once_within_the_jitter():

@@ -10,10 +10,10 @@ import pytest
 
 from listener.detection.bundle import Label
 from listener.detection.policy import LabelPolicy
-from listener.homeassistant.bridge import HomeAssistantSink, HomePlan
-from listener.homeassistant.devices import MOST_LABELS, Announcer, Offer
+from listener.homeassistant.bridge import DiscoveryPlan, HomeAssistantSink
+from listener.homeassistant.devices import MOST_LABELS, Announcer, CommandSupport
 from listener.mqtt.topics import Topics
-from listener.sinks.sink import BundleNotice, EventNotice, GreetingNotice, RulesNotice
+from listener.sinks.sink import BundleNotice, EventNotice, GreetingNotice, OverridesNotice
 from tests.listener.homeassistant.schema import problems
 from tests.listener.sinks.notices import (
     NotebookPublisher,
@@ -35,7 +35,7 @@ def make_sink(
     folder: Path, labels: tuple[Label, ...] = LABELS
 ) -> tuple[HomeAssistantSink, NotebookPublisher]:
     publisher = NotebookPublisher()
-    plan = HomePlan("homeassistant", ("hall",), Offer(commands=True, clips=True))
+    plan = DiscoveryPlan("homeassistant", ("hall",), CommandSupport(commands=True, clips=True))
     announcer = Announcer(publisher, folder / "homeassistant.json")
     sink = HomeAssistantSink(publisher, announcer, Topics("earshot", "farm"), plan, labels)
     return sink, publisher
@@ -110,14 +110,14 @@ def test_rules_are_retained_when_they_change_and_gone_with_their_label(tmp_path:
     sink, publisher = make_sink(tmp_path)
     root = "earshot/farm/hall"
     publisher.published.clear()
-    sink.handle(RulesNotice({"hall": {"smoke_alarm": 0.5, "doorbell": 0.625}}, frozenset()))
+    sink.handle(OverridesNotice({"hall": {"smoke_alarm": 0.5, "doorbell": 0.625}}, frozenset()))
     assert publisher.published == [
         Published(f"{root}/threshold/smoke_alarm", "0.5", 1, True),
         Published(f"{root}/threshold/doorbell", "0.625", 1, True),
         Published(f"{root}/muted", "OFF", 1, True),
     ]
     publisher.published.clear()
-    sink.handle(RulesNotice({"hall": {"doorbell": 0.625}}, frozenset({"hall"})))
+    sink.handle(OverridesNotice({"hall": {"doorbell": 0.625}}, frozenset({"hall"})))
     assert publisher.published == [
         Published(f"{root}/threshold/smoke_alarm", "", 1, True),
         Published(f"{root}/muted", "ON", 1, True),

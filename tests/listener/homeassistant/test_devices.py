@@ -18,7 +18,7 @@ from listener.homeassistant.devices import (
     MOST_LABELS,
     Announced,
     Announcer,
-    Offer,
+    CommandSupport,
     read_announced,
     source_device,
     station_device,
@@ -36,22 +36,28 @@ CLIP = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
 
 TOPICS = Topics("earshot", "farm")
 LABELS = (Label("smoke_alarm", "Smoke alarm"), Label("dog", "Hund & Katze"))
-EVERYTHING = Offer(commands=True, clips=True)
+EVERYTHING = CommandSupport(commands=True, clips=True)
 
 
-def hall(offer: Offer = EVERYTHING, labels: tuple[Label, ...] = LABELS) -> dict[str, Any]:
+def hall(offer: CommandSupport = EVERYTHING, labels: tuple[Label, ...] = LABELS) -> dict[str, Any]:
     return source_device(TOPICS, "hall", labels, offer)
 
 
-def parts(offer: Offer = EVERYTHING) -> dict[str, Any]:
+def parts(offer: CommandSupport = EVERYTHING) -> dict[str, Any]:
     components: dict[str, Any] = hall(offer)["components"]
     return components
 
 
 @pytest.mark.parametrize(
-    "offer", [EVERYTHING, Offer(True, False), Offer(False, True), Offer(False, False)]
+    "offer",
+    [
+        EVERYTHING,
+        CommandSupport(True, False),
+        CommandSupport(False, True),
+        CommandSupport(False, False),
+    ],
 )
-def test_a_sources_document_is_what_home_assistant_takes(offer: Offer):
+def test_a_sources_document_is_what_home_assistant_takes(offer: CommandSupport):
     assert problems(hall(offer)) == []
 
 
@@ -87,9 +93,9 @@ def test_each_label_has_a_binary_sensor_and_a_threshold():
 
 
 def test_without_commands_there_is_nothing_to_press():
-    kinds = {component["platform"] for component in parts(Offer(False, True)).values()}
+    kinds = {component["platform"] for component in parts(CommandSupport(False, True)).values()}
     assert kinds == {"binary_sensor", "event", "sensor"}
-    assert "wrong" not in parts(Offer(commands=True, clips=False))
+    assert "wrong" not in parts(CommandSupport(commands=True, clips=False))
 
 
 def test_of_too_many_labels_the_first_become_entities_and_all_are_event_types():

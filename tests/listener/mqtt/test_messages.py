@@ -11,7 +11,7 @@ import pytest
 from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
-from listener.mqtt.messages import Incoming
+from listener.mqtt.messages import InboundMessage
 from tests.rigs.commander import publish
 from tests.rigs.mosquitto import Mosquitto, subscribe, wait_until
 
@@ -22,7 +22,7 @@ TOPIC = "earshot/farm/command/mute"
 def test_messages_come_and_are_answered_after_a_reconnect_too(
     protocol: Literal["5", "3.1.1"], tmp_path: Path
 ):
-    taken: SimpleQueue[Incoming] = SimpleQueue()
+    taken: SimpleQueue[InboundMessage] = SimpleQueue()
     with Mosquitto(tmp_path) as mosquitto:
         settings = MqttSettings(port=mosquitto.port, protocol=protocol)
         health = Health((), "home-alarms@3")

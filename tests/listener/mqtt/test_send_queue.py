@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from listener.mqtt.messages import Parcel
-from listener.mqtt.send_queue import Outgoing, Pace, Paces, Post
+from listener.mqtt.messages import OutboundMessage
+from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue, TokenBucket
 
 
-def state(topic: str, payload: bytes = b"ON") -> Post:
-    return Post(topic, payload, retain=True)
+def state(topic: str, payload: bytes = b"ON") -> QueuedMessage:
+    return QueuedMessage(topic, payload, retain=True)
 
 
-def parcel(key: int, *, alone: bool = False) -> Parcel:
-    return Parcel(1, key, "event", b"{}", alone)
+def parcel(key: int, *, alone: bool = False) -> OutboundMessage:
+    return OutboundMessage(1, key, "event", b"{}", alone)
 
 
-def taken(outgoing: Outgoing, count: int) -> list[Post | Parcel]:
+def taken(outgoing: SendQueue, count: int) -> list[QueuedMessage | OutboundMessage]:
     """What goes, and waits for its acknowledgement."""
-    items: list[Post | Parcel] = []
+    items: list[QueuedMessage | OutboundMessage] = []
     while outgoing.may_go and len(items) < count:
         items.append(outgoing.take())
         outgoing.note_sent(1000 + len(outgoing.in_flight), items[-1])
@@ -26,11 +26,11 @@ def taken(outgoing: Outgoing, count: int) -> list[Post | Parcel]:
 
 
 def test_answers_go_first_and_states_and_events_take_turns():
-    outgoing = Outgoing()
+    outgoing = SendQueue()
     for number in range(3):
         outgoing.add(state(f"s{number}"), connected=True)
         outgoing.add_parcel(parcel(number))
-    answer = Post("answer", b"{}")
+    answer = QueuedMessage("answer", b"{}")
     outgoing.add(answer, connected=True)
     assert taken(outgoing, 9) == [
         answer, state("s0"), parcel(0), state("s1"), parcel(1), state("s2"), parcel(2),
@@ -38,7 +38,7 @@ def test_answers_go_first_and_states_and_events_take_turns():
 
 
 def test_no_more_is_in_flight_than_the_broker_takes():
-    outgoing = Outgoing()
+    outgoing = SendQueue()
     outgoing.retained["status"] = b"online"
     outgoing.begin(3, "status")
     for number in range(9):
@@ -47,7 +47,7 @@ def test_no_more_is_in_flight_than_the_broker_takes():
 
 
 def test_a_parcel_that_goes_alone_has_nothing_beside_it():
-    outgoing = Outgoing()
+    outgoing = SendQueue()
     outgoing.add(state("before"), connected=True)
     assert taken(outgoing, 1) == [state("before")]
     outgoing.add_parcel(parcel(7, alone=True))
@@ -59,7 +59,7 @@ def test_a_parcel_that_goes_alone_has_nothing_beside_it():
 
 
 def test_a_new_connection_publishes_the_newest_of_each_topic_and_the_status_first():
-    outgoing = Outgoing()
+    outgoing = SendQueue()
     for payload in (b"ON", b"OFF"):
         outgoing.add(state("s", payload), connected=False)
     outgoing.add(state("status", b"online"), connected=False)
@@ -69,8 +69,8 @@ def test_a_new_connection_publishes_the_newest_of_each_topic_and_the_status_firs
 
 
 def test_after_a_connection_answers_wait_again_and_parcels_are_gone():
-    outgoing = Outgoing()
-    answers = [Post("answer", bytes([number])) for number in range(3)]
+    outgoing = SendQueue()
+    answers = [QueuedMessage("answer", bytes([number])) for number in range(3)]
     for answer in answers:
         outgoing.add(answer, connected=True)
     outgoing.add_parcel(parcel(1))
@@ -80,7 +80,7 @@ def test_after_a_connection_answers_wait_again_and_parcels_are_gone():
 
 
 def test_of_many_changes_only_the_newest_are_kept():
-    outgoing = Outgoing()
+    outgoing = SendQueue()
     for number in range(5000):
         outgoing.add(state("s", b"%d" % number), connected=True)
     left = []
@@ -97,7 +97,7 @@ class Clock:
         return self.now
 
 
-def sent_within(pace: Pace, clock: Clock, seconds: float) -> int:
+def sent_within(pace: TokenBucket, clock: Clock, seconds: float) -> int:
     count, end = 0, clock.now + seconds
     while (wait := pace.wait_seconds) + clock.now <= end:
         clock.now += wait
@@ -109,14 +109,14 @@ def sent_within(pace: Pace, clock: Clock, seconds: float) -> int:
 
 def test_a_burst_and_then_the_rate():
     clock = Clock()
-    pace = Pace(200.0, 100, clock)
+    pace = TokenBucket(200.0, 100, clock)
     assert sent_within(pace, clock, 0.0) == 100
     assert sent_within(pace, clock, 10.0) == pytest.approx(2000, abs=1)
 
 
 def test_what_is_slower_than_the_rate_never_waits():
     clock = Clock()
-    pace = Pace(200.0, 100, clock)
+    pace = TokenBucket(200.0, 100, clock)
     for _ in range(1000):
         clock.now += 0.01
         assert pace.wait_seconds == 0.0
@@ -125,7 +125,7 @@ def test_what_is_slower_than_the_rate_never_waits():
 
 def test_a_rest_saves_no_more_than_a_burst():
     clock = Clock()
-    pace = Pace(200.0, 100, clock)
+    pace = TokenBucket(200.0, 100, clock)
     clock.now += 3600.0
     assert sent_within(pace, clock, 0.0) == 100
 
@@ -137,7 +137,7 @@ def test_states_alone_are_faster_than_with_events():
     assert sum(_goes_at_once(together) for _ in range(521)) < 300
 
 
-def _goes_at_once(pace: Pace) -> bool:
+def _goes_at_once(pace: TokenBucket) -> bool:
     if pace.wait_seconds:
         return False
     pace.take()

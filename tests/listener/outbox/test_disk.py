@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from listener.outbox.disk import BALLAST_BYTES, Ballast
+from listener.outbox.disk import BALLAST_BYTES, ReserveFile
 from listener.outbox.store import Store
 from tests.listener.outbox.parts import open_store
 from tests.rigs.full_disk import fill, small_disk
@@ -38,7 +38,7 @@ def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
 
 def test_it_takes_real_room_once_and_makes_room_once(tmp_path: Path):
     path = tmp_path / "outbox.db.ballast"
-    ballast = Ballast(path)
+    ballast = ReserveFile(path)
     ballast.take()
     ballast.take()
     assert path.stat().st_size == BALLAST_BYTES
@@ -49,12 +49,12 @@ def test_it_takes_real_room_once_and_makes_room_once(tmp_path: Path):
 
 
 def test_where_it_cannot_be_there_is_none(tmp_path: Path):
-    ballast = Ballast(tmp_path / "missing" / "outbox.db.ballast")
+    ballast = ReserveFile(tmp_path / "missing" / "outbox.db.ballast")
     ballast.take()
     assert not ballast.throw_off()
 
 
 def test_in_memory_there_is_none():
-    ballast = Ballast(None)
+    ballast = ReserveFile(None)
     ballast.take()
     assert not ballast.throw_off()

@@ -10,9 +10,9 @@ import pytest
 
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
 from listener.pipeline.plan import Detection
-from listener.runtime.active import AtWork, RuleBook
-from listener.runtime.overrides import MuteRule, Rules, ThresholdRule, read_rules
-from listener.sinks.sink import Notice, RulesNotice
+from listener.runtime.active import ActivePlan, OverrideCommands
+from listener.runtime.overrides import MuteOverride, Overrides, ThresholdOverride, read_overrides
+from listener.sinks.sink import Notice, OverridesNotice
 from tests.listener.runtime.test_hot_swap import Pipeline, detection
 
 
@@ -30,18 +30,18 @@ class Ear:
         self.told.append(notice)
 
     @property
-    def last(self) -> RulesNotice:
-        assert isinstance(self.told[-1], RulesNotice)
+    def last(self) -> OverridesNotice:
+        assert isinstance(self.told[-1], OverridesNotice)
         return self.told[-1]
 
 
-def at_work(rules: Rules, now: float = 0.0) -> tuple[AtWork, Ear]:
+def at_work(rules: Overrides, now: float = 0.0) -> tuple[ActivePlan, Ear]:
     ear = Ear()
-    return AtWork(ear, detection(1), rules, ["hall", "barn"], lambda: now), ear
+    return ActivePlan(ear, detection(1), rules, ["hall", "barn"], lambda: now), ear
 
 
 def test_without_rules_the_bundles_thresholds_are_told():
-    station, ear = at_work(Rules())
+    station, ear = at_work(Overrides())
     policies = station.detection.plan.policies
     assert ear.adopted == 0
     assert ear.last.muted == frozenset()
@@ -52,20 +52,20 @@ def test_without_rules_the_bundles_thresholds_are_told():
 
 
 def test_a_threshold_is_told_of_its_source():
-    station, ear = at_work(Rules())
+    station, ear = at_work(Overrides())
     label = station.labels[0]
     before = ear.last.thresholds["barn"][label]
-    station.take_rules(Rules((ThresholdRule("hall", label, 0.875),)))
+    station.take_rules(Overrides((ThresholdOverride("hall", label, 0.875),)))
     assert ear.last.thresholds["hall"][label] == 0.875
     assert ear.last.thresholds["barn"][label] == before != 0.875
 
 
 def test_a_source_is_muted_when_all_of_its_labels_are():
-    station, ear = at_work(Rules(mutes=(MuteRule("hall", None, 60.0),)))
+    station, ear = at_work(Overrides(mutes=(MuteOverride("hall", None, 60.0),)))
     assert ear.last.muted == {"hall"}
-    station.take_rules(Rules(mutes=(MuteRule("hall", station.labels[0], 60.0),)))
+    station.take_rules(Overrides(mutes=(MuteOverride("hall", station.labels[0], 60.0),)))
     assert ear.last.muted == frozenset()
-    station.take_rules(Rules(mutes=(MuteRule(None, None, 60.0),)))
+    station.take_rules(Overrides(mutes=(MuteOverride(None, None, 60.0),)))
     assert ear.last.muted == {"hall", "barn"}
 
 
@@ -75,10 +75,10 @@ WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 class Bench:
     def __init__(self, path: Path) -> None:
         self.now, self.path, self.pipeline = 1000.0, path, Pipeline()
-        self.at_work = AtWork(
-            self.pipeline, detection(1), Rules(), ["hall", "barn"], lambda: self.now
+        self.at_work = ActivePlan(
+            self.pipeline, detection(1), Overrides(), ["hall", "barn"], lambda: self.now
         )
-        self.book = RuleBook(self.at_work, path, lambda: self.now)
+        self.book = OverrideCommands(self.at_work, path, lambda: self.now)
 
     def muted(self, source: str = "hall") -> set[str]:
         return set(self.pipeline.adopted[-1].plan.policies_of(source).muted)
@@ -120,7 +120,7 @@ def test_a_threshold_says_what_counts_now(bench: Bench):
         "hall": {"on": 0.7, "off": 0.5},
         "barn": {"on": 0.8, "off": 0.5},
     }
-    assert read_rules(bench.path) == bench.at_work.rules
+    assert read_overrides(bench.path) == bench.at_work.rules
 
 
 def test_a_mute_of_0_seconds_ends_one_of_the_same_words_and_no_other(bench: Bench):
@@ -129,7 +129,7 @@ def test_a_mute_of_0_seconds_ends_one_of_the_same_words_and_no_other(bench: Benc
     answer = bench.book.mute(Mute(id="b", at=WHEN, source="hall", seconds=0.0))
     assert answer == {"until": 1000.0}
     assert bench.muted() == {"quiet"}
-    assert [rule.label for rule in read_rules(bench.path).mutes] == ["quiet"]
+    assert [rule.label for rule in read_overrides(bench.path).mutes] == ["quiet"]
 
 
 def test_what_does_not_fit_changes_nothing(bench: Bench):

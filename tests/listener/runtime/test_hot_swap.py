@@ -14,16 +14,16 @@ from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.health import Health
 from listener.pipeline.plan import Detection
-from listener.runtime.active import AtWork
+from listener.runtime.active import ActivePlan
 from listener.runtime.hot_swap import (
     BundlePath,
-    BundleSwitch,
-    Jump,
-    Trial,
+    HotSwap,
+    Probation,
+    RateJump,
     event_totals,
     rates_per_hour,
 )
-from listener.runtime.overrides import MuteRule, Rules
+from listener.runtime.overrides import MuteOverride, Overrides
 from listener.sinks.sink import Notice
 from tests.doubles import LABELS, LoudnessEngine
 from tests.listener.pipeline.stages import POLICY, make_health, make_plan
@@ -68,9 +68,9 @@ class Bench:
         self.now, self.told = 0.0, list[tuple[str | None, str, str]]()
         first = self.shelf["v1"]
         assert isinstance(first, Detection)
-        rules = Rules(mutes=(MuteRule("hall", "loud", 1e12),))
-        self.at_work = AtWork(self.pipeline, first, rules, ["hall"])
-        self.switch = BundleSwitch(
+        rules = Overrides(mutes=(MuteOverride("hall", "loud", 1e12),))
+        self.at_work = ActivePlan(self.pipeline, first, rules, ["hall"])
+        self.switch = HotSwap(
             self.at_work,
             BundlePath(folder / "current"),
             self.load,
@@ -191,7 +191,7 @@ def test_a_label_that_jumps_brings_the_bundle_before_back_with_its_link(bench: B
 
 def test_a_path_that_is_no_link_is_only_told_of(tmp_path: Path):
     bench = Bench(tmp_path, JUDGED)
-    switch = BundleSwitch(
+    switch = HotSwap(
         bench.at_work, BundlePath(tmp_path / "v1"), bench.load, bench.health, JUDGED,
         lambda bundle, path, reason: bench.told.append((bundle, path.name, reason)), lambda: bench.now,
     )  # fmt: skip
@@ -300,20 +300,22 @@ def test_a_link_that_cannot_be_changed_is_left(models: Path, monkeypatch: pytest
 MINUTE, HOUR = 60.0, 3600.0
 
 
-def trial(before: float = 2.0, factor: float = 5.0, least: int = 10) -> Trial:
-    return Trial({"dog": before, "cat": 0.0}, 0.0, {"dog": 100}, factor=factor, least_events=least)
+def trial(before: float = 2.0, factor: float = 5.0, least: int = 10) -> Probation:
+    return Probation(
+        {"dog": before, "cat": 0.0}, 0.0, {"dog": 100}, factor=factor, least_events=least
+    )
 
 
 def test_a_jump_is_over_the_factor_in_an_hour():
     judged = trial()
     assert judged.look(30 * MINUTE, {"dog": 110}) is None  # 10 events, 5 times 2 an hour
-    assert judged.look(31 * MINUTE, {"dog": 111}) == Jump("dog", 11, 2.0)
+    assert judged.look(31 * MINUTE, {"dog": 111}) == RateJump("dog", 11, 2.0)
 
 
 def test_few_events_are_no_jump_from_nothing():
     judged = trial(before=0.0)
     assert judged.look(MINUTE, {"dog": 109}) is None
-    assert judged.look(2 * MINUTE, {"dog": 110}) == Jump("dog", 10, 0.0)
+    assert judged.look(2 * MINUTE, {"dog": 110}) == RateJump("dog", 10, 0.0)
 
 
 def test_only_the_last_hour_counts():
@@ -326,12 +328,12 @@ def test_a_burst_late_in_the_day_is_found():
     judged = trial()
     for minute in range(1, 600):
         assert judged.look(minute * MINUTE, {"dog": 100 + minute // 60}) is None
-    assert judged.look(600 * MINUTE, {"dog": 140}) == Jump("dog", 31, 2.0)  # 109 an hour before
+    assert judged.look(600 * MINUTE, {"dog": 140}) == RateJump("dog", 31, 2.0)  # 109 an hour before
 
 
 def test_the_label_that_jumps_most_is_named():
     found = trial().look(MINUTE, {"dog": 120, "cat": 50})
-    assert found == Jump("cat", 50, 0.0)
+    assert found == RateJump("cat", 50, 0.0)
     assert str(found) == "cat: 50 events in an hour, 0.0 before"
 
 

@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from listener.config.outputs import QuietSettings
 from listener.detection.policy import LabelPolicy
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.runtime.active import AtWork
+from listener.runtime.active import ActivePlan
 from listener.runtime.overrides import (
-    MuteRule,
-    Rules,
-    ThresholdRule,
-    apply_rules,
+    MuteOverride,
+    Overrides,
+    ThresholdOverride,
+    apply_overrides,
     quiet_hours,
-    read_rules,
-    write_rules,
+    read_overrides,
+    write_overrides,
 )
 from tests.listener.pipeline.stages import make_plan
 from tests.listener.runtime.test_hot_swap import Pipeline, detection
@@ -35,13 +35,13 @@ def plan() -> DetectionPlan:
     return make_plan(POLICY)
 
 
-def thresholds(rules: Rules, source: str, label: str = "loud") -> tuple[float, float]:
-    policy = apply_rules(plan(), rules, ["hall", "barn"]).policies_of(source).policies[label]
+def thresholds(rules: Overrides, source: str, label: str = "loud") -> tuple[float, float]:
+    policy = apply_overrides(plan(), rules, ["hall", "barn"]).policies_of(source).policies[label]
     return policy.on_threshold, policy.off_threshold
 
 
-def muted(rules: Rules, source: str) -> set[str]:
-    return set(apply_rules(plan(), rules, ["hall", "barn"]).policies_of(source).muted)
+def muted(rules: Overrides, source: str) -> set[str]:
+    return set(apply_overrides(plan(), rules, ["hall", "barn"]).policies_of(source).muted)
 
 
 @pytest.mark.parametrize(
@@ -57,28 +57,28 @@ def muted(rules: Rules, source: str) -> set[str]:
 def test_thresholds_are_always_a_policy(
     on: float | None, off: float | None, expected: tuple[float, float]
 ):
-    rules = Rules().with_threshold(ThresholdRule(None, "loud", on, off))
+    rules = Overrides().with_threshold(ThresholdOverride(None, "loud", on, off))
     assert thresholds(rules, "hall") == thresholds(rules, "barn") == expected
     assert thresholds(rules, "hall", "quiet") == (0.5, 0.3)
 
 
 def test_off_over_on_is_refused():
     with pytest.raises(ValidationError, match=r"expected off <= on, got 0\.4 and 0\.2"):
-        ThresholdRule(None, "loud", 0.2, 0.4)
+        ThresholdOverride(None, "loud", 0.2, 0.4)
 
 
 @pytest.mark.parametrize("own_first", [True, False])
 def test_the_threshold_of_a_source_counts_more_than_that_for_all(own_first: bool):
-    own, for_all = ThresholdRule("hall", "loud", 0.9), ThresholdRule(None, "loud", 0.7)
-    rules = Rules((own, for_all) if own_first else (for_all, own))
+    own, for_all = ThresholdOverride("hall", "loud", 0.9), ThresholdOverride(None, "loud", 0.7)
+    rules = Overrides((own, for_all) if own_first else (for_all, own))
     assert (thresholds(rules, "hall")[0], thresholds(rules, "barn")[0]) == (0.9, 0.7)
 
 
 def test_a_rule_replaces_the_one_of_the_same_words_and_an_empty_one_ends_it():
-    rules = Rules().with_threshold(ThresholdRule("hall", "loud", 0.9))
-    rules = rules.with_threshold(ThresholdRule("hall", "loud", 0.8))
+    rules = Overrides().with_threshold(ThresholdOverride("hall", "loud", 0.9))
+    rules = rules.with_threshold(ThresholdOverride("hall", "loud", 0.8))
     assert [rule.on for rule in rules.thresholds] == [0.8]
-    assert rules.with_threshold(ThresholdRule("hall", "loud")) == Rules()
+    assert rules.with_threshold(ThresholdOverride("hall", "loud")) == Overrides()
 
 
 @pytest.mark.parametrize(
@@ -93,27 +93,27 @@ def test_a_rule_replaces_the_one_of_the_same_words_and_an_empty_one_ends_it():
 def test_a_mute_is_about_what_it_names(
     source: str | None, label: str | None, hall: set[str], barn: set[str]
 ):
-    rules = Rules().with_mute(MuteRule(source, label, 100.0))
+    rules = Overrides().with_mute(MuteOverride(source, label, 100.0))
     assert (muted(rules, "hall"), muted(rules, "barn")) == (hall, barn)
 
 
 def test_a_mute_ends_with_its_time():
-    rules = Rules(mutes=(MuteRule(None, "loud", 100.0), MuteRule(None, "quiet", 200.0)))
+    rules = Overrides(mutes=(MuteOverride(None, "loud", 100.0), MuteOverride(None, "quiet", 200.0)))
     assert rules.at(99.9) is rules
     assert rules.at(100.0).mutes == rules.mutes[1:]
-    assert rules.at(200.0) == Rules()
+    assert rules.at(200.0) == Overrides()
 
 
 def test_an_unmute_ends_those_that_name_it():
-    mutes = tuple(MuteRule(s, k, 9.0) for s in (None, "hall") for k in (None, "loud"))
-    rules = Rules(mutes=mutes)
+    mutes = tuple(MuteOverride(s, k, 9.0) for s in (None, "hall") for k in (None, "loud"))
+    rules = Overrides(mutes=mutes)
     assert rules.without_mutes("hall", "loud").mutes == mutes[:3]
     assert rules.without_mutes("hall", None).mutes == mutes[:2]
-    assert rules.without_mutes(None, None) == Rules()
+    assert rules.without_mutes(None, None) == Overrides()
 
 
 def test_a_label_that_the_bundle_has_not_is_passed_over():
-    rules = Rules((ThresholdRule(None, "gone", 0.9),), (MuteRule(None, "gone", 9.0),))
+    rules = Overrides((ThresholdOverride(None, "gone", 0.9),), (MuteOverride(None, "gone", 9.0),))
     assert thresholds(rules, "hall") == (0.5, 0.3)
     assert muted(rules, "hall") == set()
 
@@ -202,8 +202,8 @@ def test_they_come_and_go_by_the_clock_beside_what_people_muted():
     now = datetime(2026, 11, 20, 21, 59, tzinfo=UTC).timestamp()
     clock, pipeline = [now], Pipeline()
     hours = quiet_hours([QuietSettings.model_validate(NIGHT | {"all_but": ("loud",)})])
-    rules = Rules(mutes=(MuteRule("hall", "loud", now + 120),))
-    work = AtWork(pipeline, detection(1), rules, ["hall"], lambda: clock[0], hours)
+    rules = Overrides(mutes=(MuteOverride("hall", "loud", now + 120),))
+    work = ActivePlan(pipeline, detection(1), rules, ["hall"], lambda: clock[0], hours)
     (quiet_label,) = {*work.labels} - {"loud"}
     assert muted_quiet(pipeline.adopted[-1]) == {"loud"}
     work.look()
@@ -222,10 +222,10 @@ def test_they_come_and_go_by_the_clock_beside_what_people_muted():
 def test_a_station_that_starts_at_night_is_quiet():
     night = datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp()
     pipeline = Pipeline()
-    AtWork(
+    ActivePlan(
         pipeline,
         detection(1),
-        Rules(),
+        Overrides(),
         ["hall"],
         lambda: night,
         quiet_hours([QuietSettings.model_validate(NIGHT)]),
@@ -233,20 +233,22 @@ def test_a_station_that_starts_at_night_is_quiet():
     assert muted_quiet(pipeline.adopted[0]) == set(detection(1).plan.policies)
 
 
-RULES = Rules((ThresholdRule("hall", "loud", 0.9, 0.5),), (MuteRule(None, "quiet", 1e9),))
+RULES = Overrides(
+    (ThresholdOverride("hall", "loud", 0.9, 0.5),), (MuteOverride(None, "quiet", 1e9),)
+)
 
 
 def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path):
     path = tmp_path / "state.json"
-    write_rules(path, Rules())
-    write_rules(path, RULES)
-    assert read_rules(path) == RULES
+    write_overrides(path, Overrides())
+    write_overrides(path, RULES)
+    assert read_overrides(path) == RULES
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_no_file_is_no_rules(tmp_path: Path):
-    assert read_rules(tmp_path / "none") == Rules()
+    assert read_overrides(tmp_path / "none") == Overrides()
 
 
 @pytest.mark.parametrize(
@@ -257,21 +259,21 @@ def test_what_is_no_rules_is_put_aside_and_told_of(
 ):
     path = tmp_path / "state.json"
     path.write_bytes(content)
-    assert read_rules(path) == Rules()
+    assert read_overrides(path) == Overrides()
     assert "put aside" in caplog.text
     assert (tmp_path / "state.json.corrupt").read_bytes() == content
     assert not path.exists()
 
 
 def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    assert read_rules(tmp_path) == Rules()  # a directory
+    assert read_overrides(tmp_path) == Overrides()  # a directory
     assert "cannot be read: Is a directory" in caplog.text
 
 
 def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path):
     path = tmp_path / "state.json"
-    write_rules(path, RULES)
+    write_overrides(path, RULES)
     (tmp_path / "state.json.partial").mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_rules(path, Rules())
-    assert read_rules(path) == RULES
+        write_overrides(path, Overrides())
+    assert read_overrides(path) == RULES

@@ -10,19 +10,19 @@ from random import Random
 
 import pytest
 
-from listener.backoff import Rest
+from listener.backoff import Backoff
 from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
 from listener.health import Health
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
-from listener.sinks.webhook import PostError, Receiver, RefusedError, WebhookCarrier
+from listener.sinks.webhook import Receiver, RefusedError, WebhookError, WebhookTransport
 from tests.rigs.certificates import make_certificates
 from tests.rigs.http_inbox import Inbox, http_inbox
 from tests.rigs.mosquitto import free_port, wait_until
 
 
-class ShortRest(Rest):
+class ShortRest(Backoff):
     """A hundredth of what it is in earnest."""
 
     def seconds(self, *, taken_over: bool = False) -> float:
@@ -35,7 +35,7 @@ class Webhook:
     def __init__(self, path: Path, port: int) -> None:
         self.health = Health((), "test@1")
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
-        self.carrier = WebhookCarrier(receiver, lambda: ShortRest(Random(1)))
+        self.carrier = WebhookTransport(receiver, lambda: ShortRest(Random(1)))
         self.outbox = Outbox(
             path,
             Bounds(),
@@ -101,7 +101,7 @@ def test_the_negative_control_one_try_each_loses_events():
         inbox.faults += [503, 0, 500]
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{inbox.port}/"))
         for number in range(5):
-            with suppress(PostError):
+            with suppress(WebhookError):
                 receiver.post(b'{"number": %d}' % number)
         assert numbers(inbox) == [3, 4]
 
@@ -159,16 +159,16 @@ def test_what_may_be_of_the_server_is_tried_again_and_no_redirect_is_followed(
     inbox: Inbox, status: int
 ):
     inbox.faults.append(status)
-    with pytest.raises(PostError, match=f"expected an answer from 200 to 299, got {status}"):
+    with pytest.raises(WebhookError, match=f"expected an answer from 200 to 299, got {status}"):
         receiver(inbox.port).post(b"{}")
     assert [posted.path for posted in inbox.requests] == ["/hook/abc?key=1"]
 
 
 def test_a_server_that_hangs_up_or_is_away(inbox: Inbox):
     inbox.faults.append(0)
-    with pytest.raises(PostError, match=r"^RemoteDisconnected"):
+    with pytest.raises(WebhookError, match=r"^RemoteDisconnected"):
         receiver(inbox.port).post(b"{}")
-    with pytest.raises(PostError, match=r"^ConnectionRefusedError"):
+    with pytest.raises(WebhookError, match=r"^ConnectionRefusedError"):
         receiver(free_port()).post(b"{}")
 
 
@@ -179,10 +179,12 @@ def test_certificates_and_host_names_are_checked(tmp_path: Path):
         url = f"https://127.0.0.1:{inbox.port}/"
         Receiver(WebhookSettings(url=url, ca_file=made.authority)).post(b"{}")
         assert len(inbox.requests) == 1
-        with pytest.raises(PostError, match=r"self-signed certificate|unable to get local issuer"):
+        with pytest.raises(
+            WebhookError, match=r"self-signed certificate|unable to get local issuer"
+        ):
             Receiver(WebhookSettings(url=url)).post(b"{}")
         other_name = url.replace("127.0.0.1", "localhost")
-        with pytest.raises(PostError, match="Hostname mismatch"):
+        with pytest.raises(WebhookError, match="Hostname mismatch"):
             Receiver(WebhookSettings.model_validate({"url": other_name} | trusted)).post(b"{}")
         assert len(inbox.requests) == 1
 

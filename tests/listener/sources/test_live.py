@@ -15,7 +15,7 @@ from listener.sources.live import (
     HoleFinder,
     Intake,
     LiveBuffer,
-    Pace,
+    RealTimePace,
     SampleClock,
 )
 from listener.sources.source import SourceError
@@ -265,7 +265,7 @@ def test_a_loss_comes_after_what_was_heard_before_it():
 
 
 def test_the_lead_passes_at_once_and_the_rest_waits():
-    pace = Pace(lead_seconds=10.0)
+    pace = RealTimePace(lead_seconds=10.0)
     for _ in range(10):
         assert pace.wait_seconds(now=5.0) == 0.0
         pace.take(1.0, now=5.0)
@@ -274,7 +274,7 @@ def test_the_lead_passes_at_once_and_the_rest_waits():
 
 
 def test_a_recording_is_let_through_at_the_speed_of_time():
-    pace, now = Pace(lead_seconds=10.0), 0.0
+    pace, now = RealTimePace(lead_seconds=10.0), 0.0
     for _ in range(1000):
         now += pace.wait_seconds(now)
         pace.take(1.0, now)
@@ -282,14 +282,14 @@ def test_a_recording_is_let_through_at_the_speed_of_time():
 
 
 def test_a_live_server_with_a_fast_clock_is_never_held_back():
-    pace = Pace(lead_seconds=10.0)
+    pace = RealTimePace(lead_seconds=10.0)
     for second in range(1, 100_000):
         assert pace.wait_seconds(now=second) == 0.0
         pace.take(1.0 + 200e-6, now=second)
 
 
 def test_waiting_earns_no_more_than_the_lead():
-    pace = Pace(lead_seconds=2.0)
+    pace = RealTimePace(lead_seconds=2.0)
     pace.take(0.0, now=0.0)
     pace.take(3.0, now=1000.0)
     assert pace.wait_seconds(now=1000.0) == pytest.approx(1.0 / REFILL)

@@ -15,9 +15,9 @@ from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection
-from listener.runtime.active import AtWork
-from listener.runtime.hot_swap import BundlePath, BundleSwitch
-from listener.runtime.overrides import Rules
+from listener.runtime.active import ActivePlan
+from listener.runtime.hot_swap import BundlePath, HotSwap
+from listener.runtime.overrides import Overrides
 from listener.sinks.sink import Notice
 from tests.doubles import LoudnessEngine
 from trainer.errors import PromotionError
@@ -44,8 +44,8 @@ class Station:
         first = self.load(path.target())
         self.health = Health(tuple(first.plan.policies), first.plan.bundle)
         self.health.add_source("hall")
-        self.switch = BundleSwitch(
-            AtWork(Pipeline(), first, Rules(), ["hall"]),
+        self.switch = HotSwap(
+            ActivePlan(Pipeline(), first, Overrides(), ["hall"]),
             path,
             self.load,
             self.health,

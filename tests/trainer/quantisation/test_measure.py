@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from listener.detection.bundle import GOLDEN_TOLERANCE
 from tests.trainer.data.doubles import PARAMS, make_clip, make_table, write_tone
 from trainer.config import Form
-from trainer.errors import DataError, FormError
+from trainer.errors import DataError, QuantisationError
 from trainer.quantisation.measure import (
-    FormFigures,
+    QuantisedFigures,
     golden_tolerance,
     judge_forms,
     lost_points,
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_left_out_and_silence_stays_where_it_is_everywher
         representative_patches(make_table(bad), PARAMS)
 
 
-FLOAT32 = FormFigures("float32", 4_000, 1.0, 0.9, 0.95, 0.0, 0.0, 0.001)
+FLOAT32 = QuantisedFigures("float32", 4_000, 1.0, 0.9, 0.95, 0.0, 0.0, 0.001)
 FLOAT16 = replace(FLOAT32, form="float16", size_bytes=2_000)
 INT8 = replace(FLOAT32, form="int8", size_bytes=1_000, speed=2.5, golden_tolerance=0.05)
 
@@ -161,7 +161,7 @@ def test_the_best_is_the_smallest_that_is_offered():
 def test_a_form_that_is_named_is_taken_or_refused_with_its_figures():
     bad = replace(INT8, accuracy=0.8, accuracy_loss_points=10.0)
     assert choose_form([FLOAT32, FLOAT16, bad], "float16") is FLOAT16
-    with pytest.raises(FormError) as caught:
+    with pytest.raises(QuantisationError) as caught:
         choose_form([FLOAT32, FLOAT16, bad], "int8")
     assert str(caught.value) == (
         "int8: 0.00 MB, 2.50 times as fast as float32, clip accuracy 80.0 %, macro average "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer.report.evaluate import Evaluated
-from trainer.report.figures import decimals, hours, listed, make_occasion, percent, rate, summarise
+from trainer.report.figures import decimals, describe_run, hours, listed, percent, rate, summarise
 
 
 def test_the_provenance_gets_figures_and_no_curves(evaluated: Evaluated):
@@ -21,7 +21,7 @@ def test_the_provenance_gets_figures_and_no_curves(evaluated: Evaluated):
 
 
 def test_an_occasion_names_folds_and_licences(tmp_path: Path):
-    occasion = make_occasion([tmp_path], [2, 1, 2], [], seen=False)
+    occasion = describe_run([tmp_path], [2, 1, 2], [], seen=False)
     assert occasion.folds == (1, 2)
     assert occasion.licences == {str(tmp_path): "not stated"}
 

@@ -12,7 +12,7 @@ from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
 from trainer.quantisation.convert import Tried
-from trainer.quantisation.measure import FormFigures
+from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluate import Evaluated
 from trainer.report.figures import summarise, to_document
 from trainer.report.model_card import FORMS, STORAGE, forms, make_card, with_introduction
@@ -94,7 +94,7 @@ def test_a_card_that_others_wrote_is_kept_word_for_word():
 
 
 MANIFEST = make_manifest(FeatureParams())
-INT8 = FormFigures("int8", 3_500_000, 2.654, 0.861, None, 8.33, None, 0.001)
+INT8 = QuantisedFigures("int8", 3_500_000, 2.654, 0.861, None, 8.33, None, 0.001)
 
 
 def test_a_row_says_what_is_lost_and_gained():

@@ -20,7 +20,7 @@ from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.examples import Example
 from trainer.evaluation.scored_clips import ConditionResult
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.report.examples import Shown, join_patches
+from trainer.report.examples import ExampleView, join_patches
 from trainer.report.plots import (
     draw_confusion,
     draw_example,
@@ -111,17 +111,17 @@ def test_reliability_is_that_of_the_bins():
 
 
 @pytest.fixture
-def shown() -> Shown:
+def shown() -> ExampleView:
     """Two seconds of a tone, of which the second label is sure."""
     samples = tone(500.0, 0.5, 2.0)
     scores = np.tile(np.array([0.1, 0.9], np.float32), (4, 1))
     file = ScoredFile("x", scores, np.linspace(0.0, 2.0, 5))
     clip = Clip(Path("x.wav"), frozenset({"dog"}), "x", 1)
     example = Example(clip, "dog", 0.9)
-    return Shown(example, samples, join_patches(samples, PARAMS), file, PARAMS)
+    return ExampleView(example, samples, join_patches(samples, PARAMS), file, PARAMS)
 
 
-def test_waveform_log_mel_and_scores_share_their_time(shown: Shown):
+def test_waveform_log_mel_and_scores_share_their_time(shown: ExampleView):
     waveform, log_mel, scores = draw_example(shown, ["cat", "dog"]).axes
     assert waveform.get_xlim() == log_mel.get_xlim() == scores.get_xlim() == (0.0, 2.0)
     assert xs(waveform.lines[0])[-1] == pytest.approx(2.0, abs=1e-3)

@@ -13,7 +13,7 @@ from listener.soundscape.synthesis import pink_noise
 from tests.trainer.stores import StoreWriter, said
 from tests.trainer.training.tones import tone, write_tones
 from trainer.training.fit_bundle import FitRequest, fit_bundle
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 
 SECONDS = 2.0
 MIDDLE_HZ = 1250.0
@@ -33,7 +33,7 @@ def base(data: Path, tones_bundle: Bundle) -> Bundle:
         data.parent / "two-tones",
         str(tones_bundle.path),
         data.parent / "cache",
-        Lesson(copies=1),
+        Recipe(copies=1),
         folds=(1, 2, 3),
     )
     return fit_bundle(request)

@@ -14,8 +14,8 @@ from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
 from trainer.evaluation.selection import HELD_FILES
-from trainer.retraining.holdout import MOST_CLIPS, Kept, Sparing, spare_some
-from trainer.retraining.verdicts import Station, read_station
+from trainer.retraining.holdout import MOST_CLIPS, Holdout, Kept, spare_some
+from trainer.retraining.verdicts import Verdicts, read_verdicts
 
 OWL = said("labels", LabelSpan("owl", 0.0, 1.0))
 
@@ -33,11 +33,11 @@ def write_store(root: Path, owls: int, rooms: int) -> Path:
     return root
 
 
-def read(root: Path, base: Bundle) -> Station:
-    return read_station(read_store(root), base, new_classes=True)
+def read(root: Path, base: Bundle) -> Verdicts:
+    return read_verdicts(read_store(root), base, new_classes=True)
 
 
-def spare(root: Path, base: Bundle) -> Sparing:
+def spare(root: Path, base: Bundle) -> Holdout:
     return spare_some(read(root, base), base)
 
 

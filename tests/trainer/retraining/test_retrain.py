@@ -16,7 +16,7 @@ from tests.trainer.retraining.conftest import MIDDLE_HZ
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.clip_store import read_store
-from trainer.errors import BackboneError, CertificateError, DataError, TargetError
+from trainer.errors import BackboneError, DataError, RegressionError, TargetError
 from trainer.evaluation.regression import read_regression
 from trainer.evaluation.scoring import open_scorer
 from trainer.evaluation.selection import TRAINING_FILES
@@ -26,7 +26,7 @@ from trainer.report.rewrite import rewrite_bundle
 from trainer.retraining.holdout import Kept
 from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
 from trainer.training.fit_bundle import FitRequest, fit_bundle
-from trainer.training.recipe import Lesson
+from trainer.training.recipe import Recipe
 
 
 def quietly(_what: str):
@@ -149,7 +149,7 @@ def test_what_forgets_is_refused_and_nothing_is_written(request_of_station: Retr
             span = LabelSpan(label, 0.0, record.seconds)
             write_sidecar(replace(record, verdicts=(said("labels", span),)))
     with pytest.raises(
-        CertificateError, match="old classes lose more than 1 points of F1 on 8 held-out"
+        RegressionError, match="old classes lose more than 1 points of F1 on 8 held-out"
     ):
         retrain(request_of_station, quietly)
     assert not request_of_station.out.exists()
@@ -160,7 +160,7 @@ def test_without_held_out_clips_nothing_is_claimed(
 ):
     """The tones bundle has a linear head of another form, and no regression set."""
     request = replace(request_of_station, base=tones_bundle)
-    with pytest.raises(CertificateError, match="nothing tells what would be forgotten"):
+    with pytest.raises(RegressionError, match="nothing tells what would be forgotten"):
         retrain(request, quietly)
     made = retrain(replace(request, unproven=True), quietly)
     assert made.findings.certificate.clips == 0
@@ -177,7 +177,7 @@ def test_what_nobody_listens_for_needs_no_proof(
     assert retrain(asked, quietly).bundle.labels[-1] == "middle_tone"
     both = replace(request, asked=frozenset({"middle_tone", "high_tone"}))
     with pytest.raises(
-        CertificateError, match="expected held-out clips of high_tone, in the bundle"
+        RegressionError, match="expected held-out clips of high_tone, in the bundle"
     ):
         retrain(both, quietly)
 
@@ -196,7 +196,7 @@ def test_the_loss_of_what_nobody_listens_for_is_borne_and_the_card_says_so(
         if record.label == "high":
             span = LabelSpan("low", 0.0, record.seconds)
             write_sidecar(replace(record, verdicts=(said("labels", span),)))
-    with pytest.raises(CertificateError, match="high 100"):
+    with pytest.raises(RegressionError, match="high 100"):
         retrain(request_of_station, quietly)
     made = retrain(replace(request_of_station, most_loss=50.0, asked=frozenset({"low"})), quietly)
     (high, low) = made.findings.certificate.labels
@@ -232,7 +232,7 @@ def test_data_that_the_base_never_saw_is_refused(
 def test_a_base_with_a_hidden_layer_is_refused(
     request_of_station: RetrainRequest, tones_bundle: Bundle, data: Path, tmp_path: Path
 ):
-    lesson = Lesson(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
+    lesson = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
     handle, cache = str(tones_bundle.path), data.parent / "cache"
     deep = fit_bundle(FitRequest((data,), tmp_path / "deep", handle, cache, lesson))
     with pytest.raises(BackboneError, match="expected a linear head on the embeddings, as"):

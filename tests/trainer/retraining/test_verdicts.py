@@ -13,7 +13,7 @@ from listener.detection.clip import GroupMembers, LabelSpan
 from tests.trainer.stores import StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError
-from trainer.retraining.verdicts import FEWEST_CLIPS, Station, read_station
+from trainer.retraining.verdicts import FEWEST_CLIPS, Verdicts, read_verdicts
 
 SECOND = np.zeros(16_000, np.float32)
 BEEPER = (GroupMembers("beeper", ("high_tone", "low_tone")),)
@@ -24,8 +24,8 @@ def store(tmp_path: Path) -> StoreWriter:
     return StoreWriter(tmp_path / "clips")
 
 
-def read(store: StoreWriter, base: Bundle) -> Station:
-    return read_station(read_store(store.root), base, new_classes=True)
+def read(store: StoreWriter, base: Bundle) -> Verdicts:
+    return read_verdicts(read_store(store.root), base, new_classes=True)
 
 
 def spans(label: str) -> LabelSpan:

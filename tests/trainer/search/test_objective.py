@@ -23,7 +23,7 @@ from trainer.search.objective import (
     ASTRAY,
     AUGMENTATIONS,
     HeldOutFolds,
-    Materials,
+    TrainingSets,
     default_params,
     make_grid,
     make_lesson,
@@ -32,31 +32,31 @@ from trainer.search.objective import (
 )
 from trainer.search.storage import open_study
 from trainer.search.worker import Worker, make_plan
-from trainer.training.recipe import Lesson
-from trainer.training.train import clip_accuracy, split, teach
+from trainer.training.recipe import Recipe
+from trainer.training.train import clip_accuracy, split, train
 
 FOLDS = (1, 2, 3)
 FOLDS_FOLD_MEAN = (1, 2, 3, 4, 5)
 
 
-BASE = Lesson(fit=FitSettings(max_epochs=2), copies=0)
+BASE = Recipe(fit=FitSettings(max_epochs=2), copies=0)
 
 
 @pytest.fixture(scope="module")
-def materials(tones_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Materials:
+def materials(tones_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> TrainingSets:
     folder = tmp_path_factory.mktemp("held-out")
     table = read_clips([write_tones(folder / "data")]).in_folds(*FOLDS)
     backbone = open_backbone(str(tones_bundle.path))
-    return Materials(table, backbone, EmbeddingCache(folder / "cache"))
+    return TrainingSets(table, backbone, EmbeddingCache(folder / "cache"))
 
 
 @pytest.mark.parametrize(("sign", "share"), [(1.0, 1.0), (-1.0, 0.0)])
 def test_the_share_of_right_clips_is_the_same_through_a_net_of_its_own(
-    materials: Materials, sign: float, share: float
+    materials: TrainingSets, sign: float, share: float
 ):
     """Two tones are told apart without a mistake; with the head's signs turned, with nothing else."""
     backbone, material = materials.backbone, materials.of(BASE)
-    taught = teach(split(material, (1, 2), None), backbone, BASE, epochs_bar)
+    taught = train(split(material, (1, 2), None), backbone, BASE, epochs_bar)
     for weight in taught.heads[0].weights:
         weight.assign(sign * weight)
     held_out = material.in_folds(3)
@@ -65,7 +65,7 @@ def test_the_share_of_right_clips_is_the_same_through_a_net_of_its_own(
     assert clip_accuracy(whole, held_out.clips_as_log_mel()) == share
 
 
-def test_material_is_gathered_once_for_all_that_learn_from_it(materials: Materials):
+def test_material_is_gathered_once_for_all_that_learn_from_it(materials: TrainingSets):
     first, second = (materials.of(replace(BASE, repeats=repeats)) for repeats in (1, 4))
     assert first.tables is second.tables
     assert (first.repeats, second.repeats) == (1, 4)
@@ -81,7 +81,7 @@ def ask(rate: float) -> optuna.Trial:
     return study.ask(space)
 
 
-def test_each_fold_is_held_out_and_reported(materials: Materials):
+def test_each_fold_is_held_out_and_reported(materials: TrainingSets):
     """After n of three folds without a mistake: n thirds."""
     trial = ask(2e-3)
     assert HeldOutFolds(FOLDS, BASE, materials)(trial) == pytest.approx(1.0)
@@ -89,7 +89,7 @@ def test_each_fold_is_held_out_and_reported(materials: Materials):
     assert reported == pytest.approx({0: 1 / 3, 1: 2 / 3, 2: 1.0})
 
 
-def test_a_training_that_goes_astray_is_given_up_and_says_why(materials: Materials):
+def test_a_training_that_goes_astray_is_given_up_and_says_why(materials: TrainingSets):
     trial = ask(1e38)
     with pytest.raises(optuna.TrialPruned):
         HeldOutFolds(FOLDS, BASE, materials)(trial)
@@ -157,7 +157,7 @@ def test_at_the_last_fold_nothing_is_left_to_save(study: optuna.Study):
 
 
 def test_the_default_parameters_are_the_default_lesson():
-    assert make_lesson(default_params(), Lesson()) == Lesson()
+    assert make_lesson(default_params(), Recipe()) == Recipe()
 
 
 def test_parameters_become_a_lesson_and_leave_the_rest():
@@ -173,7 +173,7 @@ def test_parameters_become_a_lesson_and_leave_the_rest():
         "repeats": 2,
         "thawed_blocks": 3,
     }
-    lesson = make_lesson(params, Lesson(background=False, seed=7))
+    lesson = make_lesson(params, Recipe(background=False, seed=7))
     assert (lesson.background, lesson.seed, lesson.batch_size) == (False, 7, 64)
     assert (lesson.copies, lesson.repeats) == (1, 2)
     assert lesson.augmentation == AUGMENTATIONS["strong"]
@@ -200,17 +200,17 @@ def test_every_point_that_is_tried_is_a_lesson_within_the_space(sampler: Sampler
     """A value out of its range would be a warning, and so an error here."""
     study = open_study(InMemoryStorage(), sampler, {})
     plan = make_plan(sampler, 15, make_space(2), seed=3)
-    lessons: list[Lesson] = []
+    lessons: list[Recipe] = []
 
     def objective(trial: optuna.Trial) -> float:
-        lessons.append(make_lesson(trial.params, Lesson()))
+        lessons.append(make_lesson(trial.params, Recipe()))
         return float(trial.params["learning_rate"])
 
     Worker(study, plan, objective, 60.0).run(lambda _trial: None)
     assert_every_place_has_one_end(study.trials, 15)
     assert len(set(map(repr, lessons))) == 15
     if sampler != "grid":
-        assert lessons[0] == Lesson()
+        assert lessons[0] == Recipe()
 
 
 def test_a_grid_has_no_more_trials_than_points():

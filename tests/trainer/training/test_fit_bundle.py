@@ -21,8 +21,8 @@ from trainer.model.backbones import Backbone, open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings, Thawing
 from trainer.training.fit_bundle import FitRequest, choose_activation, choose_folds, fit_bundle
-from trainer.training.recipe import Lesson
-from trainer.training.train import Taught, split, teach
+from trainer.training.recipe import Recipe
+from trainer.training.train import Trained, split, train
 from trainer.training.training_set import gather
 
 FOLDS = (1, 2, 3)
@@ -40,7 +40,7 @@ def request_of_tones(tones: Path, tones_bundle: Bundle) -> FitRequest:
         out=tones.parent / "two-tones",
         backbone=str(tones_bundle.path),
         cache=tones.parent / "cache",
-        lesson=Lesson(copies=1),
+        lesson=Recipe(copies=1),
         folds=FOLDS,
     )
 
@@ -98,7 +98,7 @@ def test_the_bundle_says_what_it_learnt_from(fitted: Bundle, request_of_tones: F
 
 def test_the_same_seed_gives_the_same_heads(request_of_tones: FitRequest):
     backbone = open_backbone(request_of_tones.backbone)
-    lesson = Lesson(copies=1, heads=2, fit=FitSettings(max_epochs=2))
+    lesson = Recipe(copies=1, heads=2, fit=FitSettings(max_epochs=2))
     first, second = (learn(request_of_tones, backbone, lesson).heads for _ in range(2))
     assert len(first) == 2
     for head, other in zip(first, second, strict=True):
@@ -106,15 +106,15 @@ def test_the_same_seed_gives_the_same_heads(request_of_tones: FitRequest):
             np.testing.assert_array_equal(weight, same)
 
 
-def learn(request: FitRequest, backbone: Backbone, lesson: Lesson) -> Taught:
+def learn(request: FitRequest, backbone: Backbone, lesson: Recipe) -> Trained:
     table = read_clips(request.data).in_folds(*FOLDS)
     cache = EmbeddingCache(request.cache)
     material = gather(table, backbone, cache, lesson, lambda _what: lambda _done, _total: None)
-    return teach(split(material, FOLDS, 3), backbone, lesson, epochs_bar)
+    return train(split(material, FOLDS, 3), backbone, lesson, epochs_bar)
 
 
 def test_only_yamnet_can_be_thawed(request_of_tones: FitRequest, tmp_path: Path):
-    lesson = Lesson(copies=0, fit=FitSettings(thawing=Thawing(blocks=1)))
+    lesson = Recipe(copies=0, fit=FitSettings(thawing=Thawing(blocks=1)))
     request = replace(request_of_tones, lesson=lesson, out=tmp_path / "thawed")
     with pytest.raises(BackboneError, match="expected YAMNet, this backbone is frozen for good"):
         fit_bundle(request)

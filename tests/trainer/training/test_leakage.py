@@ -12,19 +12,19 @@ from trainer.data.clips import Clip
 from trainer.data.patches import EmbeddedClip, EmbeddedTable
 from trainer.model.settings import FitSettings
 from trainer.training.leakage import measure_leak
-from trainer.training.recipe import Lesson
-from trainer.training.training_set import Material
+from trainer.training.recipe import Recipe
+from trainer.training.training_set import TrainingSet
 
 PATCHES, RECORDINGS = 20, 8
-LESSON = Lesson(copies=0, batch_size=32, fit=FitSettings(learning_rate=0.05))
+LESSON = Recipe(copies=0, batch_size=32, fit=FitSettings(learning_rate=0.05))
 
 
-def material(folder: Path, folds: int) -> Material:
+def material(folder: Path, folds: int) -> TrainingSet:
     """Every recording has an embedding of its own, and labels that nothing in it tells."""
     cache = EmbeddingCache(folder)
     clips = tuple(_embedded(number, folds, cache) for number in range(RECORDINGS))
     table = EmbeddedTable(clips, ("cat", "dog"), (), FeatureParams(), cache)
-    return Material((table,), (), None, stride=2, repeats=1, seed=0)
+    return TrainingSet((table,), (), None, stride=2, repeats=1, seed=0)
 
 
 def _embedded(number: int, folds: int, cache: EmbeddingCache) -> EmbeddedClip:

@@ -9,7 +9,7 @@ import pytest
 
 from trainer.errors import DataError
 from trainer.model.settings import FitSettings, HeadShape
-from trainer.training.recipe import Lesson, read_lesson, write_lesson
+from trainer.training.recipe import Recipe, read_lesson, write_lesson
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ from trainer.training.recipe import Lesson, read_lesson, write_lesson
 )
 def test_an_impossible_choice_is_refused(choices, message: str):
     with pytest.raises(ValueError, match=message):
-        Lesson(**choices)
+        Recipe(**choices)
 
 
 def test_a_lesson_comes_back_as_it_was(tmp_path: Path):
-    lesson = Lesson(fit=FitSettings(head=HeadShape(8, 0.5), learning_rate=1e-3), copies=1)
+    lesson = Recipe(fit=FitSettings(head=HeadShape(8, 0.5), learning_rate=1e-3), copies=1)
     write_lesson(tmp_path / "best.json", lesson, {"accuracy": 0.98})
     assert read_lesson(tmp_path / "best.json") == lesson
     assert json.loads((tmp_path / "best.json").read_text())["found"] == {"accuracy": 0.98}

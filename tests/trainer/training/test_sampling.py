@@ -18,10 +18,10 @@ from trainer.training import sampling as memory
 from trainer.training.sampling import (
     MEMORY_FILE,
     MOST_EMBEDDINGS,
-    Held,
+    HeldPatches,
     InMemory,
     Joined,
-    Thinned,
+    Strided,
     memory_bytes,
     read_memory,
     remember,
@@ -54,7 +54,7 @@ def test_joined_sources_are_one_after_another():
 def test_a_thinned_source_has_every_other_patch_and_twice_the_hop():
     source = make_source(["a"])
     patches = (ClipPatches(np.arange(5.0, dtype=np.float32)[:, None], 1.0),)
-    thinned = Thinned(replace(source, patches=patches), 2)
+    thinned = Strided(replace(source, patches=patches), 2)
     np.testing.assert_array_equal(thinned.load(0).inputs[:, 0], [0, 2, 4])
     assert thinned.features.patch_hop_seconds == pytest.approx(0.96)
     assert thinned.table == source.table
@@ -62,7 +62,7 @@ def test_a_thinned_source_has_every_other_patch_and_twice_the_hop():
 
 def test_what_is_held_is_read_once():
     source = Counting(make_source(["a", "b"]))
-    held = Held(source)
+    held = HeldPatches(source)
     for _ in range(3):
         np.testing.assert_array_equal(held.load(1).inputs[0], [0, 1, 0])
     assert source.reads == [1]
@@ -71,7 +71,7 @@ def test_what_is_held_is_read_once():
 def test_what_there_is_no_room_for_is_read_again():
     """Two patches of three float32 are 24 bytes: there is room for one clip."""
     source = Counting(make_source(["a", "b"]))
-    held = Held(source, room_bytes=30)
+    held = HeldPatches(source, room_bytes=30)
     for index in (0, 1, 0, 1):
         held.load(index)
     assert source.reads == [0, 1, 1]

@@ -12,19 +12,19 @@ from trainer.data.formats import read_clips
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings, Thawing
-from trainer.training.recipe import Lesson
-from trainer.training.train import split, teach
+from trainer.training.recipe import Recipe
+from trainer.training.train import split, train
 from trainer.training.training_set import gather
 
 
 def test_the_thawed_block_moves_and_the_others_stay(shared: Path, tmp_path: Path):
     backbone = open_backbone(str(shared / "models" / "yamnet"))
     fit = FitSettings(thawing=Thawing(blocks=1), max_epochs=1)
-    lesson = Lesson(fit=fit, copies=0, background=False)
+    lesson = Recipe(fit=fit, copies=0, background=False)
     table = read_clips([write_tones(tmp_path / "data")]).in_folds(1, 2)
     cache = EmbeddingCache(tmp_path / "cache")
     material = gather(table, backbone, cache, lesson, lambda _what: lambda _done, _total: None)
-    taught = teach(split(material, (1, 2), 2), backbone, lesson, epochs_bar)
+    taught = train(split(material, (1, 2), 2), backbone, lesson, epochs_bar)
     before, after = backbone.build_net(), taught.thawed
     assert after is not None
     moved = {
