@@ -12,7 +12,7 @@ MLSERVER := .venv-mlserver
 # Of the tests: many wait for the real time of sound, so one more than two cores
 WORKERS ?= 3
 
-.PHONY: help demo test check format bench peers mlserver soak constraints fuzz docs clean
+.PHONY: help demo test check format bench peers mlserver soak constraints fuzz docs debian clean
 
 help:  ## Say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -76,6 +76,9 @@ fuzz: $(INSTALLED)  ## Look for inputs that break something, a minute for each d
 docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of the review page again
 	$(BIN)/python -m tests.documentation.configuration_page
 	$(BIN)/python -m tests.documentation.pictures
+
+debian:  ## Run the demo and the tests on fresh Debian 12 and 13: as root, with debootstrap
+	tests/debian.sh
 
 clean:  ## Forget the installation and every cache
 	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,21 +48,26 @@ def open_catalogue(directory: Path) -> Catalogue:
     for path in inventory.leftovers:
         path.unlink()
     catalogue = _open(directory)
-    _reconcile(directory, catalogue, inventory.changed_ns)
+    with ExitStack() as on_error:
+        on_error.callback(catalogue.close)
+        _reconcile(directory, catalogue, inventory.changed_ns)
+        on_error.pop_all()
     return catalogue
 
 
 def _open(directory: Path) -> Catalogue:
     folder = directory / INDEX_DIRECTORY
     folder.mkdir(mode=0o700, exist_ok=True)
-    try:
-        catalogue = Catalogue(directory, folder, Index(folder / "index.sqlite"))
-        if catalogue.complete:
-            return catalogue
-        catalogue.close()
-        fault = "embeddings are missing"
-    except (sqlite3.DatabaseError, ClipError) as error:
-        fault = str(error)
+    with ExitStack() as on_error:
+        try:
+            catalogue = Catalogue(directory, folder, Index(folder / "index.sqlite"))
+            on_error.callback(catalogue.close)
+            if catalogue.complete:
+                on_error.pop_all()
+                return catalogue
+            fault = "embeddings are missing"
+        except (sqlite3.DatabaseError, ClipError) as error:
+            fault = str(error)
     log.warning("clips: the index is made again: %s", fault)
     shutil.rmtree(folder)
     folder.mkdir(mode=0o700)

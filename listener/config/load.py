@@ -17,8 +17,7 @@ from listener.config.sources import FileSettings
 from listener.config.station import Config, ConfigError, ControlSettings
 
 _MAX_BYTES = 1024 * 1024
-
-
+_MAX_DEPTH = 32  # tables and arrays in each other; no setting needs a third of it
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 _OUTLET_FILES = {"webhook": ("token_file", "ca_file", "waiting_file"), "event_file": ("path",)}
 
@@ -39,8 +38,6 @@ def load_config(path: Path) -> Config:
     """
     try:
         return _resolve(parse_config(_read_toml(path), str(path)), path.parent)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: expected tables in few others, they are too deep") from error
     except _PathError as error:
         raise ConfigError(f"{path}: {error}") from error
 
@@ -53,10 +50,29 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
         raise ConfigError(f"{path}: expected at most {_MAX_BYTES} bytes, it has more")
+    too_deep = f"{path}: expected tables in few others, they are too deep"
     try:
-        return tomllib.loads(content.decode())
+        document = tomllib.loads(content.decode())
+    except RecursionError as error:  # far above _MAX_DEPTH in every Python
+        raise ConfigError(too_deep) from error
     except ValueError as error:  # not UTF-8, not TOML, or a number with thousands of digits
         raise ConfigError(f"{path}: expected TOML: {error}") from error
+    if _is_deeper(document, _MAX_DEPTH):
+        raise ConfigError(too_deep)
+    return document
+
+
+def _is_deeper(document: dict[str, Any], limit: int) -> bool:
+    """Whether a table or array lies in `limit` others; level by level, without recursion."""
+    level: list[Any] = [document]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+    return bool(level)
 
 
 def parse_config(document: dict[str, Any], origin: str) -> Config:

@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,12 +220,19 @@ def open_database(path: Path | None) -> Opened:
     if path is not None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        database = Database(path)
-        return Opened(database, database.last_seq, after_corrupt=False)
+        return _open(path)
     except sqlite3.Error as error:
         if path is None or not is_corrupt(error):
             raise
         return _replace(path, error)
+
+
+def _open(path: Path | None) -> Opened:
+    with ExitStack() as on_error:
+        database = on_error.enter_context(closing(Database(path)))
+        opened = Opened(database, database.last_seq, after_corrupt=False)
+        on_error.pop_all()
+    return opened
 
 
 def _replace(path: Path, fault: sqlite3.Error) -> Opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,15 @@ def station_config(bundle: Bundle, source: dict[str, Any], **clips: Any) -> dict
     }
 
 
-def stored(directory: Path) -> tuple[ClipStore, list[ClipRecord]]:
-    """The store that the station has left, and its clips in the order of their times."""
-    store = ClipStore(ClipsSettings(directory=directory / "clips"), ("low_tone", "high_tone"))
-    return store, sorted(store.find(), key=lambda record: record.captured_at)
+def open_clips(directory: Path) -> ClipStore:
+    """The store that the station has left."""
+    return ClipStore(ClipsSettings(directory=directory / "clips"), ("low_tone", "high_tone"))
+
+
+def stored(directory: Path) -> list[ClipRecord]:
+    """The clips in it, in the order of their times."""
+    with closing(open_clips(directory)) as store:
+        return sorted(store.find(), key=lambda record: record.captured_at)
 
 
 def play(directory: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -59,7 +65,7 @@ def test_clips_hold_the_samples_of_their_times_bit_for_bit(tones_bundle: Bundle,
     samples = np.concatenate([two_tones(), silence(2.0)])
     wav = write_sound(tmp_path / "scene.wav", samples)  # in floats: what is stored is rounded
     events = play(tmp_path, station_config(tones_bundle, {"path": wav, "pace": "fast"}))
-    store, records = stored(tmp_path)
+    records = stored(tmp_path)
     assert [record.label for record in records] == [label for label, _, _ in TRUTH]
     assert {event["clip"] for event in events} == {record.id for record in records}
     rounded = np.round(samples * 32_768) / 32_768
@@ -78,7 +84,8 @@ def test_clips_hold_the_samples_of_their_times_bit_for_bit(tones_bundle: Bundle,
         (span,) = record.labels
         assert record.captured_at + span.onset == pytest.approx(onset, abs=TOLERANCE_SECONDS)
         assert record.captured_at + span.offset == pytest.approx(offset, abs=TOLERANCE_SECONDS)
-        analysis = store.analysis(record.id)
+        with closing(open_clips(tmp_path)) as store:
+            analysis = store.analysis(record.id)
         assert analysis.labels == ("low_tone", "high_tone", "noise")
         loud = analysis.boundaries[:-1][analysis.scores[:, analysis.labels.index(label)] > 0.5]
         assert loud.min() == pytest.approx(span.onset, abs=TOLERANCE_SECONDS)
@@ -97,7 +104,7 @@ def test_labels_that_are_private_keep_no_audio(tones_bundle: Bundle, tmp_path: P
     events = play(tmp_path, config)
     assert {event["label"] for event in events if event["clip"]} == {"high_tone"}
     assert {event["label"] for event in events if not event["clip"]} == {"low_tone"}
-    _, records = stored(tmp_path)
+    records = stored(tmp_path)
     assert "high_tone" in {record.label for record in records}
     assert "low_tone" not in {record.label for record in records}
 
@@ -121,7 +128,7 @@ def test_a_live_clip_has_the_time_of_the_clock_and_is_counted(tones_bundle: Bund
         size = metric(port, "listener_clips_bytes")
         ended = time.time()
         assert station.stop() == 0
-    _, records = stored(tmp_path)
+    records = stored(tmp_path)
     assert began - 1.0 < records[0].captured_at < ended
     assert size >= sum(path.stat().st_size for path in [records[0].path])
     first = records[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -74,6 +74,13 @@ def make_cutting(
 def settings(directory: Path, **changes: Any) -> ClipsSettings:
     """Clips are on, in `directory`."""
     return ClipsSettings(enabled=True, directory=directory, **changes)
+
+
+class Opener(Protocol):
+    """Opens stores."""
+
+    def __call__(self, directory: Path, **changes: Any) -> ClipStore:
+        """As `open_store` does."""
 
 
 def open_store(directory: Path, **changes: Any) -> ClipStore:

@@ -8,15 +8,7 @@ from pathlib import Path
 
 from listener.clips.store import ClipStore
 from listener.detection.clip_files import clip_bytes, sidecar_path
-from tests.listener.clips.cuttings import (
-    DAY_SECONDS,
-    LABELS,
-    clip_id,
-    make_cutting,
-    open_store,
-    right,
-    settings,
-)
+from tests.listener.clips.cuttings import DAY_SECONDS, Opener, clip_id, make_cutting, right
 
 
 def numbers(store: ClipStore) -> list[int]:
@@ -24,7 +16,7 @@ def numbers(store: ClipStore) -> list[int]:
     return sorted(ids[record.id] for record in store.find())
 
 
-def test_clips_without_a_verdict_go_when_they_are_too_old(tmp_path: Path):
+def test_clips_without_a_verdict_go_when_they_are_too_old(open_store: Opener, tmp_path: Path):
     store = open_store(tmp_path, keep_days=3.0)
     paths = [store.add(make_cutting(number)).path for number in range(3)]
     store.judge(clip_id(1), right())
@@ -37,10 +29,12 @@ def test_clips_without_a_verdict_go_when_they_are_too_old(tmp_path: Path):
     assert numbers(store) == [1, 2, 3]
 
 
-def test_the_oldest_go_when_all_take_too_much_and_judged_ones_last(tmp_path: Path):
+def test_the_oldest_go_when_all_take_too_much_and_judged_ones_last(
+    open_store: Opener, tmp_path: Path
+):
     size = clip_bytes(open_store(tmp_path / "other").add(make_cutting()).path)
     bound = 3.5 * size / 1e6  # three clips, a verdict more or less
-    store = ClipStore(settings(tmp_path / "clips", keep_megabytes=bound), LABELS)
+    store = open_store(tmp_path, keep_megabytes=bound)
     store.add(make_cutting(0))
     store.judge(clip_id(0), right())
     for number in range(1, 5):
@@ -53,9 +47,11 @@ def test_the_oldest_go_when_all_take_too_much_and_judged_ones_last(tmp_path: Pat
     assert store.totals().bytes <= bound * 1e6
 
 
-def test_what_is_gone_leaves_no_file_and_is_not_found_as_similar(tmp_path: Path):
+def test_what_is_gone_leaves_no_file_and_is_not_found_as_similar(
+    open_store: Opener, tmp_path: Path
+):
     size = clip_bytes(open_store(tmp_path / "other").add(make_cutting()).path)
-    store = ClipStore(settings(tmp_path / "clips", keep_megabytes=1.5 * size / 1e6), LABELS)
+    store = open_store(tmp_path, keep_megabytes=1.5 * size / 1e6)
     gone = store.add(make_cutting(0, embedding=(1.0, 0.0)))
     store.add(make_cutting(1, embedding=(0.0, 1.0)))
     assert not list(gone.path.parent.glob(f"{gone.id}*"))

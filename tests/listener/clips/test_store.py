@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.listener.clips.cuttings import (
     LABELS,
     NOON,
     SLOTS,
+    Opener,
     clip_id,
     heard,
     make_cutting,
@@ -39,7 +40,7 @@ from tests.listener.detection.waveforms import RATE_HZ
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ClipStore:
+def store(open_store: Opener, tmp_path: Path) -> ClipStore:
     return open_store(tmp_path)
 
 
@@ -115,15 +116,15 @@ FILTERS = {
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
-    store = open_store(tmp_path_factory.mktemp("four"))
-    store.add(make_cutting(0))
-    store.add(make_cutting(1, source="yard"))
-    store.add(make_cutting(2, reason="ambient", event=None, labels=(), score=None))
-    store.add(make_cutting(3))
-    store.judge(clip_id(0), right())
-    store.judge(clip_id(3), Verdict("wrong", "bert", NOON))
-    return store
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClipStore]:
+    with closing(open_store(tmp_path_factory.mktemp("four"))) as store:
+        store.add(make_cutting(0))
+        store.add(make_cutting(1, source="yard"))
+        store.add(make_cutting(2, reason="ambient", event=None, labels=(), score=None))
+        store.add(make_cutting(3))
+        store.judge(clip_id(0), right())
+        store.judge(clip_id(3), Verdict("wrong", "bert", NOON))
+        yield store
 
 
 @pytest.mark.parametrize(("wanted", "numbers"), FILTERS.values(), ids=FILTERS)
@@ -196,7 +197,7 @@ def test_wrong_is_no_answer_for_a_clip_that_stands_for_nothing(store: ClipStore)
         store.judge(clip_id(0), Verdict("wrong", "anna", NOON))
 
 
-def test_new_labels_are_slugs_and_need_the_config(tmp_path: Path):
+def test_new_labels_are_slugs_and_need_the_config(open_store: Opener, tmp_path: Path):
     store = open_store(tmp_path, new_labels=True)
     store.add(make_cutting())
     assert store.judge(clip_id(0), heard("cat")).heard == heard("cat").labels
@@ -217,17 +218,13 @@ def test_the_queue_holds_first_what_teaches_most(store: ClipStore):
     assert [record.id for record in store.review_queue(limit=1)] == [clip_id(2)]
 
 
-def reopened(store: ClipStore, tmp_path: Path) -> ClipStore:
-    store.close()
-    return open_store(tmp_path)
-
-
 BROKEN_INDEXES: dict[str, Callable[[Path], object]] = {
     "missing": shutil.rmtree,
     "garbage": lambda folder: (folder / "index.sqlite").write_bytes(b"no database" * 1000),
     "empty": lambda folder: (folder / "index.sqlite").write_bytes(b""),
     "torn": lambda folder: tear(folder / "index.sqlite"),
     "of another version": lambda folder: age(folder / "index.sqlite"),
+    "without tables": lambda folder: empty(folder / "index.sqlite"),
     "without embeddings": lambda folder: (folder / "embeddings-2.f32").unlink(),
 }
 
@@ -244,8 +241,14 @@ def age(path: Path) -> None:
     path.write_bytes(content)
 
 
+def empty(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 1")
+
+
 @pytest.mark.parametrize("fault", BROKEN_INDEXES)
-def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, fault: str):
+def test_an_index_that_cannot_be_used_is_made_again(open_store: Opener, tmp_path: Path, fault: str):
     store = open_store(tmp_path)
     for number in range(3):
         store.add(make_cutting(number, embedding=(number, 1.0)))
@@ -258,7 +261,7 @@ def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, fault: str):
 
 
 def test_what_was_changed_behind_the_index_is_seen_at_the_next_start(
-    store: ClipStore, tmp_path: Path
+    open_store: Opener, store: ClipStore, tmp_path: Path
 ):
     records = [store.add(make_cutting(number)) for number in range(3)]
     sidecar = sidecar_path(records[0].path)
@@ -266,7 +269,8 @@ def test_what_was_changed_behind_the_index_is_seen_at_the_next_start(
     document["verdicts"] = [{"value": "wrong", "who": "editor", "at": NOON}]
     sidecar.write_text(json.dumps(document))
     sidecar_path(records[1].path).unlink()
-    again = reopened(store, tmp_path)
+    store.close()
+    again = open_store(tmp_path)
     assert [record.id for record in again.find()] == [clip_id(2), clip_id(0)]
     verdict = again.get(clip_id(0)).verdict
     assert verdict is not None
@@ -287,7 +291,11 @@ GARBAGE = {
 
 @pytest.mark.parametrize("fault", GARBAGE)
 def test_a_clip_that_cannot_be_read_is_put_aside_and_said(
-    store: ClipStore, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
+    open_store: Opener,
+    store: ClipStore,
+    tmp_path: Path,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
 ):
     records = [store.add(make_cutting(number)) for number in range(2)]
     store.close()
@@ -300,7 +308,9 @@ def test_a_clip_that_cannot_be_read_is_put_aside_and_said(
     assert [r for r in caplog.records if "put aside" in r.message and clip_id(0) in r.message]
 
 
-def test_two_stores_of_one_directory_see_each_others_clips_and_verdicts(tmp_path: Path):
+def test_two_stores_of_one_directory_see_each_others_clips_and_verdicts(
+    open_store: Opener, tmp_path: Path
+):
     daemon, shell = open_store(tmp_path), open_store(tmp_path)
     daemon.add(make_cutting())
     shell.judge(clip_id(0), right("shell"))

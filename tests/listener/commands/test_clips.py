@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,16 +21,16 @@ from trainer.data.formats import read_clips
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ClipStore:
+def store(tmp_path: Path) -> Iterator[ClipStore]:
     """A dog that is right, one that is wrong, a glass instead, one without a verdict, ambient sound."""
-    store = open_store(tmp_path)
-    for number in range(4):
-        store.add(make_cutting(number))
-    store.add(make_cutting(4, reason="ambient", event=None, labels=(), score=None))
-    store.judge(clip_id(0), right())
-    store.judge(clip_id(1), Verdict("wrong", "anna", NOON))
-    store.judge(clip_id(2), heard("glass", 0.25, 0.75))
-    return store
+    with closing(open_store(tmp_path)) as store:
+        for number in range(4):
+            store.add(make_cutting(number))
+        store.add(make_cutting(4, reason="ambient", event=None, labels=(), score=None))
+        store.judge(clip_id(0), right())
+        store.judge(clip_id(1), Verdict("wrong", "anna", NOON))
+        store.judge(clip_id(2), heard("glass", 0.25, 0.75))
+        yield store
 
 
 @pytest.fixture

@@ -272,7 +272,9 @@ def test_a_path_that_cannot_be_filled_in(
     ("content", "line"),
     [
         (b"x = " + b"[" * 5000, "expected tables in few others, they are too deep"),
+        (b"a" + b".a" * 31 + b" = {}", "expected tables in few others, they are too deep"),
         (b"a" + b".a" * 3000 + b" = 1", "expected tables in few others, they are too deep"),
+        (b"a" + b".a" * 30 + b" = {}", "bundle: Field required"),
         (b"x = " + b"9" * 5000, "expected TOML: "),
         (b"#" * 1_048_577, "expected at most 1048576 bytes, it has more"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from listener.health import OutboxHealth
 from listener.mqtt.messages import OutboundMessage
@@ -35,6 +36,13 @@ class OpenStore:
     def crash(self) -> None:
         """Nothing more is written."""
         self.disk.close()
+
+
+class Opener(Protocol):
+    """Opens stores."""
+
+    def __call__(self, path: Path | None, bounds: Bounds | None = None) -> OpenStore:
+        """As `open_store` does."""
 
 
 def open_store(path: Path | None, bounds: Bounds | None = None) -> OpenStore:

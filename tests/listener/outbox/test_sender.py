@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.outbox.sender import DOUBTFUL_SECONDS, MAX_TRIES, SETTLE_SECONDS, WINDOW
-from tests.listener.outbox.parts import OpenStore, make_sender, open_store, seqs
+from tests.listener.outbox.parts import Opener, OpenStore, make_sender, open_store, seqs
 
 
 @pytest.fixture
-def opened() -> OpenStore:
+def opened(open_store: Opener) -> OpenStore:
     found = open_store(None)
     found.put(*range(30))
     return found

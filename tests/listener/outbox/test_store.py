@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ import pytest
 from listener.outbox.disk import OutboxError
 from listener.outbox.row import Row
 from listener.outbox.store import Bounds
-from tests.listener.outbox.parts import documents, open_store, seqs
+from tests.listener.outbox.parts import Opener, documents, seqs
 from tests.rigs.mosquitto import wait_until
 from tests.rigs.outbox_station import EVENT_TOPIC, ONSET, TOPICS, event
 
 
-def test_seq_grows_by_one_and_stands_in_the_json():
+def test_seq_grows_by_one_and_stands_in_the_json(open_store: Opener):
     opened = open_store(None)
     opened.put(0, 1, 2)
     rows = opened.waiting()
@@ -27,7 +29,9 @@ def test_seq_grows_by_one_and_stands_in_the_json():
     assert {row.topic for row in rows} == {EVENT_TOPIC}
 
 
-def test_what_was_saved_is_there_after_a_crash_and_what_was_not_is_not(tmp_path: Path):
+def test_what_was_saved_is_there_after_a_crash_and_what_was_not_is_not(
+    open_store: Opener, tmp_path: Path
+):
     opened = open_store(tmp_path / "outbox.db")
     opened.put(0, 1)
     assert opened.store.save()
@@ -38,7 +42,7 @@ def test_what_was_saved_is_there_after_a_crash_and_what_was_not_is_not(tmp_path:
     assert again.store.waiting == 2
 
 
-def test_no_seq_is_used_twice_also_when_nothing_is_left(tmp_path: Path):
+def test_no_seq_is_used_twice_also_when_nothing_is_left(open_store: Opener, tmp_path: Path):
     opened = open_store(tmp_path / "outbox.db", Bounds(keep_days=1e-9))
     opened.put(0, 1)
     for row in opened.waiting():
@@ -51,7 +55,7 @@ def test_no_seq_is_used_twice_also_when_nothing_is_left(tmp_path: Path):
     assert seqs(again.waiting()) == [3]
 
 
-def test_only_the_owner_may_read_it(tmp_path: Path):
+def test_only_the_owner_may_read_it(open_store: Opener, tmp_path: Path):
     folder = tmp_path / "state"
     opened = open_store(folder / "outbox.db")
     opened.put(0)
@@ -61,14 +65,14 @@ def test_only_the_owner_may_read_it(tmp_path: Path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_second_daemon_is_refused(tmp_path: Path):
+def test_a_second_daemon_is_refused(open_store: Opener, tmp_path: Path):
     first = open_store(tmp_path / "outbox.db")
     with pytest.raises(OutboxError, match=r"outbox.path: another process uses .*outbox.db"):
         open_store(tmp_path / "outbox.db")
     first.disk.close()
 
 
-def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them():
+def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them(open_store: Opener):
     opened = open_store(None, Bounds(max_events=5))
     for number in range(9):
         opened.put(number)
@@ -85,7 +89,7 @@ def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them():
     assert opened.store.waiting == 5
 
 
-def test_what_is_in_flight_is_not_dropped():
+def test_what_is_in_flight_is_not_dropped(open_store: Opener):
     opened = open_store(None, Bounds(max_events=5))
     opened.put(*range(9))
     opened.store.bound(after=3)
@@ -95,7 +99,9 @@ def test_what_is_in_flight_is_not_dropped():
     assert (gap["from_seq"], gap["to_seq"], gap["count"]) == (4, 8, 5)
 
 
-def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(tmp_path: Path):
+def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(
+    open_store: Opener, tmp_path: Path
+):
     opened = open_store(tmp_path / "outbox.db", Bounds(max_events=3, keep_days=7.0))
     opened.put(*range(5))
     for row in opened.waiting():
@@ -107,7 +113,7 @@ def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(tmp_path: Path
     assert opened.store.waiting == 0
 
 
-def test_an_event_left_open_is_ended_with_the_last_known_moment(tmp_path: Path):
+def test_an_event_left_open_is_ended_with_the_last_known_moment(open_store: Opener, tmp_path: Path):
     opened = open_store(tmp_path / "outbox.db")
     opened.put(0, 2, 3)  # event 0 begins; event 1 begins and ends
     for until in (ONSET + 0.3, ONSET + 4.0, ONSET + 4.5):  # the last one comes within a second
@@ -129,7 +135,7 @@ def test_an_event_left_open_is_ended_with_the_last_known_moment(tmp_path: Path):
     assert len(ends) == 2  # its start and its one end; only event 2 is ended now
 
 
-def test_a_start_of_which_nothing_more_is_known_lasted_no_time(tmp_path: Path):
+def test_a_start_of_which_nothing_more_is_known_lasted_no_time(open_store: Opener, tmp_path: Path):
     opened = open_store(tmp_path / "outbox.db")
     opened.put(0)
     opened.store.save()
@@ -141,7 +147,9 @@ def test_a_start_of_which_nothing_more_is_known_lasted_no_time(tmp_path: Path):
 @pytest.mark.parametrize(
     "content", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000]
 )
-def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(tmp_path: Path, content: bytes):
+def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(
+    open_store: Opener, tmp_path: Path, content: bytes
+):
     path = tmp_path / "outbox.db"
     path.write_bytes(content)
     opened = open_store(path)
@@ -157,7 +165,7 @@ def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(tmp_path: Path, co
     assert opened.store.save()
 
 
-def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path):
+def test_a_file_that_breaks_while_it_is_used_is_replaced(open_store: Opener, tmp_path: Path):
     path = tmp_path / "outbox.db"
     opened = open_store(path)
     opened.put(*range(200))
@@ -173,7 +181,19 @@ def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path):
     assert again.waiting()[-1].seq > 200
 
 
-def test_while_the_disk_takes_nothing_messages_are_in_memory_and_go_out(tmp_path: Path):
+def test_a_file_without_tables_is_closed_again(open_store: Opener, tmp_path: Path):
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 1")
+    opened = open_store(path)
+    assert opened.health.failing == "no such table: sqlite_sequence"
+    with closing(sqlite3.connect(path, timeout=0.0)) as other:
+        other.execute("BEGIN EXCLUSIVE")  # nobody holds it
+
+
+def test_while_the_disk_takes_nothing_messages_are_in_memory_and_go_out(
+    open_store: Opener, tmp_path: Path
+):
     folder = tmp_path / "state"
     folder.write_text("a file where the folder should be")
     opened = open_store(folder / "outbox.db")
@@ -191,7 +211,7 @@ def test_while_the_disk_takes_nothing_messages_are_in_memory_and_go_out(tmp_path
     assert seqs(opened.waiting()) == [first.seq + 1]
 
 
-def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once():
+def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once(open_store: Opener):
     opened = open_store(None)
     for topic in ("", "a/+/b", "a/#", "a\0b", "a\nb", "\ud800", "x" * 65_536):
         opened.store.put(topic, {"id": "x"})
@@ -201,7 +221,7 @@ def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once():
 
 
 def test_a_disk_that_had_nothing_is_not_asked_before_something_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     opened = open_store(tmp_path / "outbox.db")
     assert opened.disk.database is not None
@@ -224,7 +244,7 @@ def test_a_disk_that_had_nothing_is_not_asked_before_something_comes(
     assert seqs(opened.store.first("again", 0, 10)) == [1]
 
 
-def test_what_waits_on_a_disk_that_comes_back_is_found(tmp_path: Path):
+def test_what_waits_on_a_disk_that_comes_back_is_found(open_store: Opener, tmp_path: Path):
     state = tmp_path / "state"
     before = open_store(state / "outbox.db")
     before.put(0, 1)

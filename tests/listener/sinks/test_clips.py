@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError
 from listener.health import Health
 from listener.sinks.clips import ClipsSink
@@ -15,15 +18,20 @@ from tests.listener.clips.cuttings import LABELS, clip_id, heard, make_cutting, 
 from tests.listener.sinks.notices import manifest
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ClipStore]:
+    with closing(open_store(tmp_path)) as opened:
+        yield opened
+
+
 def values(health: Health) -> dict[str, float]:
     metrics = HealthCollector(health).collect()
     return {s.name: s.value for m in metrics for s in m.samples if "clip" in s.name}
 
 
-def test_clips_are_stored_and_counted(tmp_path: Path):
+def test_clips_are_stored_and_counted(store: ClipStore):
     health = Health(LABELS, "test@1")
     assert values(health) == {}  # no clips are kept
-    store = open_store(tmp_path)
     store.add(make_cutting(0))
     sink = ClipsSink(store, health)
     assert values(health)["listener_clips_stored"] == 1  # of an earlier run
@@ -37,8 +45,7 @@ def test_clips_are_stored_and_counted(tmp_path: Path):
     }
 
 
-def test_another_bundle_brings_the_labels_that_verdicts_may_name(tmp_path: Path):
-    store = open_store(tmp_path)
+def test_another_bundle_brings_the_labels_that_verdicts_may_name(store: ClipStore):
     store.add(make_cutting(0))
     with pytest.raises(ClipError, match="expected labels of the bundle"):
         store.judge(clip_id(0), heard("doorbell"))
