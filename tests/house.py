@@ -41,7 +41,7 @@ _EVENT = ("listener.sources.microphone", "listener.pipeline.pipeline", "listener
 STARTS = {
     "modules, microphone to event": _EVENT,
     "modules, microphone to MQTT": (*_EVENT, "listener.sinks.mqtt", "listener.outbox.outbox"),
-    "modules of retrain": ("trainer.learning.retrain",),
+    "modules of retrain": ("trainer.retraining.retrain",),
 }
 
 # What holds when the house is done, as a comparison and a limit
