@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from listener.validation import first_problem
+
 log = logging.getLogger(__name__)
 
+PARTIAL_SUFFIX = ".partial"
 _MAX_BYTES = 16_000_000  # a file that is larger is not ours
 
 
@@ -32,17 +35,9 @@ def read_state(path: Path, adapter: TypeAdapter[Value], empty: Value, what: str)
     except OSError as error:
         log.warning("%s: %s cannot be read: %s", path, what, error.strerror)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        log.warning("%s: expected %s, put aside: %s", path, what, first["msg"])
-        _put_aside(path)
+        log.warning("%s: expected %s, put aside: %s", path, what, first_problem(error).message)
+        set_aside(path)
     return empty
-
-
-def _put_aside(path: Path) -> None:
-    try:
-        path.replace(path.with_name(path.name + ".corrupt"))
-    except OSError as error:
-        log.warning("%s: cannot be put aside: %s", path, error.strerror)
 
 
 def write_state(path: Path, adapter: TypeAdapter[Any], value: object) -> None:
@@ -51,13 +46,46 @@ def write_state(path: Path, adapter: TypeAdapter[Any], value: object) -> None:
     Raises:
         OSError: it cannot be written; what was there stays.
     """
-    partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    replace_file(path, adapter.dump_json(value, indent=1) + b"\n")
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file whole or not at all: to `path` + PARTIAL_SUFFIX, synced, then renamed.
+
+    The new name itself survives a power cut only after `sync_directory`.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "wb") as file:
-        file.write(adapter.dump_json(value, indent=1) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable (fsync(2))."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_aside(path: Path, target: Path | None = None) -> Path | None:
+    """Rename a broken file, so that a person can look at it; gives its new path.
+
+    `target` is `path` + ".corrupt" by default. None, with a line in the log, if it cannot be renamed.
+    """
+    target = target or path.with_name(path.name + ".corrupt")
+    try:
+        return path.replace(target)
+    except OSError as error:
+        log.warning("%s: cannot be set aside: %s", path, error.strerror)
+        return None
 
 
 # How the station writes times and JSON.

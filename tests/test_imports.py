@@ -34,13 +34,12 @@ FLOORS: list[set[str]] = [
     },
     {"listener.config", "listener.health", "listener.soundscape"},
     {
-        "listener",
-        "listener.backoff",
         "listener.detection",
-        "listener.files",
         "listener.process",
         "listener.starter",
     },
+    {"listener.backoff", "listener.files"},
+    {"listener", "listener.validation"},
 ]
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
@@ -53,8 +52,10 @@ TRAINER_MAY_USE = {
     "listener",
     "listener.detection",
     "listener.engines",
+    "listener.files",
     "listener.process",
     "listener.soundscape",
+    "listener.validation",
 }
 IMPURE = {
     "asyncio",

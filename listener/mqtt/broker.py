@@ -26,6 +26,11 @@ from listener.mqtt.session import OFFLINE, ONLINE, Session
 
 log = logging.getLogger(__name__)
 
+# Two clients with one id cut each other off, and not every broker says why: a connection that stood for
+# less counts as a failure, and after a take-over we leave the other one alone for a while.
+_STABLE_SECONDS = 5.0
+_TAKEN_OVER_SECONDS = 60.0
+
 _EPISODE_SECONDS = 60.0  # without a sign of it, the next sign is news again
 CLOSE_SECONDS = 1.0
 # A name server that does not answer, then a few addresses that do not: nothing hangs meanwhile
@@ -96,7 +101,7 @@ class Broker:
         self._address = f"{settings.host}:{settings.port}"
         self._status_topic, self._health = status_topic, health
         self._connection = Connection(settings, client_id, (status_topic, OFFLINE))
-        self._outgoing, self._paces, self._rest = SendQueue(), Paces(), Backoff()
+        self._outgoing, self._paces, self._backoff = SendQueue(), Paces(), Backoff()
         self._outgoing.add(QueuedMessage(status_topic, ONLINE, retain=True), connected=False)
         self._rival = DuplicateClientWatch(status_topic, health)
         self._subscriptions = Subscriptions()
@@ -244,13 +249,15 @@ class Broker:
         """Clear up; how long to rest."""
         session, self._session = self._session, None
         if session is None:
-            return self._rest.seconds()
+            return self._backoff.next_seconds()
         session.finish()
-        self._rest.note_stood(session.stood_seconds)
-        taken_over = session.ended is not None and session.ended.taken_over
+        if session.stood_seconds >= _STABLE_SECONDS:
+            self._backoff.reset()
         if session.ended is not None:
             self._report_end(session, session.ended.reason)
-        return self._rest.seconds(taken_over=taken_over)
+            if session.ended.taken_over:
+                return self._backoff.spread(_TAKEN_OVER_SECONDS)
+        return self._backoff.next_seconds()
 
     def _report_end(self, session: Session, reason: str) -> None:
         if session.ended is not None and session.ended.taken_over:

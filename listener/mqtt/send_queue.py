@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from listener.backoff import TokenBucket
 from listener.mqtt.messages import OutboundMessage
 
 IN_FLIGHT = 20  # messages that wait for their acknowledgement
@@ -157,40 +157,12 @@ class SendQueue:
 # How fast messages go out: the broker's queue for a slow subscriber overflows in silence.
 
 
-class TokenBucket:
-    """A token bucket: a burst at once, then so many a second."""
-
-    def __init__(
-        self,
-        per_second: float = MESSAGES_PER_SECOND,
-        burst: int = BURST_MESSAGES,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._per_second, self._burst, self._now = per_second, burst, now
-        self._tokens, self._filled_at = float(burst), now()
-
-    @property
-    def wait_seconds(self) -> float:
-        """How long until the next message may go; 0: now."""
-        self._fill()
-        return max(0.0, (1.0 - self._tokens) / self._per_second)
-
-    def take(self) -> None:
-        """One goes."""
-        self._fill()
-        self._tokens -= 1.0
-
-    def _fill(self) -> None:
-        now = self._now()
-        gained = (now - self._filled_at) * self._per_second
-        self._tokens, self._filled_at = min(self._burst, self._tokens + gained), now
-
-
 class Paces:
     """One for everything while events are on their way, a faster one for states alone."""
 
     def __init__(self) -> None:
-        self._events, self._states = TokenBucket(), TokenBucket(STATES_PER_SECOND, BURST_STATES)
+        self._events = TokenBucket(MESSAGES_PER_SECOND, BURST_MESSAGES)
+        self._states = TokenBucket(STATES_PER_SECOND, BURST_STATES)
 
     def now(self, *, has_events: bool) -> TokenBucket:
         """The one that counts now."""

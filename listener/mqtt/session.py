@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from listener.backoff import TokenBucket
 from listener.health import Health
 from listener.mqtt.connection import (
     Accepted,
@@ -21,7 +22,7 @@ from listener.mqtt.messages import (
     Subscriptions,
     answer_properties,
 )
-from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue, TokenBucket
+from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -189,11 +189,9 @@ class WebhookTransport:
     the next try is the next connection.
     """
 
-    def __init__(
-        self, receiver: WebhookRequest, make_rest: Callable[[], Backoff] = Backoff
-    ) -> None:
-        self._receiver, self._make_rest = receiver, make_rest
-        self._rest = make_rest()
+    def __init__(self, receiver: WebhookRequest, backoff: Backoff | None = None) -> None:
+        self._receiver = receiver
+        self._backoff = backoff or Backoff()
         self._sender: DeliveryListener | None = None
         self._parcels: SimpleQueue[OutboundMessage | None] = SimpleQueue()
         self._connection = 1
@@ -246,11 +244,11 @@ class WebhookTransport:
         self._failing = True
         sender.lost(suspect=False)
         self._connection += 1
-        if not self._closing.wait(self._rest.seconds()):
+        if not self._closing.wait(self._backoff.next_seconds()):
             sender.connected(self._connection, None)
 
     def _recover(self) -> None:
         if self._failing:
             log.info("webhook %s: events arrive again", self._receiver.name)
             self._failing = False
-            self._rest = self._make_rest()
+            self._backoff.reset()

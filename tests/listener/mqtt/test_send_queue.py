@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from listener.backoff import TokenBucket
 from listener.mqtt.messages import OutboundMessage
-from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue, TokenBucket
+from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue
 
 
 def state(topic: str, payload: bytes = b"ON") -> QueuedMessage:

@@ -22,20 +22,13 @@ from tests.rigs.http_inbox import Inbox, http_inbox
 from tests.rigs.mosquitto import free_port, wait_until
 
 
-class ShortRest(Backoff):
-    """A hundredth of what it is in earnest."""
-
-    def seconds(self, *, taken_over: bool = False) -> float:
-        return super().seconds(taken_over=taken_over) / 100
-
-
 class Webhook:
     """An outbox on disk, and its carrier."""
 
     def __init__(self, path: Path, port: int) -> None:
         self.health = Health((), "test@1")
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
-        self.carrier = WebhookTransport(receiver, lambda: ShortRest(Random(1)))
+        self.carrier = WebhookTransport(receiver, Backoff(0.01, 0.15, Random(1)))
         self.outbox = Outbox(
             path,
             Bounds(),
