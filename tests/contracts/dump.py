@@ -30,6 +30,10 @@ _PATTERNS = [
     (r"(127\.0\.0\.1|localhost):\d+", r"\1:<port>"),
     (r"\b1[5-9]\d{8}(\.\d+)?\b", "<unix>"),
     (r"off by -?\d+ s\b", "off by N s"),
+    (r"\d+\.\d+ times as (fast|long)", r"<times> as \1"),
+    # how fast a form of a model is, in the card's table and in the manifest
+    (r"^(\| (?:float16|dynamic|int8) \| [\d.]+ \| )[\d.]+", r"\1<times>"),
+    (r'"speed": [\d.]+', '"speed": "<times>"'),
     (r"\x1b\[[0-9;?]*[A-Za-z]", ""),
     (r"[ \t]+$", ""),
 ]

@@ -210,7 +210,6 @@ def dump_evaluation(dump: Dump) -> None:
 def steady(text: str) -> str:
     """A text without what depends on how busy the machine is."""
     text = re.sub(r"\d+:\d\d:\d\d left", "<time> left", text)
-    text = re.sub(r"\d+\.\d+ times as (fast|long)", r"<times> as \1", text)
     # a counter is written over itself
     lines = [line.rpartition("\r")[2] for line in text.split("\n")]
     classes = sorted(line for line in lines if line.startswith("class "))  # in the order of a set
