@@ -87,15 +87,18 @@ remove_root() {
   rm -rf --one-file-system "$root" "$root.log"
 }
 
-# How this machine reaches the network: names, certificates, what pip is told.
+# How this machine reaches the network: names, proxies, certificates, pip's index.
 pass_on_network() {
-  local path
+  local name value
   cp --dereference /etc/resolv.conf /etc/hosts "$root/etc/"
-  for path in /etc/pip.conf /etc/xdg/pip; do
-    [ ! -e "$path" ] || cp --recursive --dereference --parents "$path" "$root"
-  done
   environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 EARSHOT_SHARED=/opt/shared)
-  mapfile -t -O "${#environment[@]}" environment < <(env | grep -iE '^(PIP_[A-Z_]+|(http|https|no)_proxy|WORKERS)=' || true)
+  for name in index-url trusted-host proxy; do
+    value=$(python3 -m pip config get "global.$name" 2>/dev/null) || continue
+    name=${name^^}
+    environment+=("PIP_${name//-/_}=$value")
+  done
+  local wanted='^(PIP_(INDEX_URL|TRUSTED_HOST|PROXY|DEFAULT_TIMEOUT|RETRIES)|(http|https|no)_proxy|WORKERS)='
+  mapfile -t -O "${#environment[@]}" environment < <(env | grep -iE "$wanted")
   if [ -f /etc/ssl/certs/ca-certificates.crt ]; then  # with authorities that only this machine knows
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/machine.crt"
     environment+=(PIP_CERT=/etc/ssl/machine.crt)
