@@ -91,7 +91,8 @@ remove_root() {
 pass_on_network() {
   local name value
   cp --dereference /etc/resolv.conf /etc/hosts "$root/etc/"
-  environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 EARSHOT_SHARED=/opt/shared)
+  environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 EARSHOT_SHARED=/opt/shared
+    PYTEST_ADDOPTS=-rs)  # why tests skip
   for name in index-url trusted-host proxy; do
     value=$(python3 -m pip config get "global.$name" 2>/dev/null) || continue
     name=${name^^}
