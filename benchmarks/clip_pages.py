@@ -14,16 +14,14 @@ from benchmarks.figures import Aim, Figure
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import Command, CommandError
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.post import CommandPost
+from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
 from listener.detection.policy import LabelPolicy
 from listener.health import Health
-from listener.review.live import LiveView
-from listener.review.parts import ReviewParts
+from listener.review.live import LiveView, Timeline
+from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from listener.review.timeline import Timeline
 
 _REPEATS = 30
 _LIST_MS, _SIMILAR_MS = 100.0, 200.0
@@ -109,8 +107,8 @@ def _serve(store: ClipStore, labels: tuple[str, ...]) -> Iterator[Page]:
     )
     live = LiveView(["hall"], manifest, Timeline())
     server = ReviewServer(_SETTINGS, ReviewParts("bench", live, store))
-    desk = CommandDesk(CommandGate(), _NothingChanges(), Health(labels, "bench@1"))
-    server.take_commands(CommandPost(desk, _TOKEN.encode()))
+    desk = CommandDispatcher(ReplayGuard(), _NothingChanges(), Health(labels, "bench@1"))
+    server.take_commands(HttpCommands(desk, _TOKEN.encode()))
     server.start()
     try:
         yield Page(server.port)

@@ -20,10 +20,9 @@ from benchmarks.clip_pages import measure_pages
 from benchmarks.figures import Aim, Figure
 from benchmarks.machine import describe_machine
 from benchmarks.tables import as_table
-from listener.clips.embeddings import unit
-from listener.clips.index import Entry, Index
+from listener.clips.catalogue import unit
+from listener.clips.index import ClipFilter, Entry, Index
 from listener.clips.layout import INDEX_DIRECTORY, audio_path, make_private_directory
-from listener.clips.queries import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Verdict

@@ -21,9 +21,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.materials import find_materials
 from benchmarks.tables import as_table
 from listener.detection.bundle import Bundle, read_bundle
-from listener.detection.features import contents_of
-from listener.detection.front_end import make_front_end
-from listener.detection.windows import WindowFrames
+from listener.detection.features import WindowFrames, contents_of, make_front_end
 from listener.engines.saved_model import PATCHES, WINDOWS, SavedModel
 from listener.engines.tensorflow import TensorFlowEngine, TensorFlowWindowEngine
 

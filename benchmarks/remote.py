@@ -25,14 +25,14 @@ from benchmarks.figures import Aim, Figure
 from benchmarks.machine import describe_machine
 from benchmarks.materials import find_materials
 from benchmarks.tables import as_table
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.engines.engine import Engine
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.engine import open_remote
 from listener.health import RemoteHealth
 from tests.rigs.model_server import ModelServer
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 _BATCHES = (16, 48)
 _PATCHES_A_TURN = 512

@@ -23,7 +23,7 @@ from listener.engines.engine import Engine
 from listener.engines.litert import LiteRTEngine
 from listener.starter import starter_bundle_path
 from trainer.starter.evaluate import Counts, measure
-from trainer.starter.recordings import read_recordings
+from trainer.starter.strips import read_recordings
 
 _TEST_FOLD = 5
 _SEED = 1  # not that of the training's own figures

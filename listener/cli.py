@@ -14,10 +14,9 @@ import typer
 from listener import __version__
 from listener.commands import clips
 from listener.commands.replay import ReplayFormat, replay_files
-from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
-from listener.config.file import load_config
-from listener.exit_codes import ExitCode
-from listener.logs import set_up_logging
+from listener.commands.terminal import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.config.load import load_config
+from listener.process import ExitCode, set_up_logging
 
 PlainOption = Annotated[
     bool, typer.Option("--plain", help="Lines in place of a picture, as without a terminal.")
@@ -69,7 +68,7 @@ def demo(
 @app.command(epilog="Example: listener run --config config.toml")
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Listen, until SIGTERM, SIGINT or the end of the last source."""
-    from listener.daemon import run_daemon  # noqa: PLC0415
+    from listener.station import run_daemon  # noqa: PLC0415
 
     with one_line_errors():
         raise typer.Exit(run_daemon(load(config)))

@@ -15,8 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import SILENCE_DBFS
-from listener.detection.condition import Status
+from listener.detection.audio import SILENCE_DBFS, Status
 
 # Every stage beats each second or two, with or without work; a batch takes well under a second,
 # also with a cold model on a slow machine.

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle, Label, Manifest
+from listener.detection.log_mel import mel_matrix
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.spectrum import mel_matrix
-from trainer.export import export_bundle
+from trainer.export.bundle import export_bundle
 
 LOW_TONE_HZ, HIGH_TONE_HZ = 500.0, 3000.0
 LABELS = (

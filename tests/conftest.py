@@ -40,7 +40,7 @@ def tones_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def yamnet_bundle(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The real YAMNet with its 521 labels. Read only."""
-    from trainer.backbone import make_backbone_bundle  # noqa: PLC0415 - imports TensorFlow
+    from trainer.training.backbone_bundle import make_backbone_bundle  # noqa: PLC0415 - imports TensorFlow
 
     handle = str(shared / "models" / "yamnet")
     return make_backbone_bundle(

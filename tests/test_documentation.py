@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 import listener.cli
 import trainer.cli
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.mqtt.topics import Topics
 from tests.documentation.settings import settings_tables
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.control.commands import Flag, Snapshot, parse_command
 from listener.detection.bundle import Label
-from listener.homeassistant.device_class import device_class
-from listener.homeassistant.devices import Offer, source_device, station_device
+from listener.homeassistant.devices import CommandSupport, source_device, station_device
+from listener.homeassistant.discovery import device_class
 from listener.mqtt.topics import Topics
 from tests.listener.homeassistant.templates import render, render_value
 from tests.shared import ROOT
@@ -99,7 +99,7 @@ def test_the_notification_says_what_and_where_and_when(blueprint: dict[str, Any]
 def heard() -> dict[str, Any]:
     """The attributes of the event entity, as its value template makes them."""
     topics = Topics("earshot", "farm")
-    device = source_device(topics, "hall", (Label("dog", "Dog"),), Offer(True, True))
+    device = source_device(topics, "hall", (Label("dog", "Dog"),), CommandSupport(True, True))
     message: dict[str, Any] = {
         "phase": "start",
         "label": "dog",
@@ -186,7 +186,7 @@ def test_the_config_of_the_guide_is_one():
 
 def test_the_guide_names_the_entities_of_the_code():
     topics = Topics("earshot", "farm")
-    of_source = source_device(topics, "hall", (Label("dog", "Dog"),), Offer(True, True))
+    of_source = source_device(topics, "hall", (Label("dog", "Dog"),), CommandSupport(True, True))
     names = {c["name"] for c in of_source["components"].values()} - {"Dog", "Dog threshold"}
     names |= {c["name"] for c in station_device(topics)["components"].values()}
     assert {name for name in names if f"*{name}*" not in GUIDE} == set()

@@ -20,40 +20,31 @@ FLOORS: list[set[str]] = [
     {"listener.__main__"},
     {"listener.cli"},
     {"listener.commands"},
-    {"listener.daemon"},
-    {"listener.home", "listener.outlets", "listener.station_control"},
-    {"listener.assembly", "listener.capacity", "listener.offline"},
+    {"listener.station"},
+    {"listener.supervisor"},
+    {"listener.build", "listener.offline", "listener.review", "listener.runtime"},
+    {"listener.control", "listener.homeassistant", "listener.pipeline"},
+    {"listener.outbox", "listener.sinks", "listener.sources"},
     {
-        "listener.changes",
-        "listener.engine_choice",
-        "listener.label_choice",
-        "listener.policies",
-        "listener.review",
+        "listener.clips",
+        "listener.engines",
+        "listener.mqtt",
+        "listener.planning",
+        "listener.service",
     },
-    {"listener.pipeline", "listener.control"},
-    {"listener.sinks", "listener.sources", "listener.engines"},
-    {"listener.homeassistant", "listener.outbox", "listener.webhook"},
-    {"listener.mqtt", "listener.clips", "listener.watchdog"},
-    {"listener.config", "listener.health", "listener.service"},
+    {"listener.config", "listener.health", "listener.soundscape"},
     {
-        "listener.child",
-        "listener.clock",
-        "listener.documents",
-        "listener.exit_codes",
-        "listener.logs",
-        "listener.memory",
-        "listener.nearest",
-        "listener.soundscape",
+        "listener.detection",
+        "listener.process",
         "listener.starter",
-        "listener.state_file",
     },
-    {"listener.detection"},
-    {"listener"},  # its version
+    {"listener.backoff", "listener.files"},
+    {"listener", "listener.validation"},
 ]
 # What adapters of a room may share with one another; all else in the room is on its own.
 SHARED_BY_ADAPTERS = {
-    "listener.sinks": {"sink", "event_document", "outbox_metrics", "remote_metrics"},
-    "listener.engines": {"engine", "graphs", "ladder", "mapped_file", "saved_model", "signature"},
+    "listener.sinks": {"sink", "event_document"},
+    "listener.engines": {"engine", "saved_model", "tflite"},
 }
 SOURCE_ADAPTERS = {"microphone", "file", "stdin", "stream"}
 PROTOCOLS = {"listener.sinks.sink", "listener.sources.source", "listener.engines.engine"}
@@ -61,8 +52,10 @@ TRAINER_MAY_USE = {
     "listener",
     "listener.detection",
     "listener.engines",
-    "listener.exit_codes",
+    "listener.files",
+    "listener.process",
     "listener.soundscape",
+    "listener.validation",
 }
 IMPURE = {
     "asyncio",
@@ -82,27 +75,33 @@ IMPURE = {
 }
 # Heavy or optional packages, and the only modules that may name them.
 ONLY_IN = {
-    "amqtt": {"listener.commands.embedded_broker"},
-    "ai_edge_litert": {"listener.engines.signature"},
-    "av": {"listener.sources.decoder"},
-    "fastapi": {f"listener.review.{name}" for name in ("app", "clip_pages", "station_pages")},
+    "amqtt": {"listener.commands.demo"},
+    "ai_edge_litert": {"listener.engines.tflite"},
+    "av": {"listener.sources.stream"},
+    "fastapi": {
+        "listener.review.app",
+        "listener.review.routes",
+    },
     "keras": set[str](),
     "openvino": {"listener.engines.openvino"},
     "playwright": set[str](),
-    "paho": {f"listener.mqtt.{name}" for name in ("client", "connection", "incoming", "round_trip")}
-    | {"listener.commands.demo_client"},
+    "paho": {
+        "listener.mqtt.client",
+        "listener.mqtt.connection",
+        "listener.mqtt.messages",
+        "listener.mqtt.round_trip",
+        "listener.commands.demo",
+    },
     "prometheus_client": {
         "listener.sinks.metrics",
-        "listener.sinks.outbox_metrics",
-        "listener.sinks.remote_metrics",
-        "listener.control.http",
-    }
-    | {"listener.commands.station_view"},
+        "listener.control.http_server",
+        "listener.commands.watch_screen",
+    },
     "sounddevice": {"listener.sources.portaudio"},
     "tensorflow": {"listener.engines.tensorflow"},
     "tensorflow_hub": set[str](),
-    "tritonclient": {"listener.engines.remote.grpc_channel"},
-    "urllib3": {"listener.engines.remote.http_channel"},
+    "tritonclient": {"listener.engines.remote.grpc"},
+    "urllib3": {"listener.engines.remote.http"},
     "uvicorn": {"listener.review.server"},
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.detection.bundle import Bundle
 from listener.mqtt.round_trip import check_round_trip
 from tests.bundles import LOW_TONE_HZ

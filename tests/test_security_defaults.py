@@ -17,10 +17,11 @@ import pytest
 import soundfile
 
 from listener.config.station import Config, ControlSettings, HttpSettings, ReviewSettings
-from listener.control import commands, gate, http
+from listener.control import commands
+from listener.control import dispatcher as gate
+from listener.control import http_server as http
 from listener.detection.bundle import Bundle
-from listener.detection.clip import ClipError
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, read_analysis
 from tests.bundles import LOW_TONE_HZ
 from tests.rigs.commander import ask, command
 from tests.rigs.mosquitto import Mosquitto, free_port, subscribe, wait_until

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.file import load_config
+from listener.config.load import load_config
 from tests.shared import ROOT
 
 UNITS = {"listener.service": "listener.service", "listener@.service": "listener@hall.service"}

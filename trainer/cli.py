@@ -6,21 +6,14 @@ from collections.abc import Sequence
 
 import typer
 
-from trainer.commands.backbone import backbone
-from trainer.commands.calibrate import calibrate
-from trainer.commands.evaluate import evaluate
-from trainer.commands.export import export
+from trainer.commands.bundles import backbone, export, shrink, starter
+from trainer.commands.clips import replay, similar, soundscape
+from trainer.commands.common import WRONG_USE, failure
+from trainer.commands.evaluate import calibrate, evaluate
 from trainer.commands.fit import fit
-from trainer.commands.promote import promote
-from trainer.commands.replay import replay
+from trainer.commands.promote import promote, rollback
 from trainer.commands.retrain import retrain
-from trainer.commands.rollback import rollback
 from trainer.commands.search import search
-from trainer.commands.session import WRONG_USE, failure
-from trainer.commands.shrink import shrink
-from trainer.commands.similar import similar
-from trainer.commands.soundscape import soundscape
-from trainer.commands.starter import starter
 
 app = typer.Typer(
     help="Teaches the listener new sounds.",

@@ -35,11 +35,11 @@ class StorageError(Exception):
     """What keeps a study cannot be opened, or was lost."""
 
 
-class FormError(Exception):
+class QuantisationError(Exception):
     """The form of the model that was asked for is not good enough."""
 
 
-class CertificateError(Exception):
+class RegressionError(Exception):
     """What was learnt would cost more of what was known than was allowed, or nothing can tell."""
 
 

@@ -21,9 +21,9 @@ from listener.soundscape import (
     random_scene,
 )
 from trainer.data.audio import read_audio
-from trainer.data.class_folders import read_class_folders
 from trainer.data.clips import Clip
 from trainer.data.files import audio_files
+from trainer.data.formats import read_class_folders
 from trainer.errors import DataError, TargetError
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,7 @@ from benchmarks.materials import MaterialsError
 from listener.detection.params import FeatureParams
 from trainer.evaluation.event_metrics import EventMetrics
 from trainer.evaluation.scenes import ScenePlan
-from trainer.model.backbones import KerasBackbone
-from trainer.model.timing import load_timed_yamnet
+from trainer.model.backbones import KerasBackbone, load_timed_yamnet
 from trainer.model.yamnet import load_yamnet_embedder
 
 

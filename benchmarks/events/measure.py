@@ -14,13 +14,11 @@ from benchmarks.events.change_points import ChangePoints, box_scores
 from benchmarks.events.model import fit_model
 from benchmarks.events.recordings import FOLDS, Material
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.collar import collar_counts
-from trainer.evaluation.event_metrics import EventMetrics, event_metrics
-from trainer.evaluation.medians import running_median, smooth_file
+from trainer.evaluation.event_metrics import EventMetrics, collar_counts, event_metrics
 from trainer.evaluation.operating_points import Grid, best_point
 from trainer.evaluation.scenes import ScenePlan, make_scenes
+from trainer.evaluation.scored_file import ScoredFile, running_median, smooth_file
 from trainer.evaluation.scoring import find_spans
-from trainer.evaluation.spans import ScoredFile
 from trainer.evaluation.tracks import make_track
 from trainer.model.backbones import Backbone
 

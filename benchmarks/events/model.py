@@ -15,7 +15,7 @@ from listener.detection.scores import slot_boundaries
 from listener.soundscape import SAMPLE_RATE_HZ, Scene
 from trainer.data.clips import Clip
 from trainer.data.targets import patch_targets
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.model.backbones import Backbone
 
 Scorer = Callable[[Sequence[Scene]], list[ScoredFile]]

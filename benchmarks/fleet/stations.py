@@ -12,10 +12,10 @@ from typing import Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.detection.bundle import Manifest, read_bundle
 from listener.detection.event import SoundEvent
-from listener.documents import to_json
+from listener.files import to_json
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics

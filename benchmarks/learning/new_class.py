@@ -17,9 +17,9 @@ from trainer.data.audio import read_audio
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.formats import read_clips
 from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
-from trainer.learning.retrain import Retrained, RetrainRequest, retrain
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Recipe
 
 FOLD_COUNT = 5
 CLIPS = 5
@@ -54,7 +54,7 @@ def measure_new_class(
             workspace / f"without-{label}",
             str(materials.yamnet),
             EMBEDDING_CACHE,
-            Lesson(),
+            Recipe(),
             folds=folds.taught,
         )
     )

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.detection.clip import ClipRecord, LabelSpan, Reason, Verdict
-from listener.detection.clip_analysis import ClipAnalysis
+from listener.detection.clip import ClipAnalysis, ClipRecord, LabelSpan, Reason, Verdict
 from listener.detection.clip_files import write_clip
 from listener.detection.event import event_id
 from listener.detection.params import FeatureParams

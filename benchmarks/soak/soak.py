@@ -14,7 +14,7 @@ from benchmarks.soak.vitals import Vitals, read_vitals
 from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan
 from benchmarks.subscriber import Subscriber
-from listener.soundscape.programme import Programme, random_scene
+from listener.soundscape.schedule import Programme, random_scene
 from tests.rigs.mosquitto import Mosquitto
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,8 @@ from benchmarks.figures import Aim, Figure
 from benchmarks.training.noises import KINDS, add_kind
 from benchmarks.training.school import FOLDS, School
 from trainer.data.preparation import Preparation
-from trainer.teaching.accuracy import clip_accuracy
-from trainer.teaching.material import Material
-from trainer.teaching.teach import Taught
+from trainer.training.train import Trained, clip_accuracy
+from trainer.training.training_set import TrainingSet
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 SHOTS = (1, 2, 5, 10)
@@ -36,7 +35,7 @@ def measure_folds(school: School) -> list[Figure]:
     ]
 
 
-def _teach_folds(school: School, material: Material) -> Iterator[tuple[int, Taught]]:
+def _teach_folds(school: School, material: TrainingSet) -> Iterator[tuple[int, Trained]]:
     for fold in FOLDS:
         rest = tuple(other for other in FOLDS if other != fold)
         next_one = fold % len(FOLDS) + 1
@@ -49,7 +48,7 @@ def measure_few_shots(school: School) -> list[Figure]:
     return [_measure_shots(school, material, count) for count in SHOTS]
 
 
-def _measure_shots(school: School, material: Material, count: int) -> Figure:
+def _measure_shots(school: School, material: TrainingSet, count: int) -> Figure:
     values = []
     for draw in range(DRAWS):
         for fold in FOLDS:
@@ -62,7 +61,7 @@ def _measure_shots(school: School, material: Material, count: int) -> Figure:
     return Figure("few-shot", what, "%", (float(np.mean(values)),), aim)
 
 
-def _choose(material: Material, count: int, random: np.random.Generator) -> Material:
+def _choose(material: TrainingSet, count: int, random: np.random.Generator) -> TrainingSet:
     """`count` clips of each class, and their copies; the background stays."""
     clips = material.clips.table.clips
     places = random.permutation(len(clips))
@@ -89,7 +88,7 @@ def measure_noise(school: School) -> list[Figure]:
 
 
 def _measure_kind(
-    school: School, material: Material, taught: dict[int, Taught], kind: str, snr_db: float
+    school: School, material: TrainingSet, taught: dict[int, Trained], kind: str, snr_db: float
 ) -> Figure:
     change = partial(add_kind, kind=kind, snr_db=snr_db)
     noisy = school.embed(Preparation(f"benchmark: {kind} at {snr_db:g} dB", change, _TEST_SEED))

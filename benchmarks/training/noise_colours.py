@@ -17,9 +17,8 @@ from benchmarks.training.school import School, quietly
 from listener.detection.features import log_mel_patches
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.patches import ClipPatches
-from trainer.teaching.accuracy import clip_accuracy
-from trainer.teaching.sources import InMemory
-from trainer.teaching.teach import teach_patches
+from trainer.training.sampling import InMemory
+from trainer.training.train import clip_accuracy, teach_patches
 
 Signals = NDArray[np.float64]  # (signals, samples)
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
-from listener.soundscape.noises import coloured_noise
-from trainer.augment.noise import add_noise
+from listener.soundscape.synthesis import coloured_noise
+from trainer.augment.waveform import add_noise
 
 Wave = NDArray[np.float64]
 Make = Callable[[int, int, np.random.Generator], Samples]  # samples, Hz -> noise of any level

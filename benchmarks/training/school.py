@@ -10,16 +10,16 @@ from benchmarks.materials import find_materials
 from trainer.config import EMBEDDING_CACHE
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
-from trainer.data.embedded import EmbeddedTable
 from trainer.data.embedding import embed_table
 from trainer.data.formats import read_clips
+from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
-from trainer.model.history import OnEpoch
-from trainer.teaching.fit_bundle import FIT_HOP_SECONDS
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.material import Material, gather
-from trainer.teaching.teach import Taught, split, teach
+from trainer.model.validation import OnEpoch
+from trainer.training.fit_bundle import FIT_HOP_SECONDS
+from trainer.training.recipe import Recipe
+from trainer.training.train import Trained, split, train
+from trainer.training.training_set import TrainingSet, gather
 
 FOLDS = (1, 2, 3, 4, 5)
 
@@ -31,9 +31,9 @@ class School:
     backbone: Backbone
     cache: EmbeddingCache
     table: ClipTable
-    lesson: Lesson
+    lesson: Recipe
 
-    def gather(self, table: ClipTable | None = None) -> Material:
+    def gather(self, table: ClipTable | None = None) -> TrainingSet:
         """A table's material; without one that of all of ESC-10."""
         return gather(table or self.table, self.backbone, self.cache, self.lesson, _unseen)
 
@@ -41,12 +41,14 @@ class School:
         """ESC-10 changed in some way, to be tested on."""
         return embed_table(self.table, self.backbone, self.cache, preparation)
 
-    def teach(self, material: Material, folds: tuple[int, ...], validation: int | None) -> Taught:
+    def teach(
+        self, material: TrainingSet, folds: tuple[int, ...], validation: int | None
+    ) -> Trained:
         """As `trainer fit` does with these folds."""
-        return teach(split(material, folds, validation), self.backbone, self.lesson, quietly)
+        return train(split(material, folds, validation), self.backbone, self.lesson, quietly)
 
 
-def open_school(lesson: Lesson | None = None) -> School:
+def open_school(lesson: Recipe | None = None) -> School:
     """YAMNet and ESC-10 of the shared folder; embeddings are kept where `trainer fit` keeps them.
 
     Raises:
@@ -57,7 +59,7 @@ def open_school(lesson: Lesson | None = None) -> School:
         open_backbone(str(materials.yamnet), FIT_HOP_SECONDS),
         EmbeddingCache(EMBEDDING_CACHE),
         read_clips([materials.recordings[0].parent.parent]),
-        lesson or Lesson(),
+        lesson or Recipe(),
     )
 
 

@@ -10,14 +10,100 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
-from listener.clips.queries import ClipFilter, Totals
-from listener.clips.urgency import urgency
-from listener.detection.clip import ClipError, ClipRecord
+from listener.detection.clip import ClipError, ClipRecord, Reason
 from listener.detection.clip_files import record_bytes
 
+_FAR_FROM_THRESHOLD = 0.5  # a score so far from it says that the station is sure
+_ASKED_FOR = 2.0  # somebody heard something there
+_NEWNESS_SECONDS = 7 * 86_400.0  # a week of age outweighs the closest score
 VERSION = 1
+_BUSY_SECONDS = 10.0  # another process writes
+_COLUMNS = 11
+_WAL_PAGES = 100  # then the log is written back: 400 kB, and not SQLite's 4 MB
+
+
+# What can be asked of the store, and what comes back.
+
+
+VerdictState = Literal["right", "wrong", "labels", "any", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFilter:
+    """Which clips are wanted; what is None does not matter.
+
+    `label` is what a clip stands for (`ClipRecord.label`). `verdict` is the latest one; "any" and "none":
+    whether there is one. `since` and `until` bound `captured_at`, unix seconds.
+    """
+
+    source: str | None = None
+    label: str | None = None
+    reason: Reason | None = None
+    verdict: VerdictState | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def conditions(self) -> dict[str, float | str]:
+        """As conditions of SQL on the index's columns, with the value of each."""
+        asked = {
+            "source = ?": self.source,
+            "label = ?": self.label,
+            "reason = ?": self.reason,
+            "captured_at >= ?": self.since,
+            "captured_at < ?": self.until,
+        }
+        if self.verdict == "any":
+            asked["verdict > ?"] = ""
+        elif self.verdict == "none":
+            asked["coalesce(verdict, '') = ?"] = ""
+        else:
+            asked["verdict = ?"] = self.verdict
+        return {condition: value for condition, value in asked.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarClip:
+    """A clip and the cosine similarity of its mean embedding, [-1, 1]."""
+
+    record: ClipRecord
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much there is; `judged` clips have a verdict."""
+
+    clips: int = 0
+    judged: int = 0
+    bytes: int = 0
+
+
+# How much a verdict on a clip would teach: the order of the review queue.
+
+
+def urgency(record: ClipRecord) -> float:
+    """Higher comes first: scores close to the threshold, labels that contend, missed ones, new ones.
+
+    It does not depend on now: all clips age alike, so that their order stays.
+    """
+    asked_for = _ASKED_FOR if record.reason == "missed" else 0.0
+    newness = record.captured_at / _NEWNESS_SECONDS
+    return _closeness(record) + _contention(record) + asked_for + newness
+
+
+def _closeness(record: ClipRecord) -> float:
+    """1 at the threshold, 0 far from it or without a label."""
+    if record.score is None or record.on_threshold is None:
+        return 0.0
+    return 1.0 - min(1.0, abs(record.score - record.on_threshold) / _FAR_FROM_THRESHOLD)
+
+
+def _contention(record: ClipRecord) -> float:
+    """How loudly a second label claims the clip, [0, 1]."""
+    return record.top[1].score if len(record.top) > 1 else 0.0
+
 
 _SCHEMA = f"""
 CREATE TABLE clips (
@@ -35,9 +121,6 @@ CREATE INDEX by_urgency ON clips (urgency) WHERE verdict IS NULL;
 CREATE UNIQUE INDEX by_row ON clips (width, row);
 PRAGMA user_version = {VERSION};
 """
-_BUSY_SECONDS = 10.0  # another process writes
-_COLUMNS = 11
-_WAL_PAGES = 100  # then the log is written back: 400 kB, and not SQLite's 4 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import shutil
 import time
@@ -10,14 +11,22 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from listener.clips.embeddings import Embedding
+from listener.clips.catalogue import Embedding
+from listener.clips.index import ClipFilter, SimilarClip, Totals
 from listener.clips.layout import audio_path, make_private_directory, only_writer
-from listener.clips.opening import open_catalogue
-from listener.clips.queries import ClipFilter, SimilarClip, Totals
+from listener.clips.recovery import open_catalogue
 from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
-from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, Verdict, with_verdict
-from listener.detection.clip_analysis import ClipAnalysis, read_analysis
+from listener.detection.clip import (
+    ClipAnalysis,
+    ClipDraft,
+    ClipError,
+    ClipRecord,
+    UnknownClipError,
+    Verdict,
+    read_analysis,
+    with_verdict,
+)
 from listener.detection.clip_files import (
     analysis_path,
     read_sidecar,
@@ -26,11 +35,16 @@ from listener.detection.clip_files import (
     write_clip,
     write_sidecar,
 )
-from listener.detection.cutting import Cutting
+from listener.health import Health
+
+log = logging.getLogger(__name__)
+
+_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
+_EVERY_SECONDS = 5.0
+
 
 _EVERY_CLIP = ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -56,7 +70,7 @@ class ClipStore:
         """Let go of the index."""
         self._catalogue.close()
 
-    def add(self, cutting: Cutting) -> ClipRecord:
+    def add(self, cutting: ClipDraft) -> ClipRecord:
         """Store a clip, whole or not at all, then drop what is too old or too much.
 
         One that is already there stays as it is. Where the disk lacks its reserve older clips make room.
@@ -84,7 +98,7 @@ class ClipStore:
                 raise
             write()
 
-    def _write(self, record: ClipRecord, cutting: Cutting) -> None:
+    def _write(self, record: ClipRecord, cutting: ClipDraft) -> None:
         try:
             make_private_directory(record.path.parent, self._directory)
             write_clip(record, cutting.samples, cutting.sample_rate_hz, cutting.analysis)
@@ -184,3 +198,30 @@ def _one_line_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ClipError(f"{what}: {error.strerror or error}") from error
+
+
+# Looks after the disk of a clip store between two clips.
+
+
+class DiskGuard:
+    """Gives room back when something else fills the disk; for one thread."""
+
+    def __init__(self, store: ClipStore, health: Health) -> None:
+        self._store, self._health = store, health
+        self._next_at = 0.0  # monotonic
+        self._failing = False
+
+    def look(self) -> None:
+        """A few times a second, or less often; a failure is told once an episode."""
+        if time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + _EVERY_SECONDS
+        try:
+            self._store.keep_reserve()
+            self._health.clips_free_bytes = self._store.free_bytes()
+        except ClipError as error:
+            if not self._failing:
+                log.warning("clips: %s", error)
+            self._failing = True
+        else:
+            self._failing = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,29 +14,110 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from listener.assembly import installed_kinds, make_detection_plan, open_engine
-from listener.capacity import Load, measure_load
-from listener.commands.bench_trials import (
-    Advice,
-    Setup,
-    Trial,
-    advise,
-    batch_sizes,
-    best_of,
-    longer_hop,
-    run_trials,
-)
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineKind, EngineSettings
+from listener.build import installed_kinds, make_detection_plan, open_engine
+from listener.commands.load_test import Load, measure_load
+from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import Engine, EngineError
-from listener.exit_codes import ExitCode
-from listener.label_choice import choose_groups
 from listener.pipeline.plan import DetectionPlan
+from listener.planning import choose_groups
+from listener.process import ExitCode
 
+ROUNDS = 3  # of each; their medians count
+_BATCHES = (1, 4, 16)  # LiteRT prepares powers of 4
+_ALIKE = 1.05  # speeds that differ by less are noise
+_HEADROOM = (
+    0.7  # of what the machine can do; the rest is for bursts, the broker, clips and other programs
+)
 _SOURCES = 64  # where nobody says how many are wanted: the cost of each is that of many
 _NAMESPACE = "bench"
+
+
+# What `listener bench` tries: engines and batch sizes in turn, then a longer patch hop with the best.
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The settings that bench chooses between."""
+
+    engine: EngineKind
+    max_batch: int
+    patch_hop_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRun:
+    """Medians of a setup: sources at the speed of time, core-milliseconds a second of audio of one."""
+
+    setup: Setup
+    sources: float
+    core_ms_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The setup to use, and how many sources it carries with room to spare."""
+
+    setup: Setup
+    sources: int
+
+    def carries(self, wanted: int | None) -> bool:
+        """Whether so many are not too many; None are wanted in particular."""
+        return wanted is None or self.sources >= wanted
+
+
+Measure = Callable[[Setup], Load]
+
+
+def batch_sizes(sources: int) -> tuple[int, ...]:
+    """Those worth a try: a batch never has more patches than there are sources."""
+    return tuple(size for size in _BATCHES if size <= sources)
+
+
+def run_trials(setups: Sequence[Setup], measure: Measure) -> list[BenchRun]:
+    """Every setup ROUNDS times in turn, so that a drift of the machine meets them all."""
+    loads: dict[Setup, list[Load]] = {setup: [] for setup in setups}
+    for _ in range(ROUNDS):
+        for setup in setups:
+            loads[setup].append(measure(setup))
+    return [_trial(setup, each) for setup, each in loads.items()]
+
+
+def _trial(setup: Setup, loads: Sequence[Load]) -> BenchRun:
+    return BenchRun(
+        setup,
+        statistics.median(load.sources for load in loads),
+        statistics.median(load.core_ms_per_second for load in loads),
+    )
+
+
+def best_of(trials: Sequence[BenchRun]) -> BenchRun:
+    """The first that is as fast as the fastest, or nearly so."""
+    most = max(trial.sources for trial in trials)
+    return next(trial for trial in trials if trial.sources * _ALIKE >= most)
+
+
+def longer_hop(setup: Setup, patch_seconds: float) -> Setup | None:
+    """The setup with twice the patch hop; None where sound would fall between patches."""
+    hop_seconds = 2 * setup.patch_hop_seconds
+    return replace(setup, patch_hop_seconds=hop_seconds) if hop_seconds <= patch_seconds else None
+
+
+def advise(trials: Sequence[BenchRun], wanted: int | None) -> Advice:
+    """The best at the first trial's hop, unless only another hop carries what is wanted."""
+    by_hop: Mapping[float, list[BenchRun]] = {
+        hop: [trial for trial in trials if trial.setup.patch_hop_seconds == hop]
+        for hop in sorted({trial.setup.patch_hop_seconds for trial in trials})
+    }
+    advices = [_advice(best_of(each)) for each in by_hop.values()]
+    enough = [advice for advice in advices if advice.carries(wanted)]
+    return enough[0] if enough else advices[-1]
+
+
+def _advice(trial: BenchRun) -> Advice:
+    return Advice(trial.setup, int(_HEADROOM * trial.sources))
+
 
 LoadMeter = Callable[[Engine, DetectionPlan, EngineSettings, int, float], Load]
 """As `measure_load`."""
@@ -89,7 +171,7 @@ class Bench:
         self._groups = choose_groups(bundle, config) if config else ()
         self._open_once = cache(self._open)
 
-    def run(self) -> list[Trial]:
+    def run(self) -> list[BenchRun]:
         """Engines and batches at the hop of the bundle or the config, then the best at a longer one."""
         hop_seconds = self._detection.patch_hop_seconds
         params = self.bundle.manifest.features
@@ -131,7 +213,7 @@ class Bench:
         return self._settings.model_copy(update={"kind": kind, "max_batch": max_batch})
 
 
-def _print_json(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
+def _print_json(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
     document = {
         "bundle": bench.bundle.id,
         "cores": len(os.sched_getaffinity(0)),
@@ -150,7 +232,7 @@ def _print_json(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
     typer.echo(json.dumps(document))
 
 
-def _print_table(bench: Bench, trials: Iterable[Trial], advice: Advice) -> None:
+def _print_table(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
     table = Table("engine", "max_batch", "patch hop", "sources at full load", "core-ms a second")
     for trial in trials:
         setup = trial.setup

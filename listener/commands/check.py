@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,26 +16,99 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.assembly import choose_engine, open_source, plan_station
-from listener.commands.check_outlets import check_outlets
-from listener.commands.check_servers import check_servers
-from listener.commands.finding import Finding
-from listener.config.broker import MqttSettings
+from listener.build import choose_engine, open_source, plan_station
+from listener.config.engine import EngineSettings
+from listener.config.outputs import EventFileSettings, HookSettings, MqttSettings, WebhookSettings
 from listener.config.sources import SourceSettings
 from listener.config.station import Config, ConfigError, HttpSettings, ReviewSettings
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError, infer_of, silent_batch
-from listener.exit_codes import ExitCode
+from listener.engines.remote.channel import ServerError
+from listener.engines.remote.server import Server, expected_of, open_channel
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from listener.pipeline.plan import DetectionPlan
+from listener.process import ExitCode
+from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError
 
 _LISTEN_SECONDS = 1.0
 _FIRST_SAMPLE_SECONDS = 5.0
 _ROUND_TRIP_SECONDS = 5.0
 _LEAST_FREE_BYTES = 200e6
+
+
+# What `listener check` found of one part.
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of trying one part."""
+
+    part: str
+    works: bool
+    detail: str
+
+
+# `listener check`: where events go beside MQTT, tried without sending any.
+
+
+def check_outlets(config: Config) -> Iterator[Finding]:
+    """A finding for each that is configured."""
+    if config.webhook is not None:
+        yield _check_webhook(config.webhook)
+    if config.event_file is not None:
+        yield _check_event_file(config.event_file)
+    if config.hook is not None:
+        yield _check_hook(config.hook)
+
+
+def _check_webhook(settings: WebhookSettings) -> Finding:
+    try:
+        receiver = Receiver(settings)
+        receiver.reach()
+    except (ConfigError, WebhookError) as error:
+        return Finding("webhook", works=False, detail=str(error))
+    detail = f"{receiver.name} can be reached; nothing was posted"
+    return Finding("webhook", works=True, detail=detail)
+
+
+def _check_event_file(settings: EventFileSettings) -> Finding:
+    path = settings.path
+    existing = path if path.exists() else path.parent
+    works = os.access(existing, os.W_OK) and (existing != path or path.is_file())
+    detail = str(path) if works else f"{path}: expected a file that this user may write"
+    return Finding("event_file", works=works, detail=detail)
+
+
+def _check_hook(settings: HookSettings) -> Finding:
+    program = Path(settings.program[0])
+    works = program.is_file() and os.access(program, os.X_OK)
+    detail = str(program) if works else f"{program}: expected a program that this user may run"
+    return Finding("hook", works=works, detail=detail)
+
+
+# `listener check`: each model server of the remote engine, asked for the bundle's golden scores.
+
+
+def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]:
+    """A finding for each server, if patches go to servers."""
+    if settings.kind != "remote":
+        return
+    expected, remote = expected_of(bundle), settings.remote
+    for url in remote.urls:
+        part = f"server {url}"
+        try:
+            server = Server(open_channel(url, expected.model, remote), expected, remote)
+            began = time.perf_counter()
+            server.infer(expected.patches[:1])
+        except (ServerError, EngineError) as error:
+            yield Finding(part, works=False, detail=f"{expected.model}: {error}")
+        else:
+            milliseconds = (time.perf_counter() - began) * 1000
+            detail = f"{expected.model}, golden check passed, {milliseconds:.1f} ms a patch"
+            yield Finding(part, works=True, detail=detail)
 
 
 def check_station(config: Config) -> ExitCode:

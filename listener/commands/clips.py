@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from listener.clips.queries import ClipFilter, VerdictState
-from listener.commands.session import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.clips.index import ClipFilter, VerdictState
+from listener.commands.terminal import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
 from listener.detection.clip import Reason
 
 app = typer.Typer(help="List, show, judge and export the clips of a station.", no_args_is_help=True)
@@ -51,7 +51,7 @@ def list_clips(
     ] = ClipsFormat.TABLE,
 ) -> None:
     """List clips, the newest first."""
-    from listener.commands.clip_listing import print_clips  # noqa: PLC0415
+    from listener.commands.clip_actions import print_clips  # noqa: PLC0415
 
     wanted = _filter(source, label, reason, verdict, since, until)
     with one_line_errors():
@@ -61,7 +61,7 @@ def list_clips(
 @app.command(epilog="Example: listener clips show 01JD9Z6T3W8Q5V1N2M4K7B0C9E")
 def show(clip: _Id, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show all that is known of a clip, as JSON."""
-    from listener.commands.clip_listing import print_clip  # noqa: PLC0415
+    from listener.commands.clip_actions import print_clip  # noqa: PLC0415
 
     with one_line_errors():
         print_clip(load(config), clip)
@@ -80,7 +80,7 @@ def label(
     who: Annotated[str | None, typer.Option(help="Who says so; default: the user.")] = None,
 ) -> None:
     """Say what a clip holds; prints what is known of it then."""
-    from listener.commands.clip_labelling import label_clip  # noqa: PLC0415
+    from listener.commands.clip_actions import label_clip  # noqa: PLC0415
 
     with one_line_errors():
         label_clip(load(config), clip, right, wrong, labels or [], who or getpass.getuser())
@@ -97,7 +97,7 @@ def export(
     until: _Until = None,
 ) -> None:
     """Write judged and ambient clips as a data set that `trainer fit` reads; prints where."""
-    from listener.commands.clip_export import export_clips  # noqa: PLC0415
+    from listener.commands.clip_actions import export_clips  # noqa: PLC0415
 
     wanted = _filter(source, label, reason, None, since, until)
     with one_line_errors():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from listener.sources.devices import CaptureDevice
-from listener.sources.portaudio import list_devices
+from listener.sources.portaudio import CaptureDevice, list_devices
 
 
 def print_devices() -> None:

@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from listener.assembly import make_detection_plan, open_engine
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
+from listener.build import make_detection_plan, open_engine
+from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
-from listener.exit_codes import ExitCode
-from listener.label_choice import choose_groups
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
+from listener.planning import choose_groups
+from listener.process import ExitCode
 from listener.sources.source import SourceError
 
 _EVENT_ID_NAMESPACE = "replay"

@@ -12,13 +12,11 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from listener.commands.station_view import SourceView, fetch_views
 from listener.commands.terminal import can_draw
-from listener.commands.watch_history import WatchHistory
-from listener.commands.watch_screen import watch_picture
-from listener.config.file import load_config
+from listener.commands.watch_screen import SourceView, WatchHistory, fetch_views, watch_picture
+from listener.config.load import load_config
 from listener.config.station import ConfigError, HttpSettings
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 
 _PERIOD_SECONDS = 1.0
 _TOP_SCORES = 5

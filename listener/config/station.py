@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from listener.config.broker import MqttSettings, OutboxSettings
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
-from listener.config.groups import GroupSettings
-from listener.config.outlets import (
+from listener.config.engine import DetectionSettings, EngineSettings
+from listener.config.outputs import (
     EventFileSettings,
     HookSettings,
+    MqttSettings,
+    OutboxSettings,
     QuietSettings,
     WebhookSettings,
 )
@@ -24,6 +23,25 @@ from listener.config.sources import (
     ConditionSettings,
     SourceSettings,
 )
+
+# The settings of a group of labels.
+
+
+class GroupSettings(Settings):
+    """Sounds of the bundle that are told of as one label; a list of them alone will do, or one name."""
+
+    members: tuple[str, ...]  # names or slugs of the bundle, in any case
+    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # None: after its slug
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_a_list(cls, value: object) -> object:
+        table = value if isinstance(value, dict) else {"members": value}
+        members = table.get("members")
+        if isinstance(members, str):
+            return table | {"members": (members,)}
+        # what comes out of here is no JSON any more, and strictly a list is no tuple
+        return table | {"members": tuple(members)} if isinstance(members, list) else table
 
 
 class ConfigError(Exception):

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Protocol
 
 from listener.control.commands import COMMAND_NAMES
-from listener.control.desk import Answer, CommandDesk, Request
-from listener.mqtt.incoming import Incoming
+from listener.control.dispatcher import Answer, CommandDispatcher, Request
+from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
 
 MAX_TOPIC_CHARACTERS = 256
@@ -18,7 +18,7 @@ MAX_TOPIC_CHARACTERS = 256
 class CommandBroker(Protocol):
     """What commands need of the MQTT connection."""
 
-    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:
+    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
         """Hand over every message of a topic."""
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
@@ -36,7 +36,7 @@ class MqttCommands:
         self,
         broker: CommandBroker,
         topics: Topics,
-        desk: CommandDesk,
+        desk: CommandDispatcher,
         answer_prefix: str | None = None,
     ) -> None:
         self._broker, self._topics, self._desk = broker, topics, desk
@@ -46,7 +46,7 @@ class MqttCommands:
         self._allowed = tuple(allowed)
         broker.subscribe(topics.command("+"), self.take)
 
-    def take(self, message: Incoming) -> None:
+    def take(self, message: InboundMessage) -> None:
         """Hand a message to the desk; on any thread, at once."""
         name = message.topic.rpartition("/")[2]
         topic = message.response_topic

@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass as dataclass_served_model
 from dataclasses import field
 from datetime import datetime
 from pathlib import Path
@@ -26,8 +27,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from listener.detection.features import contents_of
-from listener.detection.front_end import FrontEnd
+from listener.detection.features import FrontEnd, contents_of
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 
@@ -41,6 +41,8 @@ GOLDEN_TOLERANCE = 1e-3  # other CPUs and engines stay well below; flipped bits 
 LOOSEST_TOLERANCE = (
     0.1  # of a model that rounds its activations, and so answers rounding with steps
 )
+_DIGEST_LENGTH = 12  # of hexadecimal digits
+
 
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -297,3 +299,24 @@ def check_golden(bundle: Bundle, infer: Infer, front_end: FrontEnd | None = None
             f"they differ by {difference:.2g}"
         )
     return difference
+
+
+# What a bundle's model is called on a model server: another model has another name or version.
+
+
+@dataclass_served_model(frozen=True, slots=True)
+class ServedModel:
+    """Name and version as the Open Inference Protocol and model repositories have them."""
+
+    name: str
+    version: str  # a whole number, as the folders of a model repository are called
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}"
+
+
+def served_model(bundle: Bundle) -> ServedModel:
+    """`home-alarms-3f2a9c1b0d4e` version 3, of home-alarms@3 and its model.tflite's SHA-256."""
+    manifest = bundle.manifest
+    digest = manifest.files[MODEL_FILE][:_DIGEST_LENGTH]
+    return ServedModel(f"{manifest.name}-{digest}", str(manifest.version))

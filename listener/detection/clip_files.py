@@ -14,8 +14,7 @@ import soundfile
 from pydantic import TypeAdapter, ValidationError
 
 from listener.detection.audio import LOWEST_RATE_HZ, Samples
-from listener.detection.clip import ClipError, ClipRecord
-from listener.detection.clip_analysis import ClipAnalysis, analysis_bytes
+from listener.detection.clip import ClipAnalysis, ClipError, ClipRecord, analysis_bytes
 
 AUDIO_SUFFIX, ANALYSIS_SUFFIX, SIDECAR_SUFFIX = ".flac", ".npz", ".json"
 PARTIAL_SUFFIX = ".partial"

@@ -2,19 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.event import SoundEvent, event_id
-from listener.detection.label_stretch import LabelStretch
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores, Scores, ScoreSmoother
 
 _ROUNDING_SECONDS = 1e-6  # times are sums of float seconds; a slot is never so short
+
+
+# A label above its thresholds for a while: what becomes an event.
+
+
+@dataclass(slots=True)
+class LabelSegment:
+    """A label above its thresholds, perhaps with gaps; becomes an event once it is long enough.
+
+    `active` is false below off_threshold, for a gap that may still be bridged. `told_onset` is set where
+    the clock has stepped since the onset was told.
+    """
+
+    onset: float
+    offset: float
+    active: bool = True
+    announced: bool = False
+    peak_score: float = 0.0
+    score_sum: float = 0.0
+    slots: int = 0
+    level_dbfs: float = -math.inf
+    told_onset: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return self.offset - self.onset
+
+    @property
+    def told_span(self) -> tuple[float, float]:
+        """Onset and offset on the clock on which the onset was told."""
+        if self.told_onset is None:
+            return self.onset, self.offset
+        return self.told_onset, self.told_onset + self.seconds
+
+    def extend(self, offset: float, score: float, level_dbfs: float) -> None:
+        """One more slot, up to `offset`."""
+        self.offset = offset
+        self.peak_score = max(self.peak_score, score)
+        self.score_sum += score
+        self.slots += 1
+        self.level_dbfs = max(self.level_dbfs, level_dbfs)
+
+    def shift(self, seconds: float) -> None:
+        """The clock stepped by so much; what was told stays true."""
+        if self.announced and self.told_onset is None:
+            self.told_onset = self.onset
+        self.onset += seconds
+        self.offset += seconds
 
 
 class _Hysteresis:
@@ -22,7 +71,7 @@ class _Hysteresis:
 
     def __init__(self, policies: Sequence[LabelPolicy]) -> None:
         self.adjust(policies, [False] * len(policies))
-        self._open: dict[int, LabelStretch] = {}
+        self._open: dict[int, LabelSegment] = {}
         self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
 
     def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
@@ -34,7 +83,7 @@ class _Hysteresis:
         # as Python floats of float32 values, so that a score equal to the threshold is equal here
         self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
 
-    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelStretch]]:
+    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelSegment]]:
         """The stretches that became events in this slot or ended in it, by label."""
         above = smoothed >= self._on
         if not self._open and not above.any():  # nearly every slot of nearly every day
@@ -48,12 +97,12 @@ class _Hysteresis:
 
     def _advance(
         self, label: int, slot: PatchScores, above: bool, smoothed: float
-    ) -> LabelStretch | None:
+    ) -> LabelSegment | None:
         stretch = self._open.get(label)
         if stretch is None:
             if self._is_refractory(label, slot.onset):
                 return None
-            stretch = self._open[label] = LabelStretch(slot.onset, slot.onset)
+            stretch = self._open[label] = LabelSegment(slot.onset, slot.onset)
         elif stretch.active:
             stretch.active = smoothed >= self._off[label]
         else:
@@ -67,7 +116,7 @@ class _Hysteresis:
         since = abs(onset - self._ended_at[label])
         return since < self._policies[label].refractory_seconds - _ROUNDING_SECONDS
 
-    def _is_news(self, label: int, stretch: LabelStretch, slot: PatchScores) -> bool:
+    def _is_news(self, label: int, stretch: LabelSegment, slot: PatchScores) -> bool:
         policy = self._policies[label]
         if stretch.active:
             return self._announces(policy, stretch)
@@ -76,13 +125,13 @@ class _Hysteresis:
         self._close(label, stretch)
         return stretch.announced
 
-    def _announces(self, policy: LabelPolicy, stretch: LabelStretch) -> bool:
+    def _announces(self, policy: LabelPolicy, stretch: LabelSegment) -> bool:
         if stretch.announced:
             return False
         stretch.announced = stretch.seconds >= policy.min_duration_seconds - _ROUNDING_SECONDS
         return stretch.announced
 
-    def _close(self, label: int, stretch: LabelStretch) -> None:
+    def _close(self, label: int, stretch: LabelSegment) -> None:
         del self._open[label]
         if stretch.announced:
             self._ended_at[label] = stretch.offset
@@ -92,7 +141,7 @@ class _Hysteresis:
             stretch.shift(seconds)
         self._ended_at = [at + seconds for at in self._ended_at]
 
-    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelStretch, bool]]:
+    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelSegment, bool]]:
         """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""
         for label, stretch in sorted(self._open.items()):
             if stretch.active:
@@ -209,7 +258,7 @@ class EventDetector:
         return events
 
     def _event(
-        self, group: _LabelGroup, label: int, stretch: LabelStretch, *, ended: bool
+        self, group: _LabelGroup, label: int, stretch: LabelSegment, *, ended: bool
     ) -> SoundEvent:
         name = group.labels[label]
         onset, offset = stretch.told_span

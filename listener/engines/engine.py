@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Infer
-from listener.detection.features import contents_of
-from listener.detection.front_end import FrontEnd, make_front_end
+from listener.detection.features import FrontEnd, WindowFrames, contents_of, make_front_end
 from listener.detection.params import FeatureParams
-from listener.detection.windows import WindowFrames
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]  # scores (B, K), embeddings (B, D)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
-from listener.engines.signature import open_model, read_signature
+from listener.engines.tflite import open_model, read_signature
 
 
 class OpenVINOEngine:

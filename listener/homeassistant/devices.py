@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as dataclass_announced
 
 from listener import __version__
 from listener.detection.bundle import Label
-from listener.homeassistant.components import (
+from listener.files import read_state, to_json, write_state
+from listener.homeassistant.discovery import (
     Component,
+    Identity,
     label_states,
     listening,
     mute,
@@ -18,23 +25,31 @@ from listener.homeassistant.components import (
     thresholds,
     wrong,
 )
-from listener.homeassistant.identity import Identity
+from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics
+
+log = logging.getLogger(__name__)
+
+MOST_LABELS = 100  # of which each becomes entities: more, and a broker may refuse the message
+# What is gone and still known; of more, the oldest are forgotten
+MOST_GONE_COMPONENTS = 300  # of a device: they take room in its document
+MOST_GONE_TOPICS = 2_000
+
 
 Document = dict[str, Any]
 
-MOST_LABELS = 100  # of which each becomes entities: more, and a broker may refuse the message
-
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CommandSupport:
     """What people may do from Home Assistant: give commands, and judge clips."""
 
     commands: bool
     clips: bool
 
 
-def source_device(topics: Topics, source: str, labels: Sequence[Label], offer: Offer) -> Document:
+def source_device(
+    topics: Topics, source: str, labels: Sequence[Label], offer: CommandSupport
+) -> Document:
     """The device of a source, with at most MOST_LABELS of its labels."""
     shown = labels[:MOST_LABELS]
     components = label_states(topics, source, shown) | listening(topics, source, labels)
@@ -114,3 +129,107 @@ def _document(
         },
         "qos": 1,  # also of commands, which are worth an acknowledgement
     }
+
+
+# What Home Assistant was told of, over restarts: what is gone from it has to be taken back.
+
+
+_VALUE = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass_announced(frozen=True, slots=True, config=_VALUE)
+class Announced:
+    """Every device that was ever announced, and every retained topic that its entities read.
+
+    Nothing leaves it when it is taken back: whether the broker, and then Home Assistant, heard that is not
+    known, so it is taken back again at the next start. `devices`: by discovery topic the platform of each
+    component.
+    """
+
+    devices: dict[str, dict[str, str]]
+    states: tuple[str, ...]
+
+    def gone_components(self, topic: str, document: Document) -> dict[str, str]:
+        """The platforms of a device's components that are no more."""
+        known = self.devices.get(topic, {})
+        gone = {name: known[name] for name in known if name not in document["components"]}
+        return dict(list(gone.items())[-MOST_GONE_COMPONENTS:])
+
+    def gone_devices(self, documents: Mapping[str, Document]) -> list[str]:
+        """The discovery topics of devices that are no more."""
+        return [topic for topic in self.devices if topic not in documents][-MOST_GONE_TOPICS:]
+
+    def gone_states(self, states: Collection[str]) -> list[str]:
+        """The retained topics that nothing is published on any more."""
+        current = set(states)
+        return [topic for topic in self.states if topic not in current][-MOST_GONE_TOPICS:]
+
+    def including(self, documents: Mapping[str, Document], states: Collection[str]) -> Announced:
+        """These, too."""
+        gone = {topic: self.devices[topic] for topic in self.gone_devices(documents)}
+        live = {
+            topic: self.gone_components(topic, document) | _platforms(document)
+            for topic, document in documents.items()
+        }
+        return Announced(gone | live, (*self.gone_states(states), *states))
+
+
+def _platforms(document: Document) -> dict[str, str]:
+    return {name: component["platform"] for name, component in document["components"].items()}
+
+
+_ANNOUNCED = TypeAdapter(Announced)
+
+
+def read_announced(path: Path) -> Announced:
+    """What the file knows; nothing if there is none."""
+    return read_state(path, _ANNOUNCED, Announced({}, ()), "what Home Assistant was told of")
+
+
+def write_announced(path: Path, announced: Announced) -> None:
+    """Remember it; a disk that fails is logged, and costs no more than the taking back."""
+    try:
+        write_state(path, _ANNOUNCED, announced)
+    except OSError as error:
+        log.warning("%s: what Home Assistant is told of is not kept: %s", path, error.strerror)
+
+
+# Announces devices, and takes back those that are gone.
+
+
+class Announcer:
+    """Publishes discovery documents, retained; `path` keeps what it has announced."""
+
+    def __init__(self, publisher: Publisher, path: Path) -> None:
+        self._publisher, self._path = publisher, path
+        self._announced = read_announced(path)
+        self._documents: dict[str, Document] = {}
+
+    def announce(self, documents: Mapping[str, Document], states: Collection[str]) -> None:
+        """These devices, by discovery topic, and no others; `states` are the retained topics they read.
+
+        A component that is no more is announced with its platform alone, which is how Home Assistant is
+        told to remove it; a device that is no more by an empty document. So are the states of both.
+        """
+        before = self._announced
+        self._announced = before.including(documents, states)
+        write_announced(
+            self._path, self._announced
+        )  # first: what it does not know is never taken back
+        for topic in (*before.gone_devices(documents), *before.gone_states(states)):
+            self._publisher.publish(topic, b"", retain=True)
+        self._documents = {
+            topic: _with_gone(document, before.gone_components(topic, document))
+            for topic, document in documents.items()
+        }
+        self.repeat()
+
+    def repeat(self) -> None:
+        """Announce the same once more."""
+        for topic, document in self._documents.items():
+            self._publisher.publish(topic, to_json(document).encode(), retain=True)
+
+
+def _with_gone(document: Document, gone: Mapping[str, str]) -> Document:
+    removals = {name: {"platform": platform} for name, platform in gone.items()}
+    return document | {"components": document["components"] | removals}

@@ -3,29 +3,74 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
-from listener.config.broker import MqttSettings
+from listener.backoff import Backoff
+from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.client import describe
 from listener.mqtt.connection import Connection
-from listener.mqtt.incoming import Incoming, Subscription, Subscriptions
-from listener.mqtt.outgoing import Fleeting, Outgoing, Post
-from listener.mqtt.pace import Paces
-from listener.mqtt.parcel import Parcel, Sender
-from listener.mqtt.rest import Rest
-from listener.mqtt.rival import RivalWatch
+from listener.mqtt.messages import (
+    DeliveryListener,
+    InboundMessage,
+    OutboundMessage,
+    Subscription,
+    Subscriptions,
+)
+from listener.mqtt.send_queue import Paces, QoS0Message, QueuedMessage, SendQueue
 from listener.mqtt.session import OFFLINE, ONLINE, Session
 
 log = logging.getLogger(__name__)
 
+# Two clients with one id cut each other off, and not every broker says why: a connection that stood for
+# less counts as a failure, and after a take-over we leave the other one alone for a while.
+_STABLE_SECONDS = 5.0
+_TAKEN_OVER_SECONDS = 60.0
+
+_EPISODE_SECONDS = 60.0  # without a sign of it, the next sign is news again
 CLOSE_SECONDS = 1.0
 # A name server that does not answer, then a few addresses that do not: nothing hangs meanwhile
 _CONNECT_GRACE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
+
+
+# Another machine that speaks as the same station: both would write the same retained topics.
+
+
+class DuplicateClientWatch:
+    """Looks at what others publish as the station's `status`; on the thread of the connection.
+
+    Its `online` is reported once an episode. `answer`: say `online` again, so that a rival hears of us,
+    too, or because an `offline`, perhaps the will of an older machine, has taken its place.
+    """
+
+    def __init__(self, status_topic: str, health: Health) -> None:
+        self._status_topic, self._health = status_topic, health
+        self._seen_at: float | None = None
+        self.answer = False
+
+    def take(self, message: InboundMessage) -> None:
+        """A status that was not published by this connection."""
+        if message.payload == OFFLINE:
+            self.answer = True
+        elif message.payload == ONLINE:
+            self._report()
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        is_news = self._seen_at is None or now - self._seen_at > _EPISODE_SECONDS
+        self._seen_at = now
+        if is_news:
+            self._health.mqtt_rivals += 1
+            self.answer = True
+            log.error(
+                "mqtt: another machine publishes %s: each station needs a name of its own",
+                self._status_topic,
+            )
 
 
 class Publisher(Protocol):
@@ -56,13 +101,13 @@ class Broker:
         self._address = f"{settings.host}:{settings.port}"
         self._status_topic, self._health = status_topic, health
         self._connection = Connection(settings, client_id, (status_topic, OFFLINE))
-        self._outgoing, self._paces, self._rest = Outgoing(), Paces(), Rest()
-        self._outgoing.add(Post(status_topic, ONLINE, retain=True), connected=False)
-        self._rival = RivalWatch(status_topic, health)
+        self._outgoing, self._paces, self._backoff = SendQueue(), Paces(), Backoff()
+        self._outgoing.add(QueuedMessage(status_topic, ONLINE, retain=True), connected=False)
+        self._rival = DuplicateClientWatch(status_topic, health)
         self._subscriptions = Subscriptions()
         self._subscriptions.add(Subscription(status_topic, self._rival.take, others_only=True))
-        self._senders: tuple[Sender, ...] = ()
-        self._inbox: SimpleQueue[Post | Parcel | Fleeting] = SimpleQueue()
+        self._senders: tuple[DeliveryListener, ...] = ()
+        self._inbox: SimpleQueue[QueuedMessage | OutboundMessage | QoS0Message] = SimpleQueue()
         self._closing = Event()
         self._session: Session | None = None
         self._sessions = 0
@@ -82,28 +127,28 @@ class Broker:
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when there is a connection; see Publisher."""
-        self._put(Post(topic, payload, retain) if qos else Fleeting(topic, payload))
+        self._put(QueuedMessage(topic, payload, retain) if qos else QoS0Message(topic, payload))
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         """Answer a message; `correlation` is what it gave to be known by (MQTT 5)."""
-        self._put(Post(topic, payload, correlation=correlation))
+        self._put(QueuedMessage(topic, payload, correlation=correlation))
 
-    def carry(self, parcel: Parcel) -> None:
-        """Send a message of the outbox; see listener.mqtt.parcel."""
+    def carry(self, parcel: OutboundMessage) -> None:
+        """Send a message of the outbox; see listener.mqtt.messages."""
         self._put(parcel)
 
-    def _put(self, item: Post | Parcel | Fleeting) -> None:
+    def _put(self, item: QueuedMessage | OutboundMessage | QoS0Message) -> None:
         self._inbox.put(item)
         self._connection.wake()
 
-    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:
+    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
         """Hand over every message of a topic (QoS 1); before the start.
 
         `take` is called on the network thread: put into a queue.
         """
         self._subscriptions.add(Subscription(topic, take))
 
-    def send_for(self, sender: Sender) -> None:
+    def send_for(self, sender: DeliveryListener) -> None:
         """Tell the outbox what becomes of its parcels; before the start."""
         self._senders = (sender,)
 
@@ -169,7 +214,9 @@ class Broker:
             session.refusal = None
         if self._rival.answer:
             self._rival.answer = False
-            self._outgoing.add(Post(self._status_topic, ONLINE, retain=True), connected=True)
+            self._outgoing.add(
+                QueuedMessage(self._status_topic, ONLINE, retain=True), connected=True
+            )
 
     def _take_inbox(self) -> None:
         for _ in range(self._inbox.qsize()):
@@ -178,19 +225,19 @@ class Broker:
             except Empty:
                 return
 
-    def _sort(self, item: Post | Parcel | Fleeting) -> None:
+    def _sort(self, item: QueuedMessage | OutboundMessage | QoS0Message) -> None:
         accepted = self._session is not None and self._session.accepted
         match item:
-            case Post():
+            case QueuedMessage():
                 self._add(item, connected=accepted)
-            case Parcel():
+            case OutboundMessage():
                 if accepted and item.connection == self._sessions:
                     self._outgoing.add_parcel(item)
-            case Fleeting():
+            case QoS0Message():
                 if accepted:
                     self._connection.client.publish(item.topic, item.payload, 0)
 
-    def _add(self, post: Post, *, connected: bool) -> None:
+    def _add(self, post: QueuedMessage, *, connected: bool) -> None:
         taken = self._outgoing.add(post, connected=connected)
         if not taken:
             self._health.mqtt_dropped += 1
@@ -202,13 +249,15 @@ class Broker:
         """Clear up; how long to rest."""
         session, self._session = self._session, None
         if session is None:
-            return self._rest.seconds()
+            return self._backoff.next_seconds()
         session.finish()
-        self._rest.note_stood(session.stood_seconds)
-        taken_over = session.ended is not None and session.ended.taken_over
+        if session.stood_seconds >= _STABLE_SECONDS:
+            self._backoff.reset()
         if session.ended is not None:
             self._report_end(session, session.ended.reason)
-        return self._rest.seconds(taken_over=taken_over)
+            if session.ended.taken_over:
+                return self._backoff.spread(_TAKEN_OVER_SECONDS)
+        return self._backoff.next_seconds()
 
     def _report_end(self, session: Session, reason: str) -> None:
         if session.ended is not None and session.ended.taken_over:

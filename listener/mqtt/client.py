@@ -14,7 +14,7 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from listener.config.broker import MqttSettings, TlsSettings
+from listener.config.outputs import MqttSettings, TlsSettings
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.mqtt.client import make_client
-from listener.mqtt.incoming import Incoming, connect_properties, to_incoming
+from listener.mqtt.messages import InboundMessage, connect_properties, to_inbound
 
 KEEPALIVE_SECONDS = 15
 # Reasons of MQTT 5; paho gives the first also where it is the one to end the connection
@@ -61,7 +61,7 @@ class Ended:
     taken_over: bool
 
 
-Happening = Accepted | Refused | Acknowledged | Ended | Incoming
+Happening = Accepted | Refused | Acknowledged | Ended | InboundMessage
 
 
 class Connection:
@@ -199,7 +199,7 @@ class Connection:
         self._happened.append(Acknowledged(mid, str(reason) if reason.is_failure else None))
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        self._happened.append(to_incoming(message))
+        self._happened.append(to_inbound(message))
 
 
 def _forget_unsent(client: Client, _userdata: Any) -> None:

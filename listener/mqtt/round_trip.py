@@ -12,7 +12,7 @@ from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.mqtt.client import BrokerError, describe, make_client, stop_client
 
 

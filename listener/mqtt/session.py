@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from listener.backoff import TokenBucket
 from listener.health import Health
 from listener.mqtt.connection import (
     Accepted,
@@ -14,10 +15,14 @@ from listener.mqtt.connection import (
     Happening,
     Refused,
 )
-from listener.mqtt.incoming import Incoming, Subscriptions, answer_properties
-from listener.mqtt.outgoing import Outgoing, Post
-from listener.mqtt.pace import Pace, Paces
-from listener.mqtt.parcel import Parcel, Sender
+from listener.mqtt.messages import (
+    DeliveryListener,
+    InboundMessage,
+    OutboundMessage,
+    Subscriptions,
+    answer_properties,
+)
+from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole
@@ -37,12 +42,12 @@ class Session:
         self,
         number: int,
         connection: Connection,
-        outgoing: Outgoing,
+        outgoing: SendQueue,
         paces: Paces,
         subscriptions: Subscriptions,
         status_topic: str,
         health: Health,
-        senders: tuple[Sender, ...],
+        senders: tuple[DeliveryListener, ...],
     ) -> None:
         self._number, self._connection = number, connection
         self._outgoing, self._paces = outgoing, paces
@@ -56,11 +61,11 @@ class Session:
         self.ended: Ended | None = None
         self.refusal: str | None = None
 
-    def serve(self) -> list[Incoming]:
+    def serve(self) -> list[InboundMessage]:
         """Do what there is to do now, waiting for something at most a second; messages that came."""
-        incoming: list[Incoming] = []
+        incoming: list[InboundMessage] = []
         for happening in self._connection.serve(self._pause()):
-            if isinstance(happening, Incoming):
+            if isinstance(happening, InboundMessage):
                 incoming.append(happening)
             else:
                 self._take(happening)
@@ -77,7 +82,7 @@ class Session:
         return max(0.0, min([_IDLE_SECONDS, *pauses]))
 
     @property
-    def _pace(self) -> Pace:
+    def _pace(self) -> TokenBucket:
         return self._paces.now(has_events=self._outgoing.has_parcels)
 
     @property
@@ -107,7 +112,7 @@ class Session:
         sent = self._outgoing.in_flight.pop(happening.mid, None)
         if sent is None:
             return
-        if isinstance(sent.item, Parcel):
+        if isinstance(sent.item, OutboundMessage):
             for sender in self._senders:
                 sender.answered(sent.item.key, happening.refusal)
         if happening.refusal is not None:
@@ -126,9 +131,11 @@ class Session:
             self._pace.take()
             self._publish(self._outgoing.take())
 
-    def _publish(self, item: Post | Parcel) -> int:
-        retain = isinstance(item, Post) and item.retain
-        properties = answer_properties(item.correlation) if isinstance(item, Post) else None
+    def _publish(self, item: QueuedMessage | OutboundMessage) -> int:
+        retain = isinstance(item, QueuedMessage) and item.retain
+        properties = (
+            answer_properties(item.correlation) if isinstance(item, QueuedMessage) else None
+        )
         info = self._connection.client.publish(
             item.topic, item.payload, 1, retain, properties=properties
         )
@@ -166,7 +173,7 @@ class Session:
         """Send what waits, then `offline`, and disconnect; whether everything was acknowledged."""
         deadline = time.monotonic() + seconds
         self._serve_until(deadline, lambda: self._outgoing.is_empty)
-        last = Post(self._status_topic, OFFLINE, retain=True)
+        last = QueuedMessage(self._status_topic, OFFLINE, retain=True)
         if self.ended is None and self.accepted:
             self._publish(last)
         self._serve_until(deadline, lambda: self._outgoing.is_empty)

@@ -13,9 +13,9 @@ from threading import Thread
 from typing import Any
 
 from listener.health import Health
-from listener.mqtt.parcel import Carrier
+from listener.mqtt.messages import Transport
 from listener.outbox.disk import Disk, OutboxError
-from listener.outbox.sender import DOUBTFUL_SECONDS, ParcelSender
+from listener.outbox.sender import DOUBTFUL_SECONDS, OutboxSender
 from listener.outbox.store import Bounds, Store
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Outbox:
         bounds: Bounds,
         station: str,
         gap_topic: str,
-        carrier: Carrier,
+        carrier: Transport,
         health: Health,
         stage: str = "outbox",
         doubtful_seconds: float = DOUBTFUL_SECONDS,
@@ -99,7 +99,7 @@ class Outbox:
         self._disk = Disk(path, self._numbers)
         self._store = Store(self._disk, bounds, station, gap_topic, self._numbers)
         self._numbers.events = self._store.waiting
-        self._sender = ParcelSender(self._store, carrier, doubtful_seconds=doubtful_seconds)
+        self._sender = OutboxSender(self._store, carrier, doubtful_seconds=doubtful_seconds)
         self._inbox: SimpleQueue[_Post] = SimpleQueue()
         self._analysed: dict[str, float] = {}  # since it was last looked at; replaced as a whole
         self._looked_at = -math.inf
@@ -130,15 +130,15 @@ class Outbox:
             self._analysed[source] = until
 
     def connected(self, connection: int, max_packet_bytes: int | None) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Connected(connection, max_packet_bytes))
 
     def answered(self, key: int, refusal: str | None) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Answered(key, refusal))
 
     def lost(self, *, suspect: bool) -> None:
-        """See listener.mqtt.parcel.Sender."""
+        """See listener.mqtt.messages.Sender."""
         self._inbox.put(_Lost(suspect))
 
     def replay(self, from_seq: int, to_seq: int) -> int:

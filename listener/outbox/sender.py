@@ -7,10 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from listener.mqtt.parcel import Carrier, Parcel
-from listener.outbox.row import Row, State
+from listener.mqtt.messages import OutboundMessage, Transport
+from listener.outbox.row import Row, State, why_unsendable
 from listener.outbox.store import Store
-from listener.outbox.unsendable import why_unsendable
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ SETTLE_SECONDS = 1.0
 DOUBTFUL_SECONDS = 1.0
 
 
-class ParcelSender:
+class OutboxSender:
     """Which message goes next; owned by the outbox's thread.
 
     After a connection was lost the oldest messages are sent again, the first ones each alone: if the
@@ -34,7 +33,7 @@ class ParcelSender:
     def __init__(
         self,
         store: Store,
-        carrier: Carrier,
+        carrier: Transport,
         now: Callable[[], float] = time.monotonic,
         *,
         doubtful_seconds: float = DOUBTFUL_SECONDS,
@@ -152,4 +151,4 @@ class ParcelSender:
             return
         self.in_flight[row.seq] = row
         alone = bool(self._alone)
-        self._carrier.carry(Parcel(connection, row.seq, row.topic, row.payload, alone))
+        self._carrier.carry(OutboundMessage(connection, row.seq, row.topic, row.payload, alone))

@@ -3,27 +3,93 @@
 from __future__ import annotations
 
 import heapq
+import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from listener.documents import to_json
+from listener.files import iso_utc, to_json
 from listener.health import OutboxHealth
-from listener.outbox.changes import Changes
 from listener.outbox.database import Database
 from listener.outbox.disk import Disk
-from listener.outbox.gap import lost_gap, merge_into_gap
-from listener.outbox.restart import end_of
-from listener.outbox.row import OpenEvent, Row, State
-from listener.outbox.unsendable import why_unsendable
+from listener.outbox.row import Changes, OpenEvent, Row, State, why_unsendable
 
-_Value = TypeVar("_Value")
+REASON = "restart"
 _HELD = 10_000  # messages in memory while the disk takes none
 _FORGOTTEN_AT_ONCE = 1_000
 _DAY_SECONDS = 86_400.0
+
+
+# One message in the place of those that were dropped, so that no hole in `seq` is unexplained.
+
+
+def merge_into_gap(rows: Sequence[Row], topic: str, station: str) -> Row:
+    """The message that stands for these, gaps among them included; its seq is the last of theirs."""
+    spans = [_span_of(row) for row in rows]
+    document = {
+        "schema": 1,
+        "station": station,
+        "seq": rows[-1].seq,
+        "from_seq": spans[0]["from_seq"],
+        "to_seq": spans[-1]["to_seq"],
+        "count": sum(span["count"] for span in spans),
+        "from": spans[0]["from"] or spans[0]["to"],
+        "to": spans[-1]["to"],
+        "reason": "outbox_full",
+    }
+    payload = to_json(document).encode()
+    return Row(rows[-1].seq, topic, payload, rows[0].made_at, is_gap=True)
+
+
+def lost_gap(seq: int, topic: str, station: str, at: float) -> Row:
+    """What is said after a corrupt file: nobody knows which messages were in it; `at` unix seconds."""
+    document = {
+        "schema": 1,
+        "station": station,
+        "seq": seq,
+        "from_seq": None,
+        "to_seq": seq - 1,
+        "count": None,
+        "from": None,
+        "to": iso_utc(at),
+        "reason": "outbox_corrupt",
+    }
+    return Row(seq, topic, to_json(document).encode(), at, is_gap=True)
+
+
+def _span_of(row: Row) -> dict[str, Any]:
+    if row.is_gap:
+        span: dict[str, Any] = json.loads(row.payload)
+        return span | {"count": span["count"] or 0}
+    made_at = iso_utc(row.made_at)
+    return {"from_seq": row.seq, "to_seq": row.seq, "count": 1, "from": made_at, "to": made_at}
+
+
+# The end of an event that was open when the station died.
+
+
+def end_of(event: OpenEvent, analysed_until: float | None) -> dict[str, Any]:
+    """The document of its end, without `seq`: as the start's, with the last known moment as offset.
+
+    `analysed_until` is unix seconds; None: nothing is known after the start, and the duration is 0.
+    """
+    document: dict[str, Any] = json.loads(event.payload)
+    document.pop("seq")
+    onset = datetime.fromisoformat(document["onset"]).timestamp()
+    offset = onset if analysed_until is None else max(onset, analysed_until)
+    return document | {
+        "phase": "end",
+        "offset": iso_utc(offset),
+        "duration_seconds": round(offset - onset, 3),
+        "reason": REASON,
+    }
+
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)

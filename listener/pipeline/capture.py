@@ -13,7 +13,7 @@ from threading import Event
 
 from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
-from listener.detection.cutter import PatchCutter
+from listener.detection.framing import PatchCutter
 from listener.detection.params import FeatureParams
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import ChunkQueue, StreamEnd

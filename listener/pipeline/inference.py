@@ -8,25 +8,65 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import AudioChunk
+from listener.detection.audio import AudioChunk, ConditionLimits
 from listener.detection.clip import ClipError
-from listener.detection.condition import ConditionLimits
-from listener.detection.features import Patch
-from listener.detection.front_end import Content, FrontEnd
+from listener.detection.features import Content, FrontEnd, Patch
 from listener.detection.scores import Scores
 from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue, Item
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.snapshots import Snapshots
-from listener.pipeline.source_analysis import Recut, ScoresTap, SourceAnalysis, Step
+from listener.pipeline.source_state import Recut, ScoresTap, SourceState, Step
 from listener.sinks.sink import BundleNotice, Notice
 
 _IDLE_SECONDS = 1.0  # how long the thread may sit still before it shows that it is alive
+
+
+# Requests for the last seconds of a source, answered by the inference thread between two batches.
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    source: str
+    seconds: float
+    clip_id: Future[str] = field(default_factory=Future)
+
+
+class SnapshotRequests:
+    """Any thread asks, one answers."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[_Snapshot] = SimpleQueue()
+
+    def ask(self, source: str, seconds: float) -> Future[str]:
+        """The id of the clip to be, or ClipError; one that is cancelled in time is never taken."""
+        snapshot = _Snapshot(source, seconds)
+        self._asked.put(snapshot)
+        return snapshot.clip_id
+
+    def answer(self, take: Callable[[str, float], str]) -> None:
+        """Answer all that was asked; `take` gives a clip's id for source and seconds, or ClipError."""
+        while (snapshot := self._next()) is not None:
+            if not snapshot.clip_id.set_running_or_notify_cancel():
+                continue  # refused meanwhile
+            try:
+                snapshot.clip_id.set_result(take(snapshot.source, snapshot.seconds))
+            except ClipError as error:
+                snapshot.clip_id.set_exception(error)
+
+    def _next(self) -> _Snapshot | None:
+        try:
+            return self._asked.get_nowait()
+        except Empty:
+            return None
+
 
 _USUAL_LIMITS = ConditionLimits()
 
@@ -53,14 +93,14 @@ class Inference:
         self.wanted: Detection | None = None
         """What to work with from the next batch on; any thread may set it, the newest counts."""
         self._taken: Detection | None = None
-        self.snapshots = Snapshots()
+        self.snapshots = SnapshotRequests()
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
         self._room: Content = np.empty(0, np.float32)
         front_end = front_end_of(engine, plan.params)
         self._sources = {
-            name: SourceAnalysis(name, plan, source, front_end, tap, recut, limits)
+            name: SourceState(name, plan, source, front_end, tap, recut, limits)
             for name, source in health.sources.items()
         }
 

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from listener.config.engine import EngineSettings
 from listener.config.sources import BackoffSettings, ConditionSettings
-from listener.detection.condition import ConditionLimits
+from listener.detection.audio import ConditionLimits
 from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
 from listener.health import Health
@@ -20,7 +20,7 @@ from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
 from listener.pipeline.inference import Inference
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.source_analysis import ScoresTap
+from listener.pipeline.source_state import ScoresTap
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from listener.clips.extractor import ExtractionPlan
 from listener.detection.bundle import Label, Manifest
-from listener.detection.clip_cutter import CuttingPlan
-from listener.detection.label_groups import LabelColumns, LabelGroup
+from listener.detection.labels import LabelColumns, LabelGroup, PrivateScores
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.privacy import PrivateScores
 from listener.detection.scores import Scores
 from listener.engines.engine import Engine
 
@@ -27,7 +26,7 @@ class SourcePolicies:
 class ClipPlan:
     """Which clips are cut, and where people are heard, of whom nothing is kept."""
 
-    cutting: CuttingPlan
+    cutting: ExtractionPlan
     private: PrivateScores
 
 

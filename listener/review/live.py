@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,16 +13,80 @@ from typing import Any, Literal
 import numpy as np
 
 from listener.detection.bundle import Label, Manifest
-from listener.documents import to_json
-from listener.review.documents import event_item, pixels
-from listener.review.timeline import Timeline
+from listener.detection.clip import ClipRecord
+from listener.detection.clip_files import record_bytes
+from listener.detection.event import SoundEvent
+from listener.detection.features import LogMel
+from listener.files import to_json
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, EventNotice, Notice, PatchNotice, SourceStatus
 
+KEPT_EVENTS = 1000
 MAX_WATCHERS = 8
 WAITING_LINES = 256
-
 _TOP_SCORES = 5
+
+
+# What the page is told: values of the station as JSON has them.
+
+
+# Log-mel of YAMNet's front end lies between log(0.001), silence, and about 4, a full-scale tone.
+_DARKEST, _BRIGHTEST = -6.9, 3.1
+
+
+def clip_item(record: ClipRecord) -> dict[str, Any]:
+    """A clip as its sidecar has it; `verdict` is the latest one."""
+    item: dict[str, Any] = json.loads(record_bytes(record))
+    return item | {"verdict": item["verdicts"][-1] if item["verdicts"] else None}
+
+
+def event_item(event: SoundEvent, clip: str | None) -> dict[str, Any]:
+    """An event; `offset` is None while it lasts, times are unix seconds."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "label": event.label,
+        "onset": round(float(event.onset), 3),
+        "offset": None if event.offset is None else round(float(event.offset), 3),
+        "peak_score": round(float(event.peak_score), 3),
+        "reason": event.reason,
+        "clip": clip,
+    }
+
+
+def pixels(log_mel: LogMel) -> str:
+    """Log-mel (frames, bands) as base64 of a byte each, 0 for silence, frame after frame."""
+    shares = (log_mel - _DARKEST) / (_BRIGHTEST - _DARKEST)
+    return base64.b64encode((np.clip(shares, 0.0, 1.0) * 255.0).astype(np.uint8)).decode()
+
+
+# The newest events, those that the clips tell of from before the start among them.
+
+
+EventItem = dict[str, Any]
+
+
+class Timeline:
+    """Events by id, from any thread; the end of one replaces its start, the oldest goes."""
+
+    def __init__(self, items: Iterable[EventItem] = ()) -> None:
+        self._lock = Lock()
+        self._items: dict[str, EventItem] = {}
+        for item in items:
+            self.put(item)
+
+    def put(self, item: EventItem) -> None:
+        """An event that began or ended."""
+        with self._lock:
+            self._items[item["id"]] = item
+            if len(self._items) > KEPT_EVENTS:
+                del self._items[next(iter(self._items))]
+
+    def newest(self, count: int) -> list[EventItem]:
+        """The events that began last, the newest first."""
+        with self._lock:
+            items = list(self._items.values())
+        return sorted(items, key=lambda item: -item["onset"])[:count]
 
 
 class Watcher:

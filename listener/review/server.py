@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from threading import Thread
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from listener.config.station import ConfigError, ReviewSettings
-from listener.control.post import CommandPost
+from listener.clips.index import ClipFilter
+from listener.clips.store import ClipStore
+from listener.config.station import Config, ConfigError, ReviewSettings
+from listener.control.http_commands import HttpCommands
+from listener.detection.bundle import Bundle, Label
+from listener.detection.clip import ClipRecord
+from listener.detection.event import SoundEvent
 from listener.review.app import create_app
-from listener.review.live import LiveView
-from listener.review.parts import ReviewParts
+from listener.review.live import KEPT_EVENTS, EventItem, LiveView, Timeline, event_item
+from listener.review.routes import ReviewParts
 
 MAX_CONNECTIONS = 32
 REQUEST_SECONDS = 5.0  # to send request line and headers
 HEAD_BYTES = 8 * 1024
-
 _CLOSE_SECONDS = 2.0
 _STREAM_END_SECONDS = 1
 
@@ -33,7 +38,7 @@ class ReviewServer:
 
     def __init__(self, settings: ReviewSettings, parts: ReviewParts) -> None:
         self._settings, self._parts = settings, parts
-        self._commands: CommandPost | None = None
+        self._commands: HttpCommands | None = None
         self._socket = _listen(settings)
         self._server: uvicorn.Server | None = None
         self._thread: Thread | None = None
@@ -48,7 +53,7 @@ class ReviewServer:
         """The sink that the live view sees by."""
         return self._parts.live
 
-    def take_commands(self, commands: CommandPost) -> None:
+    def take_commands(self, commands: HttpCommands) -> None:
         """Let who has the token change things; before the start. Without it nobody can."""
         self._commands = commands
 
@@ -109,3 +114,34 @@ def _listen(settings: ReviewSettings) -> socket.socket:
         raise ConfigError(
             f"review: expected a free address, got {settings.host}:{settings.port}: {error.strerror}"
         ) from error
+
+
+# Builds the review page of a station from its settings.
+
+
+def make_review(
+    config: Config, bundle: Bundle, clips: ClipStore | None, groups: Sequence[Label] = ()
+) -> ReviewServer:
+    """The server, which has its address, and the live view that is a sink.
+
+    Raises:
+        ConfigError: the address cannot be had.
+        ClipError: the store cannot be read.
+    """
+    sources = [source.name for source in config.sources]
+    live = LiveView(sources, bundle.manifest, Timeline(_events_before(clips)), groups)
+    parts = ReviewParts(config.station, live, clips, config.clips.new_labels)
+    return ReviewServer(config.review, parts)
+
+
+def _events_before(clips: ClipStore | None) -> list[EventItem]:
+    """The events that were kept before the start, oldest first; one that has no offset has ended since."""
+    if clips is None:
+        return []
+    found = reversed(clips.find(ClipFilter(reason="event"), KEPT_EVENTS))
+    return [_item(record, record.event) for record in found if record.event is not None]
+
+
+def _item(record: ClipRecord, event: SoundEvent) -> EventItem:
+    item = event_item(event, record.id)
+    return item | {"offset": item["offset"] or record.captured_at + record.seconds}

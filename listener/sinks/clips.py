@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 
 from listener.clips.store import ClipStore
-from listener.detection.clip import ClipError
-from listener.detection.cutting import Cutting
+from listener.detection.clip import ClipDraft, ClipError
 from listener.health import Health
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, ClipNotice, Notice
@@ -34,7 +33,7 @@ class ClipsSink:
     def close(self) -> None:
         """Nothing is kept back; the store is whoever opened it's to close."""
 
-    def _store_clip(self, cutting: Cutting) -> None:
+    def _store_clip(self, cutting: ClipDraft) -> None:
         try:
             self._store.add(cutting)
             self._count()

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from listener.config.station import ConsoleSettings
 from listener.detection.event import SoundEvent
-from listener.documents import to_json
+from listener.files import to_json
 from listener.sinks.event_document import event_document, label_names, phase
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
 

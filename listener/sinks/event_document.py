@@ -7,7 +7,7 @@ from typing import Any
 
 from listener.detection.bundle import Label, Manifest
 from listener.detection.event import SoundEvent
-from listener.documents import iso_utc
+from listener.files import iso_utc
 from listener.sinks.sink import BundleNotice, EventNotice
 
 SCHEMA = 1

@@ -12,8 +12,8 @@ from datetime import date, datetime
 from io import FileIO
 from pathlib import Path
 
-from listener.config.outlets import EventFileSettings
-from listener.documents import to_json
+from listener.config.outputs import EventFileSettings
+from listener.files import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice

@@ -19,12 +19,87 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from listener import __version__
-from listener.detection.condition import Status
-from listener.health import Health, Histogram, LabelHealth, SourceHealth
-from listener.sinks.outbox_metrics import outbox_metrics
-from listener.sinks.remote_metrics import remote_metrics
+from listener.detection.audio import Status
+from listener.health import (
+    FALLBACK,
+    Health,
+    Histogram,
+    LabelHealth,
+    OutboxHealth,
+    RemoteHealth,
+    ServerHealth,
+    SourceHealth,
+)
 
 _SWITCHES = ("taken", "refused", "rolled_back")
+
+
+# The metrics of messages that wait, on the way to the broker or to a webhook.
+
+
+def outbox_metrics(stage: str, receiver: str, outbox: OutboxHealth) -> Iterator[Metric]:
+    """`listener_<stage>_...`; `receiver` is who gets the messages, in words for people."""
+    age = 0.0 if outbox.oldest_at is None else max(0.0, time.time() - outbox.oldest_at)
+    for name, documentation, value in (
+        ("events", f"Messages that wait for the {receiver}.", outbox.events),
+        ("oldest_seconds", "How long the oldest of them waits.", age),
+        ("unsaved", "Messages that the disk has not taken yet.", outbox.unsaved),
+        ("failing", "1 while the disk takes nothing.", float(outbox.failing is not None)),
+    ):
+        yield GaugeMetricFamily(f"listener_{stage}_{name}", documentation, value=value)
+    for name, documentation, value in (
+        ("dropped", "Messages lost because too many waited.", outbox.dropped),
+        ("dead", f"Messages that the {receiver} does not want.", outbox.dead),
+        ("quarantined", "Messages that broke connections.", outbox.quarantined),
+        ("set_aside", "Broken files that were put aside.", outbox.set_aside),
+    ):
+        yield CounterMetricFamily(f"listener_{stage}_{name}", documentation, value=value)
+
+
+# The metrics of the remote engine and its model servers.
+
+
+_BY_SERVER: tuple[tuple[_Family, str, str, Callable[[ServerHealth], float]], ...] = (
+    (
+        GaugeMetricFamily,
+        "up",
+        "1 while the model server has the bundle's model and answers.",
+        lambda server: float(server.up),
+    ),
+    (
+        CounterMetricFamily,
+        "requests",
+        "Batches that the model server was asked for.",
+        lambda server: server.requests,
+    ),
+    (
+        CounterMetricFamily,
+        "failures",
+        "Batches of them that it did not answer.",
+        lambda server: server.failures,
+    ),
+)
+
+
+def remote_metrics(remote: RemoteHealth) -> Iterator[Metric]:
+    """`listener_model_server_...` by server, and what analyses patches now."""
+    for family, name, documentation, value_of in _BY_SERVER:
+        metric = family(f"listener_model_server_{name}", documentation, labels=["server"])
+        for url, server in remote.servers.items():
+            metric.add_metric([url], value_of(server))
+        yield metric
+    active = GaugeMetricFamily(
+        "listener_engine_active", "1 for what analyses patches now.", labels=["engine"]
+    )
+    for name in (*remote.servers, FALLBACK):
+        active.add_metric([name], float(name == remote.active))
+    yield active
+    yield CounterMetricFamily(
+        "listener_fallback_patches",
+        "Patches analysed here because no model server answered.",
+        value=remote.fallback_patches,
+    )
+
 
 _Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
 _Value = Callable[[SourceHealth], float | None]  # None: not known yet, and so not shown

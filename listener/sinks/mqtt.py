@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from listener.detection.audio import SILENCE_DBFS
 from listener.detection.bundle import Label, Manifest
-from listener.documents import iso_utc, to_json
+from listener.files import iso_utc, to_json
 from listener.health import Health
 from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics

@@ -9,14 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection.audio import Status
 from listener.detection.bundle import Label, Manifest
-from listener.detection.condition import Status
-from listener.detection.cutting import Cutting
+from listener.detection.clip import ClipDraft
 from listener.detection.event import SoundEvent
-from listener.detection.features import Patch
-from listener.detection.front_end import LogMel
+from listener.detection.features import LogMel, Patch, log_mel_of
 from listener.detection.params import FeatureParams
-from listener.detection.windows import log_mel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class ClockNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class RulesNotice:
+class OverridesNotice:
     """What people's rules come to: by source and label the on-threshold, and the sources without events."""
 
     thresholds: Mapping[str, Mapping[str, float]]
@@ -94,7 +92,7 @@ class GreetingNotice:
 class ClipNotice:
     """Sound that is worth keeping."""
 
-    cutting: Cutting
+    cutting: ClipDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ Notice = (
     | GreetingNotice
     | Level
     | PatchNotice
-    | RulesNotice
+    | OverridesNotice
     | SourceStatus
 )
 

@@ -3,21 +3,34 @@
 Used by the demo and the tests, and by the trainer.
 """
 
-from listener.soundscape.alarms import co_alarm, low_smoke_alarm, smoke_alarm
-from listener.soundscape.catalogue import ALARMS, NOISES, STROKES
-from listener.soundscape.home import (
+from listener.soundscape.scene import PlacedSound, Scene, clip_sound, mix_scene, reverberate
+from listener.soundscape.schedule import Programme, ambience, busy_ambience, random_scene
+from listener.soundscape.sounds import (
+    ALARMS,
+    NOISES,
+    STROKES,
     appliance_beep,
     busy_signal,
+    co_alarm,
     dial_tone,
     doorbell,
+    hi_lo,
+    low_smoke_alarm,
+    reversing_beeper,
+    smoke_alarm,
     telephone_bell,
+    wail,
+    yelp,
 )
-from listener.soundscape.noises import brown_noise, clicks, knocks, pink_noise, white_noise
-from listener.soundscape.programme import Programme, ambience, busy_ambience, random_scene
-from listener.soundscape.room import reverberate
-from listener.soundscape.scene import PlacedSound, Scene, clip_sound, mix_scene
-from listener.soundscape.vehicles import hi_lo, reversing_beeper, wail, yelp
-from listener.soundscape.waves import SAMPLE_RATE_HZ, Generator
+from listener.soundscape.synthesis import (
+    SAMPLE_RATE_HZ,
+    Generator,
+    brown_noise,
+    clicks,
+    knocks,
+    pink_noise,
+    white_noise,
+)
 
 __all__ = [
     "ALARMS",

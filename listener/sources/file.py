@@ -11,7 +11,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from listener.clock import unix_minus_monotonic
 from listener.config.sources import FileSettings
 from listener.detection.audio import (
     HIGHEST_RATE_HZ,
@@ -21,6 +20,7 @@ from listener.detection.audio import (
     Samples,
     mix_to_mono,
 )
+from listener.service import unix_minus_monotonic
 from listener.sources.source import IDLE_SECONDS, SourceError
 
 _BLOCK_FRAMES = 32_768  # decoded at once: each call of libsndfile gives up the interpreter's lock

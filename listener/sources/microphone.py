@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, mix_to_mono
 from listener.sources import portaudio
-from listener.sources.clock import HoleFinder
-from listener.sources.deadline import within
-from listener.sources.inbox import Inbox
-from listener.sources.live import LiveBuffer
+from listener.sources.live import HoleFinder, LiveBuffer
+from listener.sources.portaudio import Inbox
 from listener.sources.source import IDLE_SECONDS, SourceError
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,43 @@ OPEN_SECONDS = 5.0
 CLOSE_SECONDS = 0.5
 HOLE_SECONDS = 0.2
 HOLE_WINDOW_SECONDS = 1.0
+
+
+# Calls into libraries that may never come back.
+
+
+T = TypeVar("T")
+
+
+def within(seconds: float, call: Callable[[], T], discard: Callable[[T], object]) -> T:
+    """What `call` gives, run on a thread of its own; a result that comes too late is discarded.
+
+    Raises:
+        SourceError: raised by `call`.
+        TimeoutError: it took longer than `seconds`.
+    """
+    future: Future[T] = Future()
+    arguments = (future, call, discard)
+    threading.Thread(target=_run, args=arguments, name="deadline", daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.cancel():
+            raise
+        return future.result()  # it came just now
+
+
+def _run(future: Future[T], call: Callable[[], T], discard: Callable[[T], object]) -> None:
+    try:
+        result = call()
+    except SourceError as error:
+        if future.set_running_or_notify_cancel():
+            future.set_exception(error)
+        return
+    if future.set_running_or_notify_cancel():
+        future.set_result(result)
+    else:
+        discard(result)
 
 
 class MicrophoneSource:

@@ -3,20 +3,144 @@
 from __future__ import annotations
 
 import importlib
+import re
 import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from listener.sources.devices import CaptureDevice, find_device
-from listener.sources.inbox import Inbox
+import numpy as np
+from numpy.typing import NDArray
+
 from listener.sources.source import SourceError
 
+MAX_BLOCKS = 1024  # unread; 10 s and more at the usual block sizes
 LATENCY_SECONDS = 0.1  # of PortAudio's buffer: fewer and larger blocks than its default
 MAX_CHANNELS = 2  # virtual devices offer 32 and more, which hold nothing else
-
 _MISSING = (
     "a microphone needs the PortAudio library: "
     "apt install libportaudio2 (Debian, Ubuntu) or brew install portaudio (macOS)"
 )
+
+
+# Capture devices and their names.
+
+
+_VOLATILE = re.compile(r"[\s:-]*\(hw:\d+,\d+\)$")  # ALSA's card numbers change from boot to boot
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureDevice:
+    """A device that can record, as PortAudio sees it.
+
+    `index` is valid until the next scan. Virtual devices offer many more channels than they hold.
+    """
+
+    portaudio_name: str
+    index: int
+    channels: int
+    sample_rate_hz: int  # native
+    is_default: bool
+
+    @property
+    def name(self) -> str:
+        """What to put in the config: the same after every boot."""
+        return _VOLATILE.sub("", self.portaudio_name)
+
+
+def find_device(devices: tuple[CaptureDevice, ...], wanted: str | None) -> CaptureDevice:
+    """The device of that name, or the only one whose name holds it; None is the default device.
+
+    Raises:
+        SourceError: none or several; the line lists what there is.
+    """
+    for matches in _searches(devices, wanted):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = _quoted(device.portaudio_name for device in matches)
+            raise SourceError(f"microphone {wanted!r}: expected one device, it may be {names}")
+    asked = "no default capture device" if wanted is None else f"microphone {wanted!r}: not found"
+    raise SourceError(f"{asked}; capture devices: {_quoted(d.name for d in devices) or 'none'}")
+
+
+def _searches(
+    devices: tuple[CaptureDevice, ...], wanted: str | None
+) -> Iterator[list[CaptureDevice]]:
+    """From the strictest to the most lenient."""
+    if wanted is None:
+        yield [device for device in devices if device.is_default]
+        return
+    yield [device for device in devices if device.portaudio_name == wanted]
+    yield [device for device in devices if device.name == wanted]
+    yield [device for device in devices if wanted.casefold() in device.name.casefold()]
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+# Blocks from PortAudio's thread to the reader's.
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """PCM float32 (n, channels), its arrival (monotonic seconds), and samples lost before it."""
+
+    pcm: NDArray[np.float32]
+    arrived_at: float
+    lost: int
+
+
+class Inbox:
+    """Filled by PortAudio's callback, which must never wait; emptied by one reader.
+
+    What does not fit is dropped, counted, and told with the next block that does.
+    """
+
+    def __init__(self) -> None:
+        self.overflows = 0
+        self.ended = False
+        self.last_arrival = time.monotonic()
+        self._lost = 0
+        self._blocks: deque[Block] = deque()
+        self._arrived = threading.Event()
+
+    def put(self, pcm: NDArray[np.float32], frames: int, _time: Any, status: Any) -> None:
+        """PortAudio's callback; `pcm` is valid during the call only."""
+        self.last_arrival = time.monotonic()
+        if status.input_overflow:
+            self._lost += 1  # PortAudio does not say how many: one makes the hole show
+            self.overflows += 1
+        if len(self._blocks) >= MAX_BLOCKS:
+            self.overflows += 1
+            self._lost += frames
+            return
+        self._blocks.append(Block(pcm.copy(), self.last_arrival, self._lost))
+        self._lost = 0
+        self._arrived.set()
+
+    def end(self) -> None:
+        """PortAudio's callback when the stream has ended; also wakes the reader for good."""
+        self.ended = True
+        self._arrived.set()
+
+    def wait(self, deadline: float) -> bool:
+        """Wait for a block; False if none came before the deadline, monotonic, or none will."""
+        if not self._blocks and not self.ended:
+            self._arrived.wait(max(0.0, deadline - time.monotonic()))
+        return bool(self._blocks)
+
+    def take(self) -> list[Block]:
+        """All blocks that have come, oldest first."""
+        self._arrived.clear()
+        if self.ended:
+            self._arrived.set()
+        return [self._blocks.popleft() for _ in range(len(self._blocks))]
+
+
 # One scan or opening at a time, and no scan that would end an open stream.
 _lock = threading.Lock()
 _open_streams: set[int] = set()

@@ -13,9 +13,7 @@ import numpy as np
 
 from listener.config.sources import StdinSettings
 from listener.detection.audio import AudioChunk
-from listener.sources.clock import HoleFinder
-from listener.sources.intake import Intake
-from listener.sources.live import LiveBuffer
+from listener.sources.live import HoleFinder, Intake, LiveBuffer
 from listener.sources.source import IDLE_SECONDS, SourceError
 from listener.sources.wav import Encoding, PcmFormat, WavError, WavHeader, parse_wav_header
 

@@ -13,7 +13,7 @@ import yaml
 
 import listener.cli
 import trainer.cli
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.control.commands import parse_command
 from listener.detection.event import SoundEvent
 from listener.sinks.event_document import event_document

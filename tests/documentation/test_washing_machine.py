@@ -11,7 +11,7 @@ import jinja2
 import pytest
 import yaml
 
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.soundscape import appliance_beep
 from tests.documentation.pages import Block, blocks
 from tests.documentation.recordings import OFFSET, ONSET, write_recording

@@ -17,7 +17,7 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.sources import portaudio
-from listener.sources.inbox import Inbox
+from listener.sources.portaudio import Inbox
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.test_station import ends, metric, starts, station_config, tone, write_wav
 from tests.rigs import pulse

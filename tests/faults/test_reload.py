@@ -19,7 +19,7 @@ import soundfile
 
 from listener.cli import run_command
 from listener.detection.bundle import MANIFEST_FILE, Bundle, BundleError, read_bundle
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 from tests.bundles import LOW_TONE_HZ
 from tests.rigs.bundle_copies import copy_bundle, point_link
 from tests.rigs.commander import ask, command

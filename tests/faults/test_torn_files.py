@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from listener.detection.bundle import Bundle
-from listener.exit_codes import ExitCode
+from listener.process import ExitCode
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.outbox.parts import open_store
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit

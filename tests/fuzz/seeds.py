@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from listener.detection.bundle import Manifest
-from listener.detection.clip_analysis import analysis_bytes
+from listener.detection.clip import analysis_bytes
 from listener.detection.clip_files import record_bytes
 from listener.detection.policy import LabelPolicy
 from tests.fuzz.targets import TOKEN

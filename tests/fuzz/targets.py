@@ -18,26 +18,24 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from listener.changes.rules_file import read_rules
 from listener.clips.layout import audio_path
 from listener.clips.store import ClipStore
-from listener.config.file import load_config
+from listener.config.load import load_config
 from listener.config.sources import FileSettings, StdinSettings
 from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.http import HttpServer
+from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.http_commands import HttpCommands
+from listener.control.http_server import HttpServer
 from listener.control.mqtt import MqttCommands
-from listener.control.post import CommandPost
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
 from listener.detection.bundle import MANIFEST_FILE, BundleError, read_bundle
-from listener.detection.clip import ClipError, ClipRecord
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, ClipRecord, read_analysis
 from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
+from listener.runtime.overrides import read_overrides
 from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource
@@ -83,7 +81,7 @@ class _Wire:
 
     answers: list[tuple[str, bytes]]
 
-    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:
+    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
         """Nothing comes by itself."""
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:  # noqa: ARG002
@@ -96,11 +94,11 @@ def mqtt_command(content: bytes, folder: Path) -> None:  # noqa: ARG001
     name, _, rest = content.partition(b"\n")
     response, _, payload = rest.partition(b"\n")
     topics, answers = Topics("earshot", "test"), list[tuple[str, bytes]]()
-    desk = CommandDesk(CommandGate(), _Nobody(), Health((), "test@1"))
+    desk = CommandDispatcher(ReplayGuard(), _Nobody(), Health((), "test@1"))
     commands = MqttCommands(_Wire(answers), topics, desk)
     topic = f"{topics.root}/command/{name.decode('utf-8', 'replace')}"
     asked = response.decode("utf-8", "replace") or None
-    commands.take(Incoming(topic, payload, False, asked, None))
+    commands.take(InboundMessage(topic, payload, False, asked, None))
     desk.work()
     ((where, _),) = answers
     if not where.startswith((topics.answers, f"{topics.root}/command/")) or set(where) & set(
@@ -114,13 +112,13 @@ class _Server:
 
     def __init__(self) -> None:
         health = Health((), "test@1")
-        desk = CommandDesk(CommandGate(), _Nobody(), health)
+        desk = CommandDispatcher(ReplayGuard(), _Nobody(), health)
         self._server = HttpServer(HttpSettings(port=0), health, CollectorRegistry())
-        self._server.take_commands(CommandPost(desk, TOKEN))
+        self._server.take_commands(HttpCommands(desk, TOKEN))
         self._server.start()
         self._desk = desk
         self.faults = _Faults()
-        logging.getLogger("listener.control.http").addHandler(self.faults)
+        logging.getLogger("listener.control.http_server").addHandler(self.faults)
         threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
@@ -213,7 +211,7 @@ def clip_audio(content: bytes, folder: Path) -> None:
 def rules(content: bytes, folder: Path) -> None:
     """The state file, which is put aside where it is none."""
     (folder / "state.json").write_bytes(content)
-    read_rules(folder / "state.json")
+    read_overrides(folder / "state.json")
 
 
 def audio_file(content: bytes, folder: Path) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.assembly import make_detection_plan, open_engine
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
+from listener.build import make_detection_plan, open_engine
+from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.sources import FileSettings
 from listener.detection.bundle import Bundle
 from listener.detection.event import SoundEvent

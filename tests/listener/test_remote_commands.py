@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.control.gate import COMMANDS_PER_SECOND
+from listener.control.dispatcher import COMMANDS_PER_SECOND
 from listener.detection.bundle import Bundle
 from tests.bundles import LOW_TONE_HZ
 from tests.rigs.commander import ask, command, post, publish

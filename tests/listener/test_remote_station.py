@@ -14,7 +14,7 @@ from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver
 from tests.rigs.mosquitto import free_port, wait_until
 from tests.rigs.station import LISTENER, StationProcess, get, running_station
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 PATIENCE_SECONDS = 60.0
 

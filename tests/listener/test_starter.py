@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.commands.demo_scene import make_demo_scene
+from listener.commands.demo_screen import make_demo_scene
 from listener.config.station import ConfigError
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle, check_golden, read_bundle

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.assembly import open_engine
+from listener.build import open_engine
 from listener.config.engine import EngineSettings
-from listener.config.file import load_config
-from listener.daemon import run_daemon
+from listener.config.load import load_config
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine
 from listener.health import Health
-from listener.logs import set_up_logging
+from listener.process import set_up_logging
 from listener.service import ServiceManager
+from listener.station import run_daemon
 
 _GOOD_BATCHES = 2
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from listener.config.broker import MqttSettings
-from listener.documents import iso_utc
+from listener.config.outputs import MqttSettings
+from listener.files import iso_utc
 from listener.health import Health, OutboxHealth
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics

@@ -14,7 +14,7 @@ import soundfile
 import typer
 
 from listener.clips.layout import audio_path
-from listener.detection.clip_analysis import analysis_bytes
+from listener.detection.clip import analysis_bytes
 from listener.detection.clip_files import analysis_path, record_bytes, sidecar_path
 from tests.listener.clips.cuttings import make_cutting
 

@@ -22,8 +22,7 @@ from listener.clips.layout import day_directories
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
 from listener.detection.bundle import Bundle, check_golden, read_bundle
-from listener.detection.clip import ClipError
-from listener.detection.clip_analysis import read_analysis
+from listener.detection.clip import ClipError, read_analysis
 from listener.detection.clip_files import analysis_path, read_audio, read_sidecar
 from listener.engines.litert import LiteRTEngine
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ

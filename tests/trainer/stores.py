@@ -10,6 +10,7 @@ import numpy as np
 
 from listener.detection.audio import Samples
 from listener.detection.clip import (
+    ClipAnalysis,
     ClipRecord,
     GroupMembers,
     LabelSpan,
@@ -17,7 +18,6 @@ from listener.detection.clip import (
     Verdict,
     VerdictValue,
 )
-from listener.detection.clip_analysis import ClipAnalysis
 from listener.detection.clip_files import write_clip
 from listener.detection.event import event_id
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from listener.detection.bundle import Bundle, read_bundle
-from tests.trainer.teaching.tones import RATE_HZ, SECONDS, tone, write_tones
 from tests.trainer.test_cli import assert_one_line, run
+from tests.trainer.training.tones import RATE_HZ, SECONDS, tone, write_tones
 
 # exports of a few KB more fail as on a full disk, and so do embeddings
 FULL_DISK = (

@@ -13,10 +13,10 @@ from listener.detection.bundle import Bundle, check_golden, read_bundle
 from listener.engines.litert import LiteRTEngine
 from tests.trainer.report.pages import parse
 from tests.trainer.report.tones import write_quiet
-from tests.trainer.teaching.tones import write_tones
 from tests.trainer.test_cli import assert_one_line, run
-from trainer.teaching.fit_bundle import FitRequest, fit_bundle
-from trainer.teaching.lesson import Lesson
+from tests.trainer.training.tones import write_tones
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Recipe
 
 WITHOUT_MATPLOTLIB = (
     "-c",
@@ -43,7 +43,7 @@ def fitted(tones: Path, tones_bundle: Bundle) -> Bundle:
         out=tones.parent / "fitted",
         backbone=str(tones_bundle.path),
         cache=tones.parent / "cache",
-        lesson=Lesson(copies=0),
+        lesson=Recipe(copies=0),
         folds=(1, 2, 3),
     )
     return fit_bundle(request)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from listener.detection.bundle import read_bundle
-from listener.detection.served_model import served_model
+from listener.detection.bundle import read_bundle, served_model
 from listener.starter import starter_bundle_path
 from tests.trainer.test_cli import assert_one_line, run
 

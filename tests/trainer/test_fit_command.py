@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from listener.detection.bundle import Bundle, read_bundle
-from tests.trainer.teaching.tones import write_tones
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
+from tests.trainer.training.tones import write_tones
 
 
 def test_fit_makes_a_bundle_and_prints_only_its_path(tones_bundle: Bundle, tmp_path: Path):

@@ -11,8 +11,8 @@ import pytest
 
 from listener.detection.bundle import Bundle, read_bundle
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
-from tests.trainer.teaching.tones import tone
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
+from tests.trainer.training.tones import tone
 
 
 @pytest.fixture

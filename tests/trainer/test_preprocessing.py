@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from listener.assembly import make_detection_plan, open_engine
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
+from listener.build import make_detection_plan, open_engine
+from listener.config.engine import DetectionSettings, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.offline import analyse_file
@@ -19,8 +18,8 @@ from tests.bundles import make_tones_bundle
 from tests.listener.detection.waveforms import noise, sine
 from tests.listener.scenes import write_sound
 from tests.trainer.model.test_backbones import VggishStandIn, save
-from tests.trainer.teaching.tones import write_tones
 from tests.trainer.test_cli import assert_one_line, run
+from tests.trainer.training.tones import write_tones
 from trainer.evaluation.scoring import open_scorer
 from trainer.model.backbones import BundleBackbone, KerasBackbone, open_backbone
 

@@ -9,8 +9,9 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from listener.detection.audio import Samples
-from trainer.augment.noise import add_background, add_coloured_noise
 from trainer.augment.waveform import (
+    add_background,
+    add_coloured_noise,
     add_reverb,
     change_gain,
     change_speed,

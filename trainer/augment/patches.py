@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.front_end import LogMel
+from listener.detection.features import LogMel
 
 Batch = NDArray[np.float32]
 

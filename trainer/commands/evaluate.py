@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.session import session
+from trainer.commands.common import session
+from trainer.config import Objective
 
 
 def evaluate(
@@ -44,7 +45,7 @@ def evaluate(
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, draws
         from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report.evaluate import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
-        from trainer.report.summary import summarise  # noqa: PLC0415
+        from trainer.report.figures import summarise  # noqa: PLC0415
         from trainer.report.terminal import show_figures  # noqa: PLC0415
 
         request = EvaluationRequest(
@@ -60,3 +61,65 @@ def evaluate(
             evaluated = evaluate_on_data(request, on_clip)
         show_figures(summarise(evaluated.matter.evaluation, evaluated.matter.occasion))
     typer.echo(evaluated.page)
+
+
+# `trainer calibrate`.
+
+
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle; it gets the policies.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Labelled clips that it did not learn from; may be repeated."),
+    ],
+    false_alarms_per_day: Annotated[
+        float, typer.Option(min=0.001, help="How many you will bear, of all labels together.")
+    ],
+    ambient: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audio, or folders of it, with none of the labels; may be repeated."),
+    ] = None,
+    generated_ambient: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Minutes of generated noise, for want of --ambient. Not a room!"
+        ),
+    ] = 0.0,
+    folds: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this fold; may be repeated. Default: all it did not learn from."),
+    ] = None,
+    objective: Annotated[
+        Objective,
+        typer.Option(help="What is best within the budget; recall takes false alarms on --data."),
+    ] = "f1",
+    out: Annotated[
+        Path | None, typer.Option(help="Where the bundle goes. Default: in its own place.")
+    ] = None,
+) -> None:
+    """Choose when scores become events; the path of the bundle goes to stdout."""
+    if ambient and generated_ambient:
+        raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
+    with session():
+        from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
+        from trainer.model.progress import clips_bar  # noqa: PLC0415
+        from trainer.report.calibrate import (  # noqa: PLC0415
+            CalibrationRequest,
+            calibrate_from_data,
+        )
+        from trainer.report.terminal import show_calibration  # noqa: PLC0415
+
+        request = CalibrationRequest(
+            bundle=read_bundle(bundle),
+            data=tuple(data),
+            false_alarms_per_day=false_alarms_per_day,
+            ambient=tuple(ambient or ()),
+            generated_minutes=generated_ambient,
+            folds=tuple(folds or ()),
+            objective=objective,
+            out=out,
+        )
+        with clips_bar() as report:
+            calibrated = calibrate_from_data(request, report)
+        show_calibration(calibrated.calibration)
+    typer.echo(out or bundle)

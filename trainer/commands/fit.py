@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from trainer.commands.options import (
+from trainer.commands.common import (
     ACTIVATIONS,
     BackboneOption,
     CacheOption,
@@ -19,15 +19,14 @@ from trainer.commands.options import (
     choose_preprocessing,
     features_with_hop,
     first_line,
+    session,
 )
-from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.lesson_file import read_lesson
+from trainer.training.recipe import Recipe, read_lesson
 
-_DEFAULTS = Lesson()
-_Settings = TypeVar("_Settings", Lesson, FitSettings, HeadShape, Thawing)
+_DEFAULTS = Recipe()
+_Settings = TypeVar("_Settings", Recipe, FitSettings, HeadShape, Thawing)
 
 
 def fit(
@@ -129,7 +128,7 @@ def fit(
             epochs=epochs,
             seed=seed,
         )
-        from trainer.teaching.fit_bundle import FitRequest, fit_bundle  # noqa: PLC0415 - TensorFlow
+        from trainer.training.fit_bundle import FitRequest, fit_bundle  # noqa: PLC0415 - TensorFlow
 
         request = FitRequest(
             data=tuple(data),
@@ -152,7 +151,7 @@ def fit(
 
 
 def _choose(
-    base: Lesson,
+    base: Recipe,
     *,
     thaw: int | None,
     hidden: int | None,
@@ -162,7 +161,7 @@ def _choose(
     rate: float | None,
     epochs: int | None,
     seed: int | None,
-) -> Lesson:
+) -> Recipe:
     """The lesson with what was chosen on the command line; None is what was not."""
     try:
         fit = _with(

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import AskedOption
-from trainer.commands.session import session
+from trainer.commands.common import AskedOption, session
 
 
 def promote(
@@ -58,3 +57,19 @@ def promote(
             )
         )
     typer.echo(promoted.path)
+
+
+# `trainer rollback`.
+
+
+def rollback(
+    models: Annotated[
+        Path, typer.Option(help="The station's folder of bundles, with the link `current`.")
+    ],
+) -> None:
+    """Put the bundle before back in use; its path goes to stdout."""
+    with session():
+        from trainer.promotion.promote import roll_back  # noqa: PLC0415 - as the other commands
+
+        bundle = roll_back(models)
+    typer.echo(bundle.path)

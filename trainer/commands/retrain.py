@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import AskedOption, CacheOption
-from trainer.commands.session import session
+from trainer.commands.common import AskedOption, CacheOption, session
 from trainer.config import EMBEDDING_CACHE
 
 
@@ -48,10 +47,10 @@ def retrain(
     """Correct a bundle by what people said of its clips; the new bundle's path goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.learning.retrain import RetrainRequest  # noqa: PLC0415
-        from trainer.learning.retrain import retrain as run  # noqa: PLC0415
-        from trainer.learning.showing import show_findings  # noqa: PLC0415
         from trainer.model.progress import clips_bar  # noqa: PLC0415
+        from trainer.retraining.retrain import RetrainRequest  # noqa: PLC0415
+        from trainer.retraining.retrain import retrain as run  # noqa: PLC0415
+        from trainer.retraining.summary import show_findings  # noqa: PLC0415
 
         request = RetrainRequest(
             clips=clips,

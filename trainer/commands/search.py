@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.options import (
+from trainer.commands.common import (
     ACTIVATIONS,
     BackboneOption,
     CacheOption,
@@ -16,11 +16,11 @@ from trainer.commands.options import (
     LabelsOption,
     choose_preprocessing,
     features_with_hop,
+    session,
 )
-from trainer.commands.session import session
 from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
-from trainer.teaching.lesson import Lesson
+from trainer.training.recipe import Recipe
 
 
 def search(
@@ -75,7 +75,7 @@ def search(
             study=study,
             storage=storage,
             sampler=sampler,
-            base=Lesson(fit=FitSettings(seed=seed), seed=seed),
+            base=Recipe(fit=FitSettings(seed=seed), seed=seed),
             most_thawed=thaw,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,

@@ -14,13 +14,23 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import soundfile
+import soxr
 from numpy.typing import NDArray
 
+from listener.detection import audio as detection_audio
+from listener.detection import features as detection_features
+from listener.detection import features as detection_front_end
+from listener.detection import log_mel as detection_spectrum
+from trainer.data import audio, preparation
+from trainer.data import audio as decoding
 from trainer.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -102,3 +112,30 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+# Which code makes patches out of files: part of the cache's keys.
+
+
+_MODULES: tuple[ModuleType, ...] = (
+    audio,
+    decoding,
+    preparation,
+    detection_audio,
+    detection_features,
+    detection_front_end,
+    detection_spectrum,
+)
+
+
+@cache
+def front_end_digest() -> str:
+    """SHA-256 of the text of the modules that decode, resample and compute the log-mel.
+
+    So embeddings made before a change of these, or by another resampler or decoder, are not served after.
+    """
+    digest = hashlib.sha256()
+    for module in _MODULES:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(f"{soxr.__version__} {soundfile.__libsndfile_version__}".encode())
+    return digest.hexdigest()

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan
 from listener.detection.clip_files import SIDECAR_SUFFIX, read_sidecar
-from trainer.data.background import BACKGROUND, is_background
-from trainer.data.clips import Clip, ClipTable, Quarantined
+from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
 from trainer.data.folds import fold_of
 from trainer.data.quarantine import quarantined
 from trainer.errors import DataError

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.errors import DataError
+
+NOT_STATED = "not stated"
+_NAMES = ("licence", "license", "copying")
+_MOST_CHARACTERS = 200  # of a licence file's first line; the rest is to be read there
+
 
 # What a folder is searched for; a file that a table names may have any suffix.
 AUDIO_SUFFIXES = frozenset(
@@ -127,3 +133,62 @@ def set_name(path: Path) -> str:
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
     return (folder.parent if folder.name == "meta" else folder).name
+
+
+# Which clips are cut from one recording, by their file names.
+
+
+# ESC-50's names: fold, Freesound id of the recording, take, target (K. J. Piczak, 2015)
+_ESC = re.compile(r"\d+-(?P<recording>\d+)-[A-Z]-\d+")
+_NUMBERED = re.compile(r"(?P<recording>.*[^\W\d_].*?)[ _-]*\(?\d+\)?")
+_OTHER = re.compile(r"[\W_]+")
+
+
+def group_of(audio: Path, data: str, label: str = "") -> str:
+    """The recording that a file is cut from; `data` is the name of its data set, so that sets keep apart.
+
+    - `1-172649-B-40` (ESC-50's form) is of recording 172649, whatever the set.
+    - `kitchen_003`, `kitchen-3`, `kitchen 3`, `kitchen (3)` are of recording `kitchen`: the number counts
+      its cuts. If what is left is the name of the class (`dog/dog_003`), the number counts recordings.
+    - Any other file, and one whose name is a number, is a recording of its own in its folder.
+    """
+    if match := _ESC.fullmatch(audio.stem):
+        return f"esc/{match['recording']}"
+    match = _NUMBERED.fullmatch(audio.stem)
+    if match and _plain(match["recording"]) != _plain(label):
+        return f"{data}/{match['recording']}"
+    return f"{data}/{audio.parent.name}/{audio.stem}"
+
+
+def _plain(name: str) -> str:
+    return _OTHER.sub("", name).lower()
+
+
+# Under which licence a data set may be used, as far as it says so itself.
+
+
+def find_licence(data: Path) -> str:
+    """The first line that says something in the licence file beside the data, and its name.
+
+    It is looked for in the folder of the data and above `meta/`; without one: NOT_STATED.
+    """
+    folder = data if data.is_dir() else data.parent
+    folders = (folder, folder.parent) if folder.name == "meta" else (folder,)
+    files = (file for each in folders for file in _licence_files(each))
+    return next((f"{_first_line(file)} ({file.name})" for file in files), NOT_STATED)
+
+
+def _licence_files(folder: Path) -> Iterator[Path]:
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.name.lower().startswith(_NAMES):
+            yield file
+
+
+def _first_line(file: Path) -> str:
+    """The first line that is no heading, or what is wrong with the file."""
+    try:
+        lines = [line.strip() for line in read_lines(file)]
+    except DataError as error:
+        return str(error)
+    told = [line for line in lines if line and not line.startswith(("#", "="))]
+    return told[0][:_MOST_CHARACTERS] if told else NOT_STATED

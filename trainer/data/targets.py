@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
 from listener.detection.scores import slot_boundaries
-from trainer.data.background import BACKGROUND
 from trainer.data.checks import check_labels
-from trainer.data.clips import Clip
+from trainer.data.clips import BACKGROUND, Clip
 
 _ENOUGH = 0.5 - 1e-6  # times are sums of float seconds
 

@@ -11,15 +11,16 @@ from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
 from trainer.errors import DataError
 from trainer.evaluation.operating_points import (
+    AlarmRate,
     Grid,
     Judge,
     OperatingPoint,
     best_point,
     count_alarms,
+    hours_to_claim,
     overlap_counts,
 )
-from trainer.evaluation.poisson import AlarmRate, hours_to_claim
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.tracks import Track, make_track, smooth_track
 
 _GENERATED = (

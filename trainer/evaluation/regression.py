@@ -6,7 +6,7 @@ when the data is gone, and nobody can listen to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,16 +16,20 @@ from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.bundle_arrays import arrays_as_bytes, open_arrays
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
-from trainer.evaluation.reading import Progress, read_one_by_one
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.clip_metrics import ClipMetrics, Mask, Scores, clip_metrics
+from trainer.evaluation.scored_file import ScoredFile
+from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.export.arrays import arrays_as_bytes, open_arrays
 
 REGRESSION_FILE = "regression.npz"
 MOST_PATCHES = 500  # 6 MB
 PATCHES_OF_A_CLIP = 5
 _PATCHES_AT_ONCE = 16
+_DIGITS = 6  # of points; sums of binary fractions
+_THRESHOLD = 0.5  # of a clip's mean score, for clips without a label
+
 
 ScorePatches = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, 96, 64) -> (B, K)
 
@@ -176,3 +180,103 @@ def _choose_patches(
     count = min(len(places), PATCHES_OF_A_CLIP)
     chosen: NDArray[np.float32] = patches[places[np.linspace(0, len(places) - 1, count, dtype=int)]]
     return chosen
+
+
+# What a station asks of a bundle: the labels that it listens for, as its config names them.
+
+
+def is_asked(label: str, asked: frozenset[str]) -> bool:
+    """Whether it is one of them; where nobody said which they are, all are."""
+    return not asked or label in asked
+
+
+def missing_labels(labels: Iterable[str], asked: frozenset[str]) -> list[str]:
+    """Those that are asked for and not among `labels`."""
+    return sorted(asked.difference(labels))
+
+
+def unproven_labels(
+    labels: Sequence[str], asked: frozenset[str], held_out: RegressionSet | None
+) -> tuple[str, ...]:
+    """The labels of which no held-out clip can tell whether another bundle forgets them.
+
+    Each that is asked for needs a clip of its own. Where nobody said which they are, any clips will do: a
+    bundle of 521 labels has hardly some of each.
+    """
+    if held_out is not None and not asked:
+        return ()
+    heard = frozenset[str]() if held_out is None else held_out.heard
+    return tuple(label for label in labels if is_asked(label, asked) and label not in heard)
+
+
+# What another bundle gets wrong of the same clips that the one before got right.
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLoss:
+    """One label on the same clips, before and after; shares in [0, 1], None where the clips do not say.
+
+    Of few clips the average precision moves by points when two of them change places, though each is
+    still heard: it is shown, and decides nothing.
+    """
+
+    label: str
+    clips: int
+    f1_before: float | None
+    f1_after: float | None
+    average_precision_before: float | None
+    average_precision_after: float | None
+
+    @property
+    def lost_points(self) -> float:
+        """Of F1, less than 0 is a gain; a hundred where the label is gone."""
+        return round(100.0 * ((self.f1_before or 0.0) - (self.f1_after or 0.0)), _DIGITS)
+
+
+def compare_labels(
+    held_out: RegressionSet,
+    before: Scores,
+    before_labels: Sequence[str],
+    after: Scores,
+    after_labels: Sequence[str],
+) -> tuple[LabelLoss, ...]:
+    """Every label that the held-out clips hold; scores are means of clips, (N, K) by their labels.
+
+    A label is said to be in a clip if it has the highest score of all, new labels included, and if the
+    clip has none of the labels, if it reaches a half.
+    """
+    first = _metrics(held_out, before, before_labels)
+    second = _metrics(held_out, after, after_labels)
+    return tuple(
+        LabelLoss(
+            old.label, old.clips, old.f1, new.f1, old.average_precision, new.average_precision
+        )
+        for old, new in zip(first.labels, second.labels, strict=True)
+        if old.clips
+    )
+
+
+def _metrics(held_out: RegressionSet, scores: Scores, labels: Sequence[str]) -> ClipMetrics:
+    decided = _decide(held_out.targets, scores)
+    return clip_metrics(
+        held_out.targets,
+        _columns_losses(scores, labels, held_out.labels),
+        held_out.labels,
+        decided=_columns_losses(decided.astype(np.float32), labels, held_out.labels) > 0,
+        known=held_out.known,
+    )
+
+
+def _decide(targets: Mask, scores: Scores) -> Mask:
+    highest = np.eye(scores.shape[1], dtype=np.bool_)[scores.argmax(axis=1)]
+    labelled = targets.any(axis=1, keepdims=True)
+    return np.where(labelled, highest, scores >= _THRESHOLD)
+
+
+def _columns_losses(values: Scores, labels: Sequence[str], wanted: Sequence[str]) -> Scores:
+    """The wanted columns; one that is not there is 0."""
+    places = {label: place for place, label in enumerate(labels)}
+    empty = np.zeros(len(values), np.float32)
+    return np.stack(
+        [values[:, places[label]] if label in places else empty for label in wanted], axis=1
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from listener.detection.audio import Samples
 from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
-from listener.soundscape.noises import coloured_noise
+from listener.soundscape.synthesis import coloured_noise
 
 _FRAME_SECONDS = 0.02
 _AUDIBLE_DB = 20.0  # under the loudest frame: softer than that is the recording's own background

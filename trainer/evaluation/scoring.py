@@ -18,7 +18,7 @@ from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import slot_boundaries
 from listener.engines.litert import LiteRTEngine
-from trainer.evaluation.spans import ScoredFile, Span
+from trainer.evaluation.scored_file import ScoredFile, Span
 
 _PATCHES_AT_ONCE = 16  # the engine's largest batch
 

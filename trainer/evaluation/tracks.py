@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.medians import running_median
-from trainer.evaluation.spans import Intervals, ScoredFile, intervals_of
+from trainer.evaluation.scored_file import Intervals, ScoredFile, intervals_of, running_median
 
 _BETWEEN_FILES_SECONDS = 1e5  # more than any gap that a policy bridges
 _SILENCE = np.zeros(1, np.float32)

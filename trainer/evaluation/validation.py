@@ -9,13 +9,13 @@ import numpy as np
 from listener.detection.audio import Samples
 from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
+from trainer.data.activity import find_active, patch_levels
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets
 from trainer.errors import DataError
-from trainer.evaluation.reading import Progress, read_one_by_one
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.spans import ScoredFile
-from trainer.teaching.activity import find_active, patch_levels
+from trainer.evaluation.selection import Progress, read_one_by_one
 
 
 @dataclass(frozen=True, slots=True)

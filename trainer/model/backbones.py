@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,16 +20,69 @@ from numpy.typing import NDArray
 from listener.detection.bundle import MANIFEST_FILE, MODEL_FILE, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.engines.litert import LiteRTEngine
-from trainer.data.embedder import Embedder
+from trainer.data.patches import Embedder
 from trainer.errors import BackboneError
-from trainer.model.frozen import read_patches_net, read_waveform_net
-from trainer.model.handles import resolve_handle
-from trainer.model.timing import load_timed_yamnet
-from trainer.model.yamnet import holds_yamnet, load_yamnet_embedder
+from trainer.model.fine_tuning import read_patches_net, read_waveform_net
+from trainer.model.yamnet import holds_yamnet, load_yamnet, load_yamnet_embedder
 
+log = logging.getLogger(__name__)
+
+# the last layer before the stride to 3 steps: 6 steps of 0.16 s, 4 bands, 512 channels
+_STEPS_LAYER = "layer12_pointwise_relu"
 EMBED_BATCH = 32  # patches at once: 3 MB for YAMNet's largest layer; more is no faster on a CPU
-
 VGGISH_LOG_OFFSET = 0.01  # `vggish_params.py` of its reference; all else is YAMNet's front end
+
+
+# From a handle, what a user writes for a backbone, to a directory.
+
+
+def resolve_handle(handle: str) -> Path:
+    """The directory of a SavedModel: the handle itself, or what TF Hub downloads for a URL.
+
+    Raises:
+        BackboneError: neither a directory nor a URL that TF Hub can resolve.
+    """
+    if Path(handle).is_dir():
+        return Path(handle)
+    if "://" not in handle:
+        raise BackboneError(f"{handle}: expected a SavedModel directory or a TF Hub URL")
+    log.info("resolving %s", handle)
+    return Path(_resolve_with_hub(handle))
+
+
+def _resolve_with_hub(handle: str) -> str:
+    with warnings.catch_warnings():
+        # tensorflow-hub 0.16.1 imports the deprecated pkg_resources
+        warnings.simplefilter("ignore")
+        import tensorflow_hub  # noqa: PLC0415 - needed only here, and only for a URL
+    try:
+        path: str = tensorflow_hub.resolve(handle)
+    # no connection and a wrong archive are OSErrors; the others are schemes that are not supported
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise BackboneError(f"{handle}: TF Hub cannot resolve it: {error}") from error
+    return path
+
+
+# YAMNet's embedding with what still tells time: its last map before the patch becomes one.
+
+
+def load_timed_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
+    """Patches (B, 96, 64) -> embeddings and 6 steps of the patch's time, (B, 1024 + 6 x 512).
+
+    A mean over 0.96 s cannot tell when in it something sounded. The steps can, so that a head on them
+    learns what sounds at the patch's centre, which is what its slot is about.
+
+    Raises:
+        BackboneError: see `load_yamnet`.
+    """
+    yamnet = load_yamnet(saved_model, params)
+    steps = yamnet.get_layer(_STEPS_LAYER).output  # (B, 6, 4, 512)
+    steps = keras.layers.AveragePooling2D((1, steps.shape[2]), name="steps")(steps)
+    joined = keras.layers.Concatenate(name="embeddings_and_steps")(
+        [yamnet.output["embeddings"], keras.layers.Flatten()(steps)]
+    )
+    return keras.Model(yamnet.input, joined, name="timed_yamnet")
+
 
 Embeddings = NDArray[np.float32]
 Patches = NDArray[np.float32]

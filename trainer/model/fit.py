@@ -15,12 +15,75 @@ from trainer.augment.patches import mix_up
 from trainer.data.batches import Batch
 from trainer.data.patches import PatchSource
 from trainer.errors import FitError
-from trainer.model.history import History, OnEpoch
-from trainer.model.judge import make_judge
-from trainer.model.loss import cross_entropy, kernel_penalty, smooth
-from trainer.model.optimiser import LayeredAdam
-from trainer.model.settings import FitSettings
-from trainer.model.thawing import learning_rate_shares
+from trainer.model.fine_tuning import learning_rate_shares
+from trainer.model.settings import Activation, FitSettings
+from trainer.model.validation import History, OnEpoch, make_judge
+
+# What a network should lower: cross-entropy where somebody knows the answer, and a penalty.
+
+
+def cross_entropy(
+    logits: tf.Tensor,
+    targets: tf.Tensor,
+    known: tf.Tensor,
+    weights: tf.Tensor,
+    activation: Activation,
+) -> tf.Tensor:
+    """The mean over a batch, a scalar: logits, targets, known (B, K), weights (B,).
+
+    Sigmoid: over the labels that are known. Softmax: over the patches of which anything is known. A
+    batch without any gives 0.
+    """
+    if activation == "sigmoid":
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+        shares = known * weights[:, tf.newaxis]
+    else:
+        losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        shares = tf.reduce_max(known, axis=1) * weights
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * shares), tf.reduce_sum(shares))
+
+
+def smooth(targets: tf.Tensor, smoothing: float, activation: Activation) -> tf.Tensor:
+    """Targets that are less sure: a share of each goes to all classes alike, or to a half."""
+    even = 0.5 if activation == "sigmoid" else 1.0 / tf.cast(tf.shape(targets)[1], tf.float32)
+    return (1.0 - smoothing) * targets + smoothing * even
+
+
+def kernel_penalty(head: keras.Model, weight_decay: float) -> tf.Tensor:
+    """Half the squared weights of the head's dense layers times `weight_decay`; biases are free."""
+    kernels = [layer.kernel for layer in head.layers if isinstance(layer, keras.layers.Dense)]
+    return weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+
+
+# Adam with a rate of its own for each layer.
+
+
+class LayeredAdam:
+    """One Adam for each share of the learning rate.
+
+    To scale the gradients instead would change nothing: Adam divides each by its own size.
+    """
+
+    def __init__(self, variables: Sequence[Any], shares: Sequence[float]) -> None:
+        self._groups = {
+            share: [n for n, other in enumerate(shares) if other == share] for share in shares
+        }
+        self._adams = {share: keras.optimizers.Adam(share) for share in self._groups}
+        for share, places in self._groups.items():
+            self._adams[share].build([variables[place] for place in places])
+        self._variables = variables
+
+    def set_rate(self, learning_rate: float) -> None:
+        """The rate of a layer whose share is 1."""
+        for share, adam in self._adams.items():
+            adam.learning_rate.assign(share * learning_rate)
+
+    def apply(self, gradients: Sequence[Any]) -> None:
+        """One step; a gradient for each variable."""
+        for share, places in self._groups.items():
+            pairs = [(gradients[place], self._variables[place]) for place in places]
+            self._adams[share].apply_gradients(pairs)
+
 
 Step = Callable[[Batch], Any]  # learns from a batch, gives its loss
 

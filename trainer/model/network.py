@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.model.compression import compress
-from trainer.model.moments import Moments
 from trainer.model.settings import Activation, HeadShape
+
+# YAMNet's embeddings are means of what ReLUs let through: mostly near 0, seldom large. Their square
+# roots are told apart better by a linear head, as histograms are (Hellinger kernel): in noise by 1 to
+# 3 points, nested validation on ESC-10.
+_KNEE = 0.01  # under it almost linear, so that rounding near 0 stays small
+# What hardly changes among the clips learnt from is mostly chance, and is not blown up to the size of
+# what does: of five signals each of three noises, this made 99.5 % right 100 %.
+LEAST_SHARE = 0.4  # of the root mean square of all deviations; that of YAMNet's on ESC-10 is 0.4
+LEAST_DEVIATION = 1e-3  # where nothing changes at all
+
+
+# Embeddings with their peaks pressed down.
+
+
+def compress(embeddings: Any) -> Any:
+    """About the square root, with the sign kept: arrays or tensors of any shape; 0 stays 0."""
+    ops = keras.ops
+    size = ops.sqrt(ops.abs(embeddings) + _KNEE) - _KNEE**0.5
+    return ops.sign(embeddings) * size
+
+
+# Mean and deviation of compressed embeddings, in one pass over any number of them.
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Per number of an embedding, float32 (D,) each; no deviation is under LEAST_SHARE of them all.
+
+    `count` is of the embeddings.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    count: int
+
+
+def measure_moments(batches: Iterable[NDArray[np.float32]]) -> Moments:
+    """Of all embeddings in batches of (B, D), after `compress`.
+
+    Raises:
+        ValueError: no embeddings.
+    """
+    count, total, squares = 0, np.zeros(1), np.zeros(1)
+    for batch in batches:
+        exact = np.asarray(compress(batch), np.float64)
+        count += len(exact)
+        total = total + exact.sum(axis=0)
+        squares = squares + np.square(exact).sum(axis=0)
+    if count == 0:
+        raise ValueError("moments: expected at least one embedding, got none")
+    mean = total / count
+    variance = np.maximum(squares / count - mean**2, 0.0)
+    least = max(LEAST_SHARE * float(np.sqrt(variance.mean())), LEAST_DEVIATION)
+    deviation = np.maximum(np.sqrt(variance), least)
+    return Moments(mean.astype(np.float32), deviation.astype(np.float32), count)
 
 
 def build_head(moments: Moments, class_count: int, shape: HeadShape) -> keras.Model:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer.model.history import Epoch, OnEpoch
+from trainer.model.validation import Epoch, OnEpoch
 
 OnClip = Callable[[int, int], None]  # clips done, clips in all
 

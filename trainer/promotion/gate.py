@@ -10,15 +10,24 @@ from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.engines.litert import LiteRTEngine
 from trainer.data.clip_store import is_quiet, read_store
 from trainer.errors import DataError
-from trainer.evaluation.alarms import ambient_alarms, noise_alarms
-from trainer.evaluation.ambient import score_ambient
-from trainer.evaluation.asked import is_asked, missing_labels, unproven_labels
-from trainer.evaluation.losses import compare_labels
-from trainer.evaluation.noise_classes import noise_classes_of
+from trainer.evaluation.false_alarms import (
+    ambient_alarms,
+    noise_alarms,
+    noise_classes_of,
+    score_ambient,
+)
 from trainer.evaluation.operating_points import allowed_alarms
-from trainer.evaluation.reading import Progress
-from trainer.evaluation.regression import RegressionSet, ScorePatches, read_regression
+from trainer.evaluation.regression import (
+    RegressionSet,
+    ScorePatches,
+    compare_labels,
+    is_asked,
+    missing_labels,
+    read_regression,
+    unproven_labels,
+)
 from trainer.evaluation.scoring import open_scorer, ordered_policies
+from trainer.evaluation.selection import Progress
 
 _FRONT_END = "patch_hop_seconds"  # may differ: the held-out patches do not overlap
 

@@ -7,23 +7,139 @@ before it, `DIR/history.jsonl` all that were in use.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from listener.detection.bundle import MANIFEST_FILE, Bundle, read_bundle
 from listener.detection.clip_files import sync_directory
 from trainer.errors import PromotionError
-from trainer.promotion.durable import TEMPORARY, point, sync_tree
-from trainer.promotion.history import forget_newest, read_history, settle, write_promotion
 
 log = logging.getLogger(__name__)
 
-CURRENT, PREVIOUS = "current", "previous"
+TEMPORARY = ".incoming-"  # what a write that was cut short may leave; it begins with this
+HISTORY_FILE = "history.jsonl"
 _LOCK = ".lock"
+
+
+# Files, links and folders that are there whole or not at all, also after a power cut.
+
+
+def put_in_place(path: Path, content: bytes) -> None:
+    """A file in place of an older one."""
+    partial = path.with_name(TEMPORARY + path.name)
+    with partial.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+    sync_directory(path.parent)
+
+
+def point(link: Path, target: str) -> None:
+    """A symbolic link in place of an older one; who follows it finds the old target or the new."""
+    partial = link.with_name(TEMPORARY + link.name)
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    partial.replace(link)
+    sync_directory(link.parent)
+
+
+def sync_tree(directory: Path) -> None:
+    """All files in it and below, and their names."""
+    for path in directory.rglob("*"):
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            _sync_file(path)
+    sync_directory(directory)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+# Which bundles of a directory were in use, one after another: `history.jsonl`.
+
+
+def read_history(models: Path) -> list[str]:
+    """Names of bundles, the oldest first.
+
+    Raises:
+        PromotionError: the file holds something else.
+    """
+    file = models / HISTORY_FILE
+    if not file.exists():
+        return []
+    try:
+        return [str(json.loads(line)["bundle"]) for line in file.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise PromotionError(f"{file}: expected a bundle a line: {error}") from error
+
+
+def settle(models: Path, current: str | None) -> str | None:
+    """Let the bundle in use be the newest; the newest before, if another program moved the link since.
+
+    The station does that when a bundle fails its trial, and it writes no history. A promotion that was
+    cut short looks alike: in both, what came after the bundle in use is no way back.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    history, lines = read_history(models), _lines(models)
+    if current is None or history[-1:] == [current]:
+        return None
+    if current in history:
+        place = len(history) - history[::-1].index(current) - 1
+        back = json.loads(lines[place]) | {"instead_of": history[-1], "noticed_at": _now()}
+        _write(models, [*lines[:place], json.dumps(back)])
+    else:
+        _write(models, [*lines, _line(current)])
+    return history[-1] if history else None
+
+
+def write_promotion(models: Path, promoted: str) -> None:
+    """`promoted` comes after the newest.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write(models, [*_lines(models), _line(promoted)])
+
+
+def forget_newest(models: Path) -> None:
+    """The bundle before is in use again.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write(models, _lines(models)[:-1])
+
+
+def _lines(models: Path) -> list[str]:
+    file = models / HISTORY_FILE
+    return file.read_text("utf-8").splitlines() if file.exists() else []
+
+
+def _write(models: Path, lines: list[str]) -> None:
+    put_in_place(models / HISTORY_FILE, "\n".join([*lines, ""]).encode())
+
+
+def _line(bundle: str) -> str:
+    return json.dumps({"bundle": bundle, "promoted_at": _now()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+CURRENT, PREVIOUS = "current", "previous"
 
 
 class ModelsDirectory:

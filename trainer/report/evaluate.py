@@ -10,19 +10,23 @@ from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import TargetError
-from trainer.evaluation.ambient import ambient_files, score_ambient
-from trainer.evaluation.choosing import choose_clips
 from trainer.evaluation.evaluate import Evaluation, evaluate_bundle
-from trainer.evaluation.reading import Progress
+from trainer.evaluation.false_alarms import ambient_files, score_ambient
+from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, open_scorer
-from trainer.evaluation.spans import ScoredFile
-from trainer.evaluation.unseen import TRAINED_OR_TUNED, check_unseen, paths_of, seen_paths
-from trainer.report.card.figures import EVALUATION
-from trainer.report.page import Matter
-from trainer.report.report import PAGE_FILE, make_report
-from trainer.report.shown import show
-from trainer.report.summary import Occasion, make_occasion, summarise
-from trainer.rewriting import REPORT_DIR, rewrite_bundle, write_files
+from trainer.evaluation.selection import (
+    TRAINED_OR_TUNED,
+    Progress,
+    check_unseen,
+    choose_clips,
+    paths_of,
+    seen_paths,
+)
+from trainer.report.examples import show
+from trainer.report.figures import EvaluationRun, describe_run, summarise
+from trainer.report.html import PAGE_FILE, ReportContext, make_report
+from trainer.report.model_card import EVALUATION
+from trainer.report.rewrite import REPORT_DIR, rewrite_bundle, write_files
 
 ReportClips = Callable[[str], Progress]  # what is being scored -> how far it is
 
@@ -49,7 +53,7 @@ class Evaluated:
     """The report's page, and what was found."""
 
     page: Path
-    matter: Matter
+    matter: ReportContext
 
 
 def evaluate_on_data(request: EvaluationRequest, report: ReportClips) -> Evaluated:
@@ -69,7 +73,7 @@ def evaluate_on_data(request: EvaluationRequest, report: ReportClips) -> Evaluat
     scorer = open_scorer(request.bundle)
     quiet = score_ambient(scorer, ambient, report("scoring ambient audio")) if ambient else []
     evaluation = _evaluate(request, table, scorer, quiet, report("scoring clips"))
-    matter = Matter(
+    matter = ReportContext(
         manifest=request.bundle.manifest,
         evaluation=evaluation,
         occasion=_occasion(request, table),
@@ -78,10 +82,10 @@ def evaluate_on_data(request: EvaluationRequest, report: ReportClips) -> Evaluat
     return Evaluated(_write(request, matter), matter)
 
 
-def _occasion(request: EvaluationRequest, table: ClipTable) -> Occasion:
+def _occasion(request: EvaluationRequest, table: ClipTable) -> EvaluationRun:
     folds = [clip.fold for clip in table.clips]
     seen = seen_paths(request.bundle, paths_of(table), TRAINED_OR_TUNED)
-    return make_occasion(request.data, folds, request.ambient, seen=bool(seen))
+    return describe_run(request.data, folds, request.ambient, seen=bool(seen))
 
 
 def _choose(request: EvaluationRequest) -> ClipTable:
@@ -109,7 +113,7 @@ def _evaluate(
     )
 
 
-def _write(request: EvaluationRequest, matter: Matter) -> Path:
+def _write(request: EvaluationRequest, matter: ReportContext) -> Path:
     """The path of the page."""
     files = make_report(matter)
     if request.report is not None:

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.evaluation.calibration import Calibration, LabelFinding
-from trainer.report.main_figures import main_figures
-from trainer.report.words import percent
+from trainer.report.figures import main_figures, percent
 
 log = logging.getLogger(__name__)
 

@@ -20,20 +20,20 @@ from trainer.data.formats import read_clips
 from trainer.errors import SearchError, StorageError
 from trainer.model.backbones import open_backbone
 from trainer.model.settings import Activation
-from trainer.search.held_out import HeldOutFolds
-from trainer.search.lessons import AUGMENTATIONS, make_lesson
-from trainer.search.materials import Materials
-from trainer.search.plan import make_plan
-from trainer.search.plots import write_plots
-from trainer.search.progress import TrialLines, best_of
-from trainer.search.space import Space, make_space
-from trainer.search.storage import open_storage
-from trainer.search.study import open_study
-from trainer.search.worker import Worker
-from trainer.teaching.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
-from trainer.teaching.lesson import Lesson
-from trainer.teaching.lesson_file import write_lesson
-from trainer.teaching.material import Material
+from trainer.search.objective import (
+    AUGMENTATIONS,
+    HeldOutFolds,
+    Space,
+    TrainingSets,
+    make_lesson,
+    make_space,
+)
+from trainer.search.progress import TrialLines, best_of, write_plots
+from trainer.search.storage import open_storage, open_study
+from trainer.search.worker import Worker, make_plan
+from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
+from trainer.training.recipe import Recipe, write_lesson
+from trainer.training.training_set import TrainingSet
 
 BEST_FILE = "best.json"
 JOURNAL_FILE = "study.journal"
@@ -57,7 +57,7 @@ class SearchRequest:
     study: str
     storage: str | None = None
     sampler: Sampler = "tpe"
-    base: Lesson = field(default_factory=Lesson)
+    base: Recipe = field(default_factory=Recipe)
     most_thawed: int = 0
     patch_hop_seconds: float = FIT_HOP_SECONDS
     preprocessing: Preprocessing | None = None
@@ -108,7 +108,7 @@ def _open_objective(request: SearchRequest) -> HeldOutFolds:
     activation = request.activation or choose_activation(table)
     base = replace(request.base, fit=replace(request.base.fit, activation=activation))
     backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
-    materials = Materials(table.in_folds(*folds), backbone, EmbeddingCache(request.cache))
+    materials = TrainingSets(table.in_folds(*folds), backbone, EmbeddingCache(request.cache))
     return HeldOutFolds(folds, base, materials)
 
 
@@ -126,7 +126,7 @@ def _describe(request: SearchRequest, objective: HeldOutFolds, space: Space) -> 
     }
 
 
-def _digest(material: Material) -> str:
+def _digest(material: TrainingSet) -> str:
     """SHA-256 of all clips, their labels and folds."""
     rows = [
         [each.digest, each.clip.onset, each.seconds, each.clip.fold, sorted(each.clip.labels)]

@@ -7,19 +7,41 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
 from listener.detection.event import SoundEvent
+from listener.detection.features import log_mel_patches
 from listener.detection.hysteresis import detect_events
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import slot_boundaries
 from listener.engines.engine import Engine
 from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
-from trainer.starter.audio import alarm_scenes, background_scenes
-from trainer.starter.labels import ALARM_LABELS, COLUMNS, ESC10_LABELS
-from trainer.starter.recordings import Recording
-from trainer.starter.scoring import score
-from trainer.starter.strips import FEATURES
+from trainer.starter.strips import (
+    ALARM_LABELS,
+    COLUMNS,
+    ESC10_LABELS,
+    FEATURES,
+    Recording,
+    alarm_scenes,
+    background_scenes,
+)
+
+_BATCH = 64
+
+
+# Audio in, table of scores out, by whatever runs the network.
+
+
+ScoreTable = NDArray[np.float32]  # (T, K): the scores of one stretch of audio
+
+
+def score(samples: Samples, engine: Engine) -> ScoreTable:
+    """The scores of every patch, float32 (T, K)."""
+    patches = log_mel_patches(samples, FEATURES)
+    starts = range(0, len(patches), _BATCH)
+    return np.concatenate([engine.infer(patches[start : start + _BATCH])[0] for start in starts])
+
 
 Policies = Mapping[str, LabelPolicy]
 

@@ -13,17 +13,12 @@ import keras
 from listener.detection.bundle import Bundle, Manifest, read_bundle
 from listener.detection.policy import LabelPolicy
 from listener.engines.litert import LiteRTEngine
-from trainer.export import check_target, export_bundle
-from trainer.starter.card import make_card
-from trainer.starter.credits import Credit, is_used, read_credits
-from trainer.starter.distil import Schedule, train
+from trainer.export.bundle import check_target, export_bundle
+from trainer.starter.card import Credit, is_used, make_card, read_credits
 from trainer.starter.evaluate import Figures, measure
-from trainer.starter.examples import make_examples
-from trainer.starter.labels import LABELS
-from trainer.starter.network import NetworkEngine, build_network
 from trainer.starter.policies import calibrate
-from trainer.starter.recordings import Recording, read_recordings
-from trainer.starter.strips import FEATURES
+from trainer.starter.strips import FEATURES, LABELS, Recording, read_recordings
+from trainer.starter.train import NetworkEngine, Schedule, build_network, make_examples, train
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +26,7 @@ TEST_FOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class StarterRecipe:
     """What the starter follows from, beside the recordings and the teacher.
 
     `strip_count` strips of 5.3 s are learnt from, `epochs` times each. `minutes` of generated background
@@ -44,7 +39,7 @@ class Recipe:
     seed: int = 0
 
 
-def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: Recipe) -> Bundle:
+def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: StarterRecipe) -> Bundle:
     """Learn from ESC-10's folds 1 to 4 and write the bundle `starter`; fold 5 only gives figures.
 
     Raises:
@@ -74,7 +69,7 @@ def _split(esc10: Path, authors: Sequence[Credit]) -> tuple[list[Recording], lis
     return learnt, [recording for recording in used if recording.fold == TEST_FOLD]
 
 
-def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: Recipe) -> keras.Model:
+def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: StarterRecipe) -> keras.Model:
     engine = LiteRTEngine(teacher.model_path)
     examples = make_examples(learnt, engine, recipe.strip_count, recipe.seed)
     keras.utils.set_random_seed(recipe.seed)
@@ -84,7 +79,7 @@ def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: Recipe) -> kera
 
 
 def _manifest(
-    policies: Mapping[str, LabelPolicy], teacher: Bundle, figures: Figures, recipe: Recipe
+    policies: Mapping[str, LabelPolicy], teacher: Bundle, figures: Figures, recipe: StarterRecipe
 ) -> Manifest:
     return Manifest(
         name="starter",

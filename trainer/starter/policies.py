@@ -11,11 +11,17 @@ from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother
 from listener.engines.engine import Engine
 from listener.soundscape import PlacedSound
-from trainer.starter.audio import alarm_scenes, background_scenes
-from trainer.starter.labels import ALARM_LABELS, COLUMNS, ESC10_LABELS, LABELS
-from trainer.starter.recordings import Recording
-from trainer.starter.scoring import ScoreTable, score
-from trainer.starter.strips import FEATURES
+from trainer.starter.evaluate import ScoreTable, score
+from trainer.starter.strips import (
+    ALARM_LABELS,
+    COLUMNS,
+    ESC10_LABELS,
+    FEATURES,
+    LABELS,
+    Recording,
+    alarm_scenes,
+    background_scenes,
+)
 
 # three patches, so that a single high one is a blip; but few hold enough of the 0.7 s of a T4 burst
 _SMOOTHING_SECONDS = {label.slug: 0.48 if label.slug == "co_alarm" else 1.44 for label in LABELS}

@@ -2,32 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
+from listener.detection.bundle import Label
 from listener.detection.params import FeatureParams
 from listener.soundscape import (
+    ALARMS,
     SAMPLE_RATE_HZ,
     Generator,
+    Programme,
+    Scene,
     ambience,
     busy_ambience,
+    random_scene,
     reverberate,
 )
 from listener.soundscape.scene import at_level, without_clipping
-from trainer.starter.labels import ALARM_SOUNDS, COLUMNS
-from trainer.starter.recordings import Recording
+from trainer.data.audio import read_audio
+from trainer.data.clips import Clip
+from trainer.data.files import read_text_table
+from trainer.data.formats import read_esc50
+from trainer.errors import DataError
+
+SCENE_SECONDS = 30.0
+BACKGROUND_SECONDS = 60.0
+BACKGROUND_DBFS = (-80.0, -15.0)  # a silent room to a loud one
+TEST_SNR_DB = 10.0
+_SEEDS_APART = 1_000_000
+PATCHES = 10  # in a strip
+_FRAME_SAMPLES = 320  # 20 ms: a whole number of them is a patch hop
+_AUDIBLE_DB = 20.0  # under the loudest frame of a sound: what of it still counts as heard
+_LEVEL_DBFS = (-55.0, -12.0)
+_QUIETEST_DBFS = -90.0
+_SNR_DB = (0.0, 35.0)
+_FILTER_HZ = (60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+
+
+# What the starter bundle hears.
+
+
+ESC10_LABELS = (
+    Label("dog", "Dog"),
+    Label("rain", "Rain"),
+    Label("sea_waves", "Sea waves"),
+    Label("crying_baby", "Crying baby"),
+    Label("clock_tick", "Clock tick"),
+    Label("sneezing", "Sneezing"),
+    Label("helicopter", "Helicopter"),
+    Label("chainsaw", "Chainsaw"),
+    Label("rooster", "Rooster"),
+    Label("crackling_fire", "Crackling fire"),
+)
+ALARM_LABELS = (
+    Label("smoke_alarm", "Smoke alarm"),
+    Label("co_alarm", "Carbon monoxide alarm"),
+    Label("siren", "Siren"),
+    Label("reversing_beeper", "Reversing beeper"),
+    Label("doorbell", "Doorbell"),
+    Label("appliance_beep", "Appliance beep"),
+    Label("telephone", "Telephone"),
+)
+LABELS = ESC10_LABELS + ALARM_LABELS
+COLUMNS = {label.slug: column for column, label in enumerate(LABELS)}
+ALARM_SOUNDS = {label.slug: ALARMS[label.slug] for label in ALARM_LABELS}
+
+
+# The generated audio that thresholds are set by and figures are measured on.
+
+
+def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
+    """A minute each, nothing in it: noise at a drawn level, in every other one knocks and clicks."""
+    for minute in range(minutes):
+        programme = Programme(
+            seconds=BACKGROUND_SECONDS,
+            sounds_per_scene=0,
+            background_dbfs=BACKGROUND_DBFS,
+            backgrounds=(busy_ambience if minute % 2 else ambience,),
+        )
+        yield random_scene(programme, seed * _SEEDS_APART + minute)
+
+
+def alarm_scenes(minutes: int, seed: int, snr_db: float = TEST_SNR_DB) -> Iterator[Scene]:
+    """Half a minute each with two alarms at `snr_db`: the scenes of `trainer soundscape`."""
+    programme = Programme(seconds=SCENE_SECONDS, snr_db=snr_db, sounds=ALARM_SOUNDS)
+    for number in range(minutes * 2):
+        yield random_scene(programme, seed * _SEEDS_APART + number)
+
+
+# ESC-10's recordings as the starter's training takes them.
+
+
+TABLE_FILE, LICENCE_FILE = "esc10.csv", "LICENSE.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """5 s of one of the ten classes: float32 (n,), mono, at SAMPLE_RATE_HZ.
+
+    `name` is the file's stem, `1-100032-A-0`; `fold` is 1 to 5.
+    """
+
+    name: str
+    label: str
+    fold: int
+    samples: Samples
+
+
+def read_recordings(folder: Path) -> list[Recording]:
+    """All recordings of `esc10.csv`, in its order.
+
+    Raises:
+        DataError: the table or a file is missing, or a category is not one of the ten.
+    """
+    table = read_esc50(read_text_table(folder / TABLE_FILE))
+    return [_read_recording(clip) for clip in table.clips]
+
+
+def _read_recording(clip: Clip) -> Recording:
+    (label,) = clip.labels
+    if label not in COLUMNS:
+        raise DataError(f"{clip.path}: expected one of ESC-10's ten categories, got {label!r}")
+    return Recording(clip.path.stem, label, clip.fold, read_audio(clip, SAMPLE_RATE_HZ))
+
 
 FEATURES = FeatureParams()
-PATCHES = 10  # in a strip
 STRIP_SAMPLES = FEATURES.window_samples + (PATCHES - 1) * FEATURES.patch_hop_samples
 STRIP_SECONDS = STRIP_SAMPLES / SAMPLE_RATE_HZ
 
-_FRAME_SAMPLES = 320  # 20 ms: a whole number of them is a patch hop
-_AUDIBLE_DB = 20.0  # under the loudest frame of a sound: what of it still counts as heard
 # Of a sound in a patch; with less, the target is a part of 1: 0.1 s of a smoke alarm may as well be one
 # pulse of a CO alarm, but a bark is a bark
 _ENOUGH_SECONDS, _ENOUGH_ALARM_SECONDS = 0.1, 0.3
@@ -37,10 +144,6 @@ _DRAWN_ALARMS = (*ALARM_SOUNDS, *["co_alarm", "smoke_alarm"] * 2)
 
 # How often a strip holds a recording, an alarm or nothing, and how loud everything is
 _SHARES = {"recording": 0.48, "alarm": 0.4, "nothing": 0.12}
-_LEVEL_DBFS = (-55.0, -12.0)
-_QUIETEST_DBFS = -90.0
-_SNR_DB = (0.0, 35.0)
-_FILTER_HZ = (60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.expected import expected_of
-from listener.engines.remote.server import Server, open_channel
-from listener.engines.remote.servers import Servers
+from listener.engines.remote.server import Server, Servers, expected_of, open_channel
 from listener.health import FALLBACK, RemoteHealth
 
 log = logging.getLogger(__name__)

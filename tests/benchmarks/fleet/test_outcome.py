@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.fleet.outcome import Arrival, judge, number_of
-from listener.documents import iso_utc
+from listener.files import iso_utc
 
 AT = 1_795_144_327.25
 

@@ -10,9 +10,14 @@ import numpy as np
 
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
-from listener.detection.clip import ClipRecord, LabelScore, LabelSpan, Verdict
-from listener.detection.clip_analysis import ClipAnalysis
-from listener.detection.cutting import Cutting
+from listener.detection.clip import (
+    ClipAnalysis,
+    ClipDraft,
+    ClipRecord,
+    LabelScore,
+    LabelSpan,
+    Verdict,
+)
 from listener.detection.event import SoundEvent, event_id
 from tests.listener.detection.waveforms import RATE_HZ, sine
 
@@ -35,7 +40,7 @@ def make_cutting(
     embedding: Sequence[float] = (1.0, 0.0),
     seconds: float = SECONDS,
     **changes: Any,
-) -> Cutting:
+) -> ClipDraft:
     """A dog, from 0.5 to 1.5 s of a clip of 2 s, with four slots that all have the same embedding."""
     captured_at = at + number
     id_ = clip_id(number, at)
@@ -63,7 +68,7 @@ def make_cutting(
         np.tile(np.array(embedding, np.float16), (SLOTS, 1)),
     )
     record = ClipRecord(**values | changes)
-    return Cutting(record, RATE_HZ, sine(440.0, seconds, 0.5), analysis)
+    return ClipDraft(record, RATE_HZ, sine(440.0, seconds, 0.5), analysis)
 
 
 def settings(directory: Path, **changes: Any) -> ClipsSettings:

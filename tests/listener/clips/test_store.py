@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.clips.queries import ClipFilter, Totals
+from listener.clips.index import ClipFilter, Totals
 from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError, UnknownClipError, Verdict
 from listener.detection.clip_files import (

@@ -6,15 +6,25 @@ import json
 
 import pytest
 
-from listener.capacity import Load
-from listener.commands.bench import bench_machine
+from listener.commands.bench import (
+    Advice,
+    BenchRun,
+    Setup,
+    advise,
+    batch_sizes,
+    bench_machine,
+    best_of,
+    longer_hop,
+    run_trials,
+)
+from listener.commands.load_test import Load
 from listener.config.engine import EngineSettings
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import Config
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine
-from listener.exit_codes import ExitCode
 from listener.pipeline.plan import DetectionPlan
+from listener.process import ExitCode
 from tests.listener.commands.program import one_line, own_lines, run_listener
 
 
@@ -104,3 +114,57 @@ def test_without_a_bundle_it_is_one_line_and_exit_code_2():
     done = run_listener("bench", environment={"EARSHOT_BUNDLE": ""})
     assert (done.returncode, done.stdout) == (2, "")
     assert one_line(done.stderr).startswith("expected a bundle: give --bundle")
+
+
+LITERT, OPENVINO = Setup("litert", 16, 0.48), Setup("openvino", 16, 0.48)
+LONGER = Setup("openvino", 16, 0.96)
+
+
+@pytest.mark.parametrize(
+    ("sources", "sizes"), [(1, (1,)), (3, (1,)), (4, (1, 4)), (300, (1, 4, 16))]
+)
+def test_no_batch_is_larger_than_the_number_of_sources(sources: int, sizes: tuple[int, ...]):
+    assert batch_sizes(sources) == sizes
+
+
+def test_setups_take_turns_and_their_medians_count():
+    asked: list[Setup] = []
+    seconds = iter([1.0, 2.0, 4.0, 3.0, 2.0, 100.0])
+
+    def measure(setup: Setup) -> Load:
+        asked.append(setup)
+        return Load(120.0, next(seconds), 0.24)
+
+    trials = run_trials([LITERT, OPENVINO], measure)
+    assert asked == [LITERT, OPENVINO] * 3
+    assert trials == [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 40.0, 2.0)]
+
+
+@pytest.mark.parametrize(("first", "best"), [(96.0, LITERT), (90.0, OPENVINO)])
+def test_the_first_of_those_that_are_alike_is_the_best(first: float, best: Setup):
+    assert best_of([BenchRun(LITERT, first, 1.0), BenchRun(OPENVINO, 100.0, 1.0)]).setup == best
+
+
+def test_a_longer_hop_is_twice_the_hop_up_to_a_patch():
+    assert longer_hop(OPENVINO, 0.96) == LONGER
+    assert longer_hop(LONGER, 0.96) is None
+
+
+TRIALS = [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 100.0, 1.0), BenchRun(LONGER, 200.0, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "advice", "carried"),
+    [
+        (None, Advice(OPENVINO, 70), True),  # seven tenths of what it can do
+        (70, Advice(OPENVINO, 70), True),
+        (71, Advice(LONGER, 140), True),
+        (140, Advice(LONGER, 140), True),
+        (141, Advice(LONGER, 140), False),
+    ],
+)
+def test_the_hop_stays_unless_too_many_are_wanted(
+    wanted: int | None, advice: Advice, carried: bool
+):
+    assert advise(TRIALS, wanted) == advice
+    assert advice.carries(wanted) is carried

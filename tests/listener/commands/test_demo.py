@@ -9,9 +9,16 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from listener.commands.demo_scene import HeardEvent, first_match, make_demo_scene, not_heard
-from listener.commands.demo_screen import DemoProgress, demo_picture, plain_table
-from listener.commands.station_view import SourceView
+from listener.commands.demo_screen import (
+    DemoProgress,
+    HeardEvent,
+    demo_picture,
+    first_match,
+    make_demo_scene,
+    not_heard,
+    plain_table,
+)
+from listener.commands.watch_screen import SourceView
 from tests.listener.commands.program import own_lines
 from tests.rigs.station import LISTENER
 from tests.rigs.terminal import COLOUR, TerminalProgram, in_terminal

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from listener.commands.station_view import SourceView, read_views
+from listener.commands.watch_screen import SourceView, read_views
 from listener.config.station import HttpSettings
-from listener.control.http import HttpServer
+from listener.control.http_server import HttpServer
 from listener.health import Health
 from listener.sinks.metrics import metrics_registry
 from tests.listener.commands.program import one_line, run_listener

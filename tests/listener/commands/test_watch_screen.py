@@ -6,9 +6,13 @@ import time
 import pytest
 from rich.console import Console
 
-from listener.commands.station_view import SourceView
-from listener.commands.watch_history import KEPT_SCORES, SeenEvent, WatchHistory
-from listener.commands.watch_screen import watch_picture
+from listener.commands.watch_screen import (
+    KEPT_SCORES,
+    SeenEvent,
+    SourceView,
+    WatchHistory,
+    watch_picture,
+)
 
 BEGAN = time.mktime((2026, 11, 20, 3, 12, 7, 0, 0, -1))
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from listener.control.commands import Command
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
+from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
 from listener.control.mqtt import MqttCommands
 from listener.health import Health
-from listener.mqtt.incoming import Incoming
+from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
 
 
@@ -24,7 +23,7 @@ class NotebookBroker:
     topics: list[str] = field(default_factory=list)
     answers: list[tuple[str, Answer, bytes | None]] = field(default_factory=list)
 
-    def subscribe(self, topic: str, take: Callable[[Incoming], None]) -> None:  # noqa: ARG002
+    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:  # noqa: ARG002
         self.topics.append(topic)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
@@ -38,9 +37,11 @@ class Nobody:
         raise ZeroDivisionError(command, origin)
 
 
-def answer_to(message: Incoming, prefix: str | None = None) -> tuple[str, Answer, bytes | None]:
+def answer_to(
+    message: InboundMessage, prefix: str | None = None
+) -> tuple[str, Answer, bytes | None]:
     broker = NotebookBroker()
-    desk = CommandDesk(CommandGate(), Nobody(), Health((), "doubles@1"))
+    desk = CommandDispatcher(ReplayGuard(), Nobody(), Health((), "doubles@1"))
     commands = MqttCommands(broker, Topics("earshot", "farm"), desk, prefix)
     assert broker.topics == ["earshot/farm/command/+"]
     commands.take(message)
@@ -53,8 +54,8 @@ def answer_to(message: Incoming, prefix: str | None = None) -> tuple[str, Answer
 
 def message(
     name: str = "reload", response: str | None = None, *, retained: bool = False
-) -> Incoming:
-    return Incoming(f"earshot/farm/command/{name}", b"{}", retained, response, b"\x01")
+) -> InboundMessage:
+    return InboundMessage(f"earshot/farm/command/{name}", b"{}", retained, response, b"\x01")
 
 
 def test_an_answer_has_the_correlation_and_its_response_topic():

@@ -15,12 +15,15 @@ from listener.detection.bundle import (
     BundleError,
     Label,
     Manifest,
+    ServedModel,
     check_golden,
     read_bundle,
+    served_model,
     write_bundle,
 )
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.detection.policy import LabelPolicy
+from tests.listener.sinks.notices import manifest
 
 WAVEFORM = np.zeros(15_600, np.float32)  # one patch
 SCORES = np.array([[0.25, 0.75]], np.float32)
@@ -288,3 +291,10 @@ def test_the_older_bundle_stays_when_the_new_one_cannot_be_moved(bundle: Bundle,
     with pytest.raises(OSError, match="No space left"):
         write_bundle(bundle.path, replace(MANIFEST, version=4), contents)
     assert read_bundle(bundle.path).id == "pair@3"
+
+
+def test_name_version_and_model_make_it():
+    files = {"model.tflite": "0123456789abcdef" * 4, "golden.npz": "f" * 64}
+    made = replace(manifest(), name="home-alarms", version=3, files=files)
+    assert served_model(Bundle(Path("none"), made)) == ServedModel("home-alarms-0123456789ab", "3")
+    assert str(served_model(Bundle(Path("none"), made))) == "home-alarms-0123456789ab version 3"

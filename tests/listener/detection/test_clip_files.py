@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from listener.detection.clip import (
+    ClipAnalysis,
     ClipError,
     ClipRecord,
     GroupMembers,
     LabelScore,
     LabelSpan,
     Verdict,
+    read_analysis,
 )
-from listener.detection.clip_analysis import ClipAnalysis, read_analysis
 from listener.detection.clip_files import (
     analysis_path,
     read_audio,

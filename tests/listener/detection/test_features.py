@@ -8,11 +8,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
-from listener.detection.features import Patch, PatchStream, log_mel_patches
-from listener.detection.front_end import LogMelFrames
-from listener.detection.params import FeatureParams
-from listener.detection.spectrum import mel_matrix
+from listener.detection.audio import AudioChunk, Samples
+from listener.detection.features import (
+    LevelledFrames,
+    LogMelFrames,
+    Patch,
+    PatchStream,
+    WindowFrames,
+    contents_of,
+    log_mel_of,
+    log_mel_patches,
+    make_front_end,
+)
+from listener.detection.log_mel import mel_matrix
+from listener.detection.params import FeatureParams, Preprocessing
 from tests.listener.detection.waveforms import RATE_HZ, cut, noise, silence, sine
 
 PARAMS = FeatureParams()
@@ -199,3 +208,129 @@ def test_a_patch_is_not_changed_by_what_comes_after():
     for chunk in chunks[3:]:
         stream.push(chunk)
     assert np.array_equal(patches[0].content, before)
+
+
+PREPROCESSING = [
+    Preprocessing(high_pass_hz=150.0),
+    Preprocessing(level_dbfs=-20.0),
+    Preprocessing(high_pass_hz=300.0, level_dbfs=-10.0, max_gain_db=6.0),
+]
+PLAIN = FeatureParams()
+LEVELLED = FeatureParams(preprocessing=Preprocessing(level_dbfs=-20.0))
+
+
+def gain_db(samples: Samples, params: FeatureParams) -> NDArray[np.float64]:
+    """What was made of each patch, by a band that is far over the offset of the log."""
+    changed, plain = log_mel_patches(samples, params), log_mel_patches(samples, PLAIN)
+    band = plain.mean(axis=(0, 1)).argmax()
+    gains: NDArray[np.float64] = 20 / np.log(10) * (changed - plain)[:, :, band].mean(axis=1)
+    return gains
+
+
+def test_nothing_is_done_unless_it_is_asked_for():
+    assert isinstance(make_front_end(PLAIN), LogMelFrames)
+    assert isinstance(make_front_end(LEVELLED), LevelledFrames)
+
+
+def test_a_patch_comes_to_the_level():
+    """A sine of amplitude 0.1 has -23.01 dBFS."""
+    tone = sine(1_000, 0.975, 0.1)
+    assert gain_db(tone, LEVELLED) == pytest.approx([3.01], abs=0.1)
+
+
+def test_twenty_decibels_softer_is_the_same():
+    loud = noise(2 * RATE_HZ, rms=0.1)
+    soft = (loud / 10).astype(np.float32)
+    same, plain = (
+        np.abs(log_mel_patches(loud, params) - log_mel_patches(soft, params)).max()
+        for params in (LEVELLED, PLAIN)
+    )
+    assert same < 1e-4
+    assert plain > 2.2  # ln(10) is 2.3
+
+
+@pytest.mark.parametrize(("amplitude", "wanted_db"), [(1e-3, 30.0), (1.0, -16.99)])
+def test_the_gain_is_bounded(amplitude: float, wanted_db: float):
+    """-63 dBFS is 43 dB under the level, of which 30 are made good; -3 dBFS comes down all the way."""
+    tone = sine(1_000, 0.975, amplitude)
+    mel = np.exp(log_mel_patches(tone, PLAIN)) - PLAIN.log_offset
+    levelled = np.exp(log_mel_patches(tone, LEVELLED)) - PLAIN.log_offset
+    ratio_db = 20 * np.log10(levelled.max() / mel.max())
+    assert ratio_db == pytest.approx(wanted_db, abs=0.1)
+
+
+def test_the_bound_holds_downwards_too():
+    params = FeatureParams(preprocessing=Preprocessing(level_dbfs=-40.0, max_gain_db=6.0))
+    assert gain_db(sine(1_000, 0.975, 0.5), params) == pytest.approx([-6.0], abs=0.1)
+
+
+def test_silence_stays_silence():
+    assert log_mel_patches(silence(2.0), LEVELLED) == pytest.approx(np.log(0.001))
+
+
+def test_each_patch_has_a_gain_of_its_own():
+    """A whole patch of -43 dBFS, one whose second half is 20 dB louder, one that is loud."""
+    step = np.concatenate((sine(1_000, 0.975, 0.01), sine(1_000, 0.96, 0.1)))
+    mel = np.exp(log_mel_patches(step, LEVELLED)) - PLAIN.log_offset
+    plain = np.exp(log_mel_patches(step, PLAIN)) - PLAIN.log_offset
+    gains_db = 20 * np.log10((mel / plain)[:, -1].max(axis=1))
+    assert gains_db == pytest.approx([23.01, 5.98, 3.01], abs=0.2)
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSING)
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.integers(1, RATE_HZ), min_size=1, max_size=6),
+    st.sampled_from([0.12, 0.48, 0.96]),
+    st.integers(1, 40_000),
+)
+def test_streaming_is_offline_whatever_the_chunks_front_end(
+    preprocessing: Preprocessing, sizes: list[int], hop_seconds: float, samples: int
+):
+    params = FeatureParams(patch_hop_seconds=hop_seconds, preprocessing=preprocessing)
+    waveform = noise(samples)
+    stream = PatchStream(params)
+    patches = [patch for chunk in cut(waveform, sizes) for patch in stream.push(chunk)]
+    patches += stream.finish()
+    offline = log_mel_patches(waveform, params)
+    assert len(patches) == len(offline)
+    streamed = np.array([patch.content for patch in patches])
+    assert np.abs(streamed - offline).max() < 1e-5
+
+
+COUNTED = np.arange(40_000, dtype=np.float32)  # each sample is its own index
+
+
+@pytest.mark.parametrize("size", [1_000, 7_680, 15_600, 40_000])
+def test_a_patch_of_a_stream_is_its_window_whatever_the_chunk_size(size: int):
+    stream = PatchStream(PARAMS, WindowFrames(PARAMS))
+    starts = range(0, len(COUNTED), size)
+    chunks = [AudioChunk("hall", at, 0.0, 16_000, COUNTED[at : at + size]) for at in starts]
+    patches = [patch for chunk in chunks for patch in stream.push(chunk)]
+    assert [patch.start for patch in patches] == [0, 7_680, 15_360, 23_040]
+    for patch in patches:
+        np.testing.assert_array_equal(
+            patch.content, COUNTED[patch.start : patch.start + 15_600], strict=True
+        )
+
+
+def test_the_last_window_is_padded_with_silence():
+    first, last = contents_of(COUNTED[:20_000], PARAMS, WindowFrames(PARAMS))
+    np.testing.assert_array_equal(first, COUNTED[:15_600])
+    np.testing.assert_array_equal(last, np.pad(COUNTED[7_680:20_000], (0, 3_280)))
+
+
+@pytest.mark.parametrize(
+    "preprocessing", [Preprocessing(), Preprocessing(high_pass_hz=150.0, level_dbfs=-20.0)]
+)
+def test_the_log_mel_of_a_window_is_that_of_its_patch(preprocessing: Preprocessing):
+    params = FeatureParams(preprocessing=preprocessing)
+    noise = np.random.default_rng(0).normal(0.0, 0.1, 48_000).astype(np.float32)
+    windows = contents_of(noise, params, WindowFrames(params))
+    log_mel = np.array([log_mel_of(window, params) for window in windows])
+    np.testing.assert_allclose(log_mel, log_mel_patches(noise, params), atol=1e-5)
+
+
+def test_a_log_mel_stays_as_it_is():
+    log_mel = np.zeros((96, 64), np.float32)
+    assert log_mel_of(log_mel, PARAMS) is log_mel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,19 @@ from numpy.typing import NDArray
 
 from listener.config.engine import FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
-from listener.detection.features import contents_of, log_mel_patches
-from listener.detection.windows import WindowFrames
-from listener.engines.engine import Outputs, WindowEngine
+from listener.detection.features import WindowFrames, contents_of, log_mel_patches
+from listener.engines.engine import EngineError, Outputs, WindowEngine
 from listener.engines.litert import LiteRTEngine
-from listener.engines.saved_model import SavedModel
-from listener.engines.tensorflow import TensorFlowEngine, TensorFlowWindowEngine, open_tensorflow
+from listener.engines.saved_model import PATCHES, SavedModel
+from listener.engines.tensorflow import (
+    CompiledGraphs,
+    Part,
+    TensorFlowEngine,
+    TensorFlowWindowEngine,
+    ladder,
+    open_tensorflow,
+    split,
+)
 
 TOLERANCE = 1e-4
 
@@ -144,3 +152,93 @@ def test_a_saved_model_without_an_output_is_one_line(tmp_path: Path):
     path = write_saved_model(tmp_path / "saved_model", patches=("scores",))
     with pytest.raises(BundleError, match=r"expected outputs .*, found \['scores'\]"):
         TensorFlowEngine(SavedModel(path, 1))
+
+
+def open_graphs(bundle: Bundle, seconds_each: float) -> CompiledGraphs:
+    """For batches up to 256, each graph compiled in so many seconds."""
+    clock = count(0.0, seconds_each)
+    model = SavedModel(bundle.saved_model_path, threads=1)
+    return CompiledGraphs(model, PATCHES, 256, lambda: next(clock))
+
+
+@pytest.mark.parametrize(
+    ("seconds_each", "sizes"), [(1.0, (16, 64, 256)), (6.0, (64, 256)), (11.0, (256,))]
+)
+def test_the_largest_is_always_compiled_and_others_while_there_is_time(
+    tones_bundle: Bundle, seconds_each: float, sizes: tuple[int, ...]
+):
+    assert open_graphs(tones_bundle, seconds_each).sizes == sizes
+
+
+def test_what_has_no_graph_of_its_size_runs_in_a_larger_one(tones_bundle: Bundle):
+    patches = np.random.default_rng(0).normal(-3.0, 2.0, (3, 96, 64)).astype(np.float32)
+    slow, quick = (open_graphs(tones_bundle, seconds) for seconds in (11.0, 1.0))
+    for one, other in zip(slow.run(patches), quick.run(patches), strict=True):
+        assert len(one) == 3
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def uncompilable(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
+    """XLA knows no strings. Its scores are how long the numbers are as text."""
+    graph = tf.function(
+        lambda patches: dict.fromkeys(("scores", "embeddings"), lengths(patches)),
+        input_signature=[tf.TensorSpec((None, 96, 64), tf.float32, "patches")],
+    )
+    path = tmp_path_factory.mktemp("strings") / "saved_model"
+    signatures = {"patches": graph.get_concrete_function()}
+    tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
+    return SavedModel(path, threads=1)
+
+
+def lengths(patches: tf.Tensor) -> tf.Tensor:
+    return tf.strings.length(tf.strings.as_string(patches[:, 0], precision=1))
+
+
+def test_what_xla_cannot_compile_is_one_line(uncompilable: SavedModel):
+    with pytest.raises(EngineError, match="XLA cannot compile patches: ") as caught:
+        CompiledGraphs(uncompilable, PATCHES, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_xla_cannot_compile_runs_as_it_is_and_that_is_said(
+    uncompilable: SavedModel, caplog: pytest.LogCaptureFixture
+):
+    engine = TensorFlowEngine(uncompilable, compiled=True)
+    assert "XLA cannot compile patches" in caplog.text
+    scores, _ = engine.infer(np.ones((2, 96, 64), np.float32))
+    np.testing.assert_array_equal(scores, np.full((2, 64), len("1.0")))
+
+
+@pytest.mark.parametrize(
+    ("max_batch", "sizes"),
+    [
+        (1, (16,)),
+        (16, (16,)),
+        (17, (16, 64)),
+        (64, (16, 64)),
+        (65, (16, 64, 256)),
+        (4096, (16, 64, 256)),
+    ],
+)
+def test_its_largest_size_holds_the_largest_batch_or_is_256(max_batch: int, sizes: tuple[int, ...]):
+    assert ladder(max_batch) == sizes
+
+
+@pytest.mark.parametrize(
+    ("count", "parts"),
+    [
+        (1, [Part(0, 1, 16)]),
+        (16, [Part(0, 16, 16)]),
+        (17, [Part(0, 17, 64)]),
+        (256, [Part(0, 256, 256)]),
+        (600, [Part(0, 256, 256), Part(256, 512, 256), Part(512, 600, 256)]),
+        (522, [Part(0, 256, 256), Part(256, 512, 256), Part(512, 522, 16)]),
+    ],
+)
+def test_a_batch_goes_in_whole_parts_and_one_padded_rest(count: int, parts: list[Part]):
+    assert list(split(count, (16, 64, 256))) == parts
+
+
+def test_where_only_the_largest_size_is_ready_it_takes_all():
+    assert list(split(3, (64,))) == [Part(0, 3, 64)]

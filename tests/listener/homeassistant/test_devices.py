@@ -5,40 +5,59 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from listener.control.commands import Flag, Mute, SetThreshold, parse_command
 from listener.detection.bundle import Label
-from listener.homeassistant.announced import MOST_GONE_COMPONENTS
-from listener.homeassistant.devices import MOST_LABELS, Offer, source_device, station_device
+from listener.homeassistant.devices import (
+    MOST_GONE_COMPONENTS,
+    MOST_GONE_TOPICS,
+    MOST_LABELS,
+    Announced,
+    Announcer,
+    CommandSupport,
+    read_announced,
+    source_device,
+    station_device,
+    write_announced,
+)
 from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_command, render_value
-from tests.listener.sinks.notices import end_of, start_of
+from tests.listener.sinks.notices import NotebookPublisher, end_of, start_of
 from tests.shared import ROOT
+
+CLIP = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
+
 
 TOPICS = Topics("earshot", "farm")
 LABELS = (Label("smoke_alarm", "Smoke alarm"), Label("dog", "Hund & Katze"))
-CLIP = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
-EVERYTHING = Offer(commands=True, clips=True)
+EVERYTHING = CommandSupport(commands=True, clips=True)
 
 
-def hall(offer: Offer = EVERYTHING, labels: tuple[Label, ...] = LABELS) -> dict[str, Any]:
+def hall(offer: CommandSupport = EVERYTHING, labels: tuple[Label, ...] = LABELS) -> dict[str, Any]:
     return source_device(TOPICS, "hall", labels, offer)
 
 
-def parts(offer: Offer = EVERYTHING) -> dict[str, Any]:
+def parts(offer: CommandSupport = EVERYTHING) -> dict[str, Any]:
     components: dict[str, Any] = hall(offer)["components"]
     return components
 
 
 @pytest.mark.parametrize(
-    "offer", [EVERYTHING, Offer(True, False), Offer(False, True), Offer(False, False)]
+    "offer",
+    [
+        EVERYTHING,
+        CommandSupport(True, False),
+        CommandSupport(False, True),
+        CommandSupport(False, False),
+    ],
 )
-def test_a_sources_document_is_what_home_assistant_takes(offer: Offer):
+def test_a_sources_document_is_what_home_assistant_takes(offer: CommandSupport):
     assert problems(hall(offer)) == []
 
 
@@ -74,9 +93,9 @@ def test_each_label_has_a_binary_sensor_and_a_threshold():
 
 
 def test_without_commands_there_is_nothing_to_press():
-    kinds = {component["platform"] for component in parts(Offer(False, True)).values()}
+    kinds = {component["platform"] for component in parts(CommandSupport(False, True)).values()}
     assert kinds == {"binary_sensor", "event", "sensor"}
-    assert "wrong" not in parts(Offer(commands=True, clips=False))
+    assert "wrong" not in parts(CommandSupport(commands=True, clips=False))
 
 
 def test_of_too_many_labels_the_first_become_entities_and_all_are_event_types():
@@ -217,3 +236,132 @@ def test_commands_are_fresh_and_each_has_an_id_of_its_own():
     commands = [sent(parts()["mute"], "ON") for _ in range(20)]
     assert len({command.id for command in commands}) == 20
     assert all(before <= command.at <= datetime.now(UTC) for command in commands)
+
+
+NOTHING = Announced({}, ())
+
+
+def document(*labels: str) -> dict[str, Any]:
+    return {"components": {label: {"platform": "binary_sensor", "name": label} for label in labels}}
+
+
+def test_what_is_gone_is_found():
+    known = NOTHING.including({"hall": document("dog", "cat"), "barn": document("dog")}, ["a", "b"])
+    assert known.gone_devices({"hall": document("dog")}) == ["barn"]
+    assert known.gone_components("hall", document("dog")) == {"cat": "binary_sensor"}
+    assert known.gone_components("shed", document("dog")) == {}
+    assert known.gone_states(["b", "c"]) == ["a"]
+
+
+def test_what_is_gone_stays_known_until_it_is_back():
+    known = NOTHING.including({"hall": document("dog", "cat"), "barn": document("dog")}, ["a", "b"])
+    later = known.including({"hall": document("dog")}, ["b"])
+    assert later.gone_devices({"hall": document("dog")}) == ["barn"]
+    assert later.gone_components("hall", document("dog")) == {"cat": "binary_sensor"}
+    assert later.gone_states(["b"]) == ["a"]
+    back = later.including({"hall": document("cat"), "barn": document()}, ["a"])
+    assert back.gone_devices({"hall": document("cat"), "barn": document()}) == []
+    assert back.gone_states(["a"]) == ["b"]
+
+
+def test_of_all_that_is_gone_the_oldest_is_forgotten():
+    labels = [f"l{number}" for number in range(MOST_GONE_COMPONENTS + 5)]
+    topics = [f"s{number}" for number in range(MOST_GONE_TOPICS + 5)]
+    known = NOTHING.including({"hall": document(*labels)}, topics)
+    gone = known.gone_components("hall", document())
+    assert (next(iter(gone)), len(gone)) == ("l5", MOST_GONE_COMPONENTS)
+    assert known.gone_states([])[0] == "s5"
+    later = known.including({"hall": document()}, [])
+    assert later.devices == {"hall": gone}
+    assert len(later.states) == MOST_GONE_TOPICS
+
+
+def test_it_is_kept_on_disk(tmp_path: Path):
+    path = tmp_path / "homeassistant.json"
+    assert read_announced(path) == NOTHING
+    known = NOTHING.including({"hall": document("dog")}, ["a"])
+    write_announced(path, known)
+    assert read_announced(path) == known
+
+
+def test_a_disk_that_fails_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    write_announced(tmp_path / "none" / "homeassistant.json", NOTHING)
+    assert "is not kept: No such file or directory" in caplog.text
+
+
+HALL, BARN = "ha/device/farm/hall/config", "ha/device/farm/barn/config"
+
+
+def document_announcer(*labels: str) -> dict[str, Any]:
+    components = {label: {"platform": "number", "unique_id": label} for label in labels}
+    return {"device": {}, "components": components}
+
+
+def announcer(tmp_path: Path) -> tuple[Announcer, NotebookPublisher]:
+    publisher = NotebookPublisher()
+    return Announcer(publisher, tmp_path / "homeassistant.json"), publisher
+
+
+def retained(publisher: NotebookPublisher) -> dict[str, str]:
+    assert all((message.retain, message.qos) == (True, 1) for message in publisher.published)
+    return {message.topic: message.payload for message in publisher.published}
+
+
+def test_devices_are_announced_in_their_order(tmp_path: Path):
+    one, publisher = announcer(tmp_path)
+    one.announce(
+        {HALL: document_announcer("dog"), BARN: document_announcer("dog")}, ["farm/hall/status"]
+    )
+    assert list(retained(publisher)) == [HALL, BARN]
+    assert json.loads(retained(publisher)[HALL]) == document_announcer("dog")
+
+
+def test_a_component_that_is_gone_is_its_platform_alone(tmp_path: Path):
+    one, publisher = announcer(tmp_path)
+    one.announce({HALL: document_announcer("dog", "cat")}, [])
+    one.announce({HALL: document_announcer("dog")}, [])
+    components = json.loads(retained(publisher)[HALL])["components"]
+    assert components == {
+        "dog": {"platform": "number", "unique_id": "dog"},
+        "cat": {"platform": "number"},
+    }
+
+
+def test_after_a_restart_all_that_is_gone_is_taken_back_each_time(tmp_path: Path):
+    announcer(tmp_path)[0].announce(
+        {HALL: document_announcer("dog", "cat"), BARN: document_announcer()}, ["a", "b"]
+    )
+    for _ in range(2):  # nobody knows whether the broker heard it the first time
+        again, publisher = announcer(tmp_path)
+        again.announce({HALL: document_announcer("cat")}, ["b"])
+        said = retained(publisher)
+        assert (said[BARN], said["a"]) == ("", "")
+        assert json.loads(said[HALL])["components"]["dog"] == {"platform": "number"}
+        assert "b" not in said
+
+
+def test_without_its_memory_nothing_is_taken_back(tmp_path: Path):
+    """The control: why there is a file."""
+    announcer(tmp_path)[0].announce(
+        {HALL: document_announcer("dog", "cat"), BARN: document_announcer()}, ["a"]
+    )
+    (tmp_path / "homeassistant.json").unlink()
+    again, publisher = announcer(tmp_path)
+    again.announce({HALL: document_announcer("cat")}, [])
+    assert retained(publisher).keys() == {HALL}
+    assert "dog" not in json.loads(retained(publisher)[HALL])["components"]
+
+
+def test_what_comes_back_is_announced_whole(tmp_path: Path):
+    for labels in (("dog",), (), ("dog",)):
+        one, publisher = announcer(tmp_path)
+        one.announce({HALL: document_announcer(*labels)}, [])
+    assert json.loads(retained(publisher)[HALL]) == document_announcer("dog")
+
+
+def test_it_can_be_said_once_more(tmp_path: Path):
+    one, publisher = announcer(tmp_path)
+    one.announce({HALL: document_announcer("dog")}, [])
+    first = list(publisher.published)
+    one.repeat()
+    assert publisher.published == [*first, *first]

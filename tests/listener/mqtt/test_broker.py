@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.topics import Topics
@@ -30,7 +30,7 @@ LABELS = ("smoke_alarm", "doorbell")
 STATION = """
 import sys, threading
 from listener.mqtt.broker import Broker
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.health import Health
 settings = MqttSettings(port=int(sys.argv[1]))
 Broker(settings, "farm-1", "earshot/farm/status", Health((), "home-alarms@3")).start()

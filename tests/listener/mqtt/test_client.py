@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.broker import MqttSettings, TlsSettings
+from listener.config.outputs import MqttSettings, TlsSettings
 from listener.health import Health
 from listener.mqtt.broker import Broker
 from listener.mqtt.client import BrokerError, make_client, station_client_id

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.broker import MqttSettings
+from listener.config.outputs import MqttSettings
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from tests.rigs.mosquitto import Mosquitto, free_port, subscribe

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from listener.health import OutboxHealth
-from listener.mqtt.parcel import Parcel
+from listener.mqtt.messages import OutboundMessage
 from listener.outbox.disk import Disk
 from listener.outbox.row import Row
-from listener.outbox.sender import ParcelSender
+from listener.outbox.sender import OutboxSender
 from listener.outbox.store import Bounds, Store
 from tests.rigs.outbox_station import EVENT_TOPIC, TOPICS, event
 
@@ -56,9 +56,9 @@ def open_store(path: Path | None, bounds: Bounds | None = None) -> OpenStore:
 class NotebookCarrier:
     """What was handed over, in order."""
 
-    parcels: list[Parcel] = field(default_factory=list)
+    parcels: list[OutboundMessage] = field(default_factory=list)
 
-    def carry(self, parcel: Parcel) -> None:
+    def carry(self, parcel: OutboundMessage) -> None:
         """Write it down."""
         self.parcels.append(parcel)
 
@@ -78,10 +78,10 @@ class Clock:
         return self.now
 
 
-def make_sender(opened: OpenStore) -> tuple[ParcelSender, NotebookCarrier, Clock]:
+def make_sender(opened: OpenStore) -> tuple[OutboxSender, NotebookCarrier, Clock]:
     """A sender of the store's messages, not connected."""
     carrier, clock = NotebookCarrier(), Clock()
-    return ParcelSender(opened.store, carrier, clock), carrier, clock
+    return OutboxSender(opened.store, carrier, clock), carrier, clock
 
 
 def seqs(rows: list[Row]) -> list[int]:

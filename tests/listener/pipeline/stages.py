@@ -10,7 +10,7 @@ from listener.config.engine import EngineSettings
 from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk
 from listener.detection.features import Patch, PatchStream
-from listener.detection.label_groups import LabelColumns
+from listener.detection.labels import LabelColumns
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores

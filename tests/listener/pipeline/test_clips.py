@@ -9,10 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from listener.detection.clip import ClipError
-from listener.detection.clip_cutter import CuttingPlan
-from listener.detection.cutting import Cutting
-from listener.detection.privacy import PrivateScores
+from listener.clips.extractor import ExtractionPlan
+from listener.detection.clip import ClipDraft, ClipError
+from listener.detection.labels import PrivateScores
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.pipeline.inference import Inference
 from listener.pipeline.plan import ClipPlan, DetectionPlan
@@ -33,7 +32,7 @@ def plan_with_clips(
     post_seconds: float = 0.5,
     ambient_per_hour: float = 0.0,
 ) -> DetectionPlan:
-    plan = CuttingPlan(
+    plan = ExtractionPlan(
         frozenset({"loud"}),
         pre_seconds,
         post_seconds,
@@ -67,7 +66,7 @@ class Listener:
         return self
 
     @property
-    def cuttings(self) -> list[Cutting]:
+    def cuttings(self) -> list[ClipDraft]:
         return [notice.cutting for notice in self.notices if isinstance(notice, ClipNotice)]
 
 

@@ -10,9 +10,8 @@ import pytest
 from listener.detection.audio import AudioChunk
 from listener.pipeline.capture import SourcePlan
 from listener.sinks.sink import EventNotice
-from listener.sources.clock import HoleFinder
-from listener.sources.inbox import Inbox
-from listener.sources.live import LiveBuffer
+from listener.sources.live import HoleFinder, LiveBuffer
+from listener.sources.portaudio import Inbox
 from tests.doubles import ListSink
 from tests.listener.detection.waveforms import noise
 from tests.listener.pipeline.stages import make_pipeline

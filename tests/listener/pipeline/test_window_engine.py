@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Label, Manifest
+from listener.detection.features import log_mel_of
 from listener.detection.scores import PatchScores
-from listener.detection.windows import log_mel_of
 from listener.engines.engine import Engine
 from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.inference import Inference

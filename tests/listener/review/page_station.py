@@ -13,8 +13,7 @@ import soundfile
 
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
-from listener.detection.clip import LabelScore, LabelSpan
-from listener.detection.cutting import Cutting
+from listener.detection.clip import ClipDraft, LabelScore, LabelSpan
 from listener.soundscape import ALARMS, Programme, random_scene
 from tests.listener.clips.cuttings import make_cutting
 from tests.listener.review.rig import TOKEN
@@ -54,7 +53,7 @@ class Station:
         return found
 
 
-def dog_clip(number: int) -> Cutting:
+def dog_clip(number: int) -> ClipDraft:
     """A clip from before the station ran."""
     top = (LabelScore("dog", 0.9), LabelScore("rooster", 0.2))
     return make_cutting(

@@ -15,21 +15,19 @@ from typing import Any
 
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
-from listener.control.apply import StationActor
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.desk import Answer, CommandDesk
-from listener.control.gate import CommandGate
-from listener.control.post import CommandPost
+from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.handlers import StationCommands
+from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
 from listener.detection.clip import ClipRecord
 from listener.detection.clip_files import record_bytes
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.health import Health
-from listener.review.live import LiveView
-from listener.review.parts import ReviewParts
+from listener.review.live import LiveView, Timeline
+from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from listener.review.timeline import Timeline
 from tests.listener.clips.cuttings import make_cutting, open_store
 
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)
@@ -124,10 +122,10 @@ def review_rig(
     parts = ReviewParts("test", live, store)
     server = ReviewServer(ReviewSettings(enabled=True, host=host, port=0), parts)
     nothing = NothingElse()
-    gate = CommandGate(monotonic=itertools.count().__next__)  # any number of commands a second
-    desk = CommandDesk(gate, StationActor(nothing, nothing, ("hall",), store), health)
+    gate = ReplayGuard(monotonic=itertools.count().__next__)  # any number of commands a second
+    desk = CommandDispatcher(gate, StationCommands(nothing, nothing, ("hall",), store), health)
     if token is not None:
-        server.take_commands(CommandPost(desk, token.encode(), "review"))
+        server.take_commands(HttpCommands(desk, token.encode(), "review"))
     with _working(desk):
         server.start()
         try:
@@ -138,7 +136,7 @@ def review_rig(
 
 
 @contextmanager
-def _working(desk: CommandDesk) -> Iterator[None]:
+def _working(desk: CommandDispatcher) -> Iterator[None]:
     stop = threading.Event()
 
     def work() -> None:

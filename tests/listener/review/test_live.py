@@ -5,9 +5,7 @@ import json
 import numpy as np
 
 from listener.detection.event import SoundEvent
-from listener.review.documents import pixels
-from listener.review.live import WAITING_LINES, LiveView
-from listener.review.timeline import KEPT_EVENTS, Timeline
+from listener.review.live import KEPT_EVENTS, WAITING_LINES, LiveView, Timeline, pixels
 from listener.sinks.sink import BundleNotice, EventNotice, Level, PatchNotice, SourceStatus
 from tests.listener.review.rig import MANIFEST
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from listener.config.file import parse_config
+from listener.config.load import parse_config
 from listener.config.station import ConfigError, ReviewSettings
 from listener.review import server as review_server
-from listener.review.guard import REQUESTS_PER_SECOND, Guard
+from listener.review.app import REQUESTS_PER_SECOND, Guard
 from tests.listener.clips.cuttings import clip_id
 from tests.listener.review.rig import TOKEN, WITH_TOKEN, Rig, document, review_rig
 from tests.rigs.mosquitto import wait_until
@@ -183,7 +183,7 @@ def test_a_page_elsewhere_whose_name_leads_here_is_not_let_in(rig: Rig, host: st
 
 
 def test_a_body_that_does_not_come_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("listener.review.station_pages.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("listener.review.routes.BODY_SECONDS", 0.2)
     head = f"POST {FLAG} HTTP/1.1\r\nHost: localhost:1\r\nAuthorization: Bearer {TOKEN}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     assert send(rig, head.encode()).startswith(b"HTTP/1.1 408 ")

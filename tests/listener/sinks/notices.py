@@ -8,7 +8,7 @@ from typing import Any
 from listener.detection.bundle import Label, Manifest
 from listener.detection.event import SoundEvent
 from listener.detection.policy import LabelPolicy
-from listener.documents import to_json
+from listener.files import to_json
 from listener.sinks.sink import EventNotice
 
 ONSET = 1_795_144_327.44  # 2026-11-20T03:12:07.440Z: 20 777 days and 11 527.44 s

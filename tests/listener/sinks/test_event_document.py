@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from listener.documents import iso_utc, to_json
+from listener.files import iso_utc, to_json
 from listener.sinks.event_document import event_document
 from tests.listener.sinks.notices import end_of, start_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.config.outlets import EventFileSettings
+from listener.config.outputs import EventFileSettings
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.event_file import EventFileSink

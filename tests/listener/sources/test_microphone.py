@@ -1,3 +1,5 @@
+""""""
+
 import subprocess
 import sys
 import threading
@@ -11,12 +13,24 @@ import soundfile
 from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, Samples
 from listener.sources import portaudio
-from listener.sources.microphone import MicrophoneSource
+from listener.sources.microphone import MicrophoneSource, within
 from listener.sources.source import SourceError
 from tests.listener.sources.reading import read_chunk
 from tests.rigs import pulse
 
 RATE = 44_100  # what PortAudio takes for the native rate of a PulseAudio device
+WITHOUT_PORTAUDIO = """
+import ctypes.util, sys
+ctypes.util.find_library = lambda name: None
+sys.modules["_sounddevice_data"] = None
+from listener.config.sources import MicrophoneSettings
+from listener.sources.microphone import MicrophoneSource
+from listener.sources.source import SourceError
+try:
+    MicrophoneSource(MicrophoneSettings(name="m", kind="microphone"))
+except SourceError as error:
+    print(error)
+"""
 
 
 needs_pulse = pytest.mark.skipif(
@@ -145,20 +159,6 @@ def test_an_unknown_device_lists_what_there_is(rig):
     assert "'nr'" in str(caught.value)
 
 
-WITHOUT_PORTAUDIO = """
-import ctypes.util, sys
-ctypes.util.find_library = lambda name: None
-sys.modules["_sounddevice_data"] = None
-from listener.config.sources import MicrophoneSettings
-from listener.sources.microphone import MicrophoneSource
-from listener.sources.source import SourceError
-try:
-    MicrophoneSource(MicrophoneSettings(name="m", kind="microphone"))
-except SourceError as error:
-    print(error)
-"""
-
-
 def test_without_portaudio_the_line_names_the_packages():
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_PORTAUDIO], capture_output=True, text=True, check=False
@@ -169,3 +169,35 @@ def test_without_portaudio_the_line_names_the_packages():
         "",
         0,
     )
+
+
+def test_a_result_in_time_is_given():
+    assert within(10.0, lambda: 7, discard=bool) == 7
+
+
+def test_an_error_of_the_call_is_raised():
+    def fail():
+        raise SourceError("gone")
+
+    with pytest.raises(SourceError, match="gone"):
+        within(10.0, fail, discard=bool)
+
+
+def test_a_late_result_is_discarded():
+    allowed, discarded = threading.Event(), threading.Event()
+
+    def call():
+        allowed.wait(10)
+        return 7
+
+    results = []
+
+    def discard(result):
+        results.append(result)
+        discarded.set()
+
+    with pytest.raises(TimeoutError):
+        within(0.01, call, discard)
+    allowed.set()
+    assert discarded.wait(10)
+    assert results == [7]

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.trainer.data.doubles import CountingSource, make_clip, make_table
-from trainer.data.batches import Batch, Batching, iterate_batches
+from trainer.data.batches import (
+    Batch,
+    Batching,
+    class_counts,
+    class_weights,
+    iterate_batches,
+    make_dataset,
+    patch_weights,
+    resampled_order,
+)
+from trainer.data.clips import Clip, ClipTable
+from trainer.data.targets import Targets
+from trainer.errors import DataError
 
 
 def make_source(count: int) -> CountingSource:
@@ -64,3 +78,70 @@ def test_resampling_gives_the_classes_equal_shares():
     )
     batches = list(iterate_batches(source, Batching(balance="resample", seed=0)))
     assert np.concatenate([batch.targets for batch in batches]).sum(axis=0).tolist() == [30, 30]
+
+
+TABLE = make_table(
+    *(make_clip(Path(f"dog{number}.wav"), "dog") for number in range(6)),
+    *(make_clip(Path(f"cat{number}.wav"), "cat") for number in range(2)),
+    Clip(Path("silence.wav"), frozenset(), "silence", 1),
+    classes=("cat", "dog", "owl"),
+)
+
+
+def test_counts_and_weights():
+    assert class_counts(TABLE).tolist() == [2, 6, 0]
+    # 8 labels in 2 classes that have clips: 8 / (2 * 2), 8 / (2 * 6)
+    np.testing.assert_allclose(class_weights(TABLE), [2.0, 2 / 3, 0.0])
+
+
+def test_a_patch_weighs_the_mean_of_its_labels():
+    values = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.float32)
+    targets = Targets(values, np.ones_like(values))
+    weights = patch_weights(targets, np.array([2.0, 4.0], np.float32))
+    assert weights.tolist() == [2.0, 4.0, 3.0, 1.0]
+
+
+def test_resampling_brings_small_classes_again():
+    order = resampled_order(TABLE, np.random.default_rng(0))
+    times = np.bincount(order, minlength=9)
+    assert times.tolist() == [1, 1, 1, 1, 1, 1, 3, 3, 1]
+    again = resampled_order(TABLE, np.random.default_rng(0))
+    assert again.tolist() == order.tolist()
+    assert resampled_order(TABLE, np.random.default_rng(1)).tolist() != order.tolist()
+
+
+def make_source_dataset(count: int) -> CountingSource:
+    return CountingSource(make_table(*(make_clip(Path(f"{n}.wav")) for n in range(count))))
+
+
+def test_each_iteration_is_the_next_epoch():
+    source, batching = make_source_dataset(5), Batching(batch_size=16, seed=0)
+    dataset = make_dataset(source, batching)
+    for epoch in (0, 1):
+        expected = list(iterate_batches(source, batching, epoch))
+        for tensors, arrays in zip(dataset, expected, strict=True):
+            for tensor, array in zip(tensors, arrays, strict=True):
+                assert tensor.numpy().tolist() == array.tolist()
+
+
+def test_it_is_lazy():
+    source = make_source_dataset(1000)
+    iterator = iter(make_dataset(source, Batching(batch_size=16, seed=0, mixed_patches=64)))
+    next(iterator)
+    assert source.loaded < 100
+
+
+def test_no_clips_are_refused():
+    with pytest.raises(DataError, match="expected at least one clip to learn from"):
+        make_dataset(CountingSource(ClipTable((), ("dog",))), Batching())
+
+
+def test_a_source_goes_with_its_data_set():
+    """TensorFlow keeps the generators of all data sets; what they read from may be all embeddings."""
+    source = make_source_dataset(5)
+    seen = weakref.ref(source)
+    dataset = make_dataset(source, Batching()).repeat(2)
+    assert sum(1 for _ in dataset) == 2
+    del source, dataset
+    gc.collect()
+    assert seen() is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tests.trainer.data.doubles import (
 from trainer.data.audio import read_audio
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
-from trainer.data.embedding import embed_table
+from trainer.data.embedding import embed_table, map_in_threads
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.errors import BackboneError, DataError
 
@@ -221,3 +221,25 @@ def test_folds_can_be_chosen(table: ClipTable, cache: EmbeddingCache):
     embedded = embed_table(replace(table, clips=clips), MeanBackbone(), cache)
     assert embedded.in_folds(0, 2).patch_counts == (1, 83)
     assert len(embedded.in_folds(0, 2).load(1).inputs) == 83
+
+
+def test_results_come_in_order():
+    assert list(map_in_threads(lambda n: n * n, range(20))) == [n * n for n in range(20)]
+
+
+def test_only_a_few_are_begun():
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = map_in_threads(lambda n: n, items())
+    next(results)
+    assert len(taken) == 5
+
+
+def test_an_error_is_raised_here():
+    with pytest.raises(ZeroDivisionError):
+        list(map_in_threads(lambda n: 1 // n, [1, 0, 1]))

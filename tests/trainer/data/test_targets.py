@@ -10,8 +10,7 @@ import pytest
 
 from listener.detection.clip import LabelSpan
 from tests.trainer.data.doubles import PARAMS, make_clip
-from trainer.data.background import BACKGROUND
-from trainer.data.clips import Clip
+from trainer.data.clips import BACKGROUND, Clip
 from trainer.data.targets import Targets, clip_targets, patch_targets
 from trainer.errors import DataError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from listener.detection.clip import LabelSpan
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 
 _DOCUMENT = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
 

@@ -9,7 +9,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from trainer.evaluation.calibration import calibrate_bundle
 from trainer.evaluation.operating_points import Grid
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 
 GRID = Grid((0.0,), (0.1, 0.3, 0.5, 0.7, 0.9), (1.0, 0.5), (0.0,), (0.0,))
 

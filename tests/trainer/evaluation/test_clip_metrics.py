@@ -7,11 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from listener.detection.policy import LabelPolicy
 from tests.trainer.evaluation.reference import RANKINGS
-from trainer.evaluation.clip_metrics import clip_metrics, confusion_matrix, decide
-from trainer.evaluation.ranking import average_precision, precision_recall, roc_auc
+from trainer.evaluation.clip_metrics import (
+    MOST_POINTS,
+    ReliabilityBin,
+    average_precision,
+    calibration_error,
+    clip_metrics,
+    confusion_matrix,
+    decide,
+    precision_recall,
+    precision_recall_curves,
+    reliability_bins,
+    roc_auc,
+)
 
 LABELS = ("cat", "dog", "owl")
+LABELS_PRECISION_RECALL = ("dog", "cat")
 
 
 def one_hot(*labels: int):
@@ -105,3 +118,62 @@ def test_shapes_that_differ_are_refused():
         clip_metrics(one_hot(0, 1), np.zeros((2, 2), np.float32), LABELS)
     with pytest.raises(ValueError, match="at least one clip"):
         clip_metrics(one_hot(), np.zeros((0, 3), np.float32), LABELS)
+
+
+POLICIES = (LabelPolicy(0.6, 0.3), LabelPolicy(0.9, 0.3))
+
+
+def test_a_curve_by_hand():
+    """At 0.6 the dogs of 0.9 and 0.6 are found, and 0.7, which is none."""
+    targets = np.array([[True, False], [False, False], [True, False], [True, False]])
+    peaks = np.array([[0.9, 0.1], [0.7, 0.1], [0.6, 0.1], [0.2, 0.1]], np.float32)
+    (dog,) = precision_recall_curves(
+        targets, np.ones_like(targets), peaks, LABELS_PRECISION_RECALL, POLICIES
+    )
+    assert dog.label == "dog"
+    assert dog.precisions == pytest.approx((1, 1 / 2, 2 / 3, 3 / 4))
+    assert dog.recalls == pytest.approx((1 / 3, 1 / 3, 2 / 3, 1))
+    assert (dog.on_threshold, dog.precision, dog.recall) == pytest.approx((0.6, 2 / 3, 2 / 3))
+
+
+def test_what_nobody_knows_is_left_out():
+    targets = np.array([[True, False], [False, False]])
+    known = np.array([[True, True], [False, True]])
+    peaks = np.array([[0.5, 0.1], [0.9, 0.1]], np.float32)
+    (dog,) = precision_recall_curves(targets, known, peaks, LABELS_PRECISION_RECALL, POLICIES)
+    assert (dog.precisions, dog.recalls) == ((1.0,), (1.0,))
+    assert (dog.precision, dog.recall) == (None, 0.0)  # no event opens at 0.6
+
+
+def test_long_curves_are_thinned_to_their_ends():
+    peaks = np.linspace(0.001, 1.0, 5000, dtype=np.float32)[:, None]
+    targets = np.ones((5000, 1), np.bool_)
+    (curve,) = precision_recall_curves(
+        targets, targets, peaks, LABELS_PRECISION_RECALL[:1], POLICIES
+    )
+    assert len(curve.recalls) == MOST_POINTS
+    assert (curve.recalls[0], curve.recalls[-1]) == (1 / 5000, 1.0)
+
+
+def test_scores_of_about_the_same_height_share_a_bin():
+    scores = np.array([0.75, 0.5, 0.51, 1.0], np.float32)
+    low, middle, high = reliability_bins(scores, np.array([True, True, False, True]), bins=5)
+    assert (low.count, low.right) == (2, 0.5)
+    assert low.mean_score == pytest.approx(0.505)
+    assert middle == ReliabilityBin(1, 0.75, 1.0)
+    assert high == ReliabilityBin(1, 1.0, 1.0)
+
+
+def test_calibration_error():
+    """Ten scores of 0.75 of which five are right are off by 0.25; ten of 0.5, five right, by none."""
+    scores = np.repeat(np.array([0.75, 0.5], np.float32), 10)
+    hits = np.tile([True, False], 10)
+    assert calibration_error(reliability_bins(scores, hits)) == pytest.approx(0.125)
+    sure = reliability_bins(np.ones(4, np.float32), np.ones(4, np.bool_))
+    assert calibration_error(sure) == 0.0
+
+
+def test_without_scores_there_is_no_error():
+    nothing = reliability_bins(np.empty(0, np.float32), np.empty(0, np.bool_))
+    assert nothing == ()
+    assert calibration_error(nothing) == 0.0

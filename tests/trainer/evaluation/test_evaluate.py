@@ -14,11 +14,10 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-from trainer.evaluation.documents import to_document
-from trainer.evaluation.evaluate import evaluate_bundle
-from trainer.evaluation.matching import match_classes
+from trainer.evaluation.evaluate import evaluate_bundle, match_classes
 from trainer.evaluation.scoring import open_scorer, score_file
-from trainer.evaluation.unseen import TRAINING_FILES, check_unseen, digest_files, paths_of
+from trainer.evaluation.selection import TRAINING_FILES, check_unseen, digest_files, paths_of
+from trainer.report.figures import to_document
 
 RATE_HZ = 16_000
 CLASSES = ("High tone", "low_tone")  # a name for people and a slug

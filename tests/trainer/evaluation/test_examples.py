@@ -10,7 +10,7 @@ from listener.detection.params import FeatureParams
 from trainer.data.clips import Clip
 from trainer.evaluation.examples import MOST_OF_A_KIND, choose_examples
 from trainer.evaluation.scored_clips import ScoredClip, ScoredTable
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile
 
 LABELS = ("a", "b", "c", "d")
 

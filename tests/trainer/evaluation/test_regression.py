@@ -13,13 +13,19 @@ from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
 from tests.trainer.data.doubles import make_clip, make_table, write_samples
 from trainer.data.clips import Clip
-from trainer.evaluation.losses import compare_labels
 from trainer.evaluation.regression import (
     REGRESSION_FILE,
     RegressionSet,
+    compare_labels,
+    is_asked,
     make_regression_set,
+    missing_labels,
     read_regression,
+    unproven_labels,
 )
+
+LABELS = ("dog", "cat", "rain")
+
 
 FEATURES = FeatureParams()
 
@@ -140,3 +146,40 @@ def test_a_clip_of_none_of_the_labels_counts_from_a_half_on():
     (dog,) = compare_labels(held_out, before, ("dog",), after, ("dog",))
     assert dog.f1_before == 1.0
     assert dog.f1_after == pytest.approx(2 / 3)
+
+
+NOBODY_SAID = frozenset[str]()
+
+
+def held_out(*heard: str) -> RegressionSet:
+    """A clip of each, of one patch."""
+    targets = np.array([[label == each for label in LABELS] for each in heard], np.bool_)
+    patches = np.zeros((len(heard), 96, 64), np.float16)
+    return RegressionSet(LABELS, patches, np.arange(len(heard)), targets, np.ones_like(targets))
+
+
+def test_all_labels_count_where_nobody_said_which():
+    assert [is_asked(label, NOBODY_SAID) for label in LABELS] == [True] * 3
+    assert [is_asked(label, frozenset({"cat"})) for label in LABELS] == [False, True, False]
+
+
+def test_what_is_missing_is_named_in_order():
+    assert missing_labels(LABELS, frozenset({"owl", "dog", "bat"})) == ["bat", "owl"]
+    assert missing_labels(LABELS, NOBODY_SAID) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "clips", "unproven"),
+    [
+        (NOBODY_SAID, None, LABELS),
+        (NOBODY_SAID, held_out("dog"), ()),
+        (frozenset({"dog", "cat"}), held_out("dog", "rain"), ("cat",)),
+        (frozenset({"dog"}), held_out("dog"), ()),
+        (frozenset({"dog"}), None, ("dog",)),
+        (frozenset({"whistle"}), None, ()),  # it is new
+    ],
+)
+def test_each_label_that_is_asked_for_needs_a_clip(
+    asked: frozenset[str], clips: RegressionSet | None, unproven: tuple[str, ...]
+):
+    assert unproven_labels(LABELS, asked, clips) == unproven

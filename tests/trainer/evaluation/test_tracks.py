@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from listener.detection.hysteresis import detect_events
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother
-from trainer.evaluation.medians import running_median
-from trainer.evaluation.spans import ScoredFile
+from trainer.evaluation.scored_file import ScoredFile, running_median
 from trainer.evaluation.tracks import find_events, make_track
 
 HOP_SECONDS = 0.48

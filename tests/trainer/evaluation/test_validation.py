@@ -12,7 +12,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from listener.detection.params import FeatureParams
 from tests.trainer.report.tones import write_quiet
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
 from trainer.evaluation.scoring import open_scorer

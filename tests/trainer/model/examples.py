@@ -12,7 +12,7 @@ from listener.detection.params import FeatureParams
 from trainer.data.batches import Batch
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.patches import ClipPatches
-from trainer.teaching.sources import InMemory
+from trainer.training.sampling import InMemory
 
 CLASSES = ("a", "b", "c")
 

@@ -13,9 +13,9 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.errors import BackboneError
+from trainer.export.saved_model import tf_log_mel_patches
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
-from trainer.model.compression import compress
-from trainer.serving import tf_log_mel_patches
+from trainer.model.network import compress
 
 VGGISH = FeatureParams(log_offset=0.01, patch_hop_seconds=0.96)
 NOISE = np.random.default_rng(0).normal(0.0, 0.1, 5 * 16_000).astype(np.float32)

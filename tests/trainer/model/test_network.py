@@ -6,8 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.model.moments import Moments
-from trainer.model.network import build_exportable, build_head, join, mean_weights
+from trainer.model.network import (
+    LEAST_DEVIATION,
+    LEAST_SHARE,
+    Moments,
+    build_exportable,
+    build_head,
+    compress,
+    join,
+    mean_weights,
+    measure_moments,
+)
 from trainer.model.settings import HeadShape
 
 RANDOM = np.random.default_rng(0)
@@ -80,3 +89,42 @@ def test_several_heads_that_are_not_linear_have_no_mean():
 def test_a_joined_network_gives_the_heads_logits():
     head = head_with_random_weights(HeadShape(), 1)
     np.testing.assert_allclose(join(passthrough(), head)(EMBEDDINGS), head(EMBEDDINGS), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "root"), [(0.0, 0.0), (1.2, 1.0), (-1.2, -1.0), (4.4, 2.0), (0.03, 0.1)]
+)
+def test_it_is_the_root_less_a_tenth_of_a_hundredth_more(value: float, root: float):
+    """The root of 1.21 is 1.1, of 4.41 is 2.1, of 0.04 is 0.2."""
+    assert float(compress(np.float32(value))) == pytest.approx(root, abs=1e-6)
+
+
+def test_what_differs_by_rounding_stays_close():
+    """Five times the difference at most, where a plain root would make 1e-3 of 1e-6."""
+    near = np.asarray(compress(np.array([0.0, 1e-6, -1e-6], np.float32)))
+    assert np.abs(near).max() <= 5.1e-6
+
+
+def test_batches_give_what_the_whole_gives():
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (100, 4)).astype(np.float32)
+    moments = measure_moments(np.split(rows, [7, 50]))
+    pressed = np.asarray(compress(rows))
+    np.testing.assert_allclose(moments.mean, pressed.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(moments.deviation, pressed.std(axis=0), rtol=1e-4)
+    assert moments.count == 100
+
+
+def test_what_hardly_changes_is_not_blown_up():
+    """Of 5 and 5, and of -1.2 and 1.2, which compress to -1 and 1: deviations of 0 and 1."""
+    moments = measure_moments([np.array([[5.0, -1.2], [5.0, 1.2]], np.float32)])
+    np.testing.assert_allclose(moments.deviation, [LEAST_SHARE * np.sqrt(0.5), 1.0], rtol=1e-5)
+
+
+def test_where_nothing_changes_there_is_no_division_by_zero():
+    moments = measure_moments([np.full((3, 2), 5.0, np.float32)])
+    np.testing.assert_allclose(moments.deviation, LEAST_DEVIATION)
+
+
+def test_nothing_has_no_moments():
+    with pytest.raises(ValueError, match="expected at least one embedding, got none"):
+        measure_moments([])

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from trainer.model.history import Epoch
 from trainer.model.progress import clips_bar, describe, epochs_bar
+from trainer.model.validation import Epoch
 
 
 def test_the_last_epoch_is_one_line(caplog: pytest.LogCaptureFixture, capsys):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
+from listener.detection.log_mel import mel_matrix
 from listener.detection.params import FeatureParams
-from listener.detection.spectrum import mel_matrix
 from listener.engines.litert import LiteRTEngine
 from tests.shared import read_esc10, read_waveform
 from trainer.errors import BackboneError

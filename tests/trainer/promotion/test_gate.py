@@ -12,12 +12,12 @@ from listener.detection.bundle import Bundle, Golden, Label
 from listener.detection.policy import LabelPolicy
 from tests.trainer.data.doubles import make_clip, make_table, write_samples
 from tests.trainer.stores import StoreWriter
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
-from trainer.export import export_bundle, write_golden
+from trainer.export.bundle import export_bundle, write_golden
 from trainer.labels import AUDIOSET_MIDS
 from trainer.promotion.gate import GateRequest, find_faults
-from trainer.rewriting import rewrite_bundle
+from trainer.report.rewrite import rewrite_bundle
 
 BUDGET = 1.0
 NOISE = frozenset({"noise"})  # the tones bundle hears noise, and is right to

@@ -18,10 +18,8 @@ import pytest
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from tests.shared import ROOT
 from trainer.errors import PromotionError
-from trainer.promotion.durable import TEMPORARY
-from trainer.promotion.history import read_history
-from trainer.promotion.models import ModelsDirectory
-from trainer.rewriting import rewrite_bundle
+from trainer.promotion.models import TEMPORARY, ModelsDirectory, read_history
+from trainer.report.rewrite import rewrite_bundle
 
 Versions = Callable[[int], Bundle]
 

@@ -9,22 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from listener.assembly import make_detection_plan
-from listener.changes.at_work import AtWork
-from listener.changes.bundle_path import BundlePath
-from listener.changes.bundle_switch import BundleSwitch
-from listener.changes.rules import Rules
-from listener.config.detection import DetectionSettings
+from listener.build import make_detection_plan
+from listener.config.engine import DetectionSettings
 from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.runtime.active import ActivePlan
+from listener.runtime.hot_swap import BundlePath, HotSwap
+from listener.runtime.overrides import Overrides
 from listener.sinks.sink import Notice
 from tests.doubles import LoudnessEngine
 from trainer.errors import PromotionError
-from trainer.promotion.history import HISTORY_FILE, read_history
-from trainer.promotion.models import ModelsDirectory
-from trainer.rewriting import rewrite_bundle
+from trainer.promotion.models import HISTORY_FILE, ModelsDirectory, read_history
+from trainer.report.rewrite import rewrite_bundle
 
 JUDGED = ControlSettings(rollback_factor=3.0, rollback_least_events=5)
 HOUR = 3600.0
@@ -46,8 +44,8 @@ class Station:
         first = self.load(path.target())
         self.health = Health(tuple(first.plan.policies), first.plan.bundle)
         self.health.add_source("hall")
-        self.switch = BundleSwitch(
-            AtWork(Pipeline(), first, Rules(), ["hall"]),
+        self.switch = HotSwap(
+            ActivePlan(Pipeline(), first, Overrides(), ["hall"]),
             path,
             self.load,
             self.health,

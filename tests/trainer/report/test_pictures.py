@@ -14,22 +14,24 @@ from PIL import Image
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.trainer.report.conftest import CURVES
-from tests.trainer.teaching.tones import tone
+from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
+from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.examples import Example
-from trainer.evaluation.precision_recall import PrecisionRecall
-from trainer.evaluation.reliability import ReliabilityBin
-from trainer.evaluation.robustness import ConditionResult
-from trainer.evaluation.spans import ScoredFile
-from trainer.report.pictures.canvas import one_axes, to_png
-from trainer.report.pictures.confusion import draw_confusion
-from trainer.report.pictures.example import draw_example
-from trainer.report.pictures.learning_curves import draw_learning_curves
-from trainer.report.pictures.noise_curves import draw_noise_curves
-from trainer.report.pictures.policies import draw_policies
-from trainer.report.pictures.precision_recall import draw_precision_recall
-from trainer.report.pictures.reliability import draw_reliability
-from trainer.report.shown import Shown, join_patches
+from trainer.evaluation.scored_clips import ConditionResult
+from trainer.evaluation.scored_file import ScoredFile
+from trainer.report.examples import ExampleView, join_patches
+from trainer.report.plots import (
+    draw_confusion,
+    draw_example,
+    draw_learning_curves,
+    draw_noise_curves,
+    draw_policies,
+    draw_precision_recall,
+    draw_reliability,
+    one_axes,
+    to_png,
+)
 
 PARAMS = FeatureParams()
 
@@ -109,17 +111,17 @@ def test_reliability_is_that_of_the_bins():
 
 
 @pytest.fixture
-def shown() -> Shown:
+def shown() -> ExampleView:
     """Two seconds of a tone, of which the second label is sure."""
     samples = tone(500.0, 0.5, 2.0)
     scores = np.tile(np.array([0.1, 0.9], np.float32), (4, 1))
     file = ScoredFile("x", scores, np.linspace(0.0, 2.0, 5))
     clip = Clip(Path("x.wav"), frozenset({"dog"}), "x", 1)
     example = Example(clip, "dog", 0.9)
-    return Shown(example, samples, join_patches(samples, PARAMS), file, PARAMS)
+    return ExampleView(example, samples, join_patches(samples, PARAMS), file, PARAMS)
 
 
-def test_waveform_log_mel_and_scores_share_their_time(shown: Shown):
+def test_waveform_log_mel_and_scores_share_their_time(shown: ExampleView):
     waveform, log_mel, scores = draw_example(shown, ["cat", "dog"]).axes
     assert waveform.get_xlim() == log_mel.get_xlim() == scores.get_xlim() == (0.0, 2.0)
     assert xs(waveform.lines[0])[-1] == pytest.approx(2.0, abs=1e-3)

@@ -7,10 +7,9 @@ import pytest
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.calibration import Calibration, LabelFinding
 from trainer.evaluation.counts import Counts
-from trainer.evaluation.operating_points import OperatingPoint
-from trainer.evaluation.poisson import AlarmRate
+from trainer.evaluation.operating_points import AlarmRate, OperatingPoint
 from trainer.report.evaluate import Evaluated
-from trainer.report.summary import summarise
+from trainer.report.figures import summarise
 from trainer.report.terminal import show_calibration, show_figures
 
 

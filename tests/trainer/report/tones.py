@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tests.trainer.teaching.tones import RATE_HZ, tone
+from tests.trainer.training.tones import RATE_HZ, tone
 
 SECONDS = 3.0
 WRONG = "high_2_odd.wav"  # a low tone that the table calls a high one

@@ -17,11 +17,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.shared import ROOT
-from trainer.search.places import PLACE
-from trainer.search.plan import Plan
-from trainer.search.storage import open_storage
-from trainer.search.study import open_study
-from trainer.search.worker import Worker
+from trainer.search.storage import open_storage, open_study
+from trainer.search.trials import PLACE
+from trainer.search.worker import Plan, Worker
 
 NAME = "arithmetic"
 GRACE_SECONDS = 1.0

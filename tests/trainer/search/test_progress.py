@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from trainer.search.held_out import ASTRAY
-from trainer.search.places import PLACE
-from trainer.search.progress import TrialLines
-from trainer.search.study import open_study
+from trainer.search.objective import ASTRAY, make_space
+from trainer.search.progress import TrialLines, write_plots
+from trainer.search.storage import open_study
+from trainer.search.trials import PLACE
+from trainer.search.worker import Worker, make_plan
 
 LOGGER = "trainer.search.progress"
 
@@ -43,3 +46,27 @@ def test_lines_of_trials(caplog: pytest.LogCaptureFixture):
         "trial 3 of 4: epoch 1: the loss is nan; best 97.5 % (trial 1); 0:00:10 left",
         "trial 4 of 4: 100.0 %; best 100.0 % (trial 4)",
     ]
+
+
+ALL = ["history.png", "importances.png", "parallel.png", "slice.png"]
+
+
+@pytest.mark.parametrize(
+    ("count", "value_of", "names"),
+    [
+        (1, lambda _params: 0.9, ["history.png"]),
+        (3, lambda _params: 1.0, ["history.png"]),
+        (4, lambda params: 1.0 - params["dropout"], ALL),
+    ],
+)
+def test_the_pictures_of_a_study(
+    tmp_path: Path, count: int, value_of: Callable[[dict[str, float]], float], names: list[str]
+):
+    study = open_study(InMemoryStorage(), "pictures", {})
+    plan = make_plan("random", count, make_space(0), seed=0)
+    objective: Callable[[optuna.Trial], float] = lambda trial: value_of(trial.params)  # noqa: E731
+    Worker(study, plan, objective, 60.0).run(lambda _trial: None)
+    write_plots(study, tmp_path / "plots")
+    written = sorted((tmp_path / "plots").iterdir())
+    assert [path.name for path in written] == names
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

@@ -19,12 +19,12 @@ from listener.detection.bundle import Bundle, read_bundle
 from tests.rigs.mosquitto import wait_until
 from tests.shared import ROOT
 from tests.trainer.search.studies import assert_every_place_has_one_end
-from tests.trainer.teaching.tones import write_tones
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
+from tests.trainer.training.tones import write_tones
 from trainer.errors import FitError, SearchError
-from trainer.search.places import PLACE, WORKER
 from trainer.search.search import SearchRequest, search_lesson
 from trainer.search.storage import open_storage
+from trainer.search.trials import PLACE, WORKER
 
 COUNT = 2
 

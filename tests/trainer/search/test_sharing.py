@@ -15,7 +15,7 @@ from tests.trainer.search.studies import (
     assert_every_place_has_one_end,
     read_trials,
 )
-from trainer.search.places import PLACE, WORKER
+from trainer.search.trials import PLACE, WORKER
 
 COUNT = 5
 

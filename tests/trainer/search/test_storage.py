@@ -6,10 +6,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
-from tests.rigs.mosquitto import free_port
+from tests.rigs.mosquitto import free_port, wait_until
 from trainer.errors import SearchError, StorageError
-from trainer.search.storage import open_storage
+from trainer.search.storage import BEAT, Watch, beating, open_storage, open_study
 
 
 @pytest.mark.parametrize("form", ["{}/new/a", "journal://{}/new/a", "sqlite:///{}/a"])
@@ -55,3 +58,97 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
 def test_a_folder_is_no_journal(tmp_path: Path):
     with pytest.raises(StorageError, match="Is a directory"), open_storage(str(tmp_path)):
         pass
+
+
+def make_study() -> optuna.Study:
+    return open_study(InMemoryStorage(), "hearts", {})
+
+
+class Clock:
+    """Time that a test sets, s."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_running_trial_beats_again_and_again():
+    study = make_study()
+    trial = study.ask()
+    with beating(trial, grace_seconds=0.06):
+        wait_until(lambda: study.trials[0].user_attrs.get(BEAT, 0) >= 3, 10, "three beats")
+
+
+def test_a_trial_that_is_over_stops_beating():
+    study = make_study()
+    trial = study.ask()
+    with beating(trial, grace_seconds=0.06):
+        study.tell(trial.number, state=TrialState.FAIL)
+    assert study.trials[0].state == TrialState.FAIL
+
+
+def test_a_trial_is_silent_when_no_beat_is_seen_for_the_grace():
+    study, clock = make_study(), Clock()
+    trial = study.ask()
+    watch = Watch(10.0, clock)
+    assert watch.silent(study.trials) == []
+    clock.now = 10.0
+    assert watch.silent(study.trials) == []
+    clock.now = 10.1
+    assert [t.number for t in watch.silent(study.trials)] == [trial.number]
+
+
+def test_a_beat_begins_the_grace_anew():
+    study, clock = make_study(), Clock()
+    trial = study.ask()
+    watch = Watch(10.0, clock)
+    watch.silent(study.trials)
+    clock.now = 9.0
+    trial.set_user_attr(BEAT, 1)
+    assert watch.silent(study.trials) == []
+    clock.now = 19.0
+    assert watch.silent(study.trials) == []
+    clock.now = 19.1
+    assert len(watch.silent(study.trials)) == 1
+
+
+def test_only_running_trials_are_silent():
+    study, clock = make_study(), Clock()
+    trial = study.ask()
+    study.enqueue_trial({})
+    watch = Watch(10.0, clock)
+    watch.silent(study.trials)
+    study.tell(trial, 1.0)
+    clock.now = 100.0
+    assert watch.silent(study.trials) == []
+
+
+ABOUT = {"data": "a hash", "folds": "1, 2"}
+
+
+def test_more_is_better():
+    assert open_study(InMemoryStorage(), "s", ABOUT).direction == StudyDirection.MAXIMIZE
+
+
+def test_a_study_that_is_there_is_gone_on_with():
+    storage = InMemoryStorage()
+    open_study(storage, "s", ABOUT).enqueue_trial({"x": 1.0})
+    assert len(open_study(storage, "s", ABOUT).trials) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        ({"data": "another", "folds": "1, 2"}, "the same data as"),
+        ({"data": "another", "folds": "1"}, "the same data, folds as"),
+        ({"data": "a hash", "folds": "1, 2", "space": "new"}, "the same space as"),
+    ],
+)
+def test_a_study_of_another_thing_is_refused(other: dict[str, str], part: str):
+    storage = InMemoryStorage()
+    open_study(storage, "s", ABOUT)
+    with pytest.raises(SearchError, match=f"study s: expected {part} in its other trials"):
+        open_study(storage, "s", other)
+    open_study(storage, "other", other)

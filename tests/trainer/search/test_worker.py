@@ -10,10 +10,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.trainer.search.studies import NAME, assert_every_place_has_one_end, make_plan
-from trainer.search.places import PLACE, WORKER
-from trainer.search.plan import Plan
-from trainer.search.study import open_study
-from trainer.search.worker import Objective, Worker
+from trainer.search.storage import open_study
+from trainer.search.trials import PLACE, WORKER
+from trainer.search.worker import Objective, Plan, Worker
 
 
 @pytest.fixture

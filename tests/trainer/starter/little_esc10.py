@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from trainer.starter.labels import ESC10_LABELS
+from trainer.starter.strips import ESC10_LABELS
 
 RATE = 16_000
 FOLDS = (1, 2, 5)

@@ -7,7 +7,7 @@ import numpy as np
 from listener.detection.policy import LabelPolicy
 from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
 from trainer.starter.evaluate import Counts, count, guess
-from trainer.starter.labels import COLUMNS, LABELS
+from trainer.starter.strips import COLUMNS, LABELS
 
 POLICIES = {
     label.slug: LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=0.48)

@@ -11,10 +11,10 @@ from listener.engines.litert import LiteRTEngine
 from tests.trainer.starter.little_esc10 import make_little_esc10
 from tests.trainer.test_cli import assert_one_line, run
 from trainer.errors import DataError, TargetError
-from trainer.starter.labels import LABELS
-from trainer.starter.make import Recipe, make_starter_bundle
+from trainer.starter.make import StarterRecipe, make_starter_bundle
+from trainer.starter.strips import LABELS
 
-LITTLE = Recipe(strip_count=16, epochs=1, minutes=1)
+LITTLE = StarterRecipe(strip_count=16, epochs=1, minutes=1)
 
 
 @pytest.fixture(scope="module")

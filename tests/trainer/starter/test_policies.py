@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from listener.soundscape import PlacedSound
-from trainer.starter.labels import COLUMNS, LABELS
 from trainer.starter.policies import highest_smoothed, make_policies, peak_within
+from trainer.starter.strips import COLUMNS, LABELS
 
 
 def test_a_threshold_is_a_quarter_above_the_highest_background_score():

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from listener.detection.features import log_mel_patches
-from trainer.starter.labels import COLUMNS, LABELS
-from trainer.starter.recordings import Recording
 from trainer.starter.strips import (
+    COLUMNS,
     FEATURES,
+    LABELS,
     PATCHES,
     STRIP_SAMPLES,
     Layer,
+    Recording,
     StripMaker,
     heard_in_patches,
     mix,

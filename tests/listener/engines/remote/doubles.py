@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from listener.engines.engine import Outputs
 from listener.engines.remote.channel import Datatype, ServerError, Tensor
-from listener.engines.remote.expected import Expected
+from listener.engines.remote.server import Expected
 from tests.listener.engines.remote.fakes import MODEL, answer_to
 
 PATCHES = np.full((3, 96, 64), 0.5, np.float32)

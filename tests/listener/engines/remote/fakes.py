@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc as services
 
-from listener.detection.served_model import ServedModel
+from listener.detection.bundle import ServedModel
 from listener.engines.engine import Outputs
 from tests.rigs.certificates import Certificates
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.detection.served_model import ServedModel
+from listener.detection.bundle import ServedModel
 from listener.engines.engine import EngineError
 from listener.engines.remote.channel import Channel, ServerError, ServerTimeoutError, Tensor
-from listener.engines.remote.grpc_channel import GrpcChannel
-from listener.engines.remote.http_channel import HttpChannel
+from listener.engines.remote.grpc import GrpcChannel
+from listener.engines.remote.http import HttpChannel
 from tests.listener.engines.remote.fakes import (
     MODEL,
     Conduct,

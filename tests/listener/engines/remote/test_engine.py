@@ -8,11 +8,11 @@ import threading
 import numpy as np
 import pytest
 
-from listener.config.remote import RemoteSettings
+from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError
 from listener.engines.remote.engine import RemoteEngine, open_remote
-from listener.engines.remote.servers import Servers
+from listener.engines.remote.server import Servers
 from listener.health import FALLBACK, Health, RemoteHealth
 from tests.listener.engines.remote.doubles import PATCHES, ScriptedServer, Street
 from tests.rigs.mosquitto import free_port

@@ -12,20 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.assembly import make_detection_plan, open_engine
-from listener.commands.check_servers import check_servers
-from listener.config.detection import DetectionSettings
-from listener.config.engine import EngineSettings
-from listener.config.remote import RemoteSettings
-from listener.detection.bundle import Bundle, read_bundle
+from listener.build import make_detection_plan, open_engine
+from listener.commands.check import check_servers
+from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
+from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.detection.event import SoundEvent
-from listener.detection.served_model import served_model
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.engine import RemoteEngine, open_remote
-from listener.engines.remote.expected import expected_of
-from listener.engines.remote.server import Server, open_channel
+from listener.engines.remote.server import Server, expected_of, open_channel
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
@@ -33,7 +29,7 @@ from listener.starter import starter_bundle_path
 from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver
 from tests.rigs.mosquitto import free_port, wait_until
-from trainer.repository.write import write_to_repository
+from trainer.export.model_repository import write_to_repository
 
 TIMEOUT_SECONDS = 8.0  # on a machine that does other things as well
 FLOAT16_STEPS = 2e-3  # of scores: what float16 patches may cost

@@ -1,0 +1,124 @@
+"""Opening a store: the index is made again where it cannot be used, and brought in step with the files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from listener.clips.catalogue import Catalogue
+from listener.clips.index import Index
+from listener.clips.layout import (
+    INDEX_DIRECTORY,
+    QUARANTINE_DIRECTORY,
+    audio_path,
+    take_inventory,
+)
+from listener.detection.clip import ClipError, ClipRecord, read_analysis
+from listener.detection.clip_files import (
+    ANALYSIS_SUFFIX,
+    AUDIO_SUFFIX,
+    SIDECAR_SUFFIX,
+    analysis_path,
+    read_sidecar,
+    sidecar_path,
+)
+
+log = logging.getLogger(__name__)
+
+_PORTION = 1000  # clips of a transaction
+
+
+_Item = TypeVar("_Item")
+
+
+def open_catalogue(directory: Path) -> Catalogue:
+    """The catalogue of the clips in a store, whose lock is held meanwhile.
+
+    Raises:
+        ClipError: it cannot be made.
+    """
+    inventory = take_inventory(directory)
+    if inventory.leftovers:
+        log.warning("clips: %d files of unfinished clips are removed", len(inventory.leftovers))
+    for path in inventory.leftovers:
+        path.unlink()
+    catalogue = _open(directory)
+    with ExitStack() as on_error:
+        on_error.callback(catalogue.close)
+        _reconcile(directory, catalogue, inventory.changed_ns)
+        on_error.pop_all()
+    return catalogue
+
+
+def _open(directory: Path) -> Catalogue:
+    folder = directory / INDEX_DIRECTORY
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as on_error:
+        try:
+            catalogue = Catalogue(directory, folder, Index(folder / "index.sqlite"))
+            on_error.callback(catalogue.close)
+            if catalogue.complete:
+                on_error.pop_all()
+                return catalogue
+            fault = "embeddings are missing"
+        except (sqlite3.DatabaseError, ClipError) as error:
+            fault = str(error)
+    log.warning("clips: the index is made again: %s", fault)
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
+    return Catalogue(directory, folder, Index(folder / "index.sqlite"))
+
+
+def _reconcile(directory: Path, catalogue: Catalogue, found: Mapping[str, int]) -> None:
+    known = catalogue.changes_ns()
+    gone = [clip_id for clip_id in known if clip_id not in found]
+    changed = [
+        sidecar_path(audio_path(directory, clip_id))
+        for clip_id, changed_ns in found.items()
+        if known.get(clip_id) != changed_ns
+    ]
+    if gone or changed:
+        log.info("clips: %d are new to the index, %d are gone", len(changed), len(gone))
+    for ids in _portions(gone):
+        catalogue.remove(ids)
+    for paths in _portions(changed):
+        records = [record for path in paths if (record := _read(path)) is not None]
+        catalogue.put(records)
+        for path in {*paths} - {sidecar_path(record.path) for record in records}:
+            _put_aside(path, directory / QUARANTINE_DIRECTORY)
+            catalogue.remove([path.stem])
+
+
+def _portions(items: Sequence[_Item]) -> list[Sequence[_Item]]:
+    return [items[start : start + _PORTION] for start in range(0, len(items), _PORTION)]
+
+
+def _read(sidecar: Path) -> ClipRecord | None:
+    """The record, if the clip is whole."""
+    try:
+        record = read_sidecar(sidecar)
+        _check_whole(record, sidecar.stem)
+    except ClipError as error:
+        log.warning("clips: put aside in %s: %s", QUARANTINE_DIRECTORY, error)
+        return None
+    return record
+
+
+def _check_whole(record: ClipRecord, name: str) -> None:
+    if record.id != name or not record.path.is_file():
+        raise ClipError(f"{record.path}: expected the audio of clip {record.id}")
+    read_analysis(analysis_path(record.path))
+
+
+def _put_aside(sidecar: Path, quarantine: Path) -> None:
+    """For a person to look at; removing it could lose a verdict."""
+    quarantine.mkdir(mode=0o700, exist_ok=True)
+    for suffix in (SIDECAR_SUFFIX, AUDIO_SUFFIX, ANALYSIS_SUFFIX):
+        path = sidecar.with_suffix(suffix)
+        if path.exists():
+            path.replace(quarantine / path.name)

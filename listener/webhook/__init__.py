@@ -1,1 +1,0 @@
-"""Events to a server of somebody else, one POST each."""

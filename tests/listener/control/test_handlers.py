@@ -1,0 +1,223 @@
+"""Each command goes to the part of the station that it is about."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from listener.control.commands import (
+    CommandError,
+    Flag,
+    LabelMark,
+    Mute,
+    Reload,
+    Replay,
+    SetThreshold,
+    Snapshot,
+    Unmute,
+)
+from listener.control.dispatcher import Answer
+from listener.control.handlers import StationCommands
+from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
+from listener.outbox.disk import OutboxError
+from listener.pipeline.inference import SnapshotRequests
+
+ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
+
+
+WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@dataclass
+class NotebookParts:
+    """Clips, recorder, rules and bundles in one: writes down what is asked."""
+
+    asked: list[object] = field(default_factory=list)
+    error: str | None = None
+
+    def get(self, clip_id: str) -> ClipRecord:
+        if clip_id != ULID:
+            raise ClipError(f"no clip {clip_id}")
+        return ClipRecord(ULID, Path("x.flac"), "hall", 0.0, 6.5, "ambient")
+
+    def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
+        self.asked.append((clip_id, verdict))
+        return self.get(clip_id)
+
+    def snapshot(self, source: str, seconds: float) -> Future[str]:
+        self.asked.append((source, seconds))
+        answer: Future[str] = Future()
+        if self.error is None:
+            answer.set_result(ULID)
+        else:
+            answer.set_exception(ClipError(self.error))
+        return answer
+
+    def mute(self, command: Mute) -> Answer:
+        return {"asked": command}
+
+    def unmute(self, command: Unmute) -> Answer:
+        return {"asked": command}
+
+    def set_threshold(self, command: SetThreshold) -> Answer:
+        return {"asked": command}
+
+    def reload(self) -> Answer:
+        return {"bundle": "tones@2"}
+
+    def replay(self, from_seq: int, to_seq: int) -> int:
+        if self.error is not None:
+            raise OutboxError(self.error)
+        return to_seq - from_seq + 1
+
+
+@pytest.fixture
+def parts() -> NotebookParts:
+    return NotebookParts()
+
+
+@pytest.fixture
+def actor(parts: NotebookParts) -> StationCommands:
+    return StationCommands(parts, parts, ("hall",), parts, parts)
+
+
+def test_rules_and_bundles_get_their_commands(actor: StationCommands):
+    mute = Mute(id="a", at=WHEN, seconds=1.0)
+    unmute = Unmute(id="a", at=WHEN)
+    threshold = SetThreshold(id="a", at=WHEN, label="dog")
+    for command in (mute, unmute, threshold):
+        assert actor.act(command, "mqtt") == {"asked": command}
+    assert actor.act(Reload(id="a", at=WHEN), "mqtt") == {"bundle": "tones@2"}
+
+
+def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
+    actor: StationCommands, parts: NotebookParts
+):
+    marks = (LabelMark("dog"), LabelMark("cat", 1.0, 2.0))
+    flag = Flag(id="a", at=WHEN, clip=ULID, verdict="labels", labels=marks)
+    assert actor.act(flag, "http") == {"clip": ULID}
+    spans = (LabelSpan("dog", 0.0, 6.5), LabelSpan("cat", 1.0, 2.0))
+    assert parts.asked == [(ULID, Verdict("labels", "http", WHEN.timestamp(), spans))]
+
+
+@pytest.mark.parametrize(
+    ("clip", "verdict", "mark", "reason"),
+    [
+        (ULID[:-1] + "0", "right", None, "no clip"),
+        (ULID, "right", LabelMark("dog"), "expected no labels, got 1"),
+        (ULID, "labels", LabelMark("dog", 3.0, 2.0), "expected 0 <= onset < offset"),
+    ],
+)
+def test_a_verdict_that_does_not_fit_is_refused(
+    actor: StationCommands, clip: str, verdict: str, mark: LabelMark | None, reason: str
+):
+    marks = () if mark is None else (mark,)
+    flag = Flag(id="a", at=WHEN, clip=clip, verdict=verdict, labels=marks)  # type: ignore[arg-type]
+    with pytest.raises(CommandError, match=reason):
+        actor.act(flag, "mqtt")
+
+
+def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
+    actor: StationCommands, parts: NotebookParts
+):
+    snapshot = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
+    assert actor.act(snapshot, "mqtt") == {"clip": ULID}
+    parts.error = "nothing was heard"
+    with pytest.raises(CommandError, match="nothing was heard"):
+        actor.act(snapshot, "mqtt")
+    with pytest.raises(CommandError, match="expected hall, got 'yard'"):
+        actor.act(Snapshot(id="a", at=WHEN, source="yard", seconds=5.0), "mqtt")
+
+
+@dataclass
+class Asking:
+    """A recorder that only asks; who answers, and when, is up to the test."""
+
+    snapshots: SnapshotRequests = field(default_factory=SnapshotRequests)
+
+    def snapshot(self, source: str, seconds: float) -> Future[str]:
+        return self.snapshots.ask(source, seconds)
+
+
+class TakenAtLast(Future[str]):
+    """The analysis takes it in the moment in which it is given up."""
+
+    def cancel(self) -> bool:
+        self.set_running_or_notify_cancel()
+        self.finish()
+        return super().cancel()
+
+    def finish(self) -> None:
+        self.set_result(ULID)
+
+
+class NeverFinished(TakenAtLast):
+    def finish(self) -> None:
+        pass
+
+
+HALL = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
+
+
+def test_a_snapshot_that_was_refused_is_not_kept_later(parts: NotebookParts):
+    recorder, kept = Asking(), []
+    actor = StationCommands(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
+    with pytest.raises(CommandError, match="has not answered in time"):
+        actor.act(HALL, "mqtt")
+    recorder.snapshots.ask("yard", 2.0)
+
+    def keep(source: str, _seconds: float) -> str:
+        kept.append(source)
+        return ULID
+
+    recorder.snapshots.answer(keep)
+    assert kept == ["yard"]
+
+
+@pytest.mark.parametrize(
+    ("future", "said"), [(TakenAtLast, ULID), (NeverFinished, "the clip may still come")]
+)
+def test_a_snapshot_that_is_kept_at_last_is_not_refused(
+    parts: NotebookParts, monkeypatch: pytest.MonkeyPatch, future: type[Future[str]], said: str
+):
+    monkeypatch.setattr(parts, "snapshot", lambda _source, _seconds: future())
+    actor = StationCommands(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
+    try:
+        answer = actor.act(HALL, "mqtt")["clip"]
+    except CommandError as error:
+        answer = str(error)
+    assert said in answer
+
+
+def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
+    actor = StationCommands(parts, parts, ("hall",))
+    for command in (
+        Flag(id="a", at=WHEN, clip=ULID, verdict="right"),
+        Snapshot(id="a", at=WHEN, source="hall", seconds=5.0),
+    ):
+        with pytest.raises(CommandError, match=r"expected clips\.enabled = true"):
+            actor.act(command, "mqtt")
+
+
+def replay(from_seq: int, to_seq: int) -> Replay:
+    return Replay(id="again-1", at=WHEN, from_seq=from_seq, to_seq=to_seq)
+
+
+def test_a_replay_says_how_many_messages_come_again(parts: NotebookParts):
+    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
+    assert actor.act(replay(3, 9), "mqtt") == {"count": 7}
+
+
+def test_a_replay_that_cannot_be_is_refused_with_the_reason(parts: NotebookParts):
+    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
+    with pytest.raises(CommandError, match="to_seq: expected 9 or more, got 3"):
+        actor.act(replay(9, 3), "mqtt")
+    parts.error = "outbox: the disk has not answered in time"
+    with pytest.raises(CommandError, match="replay: outbox: the disk has not answered in time"):
+        actor.act(replay(3, 9), "mqtt")
+    with pytest.raises(CommandError, match=r"replay: expected a table \[mqtt\] in the config"):
+        StationCommands(parts, parts, ("hall",)).act(replay(3, 9), "mqtt")

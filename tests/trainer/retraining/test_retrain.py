@@ -1,0 +1,249 @@
+"""From verdicts to a better bundle: what is corrected, added, kept, and refused."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from listener.detection.bundle import Bundle
+from listener.detection.clip import LabelSpan
+from listener.detection.clip_files import write_sidecar
+from tests.trainer.retraining.conftest import MIDDLE_HZ
+from tests.trainer.stores import RATE_HZ, StoreWriter, said
+from tests.trainer.training.tones import tone
+from trainer.data.clip_store import read_store
+from trainer.errors import BackboneError, DataError, RegressionError, TargetError
+from trainer.evaluation.regression import read_regression
+from trainer.evaluation.scoring import open_scorer
+from trainer.evaluation.selection import TRAINING_FILES
+from trainer.model.settings import FitSettings, HeadShape
+from trainer.promotion.gate import GateRequest, find_faults
+from trainer.report.rewrite import rewrite_bundle
+from trainer.retraining.holdout import Kept
+from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
+from trainer.training.fit_bundle import FitRequest, fit_bundle
+from trainer.training.recipe import Recipe
+
+
+def quietly(_what: str):
+    return lambda _done, _total: None
+
+
+@pytest.fixture(scope="module", params=["outputs", "data"])
+def retrained(request, base: Bundle, store: Path, data: Path) -> Retrained:
+    """Old classes are kept by the base's own outputs, or by its data."""
+    again = (data,) if request.param == "data" else ()
+    out = data.parent / f"by-{request.param}" / "better"
+    wanted = RetrainRequest(store, base, out, data.parent / "cache", again, new_classes=True)
+    return retrain(wanted, quietly)
+
+
+def mean_scores(bundle: Bundle, hz: float) -> dict[str, float]:
+    scores = open_scorer(bundle)(tone(hz, 0.5, 2.0)).mean(axis=0)
+    return dict(zip(bundle.labels, scores.tolist(), strict=True))
+
+
+def test_a_class_is_added_from_few_clips_and_old_ones_stay(retrained: Retrained):
+    bundle = retrained.bundle
+    assert bundle.labels == ("high", "low", "middle_tone")
+    assert bundle.manifest.labels[-1].name == "Middle tone"
+    for label, hz in (("high", 3000.0), ("low", 500.0), ("middle_tone", MIDDLE_HZ)):
+        scores = mean_scores(bundle, hz)
+        assert max(scores, key=scores.__getitem__) == label
+        assert scores[label] > 0.7
+
+
+def test_the_certificate_has_every_old_class_before_and_after(retrained: Retrained):
+    certificate = retrained.findings.certificate
+    assert certificate.clips == 8
+    assert [each.label for each in certificate.labels] == ["high", "low"]
+    assert all(each.clips == 4 for each in certificate.labels)
+    assert all(each.lost_points == 0.0 for each in certificate.labels)
+    card = (retrained.bundle.path / "card.md").read_text()
+    assert "### Certificate" in card
+    assert "| high | 4 | 100.0 % | 100.0 % | 100.0 % | 100.0 % |" in card
+
+
+def test_the_bundle_says_what_it_learnt_from(retrained: Retrained, base: Bundle, store: Path):
+    manifest = retrained.bundle.manifest
+    assert (manifest.name, manifest.version) == (base.manifest.name, base.manifest.version + 1)
+    known = manifest.provenance
+    assert known["retraining"]["base"] == base.id
+    assert (known["retraining"]["verdicts"], known["retraining"]["ambient"]) == (12, 6)
+    assert set(base.manifest.provenance[TRAINING_FILES]) < set(known[TRAINING_FILES])
+    assert len(known[TRAINING_FILES]) == 12 + 12 + 6
+    assert known["retraining"]["clips"] == str(store)
+
+
+def test_the_held_out_clips_stay_frozen(retrained: Retrained, base: Bundle):
+    """Those of the new label come after them."""
+    before, after = read_regression(base), read_regression(retrained.bundle)
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(before.patches, after.patches[: len(before.patches)])
+    assert before.labels == ("high", "low")
+    assert after.labels == ("high", "low", "middle_tone")
+    np.testing.assert_array_equal(after.targets[:8, :2], before.targets)
+    assert after.targets[8:].tolist() == [[False, False, True]] * 6
+    assert not after.known[:8, 2].any()
+
+
+def test_the_next_candidate_must_not_lose_the_new_label(retrained: Retrained, tmp_path: Path):
+    """Two of its labels are the wrong way round."""
+    current = retrained.bundle
+    high, low, middle = current.manifest.labels
+    swapped = replace(current.manifest, labels=(high, middle, low))
+    candidate = rewrite_bundle(current, swapped, out=tmp_path / "swapped")
+    faults = find_faults(GateRequest(candidate, current, None, 1.0))
+    wanted = "middle_tone: loses 100.0 points of F1 on 6 held-out clips of two_tones@2"
+    assert any(fault.startswith(wanted) for fault in faults)
+
+
+def test_the_certificate_says_what_later_bundles_are_held_to(retrained: Retrained):
+    """Six clips of one hour and one room are one recording: none can be spared."""
+    assert retrained.findings.certificate.kept == (Kept("middle_tone", 6, learnt=True),)
+    card = (retrained.bundle.path / "card.md").read_text()
+    assert "held to 6 clips of middle_tone, from which this one learnt." in card
+
+
+@pytest.fixture
+def request_of_station(base: Bundle, store: Path, data: Path, tmp_path: Path) -> RetrainRequest:
+    copy = shutil.copytree(store, tmp_path / "clips")
+    return RetrainRequest(Path(copy), base, tmp_path / "out", data.parent / "cache")
+
+
+def test_without_new_classes_a_strange_label_is_other_sound_until_it_is_added(
+    request_of_station: RetrainRequest,
+):
+    bundle = retrain(request_of_station, quietly).bundle
+    assert bundle.labels == ("high", "low")
+    assert mean_scores(bundle, MIDDLE_HZ)["low"] < 0.3
+    again = replace(
+        request_of_station, base=bundle, out=bundle.path.with_name("again"), new_classes=True
+    )
+    third = retrain(again, quietly).bundle
+    assert third.manifest.version == 3
+    assert mean_scores(third, MIDDLE_HZ)["middle_tone"] > 0.7
+
+
+def test_a_verdict_against_all_others_is_listed(request_of_station: RetrainRequest):
+    record = next(
+        each for each in read_store(request_of_station.clips).records if each.label == "high"
+    )
+    write_sidecar(replace(record, verdicts=(said("wrong"),)))
+    (doubt,) = retrain(request_of_station, quietly).findings.doubts
+    assert (doubt.clip, doubt.label, doubt.said_there) == (record.id, "high", False)
+    assert doubt.score > 0.9
+
+
+def test_what_forgets_is_refused_and_nothing_is_written(request_of_station: RetrainRequest):
+    """Somebody calls every tone the other one."""
+    for record in read_store(request_of_station.clips).records:
+        if record.reason == "event":
+            other = "high" if record.label == "low" else "low"
+            label = "low" if record.heard and record.heard[0].label == "Middle tone" else other
+            span = LabelSpan(label, 0.0, record.seconds)
+            write_sidecar(replace(record, verdicts=(said("labels", span),)))
+    with pytest.raises(
+        RegressionError, match="old classes lose more than 1 points of F1 on 8 held-out"
+    ):
+        retrain(request_of_station, quietly)
+    assert not request_of_station.out.exists()
+
+
+def test_without_held_out_clips_nothing_is_claimed(
+    request_of_station: RetrainRequest, tones_bundle: Bundle
+):
+    """The tones bundle has a linear head of another form, and no regression set."""
+    request = replace(request_of_station, base=tones_bundle)
+    with pytest.raises(RegressionError, match="nothing tells what would be forgotten"):
+        retrain(request, quietly)
+    made = retrain(replace(request, unproven=True), quietly)
+    assert made.findings.certificate.clips == 0
+    assert mean_scores(made.bundle, 3000.0)["high_tone"] > 0.9
+    assert "# Tones" in (made.bundle.path / "card.md").read_text()
+
+
+def test_what_nobody_listens_for_needs_no_proof(
+    request_of_station: RetrainRequest, tones_bundle: Bundle
+):
+    """The base has no held-out clips, and the station listens for the new label alone."""
+    request = replace(request_of_station, base=tones_bundle, new_classes=True)
+    asked = replace(request, asked=frozenset({"middle_tone"}))
+    assert retrain(asked, quietly).bundle.labels[-1] == "middle_tone"
+    both = replace(request, asked=frozenset({"middle_tone", "high_tone"}))
+    with pytest.raises(
+        RegressionError, match="expected held-out clips of high_tone, in the bundle"
+    ):
+        retrain(both, quietly)
+
+
+def test_a_label_that_is_listened_for_and_not_there_is_refused(request_of_station: RetrainRequest):
+    request = replace(request_of_station, asked=frozenset({"low", "middle_tone"}))
+    with pytest.raises(DataError, match="neither two_tones@1 nor what is added has middle_tone"):
+        retrain(request, quietly)
+
+
+def test_the_loss_of_what_nobody_listens_for_is_borne_and_the_card_says_so(
+    request_of_station: RetrainRequest,
+):
+    """Every high tone is called low."""
+    for record in read_store(request_of_station.clips).records:
+        if record.label == "high":
+            span = LabelSpan("low", 0.0, record.seconds)
+            write_sidecar(replace(record, verdicts=(said("labels", span),)))
+    with pytest.raises(RegressionError, match="high 100"):
+        retrain(request_of_station, quietly)
+    made = retrain(replace(request_of_station, most_loss=50.0, asked=frozenset({"low"})), quietly)
+    (high, low) = made.findings.certificate.labels
+    assert high.lost_points == 100.0
+    assert low.lost_points <= 50.0
+    card = (made.bundle.path / "card.md").read_text()
+    assert "of those that the station listens for, low, none lost more than 50 points" in card
+
+
+def test_a_store_without_a_verdict_is_refused(request_of_station: RetrainRequest, tmp_path: Path):
+    writer = StoreWriter(tmp_path / "unjudged")
+    writer.add(np.zeros(RATE_HZ, np.float32), "ambient")
+    with pytest.raises(DataError, match="expected clips with a verdict, found none among 1"):
+        retrain(replace(request_of_station, clips=writer.root), quietly)
+
+
+def test_the_base_stays_as_it_is(request_of_station: RetrainRequest, base: Bundle):
+    with pytest.raises(TargetError, match="expected another place than the base's own"):
+        retrain(replace(request_of_station, out=base.path), quietly)
+
+
+def test_data_that_the_base_never_saw_is_refused(
+    request_of_station: RetrainRequest, base: Bundle, data: Path, tmp_path: Path
+):
+    strange = replace(base.manifest, provenance={TRAINING_FILES: ["00"]})
+    request = replace(
+        request_of_station, base=Bundle(base.path, strange), data=(data,), out=tmp_path / "x"
+    )
+    with pytest.raises(DataError, match="expected files that two_tones@1 learnt from, found none"):
+        retrain(request, quietly)
+
+
+def test_a_base_with_a_hidden_layer_is_refused(
+    request_of_station: RetrainRequest, tones_bundle: Bundle, data: Path, tmp_path: Path
+):
+    lesson = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
+    handle, cache = str(tones_bundle.path), data.parent / "cache"
+    deep = fit_bundle(FitRequest((data,), tmp_path / "deep", handle, cache, lesson))
+    with pytest.raises(BackboneError, match="expected a linear head on the embeddings, as"):
+        retrain(replace(request_of_station, base=deep), quietly)
+    assert not request_of_station.out.exists()
+
+
+def test_a_bundle_without_its_saved_model_is_refused(
+    request_of_station: RetrainRequest, base: Bundle
+):
+    files = {k: v for k, v in base.manifest.files.items() if not k.startswith("saved_model")}
+    bare = Bundle(base.path, replace(base.manifest, files=files))
+    with pytest.raises(BackboneError, match="expected a bundle with saved_model/, found none"):
+        retrain(replace(request_of_station, base=bare), quietly)

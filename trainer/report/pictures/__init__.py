@@ -1,1 +1,0 @@
-"""One file a picture: figures of an evaluation in, a matplotlib Figure out."""

@@ -1,0 +1,220 @@
+"""Training: the targets of the labels, and the teacher's embeddings (Hinton et al., arXiv:1503.02531)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from listener.detection.features import log_mel_patches
+from listener.detection.params import FeatureParams
+from listener.engines.engine import Engine
+from trainer.starter.strips import FEATURES, LABELS, PATCHES, Recording, StripMaker
+
+log = logging.getLogger(__name__)
+
+_EMBEDDING_WEIGHT = 0.2  # of the teacher's embeddings beside the labels
+_STEEPEST = 5.0  # deviations: what a rare embedding number is clipped at
+FIRST_FILTERS = 24
+BLOCKS = (  # (stride, filters) of the separable blocks after the first convolution
+    (2, 48),
+    (1, 64),
+    (2, 128),
+    (1, 128),
+    (1, 128),
+    (2, 256),
+    (1, 256),
+    (1, 384),
+)
+_DROPOUT = 0.3
+
+
+# Examples: strips cut into patches, with what the teacher makes of each.
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`patches` float16 (N, 96, 64), `targets` float32 (N, K), `embeddings` float16 (N, D).
+
+    Half precision halves the memory: 50 000 patches take 0.7 GB.
+    """
+
+    patches: NDArray[np.float16]
+    targets: NDArray[np.float32]
+    embeddings: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+
+def make_examples(
+    recordings: Sequence[Recording], teacher: Engine, strip_count: int, seed: int
+) -> Examples:
+    """So many strips of PATCHES patches each, always the same for a seed."""
+    rng = np.random.default_rng(seed)
+    maker = StripMaker(recordings)
+    examples = _room_for(strip_count * PATCHES, teacher)
+    for number in range(strip_count):
+        rows = slice(number * PATCHES, (number + 1) * PATCHES)
+        strip = maker.draw(rng)
+        patches = log_mel_patches(strip.samples, FEATURES)
+        examples.patches[rows], examples.targets[rows] = patches, strip.targets
+        examples.embeddings[rows] = teacher.infer(patches)[1]
+        if number % 1000 == 0:
+            log.info("made %d of %d strips", number, strip_count)
+    return examples
+
+
+def _room_for(count: int, teacher: Engine) -> Examples:
+    blank = np.zeros((1, FEATURES.patch_frames, FEATURES.mel_bands), np.float32)
+    size = teacher.infer(blank)[1].shape[1]
+    return Examples(
+        np.zeros((count, *blank.shape[1:]), np.float16),
+        np.zeros((count, len(LABELS)), np.float32),
+        np.zeros((count, size), np.float16),
+    )
+
+
+_MASKED_FRAMES, _MASKED_BANDS = 12, 6  # SpecAugment (arXiv:1904.08779): the widest gap
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast: AdamW, its rate falling along a cosine to zero."""
+
+    epochs: int = 8
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+
+
+def train(
+    network: keras.Model, examples: Examples, schedule: Schedule, seed: int = 0
+) -> list[float]:
+    """Teach the network in place; the mean loss of each epoch."""
+    student = _with_projection(network, examples.embeddings.shape[1])
+    steps = schedule.epochs * (len(examples) // schedule.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps)
+    student.compile(
+        keras.optimizers.AdamW(rate, schedule.weight_decay),
+        loss={"scores": "binary_crossentropy", "teacher": "mean_squared_error"},
+        loss_weights={"scores": 1.0, "teacher": _EMBEDDING_WEIGHT},
+    )
+    rng = np.random.default_rng(seed)
+    spread = embedding_spread(examples.embeddings)
+    return [
+        _epoch(student, _batches(examples, spread, schedule.batch_size, rng), number)
+        for number in range(schedule.epochs)
+    ]
+
+
+def embedding_spread(embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Mean and deviation of each of the teacher's numbers, float32 (2, D); a dead one deviates by 1."""
+    sample = embeddings[:: max(1, len(embeddings) // 10_000)].astype(np.float32)
+    deviation = sample.std(axis=0)
+    return np.stack((sample.mean(axis=0), np.where(deviation > 0, deviation, 1.0)))
+
+
+def _with_projection(network: keras.Model, teacher_size: int) -> keras.Model:
+    """The network and a layer that guesses the teacher's embedding; it is thrown away after training."""
+    outputs = network.output
+    guess = keras.layers.Dense(teacher_size, name="teacher")(outputs["embeddings"])
+    return keras.Model(network.input, {"scores": outputs["scores"], "teacher": guess})
+
+
+_Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+
+
+def _batches(
+    examples: Examples, spread: NDArray[np.float32], size: int, rng: np.random.Generator
+) -> Iterator[_Batch]:
+    order = rng.permutation(len(examples))
+    for start in range(0, len(order) - size + 1, size):
+        rows = np.sort(order[start : start + size])  # near in memory
+        embeddings = (examples.embeddings[rows] - spread[0]) / spread[1]
+        targets = {
+            "scores": examples.targets[rows],
+            "teacher": np.minimum(embeddings, _STEEPEST),
+        }
+        yield mask(examples.patches[rows].astype(np.float32), rng), targets
+
+
+def mask(patches: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A stretch of frames and one of bands of each patch set to the patch's mean, in place."""
+    for patch in patches:
+        mean = patch.mean()
+        patch[_stretch(len(patch), _MASKED_FRAMES, rng)] = mean
+        patch[:, _stretch(patch.shape[1], _MASKED_BANDS, rng)] = mean
+    return patches
+
+
+def _stretch(length: int, widest: int, rng: np.random.Generator) -> slice:
+    width = rng.integers(widest + 1)
+    start = rng.integers(length - width + 1)
+    return slice(start, start + width)
+
+
+def _epoch(student: keras.Model, batches: Iterator[_Batch], number: int) -> float:
+    losses = [student.train_on_batch(patches, targets)[0] for patches, targets in batches]
+    mean = float(np.mean(losses))
+    log.info("epoch %d: loss %.4f", number + 1, mean)
+    return mean
+
+
+# The starter's network: MobileNet v1's separable blocks (arXiv:1704.04861), small and our own.
+
+
+EMBEDDING_SIZE = BLOCKS[-1][1]
+_LOG_MEL_MEAN, _LOG_MEL_DEVIATION = (
+    -3.0,
+    3.0,
+)  # about those of any sound, so that learning starts well
+
+
+def build_network(label_count: int, params: FeatureParams) -> keras.Model:
+    """An untrained network: log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, 384).
+
+    The scores are sigmoids, one independent score a label. About 270 000 weights, 13 million
+    multiplications a patch, a fifth of YAMNet's.
+    """
+    patches = keras.Input((params.patch_frames, params.mel_bands), name="patches")
+    x = keras.layers.Reshape((params.patch_frames, params.mel_bands, 1))(patches)
+    x = keras.layers.Rescaling(1 / _LOG_MEL_DEVIATION, -_LOG_MEL_MEAN / _LOG_MEL_DEVIATION)(x)
+    x = keras.layers.Conv2D(FIRST_FILTERS, 3, 2, "same", use_bias=False)(x)
+    x = _normalised(x)
+    for stride, filters in BLOCKS:
+        x = _normalised(keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x))
+        x = _normalised(keras.layers.Conv2D(filters, 1, use_bias=False)(x))
+    embeddings = keras.layers.GlobalAveragePooling2D(name="embeddings")(x)
+    dropped = keras.layers.Dropout(_DROPOUT)(embeddings)
+    scores = keras.layers.Dense(label_count, activation="sigmoid", name="scores")(dropped)
+    return keras.Model(patches, {"scores": scores, "embeddings": embeddings}, name="starter")
+
+
+def _normalised(x: Any) -> Any:
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+
+class NetworkEngine:
+    """A Keras network as an `Engine`, so that it is measured as the daemon would run it."""
+
+    def __init__(self, network: keras.Model) -> None:
+        shape = (None, *network.input_shape[1:])
+        # one graph for every batch size; predict_on_batch traces a new one for each
+        self._infer = tf.function(
+            lambda patches: network(patches, training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
+
+    def infer(
+        self, patches: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, D); see `Engine`."""
+        outputs = self._infer(patches)
+        return outputs["scores"].numpy(), outputs["embeddings"].numpy()
