@@ -9,12 +9,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 main() {
-  local releases=("$@") release failed=0 report
+  local releases=("$@") release failed=0
   [ $# -gt 0 ] || releases=(bookworm trixie)
   [ "$(id -u)" = 0 ] || fail "expected root: debootstrap, mount and chroot need it"
   command -v debootstrap >/dev/null || fail "expected debootstrap (apt-get install debootstrap)"
   git diff --quiet HEAD || echo "debian: changes that are not committed are not tested" >&2
   report=$(mktemp)
+  trap 'rm "$report"' EXIT
+  trap 'exit 130' INT TERM
   for release in "${releases[@]}"; do
     # namespaces, so that mounts and processes end with the run, however it ends
     unshare --mount --pid --fork --kill-child --mount-proc "$PWD/tests/debian.sh" --in-namespace "$release" "$report" || {
@@ -24,7 +26,6 @@ main() {
   done
   printf '\n%s\n' "$(git log -1 --format='debian: %h %s')"
   cat "$report"
-  rm "$report"
   return "$failed"
 }
 
@@ -35,9 +36,9 @@ fail() {
 
 test_release() {
   local release=$1 report=$2 target log result counts failed=0
-  make_root "$release"
   trap remove_root EXIT
   trap 'exit 130' INT TERM
+  make_root "$release"
   mount_file_systems
   pass_on_network
   echo "debian: $release: installing packages"
@@ -83,6 +84,7 @@ mount_file_systems() {
 }
 
 remove_root() {
+  [ -n "${root:-}" ] || return 0
   umount --recursive --lazy "$root" 2>/dev/null || true
   rm -rf --one-file-system "$root" "$root.log"
 }
