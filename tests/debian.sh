@@ -14,17 +14,18 @@ main() {
   [ "$(id -u)" = 0 ] || fail "expected root: debootstrap, mount and chroot need it"
   command -v debootstrap >/dev/null || fail "expected debootstrap (apt-get install debootstrap)"
   git diff --quiet HEAD || echo "debian: changes that are not committed are not tested" >&2
+  commit=$(git rev-parse HEAD)
   report=$(mktemp)
   trap 'rm "$report"' EXIT
   trap 'exit 130' INT TERM
   for release in "${releases[@]}"; do
     # namespaces, so that mounts and processes end with the run, however it ends
-    unshare --mount --pid --fork --kill-child --mount-proc "$PWD/tests/debian.sh" --in-namespace "$release" "$report" || {
+    unshare --mount --pid --fork --kill-child --mount-proc "$PWD/tests/debian.sh" --in-namespace "$release" "$commit" "$report" || {
       echo "$release: FAILED" >>"$report"
       failed=1
     }
   done
-  printf '\n%s\n' "$(git log -1 --format='debian: %h %s')"
+  printf '\n%s\n' "$(git log -1 --format='debian: %h %s' "$commit")"
   cat "$report"
   return "$failed"
 }
@@ -35,15 +36,16 @@ fail() {
 }
 
 test_release() {
-  local release=$1 report=$2 target log result counts failed=0
+  local release=$1 commit=$2 report=$3 target log result counts failed=0
   trap remove_root EXIT
   trap 'exit 130' INT TERM
   make_root "$release"
   mount_file_systems
   pass_on_network
+  git clone --quiet --no-local --no-checkout . "$root/opt/earshot"
+  git -C "$root/opt/earshot" checkout --quiet --detach "$commit"
   echo "debian: $release: installing packages"
   install_packages
-  git clone --quiet --no-local . "$root/opt/earshot"
   log=$root/tmp/log
   for target in demo test; do
     echo "debian: $release, $(inside python3 --version): make $target"
@@ -110,7 +112,7 @@ pass_on_network() {
 
 install_packages() {
   local packages
-  read -r -d '' -a packages < <(sed 's/#.*//' .ci/packages) || true
+  read -r -d '' -a packages < <(sed 's/#.*//' "$root/opt/earshot/.ci/packages") || true
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"  # no service starts: its port may be taken
   chmod +x "$root/usr/sbin/policy-rc.d"
   inside apt-get update -qq
@@ -122,7 +124,7 @@ inside() {
 }
 
 if [ "${1:-}" = --in-namespace ]; then
-  test_release "$2" "$3"
+  test_release "$2" "$3" "$4"
 else
   main "$@"
 fi
