@@ -126,7 +126,7 @@ class Station:
     def look_at_disk(self) -> None:
         """Let clips go where events need the room."""
         if self._caretaker is not None:
-            self._caretaker.look()
+            self._caretaker.tick()
 
     def __enter__(self) -> Self:
         parts = (self._broker, self._outbox, self._http, self._review, self._outlets)

@@ -131,7 +131,7 @@ class SourceState:
             self._follow(self._heard, chunk)
         self._heard = chunk.tail
         if self._cutter is not None:
-            self._cutter.hear(chunk)
+            self._cutter.push_audio(chunk)
 
     def _follow(self, before: AudioChunk, chunk: AudioChunk) -> None:
         step = chunk.captured_at - before.time_of(chunk.start)

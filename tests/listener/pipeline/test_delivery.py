@@ -15,7 +15,7 @@ from listener.pipeline import delivery as module
 from listener.pipeline.delivery import Delivery
 from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, SourceStatus
 from tests.doubles import DEADLINE_SECONDS, BrokenSink, GatedSink, ListSink
-from tests.listener.clips.cuttings import make_cutting
+from tests.listener.clips.drafts import make_draft
 from tests.listener.pipeline.stages import make_health
 
 CAPACITY = module._CAPACITY
@@ -82,7 +82,7 @@ def test_few_clips_wait_for_a_slow_disk():
     sink, health = ListSink(takes=(ClipNotice,)), make_health()
     delivery = Delivery("clips", sink, health)
     for number in range(module._CLIP_CAPACITY + 2):
-        delivery.put([ClipNotice(make_cutting(number))])
+        delivery.put([ClipNotice(make_draft(number))])
     assert delivery.depth == module._CLIP_CAPACITY
     assert health.sink_drops == {"clips": 2}
 

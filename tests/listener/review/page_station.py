@@ -15,7 +15,7 @@ from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipDraft, LabelScore, LabelSpan
 from listener.soundscape import ALARMS, Programme, random_scene
-from tests.listener.clips.cuttings import make_cutting
+from tests.listener.clips.drafts import make_draft
 from tests.listener.review.rig import TOKEN
 from tests.rigs.mosquitto import free_port, wait_until
 from tests.rigs.station import running_station
@@ -56,7 +56,7 @@ class Station:
 def dog_clip(number: int) -> ClipDraft:
     """A clip from before the station ran."""
     top = (LabelScore("dog", 0.9), LabelScore("rooster", 0.2))
-    return make_cutting(
+    return make_draft(
         number, embedding=(1.0, 0.1 * number), top=top, labels=(LabelSpan("dog", 0.5, 1.5),)
     )
 

@@ -28,7 +28,7 @@ from listener.health import Health
 from listener.review.live import LiveView, Timeline
 from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from tests.listener.clips.cuttings import make_cutting, open_store
+from tests.listener.clips.drafts import make_draft, open_store
 
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)
 TOKEN = "a-token-of-the-tests"
@@ -116,7 +116,7 @@ def review_rig(
     """A server that runs."""
     store = open_store(directory)
     for number, embedding in enumerate([(1.0, 0.0), (0.0, 1.0), (0.9, 0.1)]):
-        store.add(make_cutting(number, embedding=embedding, score=0.5 + number / 10))
+        store.add(make_draft(number, embedding=embedding, score=0.5 + number / 10))
     live = LiveView(["hall"], MANIFEST, Timeline())
     health = Health(("dog", "glass"), "test@1")
     parts = ReviewParts("test", live, store)

@@ -21,7 +21,7 @@ from listener.detection.params import FeatureParams
 from listener.review.live import MAX_WATCHERS
 from listener.review.server import ReviewServer
 from listener.sinks.sink import PatchNotice, SourceStatus
-from tests.listener.clips.cuttings import LABELS, NOON, SECONDS, clip_id
+from tests.listener.clips.drafts import LABELS, NOON, SECONDS, clip_id
 from tests.listener.review.rig import Rig, review_rig
 from tests.rigs.mosquitto import wait_until
 
