@@ -161,7 +161,7 @@ def test_only_so_many_may_look_on(own_rig: Rig):
     lookers = [look_on(own_rig) for _ in range(MAX_WATCHERS)]
     assert [next(lines) for lines in lookers] == [{"kind": "beat"}] * MAX_WATCHERS
     status, body, _ = own_rig.ask("GET", "/api/live")
-    assert (status, b"at most 8 who look on" in body) == (503, True)
+    assert (status, b"at most 8 open live views" in body) == (503, True)
     for lines in lookers:
         lines.close()
 
