@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.detection.audio import (
-    LOUDEST_SAMPLE,
+    MAX_AMPLITUDE,
     SILENCE_DBFS,
     AudioChunk,
     ChunkResampler,
@@ -78,9 +78,9 @@ def test_samples_that_are_no_numbers_become_silence_and_are_counted():
 
 def test_samples_far_over_full_scale_are_no_numbers_either():
     """Finite, but their power would not be."""
-    samples = np.array([0.5, 1e20, -1e38, LOUDEST_SAMPLE], np.float32)
+    samples = np.array([0.5, 1e20, -1e38, MAX_AMPLITUDE], np.float32)
     cleaned, count = zero_nonfinite(samples)
-    assert cleaned.tolist() == [0.5, 0.0, 0.0, LOUDEST_SAMPLE]
+    assert cleaned.tolist() == [0.5, 0.0, 0.0, MAX_AMPLITUDE]
     assert count == 2
 
 
@@ -276,5 +276,5 @@ def test_silence_can_be_turned_off() -> None:
 
 def test_the_reason_is_one_line() -> None:
     assert LIMITS.describe("silent") == "nothing over -90 dBFS for 2 s"
-    assert LIMITS.describe("clipping") == "often 1 % of the samples and more are at full scale"
+    assert LIMITS.describe("clipping") == "often 1 % of the samples or more are at full scale"
     assert LIMITS.describe("online") is None

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from listener.detection.hysteresis import detect_events
-from listener.detection.labels import LabelColumns, PrivateScores, most_alert
+from listener.detection.labels import LabelColumns, PrivateScores, most_sensitive
 from listener.detection.policy import LabelPolicy
 
 HOP_SECONDS = 0.5
@@ -47,11 +47,11 @@ def test_groups_of_one_are_the_members_themselves(scores: NDArray[np.float32], o
     np.testing.assert_array_equal(columns.scores_of(scores), scores[:, order])
 
 
-def test_a_groups_policy_is_the_most_alert_of_its_members():
+def test_a_groups_policy_is_the_most_sensitive_of_its_members():
     calm = LabelPolicy(0.8, 0.6, 2.4, min_duration_seconds=1.0, max_gap_seconds=0.0)
     nervous = LabelPolicy(0.4, 0.2, 1.44, max_gap_seconds=3.0, refractory_seconds=5.0)
-    assert most_alert([calm, nervous]) == LabelPolicy(0.4, 0.2, 1.44, 0.0, 3.0, 0.0)
-    assert most_alert([calm]) == calm
+    assert most_sensitive([calm, nervous]) == LabelPolicy(0.4, 0.2, 1.44, 0.0, 3.0, 0.0)
+    assert most_sensitive([calm]) == calm
 
 
 def policies() -> st.SearchStrategy[LabelPolicy]:
@@ -68,7 +68,7 @@ def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
     grouped = LabelColumns.of([[0, 1, 2]]).scores_of(scores)
     boundaries = np.arange(13, dtype=np.float64) * np.float64(HOP_SECONDS)
     of_group = detect_events(
-        grouped, boundaries, {"group": most_alert(members.values())}, HOP_SECONDS
+        grouped, boundaries, {"group": most_sensitive(members.values())}, HOP_SECONDS
     )
     for event in detect_events(scores, boundaries, members, HOP_SECONDS):
         assert any(

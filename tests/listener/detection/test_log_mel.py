@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.log_mel import (
     MagnitudeSpectrum,
-    low_basis,
+    low_frequency_basis,
     mean_square_weights,
     mel_matrix,
     stft_frames,
@@ -85,7 +85,7 @@ def test_what_no_mel_band_hears_has_no_level():
 
 
 def test_the_basis_is_orthonormal_and_there_is_none_without_a_high_pass():
-    basis = low_basis(high_pass(150.0))
+    basis = low_frequency_basis(high_pass(150.0))
     assert basis is not None
     np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-6)
-    assert low_basis(PARAMS) is None
+    assert low_frequency_basis(PARAMS) is None
