@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Label, Manifest
+from listener.detection.framing import PatchGrid
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import PatchScores
@@ -66,8 +67,8 @@ class Bench:
         self.health = make_health(*SOURCES)
         self.notices: list[Notice] = []
         self.rows: list[PatchScores] = []
-        self.recuts: list[tuple[str, int]] = []
-        queue = ChunkQueue(SOURCES, 1_000)
+        queue = ChunkQueue(SOURCES, 1_000, PARAMS)
+        self.grids = queue.grids
         for number, sign in enumerate(loud):
             for source in SOURCES:
                 queue.put(chunk(number, source, loud=sign == "#"))
@@ -81,7 +82,6 @@ class Bench:
             max_batch=2,
             max_wait_seconds=0.0,
             tap=self._take,
-            recut=lambda source, _, start: self.recuts.append((source, start)),
         )
         self.inference.run()
 
@@ -158,7 +158,7 @@ def test_another_patch_hop_loses_no_sample_and_hears_none_twice():
         assert new[-1].offset <= end
         # a window and then 0.24 s each: 6 hops of 0.48 s hold 1 + floor((6 * 7680 - 15600) / 3840)
         assert len(new) == 1 + (6 * HOP - WINDOW) // 3840
-    assert sorted(bench.recuts) == sorted((source, WINDOW + 3 * HOP) for source in SOURCES)
+    assert bench.grids == dict.fromkeys(SOURCES, PatchGrid(SHORT_HOP, WINDOW + 3 * HOP))
     assert bench.loud()[0][1:] == (round(heard, 6), "doubles@1", "bundle")
 
 

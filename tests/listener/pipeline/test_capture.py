@@ -44,13 +44,13 @@ def run(
     capacity: int = 100,
     stop: threading.Event | None = None,
     backoff: BackoffSettings = SMALL_BACKOFF,
-    rest_limit_seconds: float = math.inf,
+    backoff_limit_seconds: float = math.inf,
 ) -> tuple[list[Item], SourceHealth]:
     """What a capture puts into its queue until it ends."""
-    queue = ChunkQueue(["hall"], capacity)
+    queue = ChunkQueue(["hall"], capacity, PARAMS)
     health = make_health("hall").sources["hall"]
-    plan = SourcePlan("hall", opener, lossless, restarts, rest_limit_seconds)
-    Capture(plan, PARAMS, queue, health, backoff, stop or threading.Event()).run()
+    plan = SourcePlan("hall", opener, lossless, restarts, backoff_limit_seconds)
+    Capture(plan, queue, health, backoff, stop or threading.Event()).run()
     return queue.get(1_000, 0.0, 0.0), health
 
 
@@ -143,7 +143,7 @@ def test_a_source_that_costs_little_to_try_rests_no_longer_than_its_own_limit():
     rests = Rests()
     opener = Openings(*["no such device"] * 6, ArraySource(noise(1)))
     backoff = BackoffSettings(first_seconds=1.0, limit_seconds=30.0)
-    run(opener, stop=rests, backoff=backoff, rest_limit_seconds=2.5)
+    run(opener, stop=rests, backoff=backoff, backoff_limit_seconds=2.5)
     for rest, limit in zip(rests.seconds, [1.0, 2.0, 2.5, 2.5, 2.5, 2.5], strict=True):
         assert 0.5 * limit <= rest <= limit
 
@@ -259,7 +259,7 @@ def test_an_overload_is_told_of_once_an_episode(
 
     plan = SourcePlan("hall", lambda: Relieved(noise(170_000)))
     health = make_health("hall").sources["hall"]
-    Capture(plan, PARAMS, queue, health, SMALL_BACKOFF, threading.Event()).run()
+    Capture(plan, queue, health, SMALL_BACKOFF, threading.Event()).run()
     assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == told
     assert health.dropped == 8
 
@@ -268,5 +268,5 @@ def test_its_thread_shows_that_it_moves():
     health = make_health("hall").sources["hall"]
     health.beaten_at = -1.0
     plan = SourcePlan("hall", lambda: ArraySource(noise(1_000)))
-    Capture(plan, PARAMS, ChunkQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
+    Capture(plan, ChunkQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
     assert health.beaten_at > 0.0

@@ -272,7 +272,12 @@ def test_after_a_failure_stop_waits_for_nobody():
 
 def test_threads_have_the_names_of_what_they_do():
     pipeline, _ = make_pipeline([file_plan(noise(1))], {"list": ListSink()})
-    names = {thread.name for thread in pipeline._all_threads()}
+    threads = (
+        *pipeline._capture_threads,
+        pipeline._inference_thread,
+        *pipeline._sink_threads,
+    )
+    names = {thread.name for thread in threads}
     assert names == {"capture:hall", "inference", "sink:list"}
 
 
