@@ -86,7 +86,7 @@ class Inference:
         self._engine, self._plan, self._queue = engine, plan, chunks
         self._health, self._deliver = health, deliver
         self._max_batch, self._max_wait_seconds = max_batch, max_wait_seconds
-        self._batch: Content = np.empty(0, np.float32)
+        self._buffer: Content = np.empty(0, np.float32)  # of batches
         front_end = front_end_of(engine, plan.params)
         self._sources = {
             name: SourceState(name, plan, source, front_end, tap, chunks.grids, limits)
@@ -158,7 +158,14 @@ class Inference:
         self, patches: list[Patch]
     ) -> zip[tuple[Scores, NDArray[np.float32], np.bool_, Scores]]:
         began = time.perf_counter()
-        scores, embeddings = infer_of(self._engine)(self._stacked(patches))
+        shape = (len(patches), *patches[0].content.shape)
+        if len(self._buffer) < len(patches) or self._buffer.shape[1:] != shape[1:]:
+            self._buffer = np.empty(
+                shape, np.float32
+            )  # kept: new arrays of this size cost page faults
+        batch = self._buffer[: len(patches)]
+        np.stack([patch.content for patch in patches], out=batch)
+        scores, embeddings = infer_of(self._engine)(batch)
         self._health.inference_seconds.observe(time.perf_counter() - began)
         self._health.batch_patches.observe(len(patches))
         if not np.isfinite(scores).all():
@@ -168,13 +175,6 @@ class Inference:
         private = np.zeros(len(scores), np.bool_) if clips is None else clips.private.heard(scores)
         detected, members = self._plan.columns.scores_of(scores), self._plan.member_scores(scores)
         return zip(detected, embeddings, private, members, strict=True)
-
-    def _stacked(self, patches: Sequence[Patch]) -> Content:
-        """Their contents (B, ...), valid until the next call: new arrays of this size cost page faults."""
-        shape = (len(patches), *patches[0].content.shape)
-        if len(self._batch) < len(patches) or self._batch.shape[1:] != shape[1:]:
-            self._batch = np.empty(shape, np.float32)
-        return np.stack([patch.content for patch in patches], out=self._batch[: len(patches)])
 
     def _deliver_all(self, sources: Iterable[str]) -> None:
         """Deliver all notices of a batch at once: each delivery wakes the sinks' threads."""

@@ -90,7 +90,7 @@ class SourceState:
             self._extractor.adjust(chosen.policies)
 
     def flush(self) -> list[Patch]:
-        """The patch of the samples that no patch has covered; another front end would not have them."""
+        """The padded patch of the samples that no patch has covered; another front end would lose them."""
         return self._patches.finish()
 
     def change_bundle(self, plan: DetectionPlan, front_end: FrontEnd | None) -> None:
@@ -108,7 +108,7 @@ class SourceState:
         self._detect_by(plan)
 
     def split(self, item: Item) -> list[Step]:
-        """A chunk and the patches that it completes; or the end, after what no patch has covered."""
+        """A chunk and the patches that it completes; or the end, after the padded patch of what is left."""
         if not isinstance(item, AudioChunk):
             self._cut_until = 0
             return [*self._patches.finish(), item]

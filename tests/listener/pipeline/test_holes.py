@@ -1,4 +1,4 @@
-"""Every kind of hole, from a source at 44.1 kHz to the ends of its events: none is bridged, all count."""
+"""Every kind of hole, from a source at 44.1 kHz to its events: no event spans one, all are counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOLE_SECONDS = 2.0
 
 
 class Status:
-    """What PortAudio says to its callback."""
+    """PortAudio's status flags for its callback."""
 
     input_overflow = False
 
@@ -43,7 +43,7 @@ class LiveSource:
             self.live.append(noise(BLOCK), self.now)
 
     def read(self, seconds: float) -> AudioChunk | None:
-        """What is there."""
+        """All audio so far."""
         return self.live.take(seconds) if self.live.seconds else None
 
     def close(self) -> None:
@@ -51,18 +51,18 @@ class LiveSource:
 
 
 def known(source: LiveSource) -> None:
-    """The system said how much it had no room for."""
+    """The system reports how much it dropped."""
     source.live.skip(round(HOLE_SECONDS * RATE))
     source.now += HOLE_SECONDS
 
 
 def found(source: LiveSource) -> None:
-    """Nobody said anything: what comes is late and stays late."""
+    """Nothing reports it: all later audio is late and stays late."""
     source.now += HOLE_SECONDS
 
 
 def unread(source: LiveSource) -> None:
-    """The inbox was full: nobody read for so long."""
+    """The inbox is full, because nobody reads it."""
     blocks = round(HOLE_SECONDS / 0.1)
     while not source.inbox.overflows:
         source.inbox.put(np.zeros((1, 1), np.float32), 1, None, Status)
