@@ -1,4 +1,4 @@
-"""Cuts at patch ends: the same whatever the chunks, and each completes one patch."""
+"""The patch grid, and cuts at patch ends: the same whatever the chunks, each completes one patch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = st.lists(st.integers(1, 50_000), min_size=1, max_size=5)
 
 
 def cuts(sizes: list[int], count: int, *, start: int = 0) -> list[AudioChunk]:
-    """What so many samples in chunks of these sizes become, the rest included."""
+    """The cuts of so many samples in chunks of these sizes, the rest included."""
     cutter = PatchCutter(GRID)
     chunks = cut(noise(count), sizes, start=start, captured_at=100.0)
     return [whole for chunk in chunks for whole in cutter.push(chunk)] + cutter.finish()
@@ -27,6 +27,21 @@ def cuts(sizes: list[int], count: int, *, start: int = 0) -> list[AudioChunk]:
 
 def shape(chunks: list[AudioChunk]) -> list[tuple[int, int]]:
     return [(chunk.start, len(chunk.samples)) for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    ("end", "missing"),
+    [
+        (100, WINDOW),
+        (101, WINDOW - 1),
+        (99 + WINDOW, 1),
+        (100 + WINDOW, HOP),
+        (101 + WINDOW, HOP - 1),
+    ],
+)
+def test_a_grid_knows_what_the_next_patch_lacks(end: int, missing: int):
+    assert PatchGrid(GRID.params, 100).missing_samples(end) == missing
+    assert PatchGrid(GRID.params, 100).missing_samples(end + WINDOW + 3 * HOP) <= HOP
 
 
 @pytest.mark.parametrize("size", [1_000, HOP, WINDOW, 100_000])
@@ -83,7 +98,7 @@ def test_what_is_missing_is_what_completes_the_next_patch(sizes: list[int], coun
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(1, 30_000))
 @example(WINDOW, WINDOW, 1)
-def test_a_jump_begins_a_new_stretch_and_what_was_left_comes_before_it(
+def test_a_jump_begins_a_new_grid_and_what_was_left_comes_before_it(
     before: int, after: int, jump: int
 ):
     cutter = PatchCutter(GRID)
@@ -101,7 +116,7 @@ def test_a_jump_back_is_a_jump_too():
     assert cutter.missing_samples == WINDOW - 100
 
 
-def test_finished_it_begins_anew_with_a_window():
+def test_finished_it_starts_over_with_a_window():
     cutter = PatchCutter(GRID)
     for start in (0, 20_000):  # the second goes on where the first ended
         chunk = next(cut(noise(20_000), [20_000], start=start))
@@ -151,8 +166,8 @@ OTHER = FeatureParams(patch_hop_seconds=0.24)
 
 @pytest.mark.parametrize("further", [0, 5, 3_840, WINDOW, WINDOW + 100])
 @pytest.mark.parametrize("origin", [0, WINDOW, WINDOW + HOP])
-def test_other_patches_are_followed_from_their_origin(origin: int, further: int):
-    """Chunks end where a patch does that began at the origin; no sample goes missing."""
+def test_another_grid_is_followed_from_its_origin(origin: int, further: int):
+    """Chunks end where a patch of that grid does; no sample is lost."""
     cutter = PatchCutter(GRID)
     heard = origin + further
     whole = cutter.push(AudioChunk("hall", 0, 0.0, RATE_HZ, noise(heard)))
@@ -166,8 +181,18 @@ def test_other_patches_are_followed_from_their_origin(origin: int, further: int)
     assert whole[-1].end == heard + 4 * WINDOW
 
 
-def test_an_origin_that_is_still_to_come_is_one_of_a_stream_before():
+def test_an_origin_that_is_still_to_come_belongs_to_an_earlier_stream():
     cutter = PatchCutter(GRID)
     cutter.push(AudioChunk("hall", 0, 0.0, RATE_HZ, noise(HOP)))
     cutter.follow(PatchGrid(OTHER, 1_000_000))
     assert cutter.missing_samples == WINDOW
+
+
+def test_a_grid_is_followed_once():
+    """A jump that comes later begins a grid of its own."""
+    cutter, other = PatchCutter(GRID), PatchGrid(OTHER, 0)
+    cutter.push(AudioChunk("hall", 0, 0.0, RATE_HZ, noise(HOP)))
+    cutter.follow(other)
+    cutter.push(AudioChunk("hall", 50_000, 0.0, RATE_HZ, noise(HOP)))
+    cutter.follow(other)
+    assert cutter.missing_samples == WINDOW - HOP

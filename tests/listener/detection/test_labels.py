@@ -1,4 +1,4 @@
-"""A group's score is the highest of its members'; its policy tells what one of them would tell."""
+"""A group's score is the highest of its members'; it has an event where any of them has one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from listener.detection.labels import LabelColumns, PrivateScores, most_sensitiv
 from listener.detection.policy import LabelPolicy
 
 HOP_SECONDS = 0.5
-
 
 SCORES = arrays(np.float32, (7, 6), elements=st.floats(0, 1, width=32))
 GROUPS = st.lists(
@@ -61,7 +60,7 @@ def policies() -> st.SearchStrategy[LabelPolicy]:
 
 @settings(max_examples=200)
 @given(arrays(np.float32, (12, 3), elements=st.floats(0, 1, width=32)), st.data())
-def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
+def test_while_a_member_has_an_event_so_has_the_group(
     scores: NDArray[np.float32], data: st.DataObject
 ):
     members = {name: data.draw(policies()) for name in "abc"}
@@ -78,7 +77,7 @@ def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
 
 
 @pytest.mark.parametrize("members", [[[1, 4], [0]], [[2], [0, 1, 2, 3, 4]]])
-def test_a_group_is_no_louder_than_the_model(members: list[list[int]]):
+def test_a_group_has_no_score_that_the_model_did_not_give(members: list[list[int]]):
     scores = np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5)
     assert set(LabelColumns.of(members).scores_of(scores).ravel()) <= set(scores.ravel())
 
