@@ -84,9 +84,7 @@ class Pipeline:
             self._thread(f"capture:{name}", capture.run) for name, capture in captures.items()
         ]
         self._inference_thread = self._thread("inference", self._inference.run)
-        self._sink_threads = [
-            self._thread(f"sink:{delivery.name}", delivery.run) for delivery in self._deliveries
-        ]
+        self._sink_threads = [self._thread(f"sink:{d.name}", d.run) for d in self._deliveries]
 
     def _thread(self, name: str, body: Callable[[], None]) -> Thread:
         # daemon: a stream that hangs in a read must not keep the process from ending

@@ -59,9 +59,9 @@ class SourceState:
         self._new_grid = False  # the next chunk begins one
         self._cut_until = 0  # the index after the newest sample that was cut into patches
         self._tail: AudioChunk | None = None  # of the newest chunk since a hole
-        self._detect_by(plan)
+        self._use_plan(plan)
 
-    def _detect_by(self, plan: DetectionPlan) -> None:
+    def _use_plan(self, plan: DetectionPlan) -> None:
         self._extractor = _make_extractor(self._name, plan)
         self._detector = EventDetector(
             self._name,
@@ -105,7 +105,7 @@ class SourceState:
             self._new_grid = True
         else:  # the next slot begins where the last one ended
             self._end_events(self._decided_until, "bundle")
-        self._detect_by(plan)
+        self._use_plan(plan)
 
     def split(self, item: Item) -> list[Step]:
         """A chunk and the patches that it completes; or the end, after the padded patch of what is left."""

@@ -43,7 +43,7 @@ class LiveSource:
             self.live.append(noise(BLOCK), self.now)
 
     def read(self, seconds: float) -> AudioChunk | None:
-        """All audio so far."""
+        """What is there."""
         return self.live.take(seconds) if self.live.seconds else None
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ def found(source: LiveSource) -> None:
 
 
 def unread(source: LiveSource) -> None:
-    """The inbox is full, because nobody reads it."""
+    """The inbox was full: nobody read for so long."""
     blocks = round(HOLE_SECONDS / 0.1)
     while not source.inbox.overflows:
         source.inbox.put(np.zeros((1, 1), np.float32), 1, None, Status)

@@ -117,9 +117,14 @@ def test_a_source_that_never_opened_is_offline_once_with_the_reason():
 
 
 def test_a_source_that_comes_back_is_online_again():
-    items = [*chunks("."), end(1.0, "source_lost"), end(2.0, "source_lost"), *chunks("."), end(1)]
-    statuses = [status for _, status in Bench(*items).run().sink.statuses]
-    assert statuses == ["online", "offline", "online", "offline"]
+    lost = (end(1.0, "source_lost"), end(2.0, "source_lost"))
+    bench = Bench(*chunks("."), *lost, *chunks("."), end(1)).run()
+    assert [status for _, status in bench.sink.statuses] == [
+        "online",
+        "offline",
+        "online",
+        "offline",
+    ]
 
 
 def test_each_patch_gives_a_level():
@@ -149,8 +154,7 @@ def test_scores_do_not_depend_on_the_batches():
 @pytest.mark.parametrize("max_batch", [1, 2, 3, 16])
 def test_the_notices_of_a_source_do_not_depend_on_the_batches(max_batch: int):
     """Nor does their order: levels, events, ends and all."""
-    hall: list[Item]
-    hall = [*chunks(".#."), end(2.0, "source_lost"), *chunks("##"), end(1.5)]
+    hall: list[Item] = [*chunks(".#."), end(2.0, "source_lost"), *chunks("##"), end(1.5)]
     barn = chunks("##.##.#", "barn")
     items = [item for pair in zip(hall, barn, strict=True) for item in pair]
     at_once = Bench(*items, max_batch=1_000).run().sink.notices
