@@ -47,7 +47,7 @@ from listener.sources.source import AudioSource
 log = logging.getLogger(__name__)
 
 # Trying a device of this computer again costs little; with opening it and a patch, it is back within 5 s.
-_MICROPHONE_REST_SECONDS = 2.5
+_MICROPHONE_BACKOFF_SECONDS = 2.5
 _KEEP_DAYS = 1.0  # of what was taken: for a person who looks into the file
 
 
@@ -255,9 +255,9 @@ def plan_source(settings: SourceSettings) -> SourcePlan:
     restarts = is_microphone or (
         isinstance(settings, StreamSettings) and settings.at_end == "restart"
     )
-    rest_limit_seconds = _MICROPHONE_REST_SECONDS if is_microphone else math.inf
+    backoff_limit_seconds = _MICROPHONE_BACKOFF_SECONDS if is_microphone else math.inf
     opener = partial(open_source, settings)
-    return SourcePlan(settings.name, opener, lossless, restarts, rest_limit_seconds)
+    return SourcePlan(settings.name, opener, lossless, restarts, backoff_limit_seconds)
 
 
 def open_source(settings: SourceSettings) -> AudioSource:

@@ -15,7 +15,7 @@ from listener.config.engine import DetectionSettings
 from listener.config.outputs import QuietSettings
 from listener.config.station import Config, ConfigError, GroupSettings
 from listener.detection.bundle import Bundle, Label
-from listener.detection.labels import LabelGroup, most_alert
+from listener.detection.labels import LabelGroup, most_sensitive
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 
@@ -46,7 +46,7 @@ def choose_policies(
     """
     bundles = bundle.manifest.policies
     made = {
-        group.label.slug: most_alert(bundles[member] for member in group.members)
+        group.label.slug: most_sensitive(bundles[member] for member in group.members)
         for group in groups
     }
     policies = {**made, **{slug: bundles[slug] for slug in bundle.labels if slug not in made}}

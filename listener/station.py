@@ -117,7 +117,7 @@ class Station:
         if step:
             self.health.clock_steps += 1
             log.warning("the system clock was set by %+.1f s; events under way keep theirs", step)
-            self.pipeline.tell(ClockNotice(step, time.time()))
+            self.pipeline.notify(ClockNotice(step, time.time()))
 
     def look_at_home(self) -> None:
         """Tell Home Assistant what it wants to know."""

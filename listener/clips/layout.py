@@ -11,12 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from listener.detection.clip import ClipError, is_clip_id
-from listener.detection.clip_files import (
-    AUDIO_SUFFIX,
-    PARTIAL_SUFFIX,
-    SIDECAR_SUFFIX,
-    sync_directory,
-)
+from listener.detection.clip_files import AUDIO_SUFFIX, SIDECAR_SUFFIX
+from listener.files import PARTIAL_SUFFIX, sync_directory
 
 INDEX_DIRECTORY, QUARANTINE_DIRECTORY = "index", "quarantine"
 LOCK_FILE = ".lock"

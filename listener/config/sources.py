@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from listener.config.settings import Seconds, Settings, Slug
-from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS
+from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_CHANNELS
 
 
 class _SourceSettings(Settings):
@@ -37,7 +37,7 @@ class StdinSettings(_SourceSettings):
     kind: Literal["stdin"]
     format: Literal["s16le", "wav"] = "s16le"
     sample_rate_hz: Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)] = 16_000
-    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
 
 
 class StreamSettings(_SourceSettings):

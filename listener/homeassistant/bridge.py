@@ -230,7 +230,7 @@ class HomeAssistantSink:
 class Notifier(Protocol):
     """The pipeline."""
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Hand something to the sinks that did not come out of the sound."""
 
 
@@ -281,6 +281,6 @@ class HomeAssistantBridge:
     def look(self, pipeline: Notifier) -> None:
         """Answer Home Assistant's birth, and say how the station is; a few times a second."""
         if self._birth is not None and self._birth.is_due():
-            pipeline.tell(GreetingNotice())
+            pipeline.notify(GreetingNotice())
         if self._diagnostics is not None:
             self._diagnostics.look()

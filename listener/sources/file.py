@@ -15,7 +15,7 @@ from listener.config.sources import FileSettings
 from listener.detection.audio import (
     HIGHEST_RATE_HZ,
     LOWEST_RATE_HZ,
-    MOST_CHANNELS,
+    MAX_CHANNELS,
     AudioChunk,
     Samples,
     mix_to_mono,
@@ -152,10 +152,10 @@ def _open(path: Path) -> soundfile.SoundFile:
 def _fault_of(file: soundfile.SoundFile) -> str | None:
     if file.frames == 0:
         return "holds no sample"
-    if file.channels > MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
+    if file.channels > MAX_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
         # a second of it would be gigabytes, or not a sample
         return (
-            f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
+            f"expected up to {MAX_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
             f"got {file.channels} of {file.samplerate} Hz"
         )
     return None

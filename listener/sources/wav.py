@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import (
     HIGHEST_RATE_HZ,
     LOWEST_RATE_HZ,
-    MOST_CHANNELS,
+    MAX_CHANNELS,
     Samples,
     mix_to_mono,
     pcm16_to_float,
@@ -119,9 +119,9 @@ def _parse_format(chunk: bytes) -> PcmFormat:
             "expected PCM of 16, 24 or 32 bits or float of 32, "
             f"got WAV format {tag:#06x} of {bits} bits"
         )
-    if not (1 <= channels <= MOST_CHANNELS and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ):
+    if not (1 <= channels <= MAX_CHANNELS and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ):
         raise WavError(
-            f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
+            f"expected up to {MAX_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
             f"got {channels} of {rate} Hz"
         )
     return PcmFormat(encoding, rate, channels)

@@ -45,7 +45,7 @@ def kept(bundle: Bundle, *looked_for: str, **changes: object) -> tuple[set[str],
     assert plan is not None
     labels = [bundle.labels[column] for column in plan.private.columns]
     thresholds = dict(zip(labels, plan.private.thresholds.tolist(), strict=True))
-    return set(plan.cutting.labels), thresholds
+    return set(plan.extraction.labels), thresholds
 
 
 def test_nothing_is_kept_of_speech_whether_or_not_it_is_looked_for(bundle: Bundle):
@@ -78,7 +78,7 @@ def of_groups(
     assert plan is not None
     labels = [bundle.labels[column] for column in plan.private.columns]
     thresholds = dict(zip(labels, plan.private.thresholds.tolist(), strict=True))
-    return set(plan.cutting.labels), thresholds
+    return set(plan.extraction.labels), thresholds
 
 
 def test_nothing_is_kept_of_a_group_with_speech_in_it(bundle: Bundle):
@@ -129,8 +129,8 @@ def test_a_microphone_is_tried_again_soon_however_long_it_was_away():
     stream = plan_source(StreamSettings(name="b", kind="stream", url="http://127.0.0.1/"))
     assert (microphone.restarts, stream.restarts) == (True, True)
     # with half a second to open it and 0.975 s until its first patch, it is back within 5 s
-    assert microphone.rest_limit_seconds <= 3.0
-    assert stream.rest_limit_seconds > 30.0
+    assert microphone.backoff_limit_seconds <= 3.0
+    assert stream.backoff_limit_seconds > 30.0
 
 
 def test_a_file_that_is_lost_is_not_tried_again():

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from listener.detection.audio import SILENCE_DBFS
-from listener.detection.log_mel import low_basis, mean_square_weights
+from listener.detection.log_mel import low_frequency_basis, mean_square_weights
 from listener.detection.params import FeatureParams
 
 WAVEFORM_SIGNATURE = "serving_default"
@@ -97,7 +97,7 @@ def _magnitudes(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(..., n) -> (..., frames, 257), what the high-pass takes out left out."""
     window, hop = features.stft_window_samples, features.stft_hop_samples
     frames = tf.signal.frame(waveform, window, hop)
-    low = low_basis(features)
+    low = low_frequency_basis(features)
     if low is not None:
         exact = tf.cast(frames, tf.float64)  # as the listener does, whose reason it is
         exact -= tf.matmul(exact @ low, low, transpose_b=True)

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import GOLDEN_TOLERANCE, LOOSEST_TOLERANCE, Infer
+from listener.detection.bundle import GOLDEN_TOLERANCE, MAX_GOLDEN_TOLERANCE, Infer
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.config import Form
@@ -168,7 +168,7 @@ class QuantisedFigures:
         for what, points in losses:
             if points is not None and points > MOST_LOST_POINTS:
                 return f"loses {points:.2f} points of {what}, at most {MOST_LOST_POINTS} are borne"
-        if self.golden_tolerance > LOOSEST_TOLERANCE:
+        if self.golden_tolerance > MAX_GOLDEN_TOLERANCE:
             return (
                 f"a rounding error in the log-mel moves its scores by {self.golden_tolerance / 2:.2f}, "
                 "so that no golden check can tell whether a station runs it right"

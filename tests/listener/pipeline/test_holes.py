@@ -1,4 +1,4 @@
-"""Every kind of hole, from a source at 44.1 kHz to the ends of its events: none is bridged, all count."""
+"""Every kind of hole, from a source at 44.1 kHz to its events: no event spans one, all are counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOLE_SECONDS = 2.0
 
 
 class Status:
-    """What PortAudio says to its callback."""
+    """PortAudio's status flags for its callback."""
 
     input_overflow = False
 
@@ -51,13 +51,13 @@ class LiveSource:
 
 
 def known(source: LiveSource) -> None:
-    """The system said how much it had no room for."""
+    """The system reports how much it dropped."""
     source.live.skip(round(HOLE_SECONDS * RATE))
     source.now += HOLE_SECONDS
 
 
 def found(source: LiveSource) -> None:
-    """Nobody said anything: what comes is late and stays late."""
+    """Nothing reports it: all later audio is late and stays late."""
     source.now += HOLE_SECONDS
 
 
