@@ -19,7 +19,7 @@ from listener.detection.audio import AudioChunk, ConditionLimits
 from listener.detection.clip import ClipError
 from listener.detection.features import Content, FrontEnd, Patch
 from listener.detection.scores import Scores
-from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
+from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, same_input
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue, Item
 from listener.pipeline.plan import Detection, DetectionPlan
@@ -147,7 +147,7 @@ class Inference:
 
     def _other_front_end(self, wanted: Detection) -> FrontEnd | None:
         """The one that the wanted engine needs; None where patches go on as they are."""
-        alike = takes_alike(self._engine, wanted.engine)
+        alike = same_input(self._engine, wanted.engine)
         if wanted.plan.params == self._plan.params and alike:
             return None
         return front_end_of(wanted.engine, wanted.plan.params)
