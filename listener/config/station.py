@@ -8,15 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from listener.config import outputs
 from listener.config.engine import DetectionSettings, EngineSettings
-from listener.config.outputs import (
-    EventFileSettings,
-    HookSettings,
-    MqttSettings,
-    OutboxSettings,
-    QuietSettings,
-    WebhookSettings,
-)
 from listener.config.settings import Duration, PerHour, Seconds, Settings, Slug
 from listener.config.sources import BackoffSettings, ConditionSettings, SourceSettings
 
@@ -128,15 +121,15 @@ class Config(Settings):
     detection: DetectionSettings = DetectionSettings()
     label_set: Literal["home", "industrial"] | None = None
     labels: dict[Slug, GroupSettings] = Field(default_factory=dict)  # by the slug of the group
-    mqtt: MqttSettings | None = None
-    outbox: OutboxSettings = OutboxSettings()
+    mqtt: outputs.MqttSettings | None = None
+    outbox: outputs.OutboxSettings = outputs.OutboxSettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
-    webhook: WebhookSettings | None = None
-    event_file: EventFileSettings | None = None
-    hook: HookSettings | None = None
-    quiet: tuple[QuietSettings, ...] = ()
+    webhook: outputs.WebhookSettings | None = None
+    event_file: outputs.EventFileSettings | None = None
+    hook: outputs.HookSettings | None = None
+    quiet: tuple[outputs.QuietSettings, ...] = ()
     clips: ClipsSettings = ClipsSettings()
     control: ControlSettings = ControlSettings()
     review: ReviewSettings = ReviewSettings()

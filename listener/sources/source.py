@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from listener.detection.audio import (
-    HIGHEST_RATE_HZ,
-    LOWEST_RATE_HZ,
-    MOST_CHANNELS,
-    AudioChunk,
-)
+from listener.detection import audio
 
 IDLE_SECONDS = 1.0  # the longest that `read` may block, so that its caller sees a stop flag
 
@@ -25,7 +20,7 @@ class AudioSource(Protocol):
     is built.
     """
 
-    def read(self, seconds: float) -> AudioChunk | None:
+    def read(self, seconds: float) -> audio.AudioChunk | None:
         """About the next `seconds` of audio at the native rate, or None at the end.
 
         Blocks until there is that much, but after IDLE_SECONDS returns what there is, perhaps nothing.
@@ -38,9 +33,10 @@ class AudioSource(Protocol):
 
 def format_fault(channels: int, sample_rate_hz: int) -> str | None:
     """Why a format is refused, None if it is not: a second of it would be gigabytes, or no sample."""
-    if 1 <= channels <= MOST_CHANNELS and LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
+    low_hz, high_hz = audio.LOWEST_RATE_HZ, audio.HIGHEST_RATE_HZ
+    if 1 <= channels <= audio.MOST_CHANNELS and low_hz <= sample_rate_hz <= high_hz:
         return None
     return (
-        f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
+        f"expected up to {audio.MOST_CHANNELS} channels of {low_hz} to {high_hz} Hz, "
         f"got {channels} of {sample_rate_hz} Hz"
     )
