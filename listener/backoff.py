@@ -52,10 +52,10 @@ class TokenBucket:
         self._fill()
         return max(0.0, (1.0 - self._tokens) / self._per_second)
 
-    def take(self) -> None:
-        """Count one that goes; the caller has waited."""
+    def take(self, tokens: float = 1.0) -> None:
+        """Count one that goes, or so many; the caller has waited."""
         self._fill()
-        self._tokens -= 1.0
+        self._tokens -= tokens
 
     def _fill(self) -> None:
         now = self._now()

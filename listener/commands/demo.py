@@ -37,7 +37,8 @@ from listener.config.load import parse_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.process import ExitCode
-from listener.soundscape import SAMPLE_RATE_HZ, Scene
+from listener.soundscape.scene import Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from listener.starter import starter_bundle_path
 from listener.station import Station
 

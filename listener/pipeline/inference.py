@@ -19,7 +19,7 @@ from listener.detection.audio import AudioChunk, ConditionLimits
 from listener.detection.clip import ClipError
 from listener.detection.features import Content, Patch
 from listener.detection.scores import Scores
-from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, takes_alike
+from listener.engines.engine import Engine, EngineError, front_end_of, infer_of, same_input
 from listener.health import Health
 from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.plan import Detection, DetectionPlan
@@ -122,7 +122,7 @@ class Inference:
                 source.adjust(wanted.plan)
             return
         front_end = None
-        alike = takes_alike(self._engine, wanted.engine)
+        alike = same_input(self._engine, wanted.engine)
         if wanted.plan.params != self._plan.params or not alike:
             front_end = front_end_of(wanted.engine, wanted.plan.params)
             self._process([p for source in self._sources.values() for p in source.flush()])

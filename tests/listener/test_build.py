@@ -270,7 +270,10 @@ def test_what_is_quiet_makes_no_event_for_anybody(tones_bundle: Bundle, tmp_path
         ({"quiet": [QUIET | {"all_but": []}]}, "quiet.0: expected either labels or all_but"),
         ({"quiet": [QUIET | {"labels": []}]}, "quiet.0: labels: expected at least one"),
         ({"quiet": [QUIET | {"end": "00:00"}]}, "quiet.0: begin, end: expected two different"),
-        ({"quiet": [QUIET | {"sources": ["hal"]}]}, "quiet.sources: expected of hall, got hal"),
+        (
+            {"quiet": [QUIET | {"sources": ["hal"]}]},
+            "quiet.sources: expected some of hall, got hal",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(

@@ -17,7 +17,10 @@ from listener.detection.features import log_mel_patches
 from listener.detection.hysteresis import detect_events
 from listener.detection.scores import slot_boundaries
 from listener.engines.litert import LiteRTEngine
-from listener.soundscape import ALARMS, SAMPLE_RATE_HZ, Programme, mix_scene, random_scene
+from listener.soundscape.scene import mix_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from listener.starter import starter_bundle_path
 from tests.shared import read_esc10, read_waveform
 
@@ -71,7 +74,7 @@ def test_its_card_credits_the_recordings(starter: Bundle):
 def test_it_hears_every_alarm_10_db_over_the_background(
     label: str, starter: Bundle, engine: LiteRTEngine
 ):
-    only = Programme(seconds=20.0, sounds_per_scene=1, sounds={label: ALARMS[label]})
+    only = SceneSpec(seconds=20.0, sounds_per_scene=1, sounds={label: ALARMS[label]})
     for seed in range(3):
         scene = random_scene(only, seed)
         (sound,) = scene.truth
@@ -81,7 +84,7 @@ def test_it_hears_every_alarm_10_db_over_the_background(
 
 
 def test_it_hears_nothing_in_silence_and_background(starter: Bundle, engine: LiteRTEngine):
-    empty = Programme(seconds=60.0, sounds_per_scene=0, background_dbfs=(-60.0, -20.0))
+    empty = SceneSpec(seconds=60.0, sounds_per_scene=0, background_dbfs=(-60.0, -20.0))
     assert events_in(np.zeros(10 * SAMPLE_RATE_HZ, np.float32), starter, engine) == []
     for seed in range(5):
         assert events_in(random_scene(empty, seed).samples, starter, engine) == []

@@ -13,7 +13,8 @@ import numpy as np
 from listener.detection.audio import SILENCE_DBFS, Samples
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
-from listener.soundscape import SAMPLE_RATE_HZ, brown_noise, busy_ambience, pink_noise, white_noise
+from listener.soundscape.schedule import busy_ambience
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, brown_noise, pink_noise, white_noise
 from trainer.augment.waveform import change_gain
 from trainer.data.audio import decode, read_audio
 from trainer.data.clips import Clip

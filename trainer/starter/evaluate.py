@@ -16,7 +16,8 @@ from listener.detection.hysteresis import detect_events
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import slot_boundaries
 from listener.engines.engine import Engine
-from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
+from listener.soundscape.scene import PlacedSound, Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.starter.strips import (
     ALARM_LABELS,
     COLUMNS,

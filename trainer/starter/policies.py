@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother
 from listener.engines.engine import Engine
-from listener.soundscape import PlacedSound
+from listener.soundscape.scene import PlacedSound
 from trainer.starter.evaluate import ScoreTable, score
 from trainer.starter.strips import (
     ALARM_LABELS,

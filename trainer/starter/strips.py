@@ -12,18 +12,10 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.bundle import Label
 from listener.detection.params import FeatureParams
-from listener.soundscape import (
-    ALARMS,
-    SAMPLE_RATE_HZ,
-    Generator,
-    Programme,
-    Scene,
-    ambience,
-    busy_ambience,
-    random_scene,
-    reverberate,
-)
-from listener.soundscape.scene import at_level, without_clipping
+from listener.soundscape.scene import Scene, at_level, reverberate, without_clipping
+from listener.soundscape.schedule import SceneSpec, ambience, busy_ambience, random_scene
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 from trainer.data.audio import read_audio
 from trainer.data.clips import Clip
 from trainer.data.files import read_text_table
@@ -79,7 +71,7 @@ ALARM_SOUNDS = {label.slug: ALARMS[label.slug] for label in ALARM_LABELS}
 def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
     """A minute each, nothing in it: noise at a drawn level, in every other one knocks and clicks."""
     for minute in range(minutes):
-        programme = Programme(
+        programme = SceneSpec(
             seconds=BACKGROUND_SECONDS,
             sounds_per_scene=0,
             background_dbfs=BACKGROUND_DBFS,
@@ -90,7 +82,7 @@ def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
 
 def alarm_scenes(minutes: int, seed: int, snr_db: float = TEST_SNR_DB) -> Iterator[Scene]:
     """Half a minute each with two alarms at `snr_db`: the scenes of `trainer soundscape`."""
-    programme = Programme(seconds=SCENE_SECONDS, snr_db=snr_db, sounds=ALARM_SOUNDS)
+    programme = SceneSpec(seconds=SCENE_SECONDS, snr_db=snr_db, sounds=ALARM_SOUNDS)
     for number in range(minutes * 2):
         yield random_scene(programme, seed * _SEEDS_APART + number)
 

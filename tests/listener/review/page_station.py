@@ -14,7 +14,8 @@ import soundfile
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipDraft, LabelScore, LabelSpan
-from listener.soundscape import ALARMS, Programme, random_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.sounds import ALARMS
 from tests.listener.clips.drafts import make_draft
 from tests.listener.review.rig import TOKEN
 from tests.rigs.mosquitto import free_port, wait_until
@@ -23,7 +24,7 @@ from tests.shared import ROOT
 
 STARTER = ROOT / "listener" / "starter" / "bundle"
 OLD_CLIPS = 8
-SMOKE_ALARM = Programme(
+SMOKE_ALARM = SceneSpec(
     seconds=12.0,
     sounds_per_scene=1,
     shortest_seconds=6.0,

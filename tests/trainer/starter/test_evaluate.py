@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from listener.detection.policy import LabelPolicy
-from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
+from listener.soundscape.scene import PlacedSound, Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.starter.evaluate import Counts, count, guess
 from trainer.starter.strips import COLUMNS, LABELS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from listener.soundscape import PlacedSound
+from listener.soundscape.scene import PlacedSound
 from trainer.starter.policies import highest_smoothed, make_policies, peak_within
 from trainer.starter.strips import COLUMNS, LABELS
 
