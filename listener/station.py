@@ -249,7 +249,7 @@ def _make_outbox(config: Config, broker: Broker | None, health: Health) -> Outbo
         outbox = Outbox(path, bounds, config.station, gap_topic, broker, health)
     except OutboxError as error:
         raise ConfigError(str(error)) from error
-    broker.send_for(outbox)
+    broker.set_listener(outbox)
     return outbox
 
 

@@ -151,4 +151,4 @@ class OutboxSender:
             return
         self.in_flight[row.seq] = row
         alone = bool(self._alone)
-        self._carrier.carry(OutboundMessage(connection, row.seq, row.topic, row.payload, alone))
+        self._carrier.send(OutboundMessage(connection, row.seq, row.topic, row.payload, alone))

@@ -305,7 +305,7 @@ class HealthCollector(Collector):
         yield CounterMetricFamily(
             "listener_mqtt_rivals",
             "Times another machine was seen to speak as this station.",
-            value=health.mqtt_rivals,
+            value=health.mqtt_duplicate_clients,
         )
         reasons = {"queue_full": health.mqtt_dropped, "refused": health.mqtt_refused}
         dropped = CounterMetricFamily(

@@ -200,13 +200,13 @@ class WebhookTransport:
         # daemon: a receiver that trickles its answer must not keep the process from ending
         self._thread = Thread(target=self._run, name="webhook-post", daemon=True)
 
-    def send_for(self, sender: DeliveryListener) -> None:
+    def set_listener(self, sender: DeliveryListener) -> None:
         """Tell this one what becomes of its parcels; before the start."""
         self._sender = sender
 
-    def carry(self, parcel: OutboundMessage) -> None:
+    def send(self, message: OutboundMessage) -> None:
         """See listener.mqtt.messages.Carrier."""
-        self._parcels.put(parcel)
+        self._parcels.put(message)
 
     def start(self) -> None:
         """Begin."""

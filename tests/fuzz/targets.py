@@ -81,7 +81,7 @@ class _Wire:
 
     answers: list[tuple[str, bytes]]
 
-    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
+    def subscribe(self, topic: str, handler: Callable[[InboundMessage], None]) -> None:
         """Nothing comes by itself."""
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:  # noqa: ARG002

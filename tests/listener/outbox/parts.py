@@ -58,9 +58,9 @@ class NotebookCarrier:
 
     parcels: list[OutboundMessage] = field(default_factory=list)
 
-    def carry(self, parcel: OutboundMessage) -> None:
+    def send(self, message: OutboundMessage) -> None:
         """Write it down."""
-        self.parcels.append(parcel)
+        self.parcels.append(message)
 
     @property
     def keys(self) -> list[int]:

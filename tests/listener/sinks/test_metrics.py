@@ -107,7 +107,7 @@ def busy_health() -> Health:
     health.sink_drops["mqtt"] = 8
     health.commands["mute", "refused"] = 11
     health.bundle_switches["taken"] = 12
-    health.mqtt_loop_errors, health.mqtt_rivals = 14, 15
+    health.mqtt_loop_errors, health.mqtt_duplicate_clients = 14, 15
     health.outbox = OutboxHealth(
         events=16, oldest_at=time.time() - 3600.0, unsaved=17, failing="full", dropped=18, dead=19,
         quarantined=20, set_aside=21,

@@ -39,7 +39,7 @@ class Webhook:
             "webhook",
             doubtful_seconds=0.0,
         )
-        self.carrier.send_for(self.outbox)
+        self.carrier.set_listener(self.outbox)
 
     def put(self, *numbers: int) -> None:
         for number in numbers:
