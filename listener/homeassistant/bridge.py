@@ -32,7 +32,7 @@ from listener.sinks.frigate import FrigateSink
 from listener.sinks.sink import (
     BundleNotice,
     EventNotice,
-    GreetingNotice,
+    BirthNotice,
     Notice,
     OverridesNotice,
     Sink,
@@ -129,7 +129,7 @@ class HomeAssistantSink:
     what entities read beside them, retained: `last`, `muted` and `threshold`.
     """
 
-    takes = (BundleNotice, EventNotice, GreetingNotice, OverridesNotice)
+    accepts = (BundleNotice, EventNotice, BirthNotice, OverridesNotice)
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class HomeAssistantSink:
                 self._announce([Label(slug, names[slug]) for slug in notice.labels])
             case EventNotice():
                 self._tell_last(notice)
-            case GreetingNotice():
+            case BirthNotice():
                 self._announcer.repeat()
             case OverridesNotice():
                 self._tell_rules(notice)
@@ -281,6 +281,6 @@ class HomeAssistantBridge:
     def look(self, pipeline: Notifier) -> None:
         """Answer Home Assistant's birth, and say how the station is; a few times a second."""
         if self._birth is not None and self._birth.is_due():
-            pipeline.tell(GreetingNotice())
+            pipeline.tell(BirthNotice())
         if self._diagnostics is not None:
             self._diagnostics.look()

@@ -25,7 +25,7 @@ from listener.mqtt.messages import InboundMessage
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_value
-from tests.listener.sinks.notices import NotebookPublisher
+from tests.listener.sinks.notices import RecordingPublisher
 from tests.rigs.homeassistant import be_born, discovered, retained, use
 from tests.rigs.mosquitto import Message, Mosquitto, subscribe, wait_until
 from tests.rigs.station import StationProcess, running_station
@@ -336,7 +336,7 @@ def test_the_numbers_are_sums():
 
 
 def test_they_are_retained_when_they_change_and_not_too_often():
-    now, health, publisher = [0.0], make_health(), NotebookPublisher()
+    now, health, publisher = [0.0], make_health(), RecordingPublisher()
     diagnostics = Diagnostics(publisher, "farm/diagnostics", health, lambda: now[0])
     diagnostics.look()
     health.sources["hall"].dropped = 1

@@ -13,11 +13,11 @@ from listener.detection.policy import LabelPolicy
 from listener.homeassistant.bridge import DiscoveryPlan, HomeAssistantSink
 from listener.homeassistant.devices import MOST_LABELS, Announcer, CommandSupport
 from listener.mqtt.topics import Topics
-from listener.sinks.sink import BundleNotice, EventNotice, GreetingNotice, OverridesNotice
+from listener.sinks.sink import BirthNotice, BundleNotice, EventNotice, OverridesNotice
 from tests.listener.homeassistant.schema import problems
 from tests.listener.sinks.notices import (
-    NotebookPublisher,
     Published,
+    RecordingPublisher,
     end_of,
     manifest,
     notice,
@@ -33,15 +33,15 @@ STATION, HALL = "homeassistant/device/farm/config", "homeassistant/device/farm/h
 
 def make_sink(
     folder: Path, labels: tuple[Label, ...] = LABELS
-) -> tuple[HomeAssistantSink, NotebookPublisher]:
-    publisher = NotebookPublisher()
+) -> tuple[HomeAssistantSink, RecordingPublisher]:
+    publisher = RecordingPublisher()
     plan = DiscoveryPlan("homeassistant", ("hall",), CommandSupport(commands=True, clips=True))
     announcer = Announcer(publisher, folder / "homeassistant.json")
     sink = HomeAssistantSink(publisher, announcer, Topics("earshot", "farm"), plan, labels)
     return sink, publisher
 
 
-def components(publisher: NotebookPublisher) -> dict[str, dict[str, object]]:
+def components(publisher: RecordingPublisher) -> dict[str, dict[str, object]]:
     document = json.loads(publisher.on(HALL)[-1].payload)
     assert problems(document) == []
     found: dict[str, dict[str, object]] = document["components"]
@@ -76,7 +76,7 @@ def test_a_group_is_called_by_its_name(tmp_path: Path):
 def test_after_a_greeting_all_is_said_once_more(tmp_path: Path):
     sink, publisher = make_sink(tmp_path)
     first = list(publisher.published)
-    sink.handle(GreetingNotice())
+    sink.handle(BirthNotice())
     assert publisher.published == [*first, *first]
 
 

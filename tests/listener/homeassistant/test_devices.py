@@ -28,7 +28,7 @@ from listener.mqtt.topics import Topics
 from listener.sinks.event_document import event_document
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_command, render_value
-from tests.listener.sinks.notices import NotebookPublisher, end_of, start_of
+from tests.listener.sinks.notices import RecordingPublisher, end_of, start_of
 from tests.shared import ROOT
 
 CLIP = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
@@ -297,12 +297,12 @@ def document_announcer(*labels: str) -> dict[str, Any]:
     return {"device": {}, "components": components}
 
 
-def announcer(tmp_path: Path) -> tuple[Announcer, NotebookPublisher]:
-    publisher = NotebookPublisher()
+def announcer(tmp_path: Path) -> tuple[Announcer, RecordingPublisher]:
+    publisher = RecordingPublisher()
     return Announcer(publisher, tmp_path / "homeassistant.json"), publisher
 
 
-def retained(publisher: NotebookPublisher) -> dict[str, str]:
+def retained(publisher: RecordingPublisher) -> dict[str, str]:
     assert all((message.retain, message.qos) == (True, 1) for message in publisher.published)
     return {message.topic: message.payload for message in publisher.published}
 

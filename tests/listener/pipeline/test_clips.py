@@ -67,7 +67,7 @@ class Listener:
 
     @property
     def cuttings(self) -> list[ClipDraft]:
-        return [notice.cutting for notice in self.notices if isinstance(notice, ClipNotice)]
+        return [notice.draft for notice in self.notices if isinstance(notice, ClipNotice)]
 
 
 def chunks(loud: str) -> list[Item]:

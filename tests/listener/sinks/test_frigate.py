@@ -1,20 +1,20 @@
-"""Frigate's audio topics, against a publisher that writes down."""
+"""Events and levels as Frigate's audio topics."""
 
 from __future__ import annotations
 
 from listener.sinks.frigate import FrigateSink
 from listener.sinks.sink import Level
-from tests.listener.sinks.notices import NotebookPublisher, end_of, notice, start_of
+from tests.listener.sinks.notices import RecordingPublisher, end_of, notice, start_of
 
 ROOT = "frigate/hall/audio"
 
 
-def make_sink() -> tuple[FrigateSink, NotebookPublisher]:
-    publisher = NotebookPublisher()
+def make_sink() -> tuple[FrigateSink, RecordingPublisher]:
+    publisher = RecordingPublisher()
     return FrigateSink(publisher, "frigate"), publisher
 
 
-def said(publisher: NotebookPublisher) -> list[tuple[str, str]]:
+def said(publisher: RecordingPublisher) -> list[tuple[str, str]]:
     assert not any(message.retain for message in publisher.published)
     return [(message.topic, message.payload) for message in publisher.published]
 
@@ -33,7 +33,7 @@ def test_all_is_on_while_any_label_is():
     ]
 
 
-def test_sources_are_cameras_of_their_own():
+def test_each_source_is_a_camera():
     sink, publisher = make_sink()
     sink.handle(notice(start_of(source="barn")))
     sink.handle(notice(end_of(source="hall")))  # of which no start was seen
