@@ -117,11 +117,11 @@ class Station:
         if step:
             self.health.clock_steps += 1
             log.warning("the system clock was set by %+.1f s; events under way keep theirs", step)
-            self.pipeline.tell(ClockNotice(step, time.time()))
+            self.pipeline.notify(ClockNotice(step, time.time()))
 
     def look_at_home(self) -> None:
         """Tell Home Assistant what it wants to know."""
-        self._home.look(self.pipeline)
+        self._home.tick(self.pipeline)
 
     def look_at_disk(self) -> None:
         """Let clips go where events need the room."""

@@ -116,7 +116,7 @@ class Pipeline:
         self._chunks.capacity = _queue_capacity(self._settings.engine, detection.plan)
         self._inference.wanted = detection
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Hand something to the sinks that did not come out of the sound."""
         self._deliver([notice])
 

@@ -33,7 +33,7 @@ class PlanReceiver(Protocol):
     def adopt(self, detection: Detection) -> None:
         """Work with this from the next batch on."""
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Hand something to the sinks that did not come out of the sound."""
 
 
@@ -111,7 +111,7 @@ class ActivePlan:
             for source, rules in at_work.items()
         }
         muted = {source for source, rules in at_work.items() if rules.muted >= set(rules.policies)}
-        self._pipeline.tell(OverridesNotice(thresholds, frozenset(muted)))
+        self._pipeline.notify(OverridesNotice(thresholds, frozenset(muted)))
 
 
 # Mutes and thresholds as commands set them: checked, kept on disk, brought to the pipeline.

@@ -26,7 +26,7 @@ class Ear:
     def adopt(self, _detection: Detection) -> None:
         self.adopted += 1
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         self.told.append(notice)
 
     @property

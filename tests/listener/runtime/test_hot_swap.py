@@ -47,7 +47,7 @@ class Pipeline:
     def adopt(self, detection: Detection) -> None:
         self.adopted.append(detection)
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """What the rules come to is not looked at here."""
 
     @property
