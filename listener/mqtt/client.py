@@ -43,7 +43,12 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
     Raises:
         BrokerError: an invalid host name, a password or TLS file that cannot be read.
     """
-    _check_host(settings.host)
+    try:
+        is_host = bool(settings.host.encode("idna"))
+    except UnicodeError:  # paho would meet it on its network thread, and end that thread
+        is_host = False
+    if not is_host:
+        raise BrokerError(f"mqtt.host: expected a host name or address, got {settings.host!r}")
     client = Client(
         CallbackAPIVersion.VERSION2, client_id=client_id, protocol=_PROTOCOLS[settings.protocol]
     )
@@ -66,16 +71,6 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
 def describe(error: BaseException | None) -> str:
     """What went wrong with a connection, in a few words."""
     return str(getattr(error, "strerror", None) or error)
-
-
-def _check_host(host: str) -> None:
-    # paho would find out on its network thread, and a UnicodeError ends that thread
-    try:
-        encoded = host.encode("idna")
-    except UnicodeError as error:
-        raise BrokerError(f"mqtt.host: expected a host name or address, got {host!r}") from error
-    if not encoded:
-        raise BrokerError("mqtt.host: expected a host name or address, got ''")
 
 
 def _read_password(file: Path | None) -> str | None:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, DisconnectFlags
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,6 +29,12 @@ class Accepted:
 
     max_packet_bytes: int | None
     receive_maximum: int | None
+
+    @classmethod
+    def from_paho(cls, properties: Properties | None) -> Accepted:
+        """The limits in the properties of a CONNACK."""
+        names = ("MaximumPacketSize", "ReceiveMaximum")
+        return cls(*(getattr(properties, name, None) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,12 @@ class Ended:
     by_broker: bool
     taken_over: bool
 
+    @classmethod
+    def from_paho(cls, flags: DisconnectFlags, reason: ReasonCode) -> Ended:
+        """The end that paho reports."""
+        taken_over = flags.is_disconnect_packet_from_server and reason.value == TAKEN_OVER
+        return cls(str(reason), reason.value != KEEPALIVE_TIMED_OUT, taken_over)
+
 
 ConnectionEvent = Accepted | Refused | Acknowledged | Ended | InboundMessage
 
@@ -77,8 +89,14 @@ class Connection:
     def _make_client(self) -> Client:
         client = make_client(self._settings, self._client_id)
         client.will_set(*self._will, qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
+        client.on_connect = lambda _client, _userdata, _flags, reason, properties: (
+            self._events.append(
+                Refused(str(reason)) if reason.is_failure else Accepted.from_paho(properties)
+            )
+        )
+        client.on_disconnect = lambda _client, _userdata, flags, reason, _properties: (
+            self._events.append(Ended.from_paho(flags, reason))
+        )
         client.on_publish = lambda _client, _userdata, mid, reason, _properties: (
             self._events.append(Acknowledged(mid, str(reason) if reason.is_failure else None))
         )
@@ -151,31 +169,3 @@ class Connection:
         wire = self.client.socket()
         if wire is not None:
             wire.close()
-
-    def _on_connect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        _flags: ConnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._events.append(Refused(str(reason)))
-            return
-        limits = [
-            getattr(properties, name, None) for name in ("MaximumPacketSize", "ReceiveMaximum")
-        ]
-        self._events.append(Accepted(*limits))
-
-    def _on_disconnect(
-        self,
-        _client: Client,
-        _userdata: Any,
-        flags: DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        taken_over = flags.is_disconnect_packet_from_server and reason.value == TAKEN_OVER
-        by_broker = reason.value != KEEPALIVE_TIMED_OUT
-        self._events.append(Ended(str(reason), by_broker, taken_over))

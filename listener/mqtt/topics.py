@@ -29,7 +29,7 @@ class Topics:
 
     @property
     def bundle_refused(self) -> str:
-        """The bundle that was last refused or rolled back, and why; retained until another one is in use."""
+        """The bundle that was last refused or rolled back, and why; retained until another is in use."""
         return f"{self.root}/bundle/refused"
 
     @property

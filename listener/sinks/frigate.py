@@ -45,20 +45,17 @@ class FrigateSink:
                     self._publish(event.source, event.label, "OFF")
                 if was_quiet != (not active):
                     self._publish(event.source, "all", "ON" if active else "OFF")
-            case Level():
-                self._publish_level(notice)
+            case Level(source=source, at=at):
+                last = self._levels_at.get(source)
+                # the distance, so that a clock that was set back does not silence the level
+                if last is None or abs(at - last) >= self._level_interval_seconds:
+                    self._levels_at[source] = at
+                    dbfs = max(SILENCE_DBFS, float(notice.dbfs))
+                    self._publish(source, "dBFS", f"{dbfs:.1f}")
+                    self._publish(source, "rms", f"{_FULL_SCALE * 10 ** (dbfs / 20):.1f}")
 
     def close(self) -> None:
         """Nothing to flush."""
-
-    def _publish_level(self, level: Level) -> None:
-        last = self._levels_at.get(level.source)
-        if last is not None and abs(level.at - last) < self._level_interval_seconds:
-            return
-        self._levels_at[level.source] = level.at
-        dbfs = max(SILENCE_DBFS, float(level.dbfs))
-        self._publish(level.source, "dBFS", f"{dbfs:.1f}")
-        self._publish(level.source, "rms", f"{_FULL_SCALE * 10 ** (dbfs / 20):.1f}")
 
     def _publish(self, source: str, name: str, payload: str) -> None:
         self._publisher.publish(f"{self._prefix}/{source}/audio/{name}", payload.encode(), qos=0)
