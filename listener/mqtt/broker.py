@@ -27,9 +27,9 @@ TAKEN_OVER_SECONDS = 60.0
 
 _EPISODE_SECONDS = 60.0  # a duplicate client that was not seen for so long is reported again
 CLOSE_SECONDS = 1.0
-# A name server that does not answer, then a few addresses that do not: that is no hung thread
+# A name server and then a few addresses that do not answer: the thread does not hang
 _CONNECT_GRACE_SECONDS = 60.0
-_INBOX_SECONDS = 0.5  # between two looks into the inbox while there is no connection
+_INBOX_SECONDS = 0.5  # how often the inbox is emptied while there is no connection
 
 
 class Publisher(Protocol):

@@ -1,4 +1,4 @@
-"""MQTT messages to and from a station, and what the outbox and its transport say to each other."""
+"""MQTT messages to and from a station, and the protocols between the outbox and its transport."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Subscription:
 
 
 def connect_properties(client: Client) -> Properties | None:
-    """How large a message may be and how many may be in flight; None if the protocol has no such limits."""
+    """How large a message may be, and how many may be in flight; None where the protocol has no limits."""
     if client.protocol != MQTTProtocolVersion.MQTTv5:
         return None
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ def connect_properties(client: Client) -> Properties | None:
 
 
 def correlation_properties(correlation: bytes | None) -> Properties | None:
-    """Tell the requester which of its messages is answered; None for None."""
+    """What tells the requester which of its messages is answered; None without a correlation."""
     if correlation is None:
         return None
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]

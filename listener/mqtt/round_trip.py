@@ -1,4 +1,4 @@
-"""Is the broker there, and does it take and deliver messages? For `listener check`."""
+"""Checks for `listener check` that the broker accepts and delivers messages."""
 
 from __future__ import annotations
 

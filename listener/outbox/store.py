@@ -60,7 +60,7 @@ class Store:
             self.put(event.topic, end_after_crash(event, analysed.get(event.source)))
 
     def _read(self, query: Callable[[Database], _Value], default: _Value) -> _Value:
-        """What the disk says; `default` if it cannot be read."""
+        """The result of a query on the disk; `default` if it cannot be read."""
         if self._disk.database is None:
             return default
         try:

@@ -42,7 +42,7 @@ class ClipsSink:
                 self._failing = False
 
     def close(self) -> None:
-        """Nothing to flush; whoever opened the store closes it."""
+        """Nothing to flush; the store is closed by its owner."""
 
     def _count(self) -> None:
         totals = self._store.totals()

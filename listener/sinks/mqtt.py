@@ -59,8 +59,6 @@ class MqttSink:
     def handle(self, notice: sink.Notice) -> None:
         """Publish one notice; does not block."""
         match notice:
-            case sink.EventNotice():
-                self._publish_event(notice)
             case sink.Level(source=source, at=at):
                 self._events.note_analysed(source, at)
                 last = self._levels_at.get(source)
@@ -69,6 +67,8 @@ class MqttSink:
                     self._levels_at[source] = at
                     payload = to_json(level_document(notice)).encode()
                     self._publisher.publish(self._topics.level(source), payload, qos=0)
+            case sink.EventNotice():
+                self._publish_event(notice)
             case sink.SourceStatus(source, status):
                 if status != "offline" and source not in self._cleared:
                     self._cleared.add(source)

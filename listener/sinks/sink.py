@@ -1,4 +1,4 @@
-"""What the pipeline tells its sinks, and what every sink is."""
+"""The notices of the pipeline, and what every sink is."""
 
 from __future__ import annotations
 

@@ -350,8 +350,8 @@ def test_the_end_of_an_earlier_event_does_not_replace_the_last_one(tmp_path: Pat
     later = replace(notices.start_of(label="doorbell"), id="01JD9Z6T3W8Q5V1N2M4K7B0C9F")
     for sound in (notices.start_of(), later, notices.end_of()):
         sink.handle(notices.notice(sound))
-    said = [json.loads(message.payload)["label"] for message in publisher.on(LAST)]
-    assert said == ["smoke_alarm", "doorbell"]
+    published = [json.loads(message.payload)["label"] for message in publisher.on(LAST)]
+    assert published == ["smoke_alarm", "doorbell"]
 
 
 def test_overrides_are_retained_when_they_change_and_removed_with_their_label(tmp_path: Path):
@@ -444,6 +444,6 @@ def test_the_diagnostics_are_retained_when_they_change_and_not_too_often():
     now[0] = bridge.INTERVAL_SECONDS
     for _ in range(3):
         diagnostics.tick()
-    said = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
-    assert said == [0, 1]
+    published = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
+    assert published == [0, 1]
     assert all((m.topic, m.retain) == ("farm/diagnostics", True) for m in publisher.published)

@@ -1,4 +1,4 @@
-"""The MQTT connection against a real Mosquitto, seen by the real mosquitto_sub."""
+"""The MQTT connection to a real Mosquitto, watched by the real mosquitto_sub."""
 
 import json
 import logging
@@ -150,7 +150,7 @@ def test_the_protocol_is_the_one_asked_for(tmp_path: Path, protocol: str, level:
         assert f"as farm-1 ({level}, c1, k15)" in mosquitto.log
 
 
-def test_what_is_retained_comes_back_after_the_broker_lost_it(tmp_path: Path) -> None:
+def test_retained_payloads_are_published_again_after_the_broker_lost_them(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as mosquitto:
         broker, _ = make_broker(MqttSettings(port=mosquitto.port))
         broker.publish("earshot/farm/hall/state/doorbell", b"OFF", retain=True)
@@ -254,7 +254,7 @@ def test_a_full_queue_is_counted_and_logged_once(caplog: pytest.LogCaptureFixtur
     assert len([line for line in warnings(caplog) if "queue full" in line]) == 1
 
 
-def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
+def test_a_bug_is_logged_and_counted_and_the_connection_is_set_up_again(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker, health = make_broker(MqttSettings(port=mosquitto.port), "broken")
@@ -270,7 +270,7 @@ def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
     broker.close()
 
 
-def test_the_thread_says_that_it_moves_also_without_a_broker() -> None:
+def test_the_thread_sends_heartbeats_also_without_a_broker() -> None:
     broker, health = make_broker(MqttSettings(port=free_port()))
     broker.start()
     wait_until(lambda: "mqtt" in health.heartbeats, 10.0, "a heartbeat")
@@ -351,7 +351,7 @@ def test_a_second_client_with_our_id_is_named_and_left_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as server,  # a broker that says why it ends it
+        socket.create_server(("127.0.0.1", 0)) as server,  # a broker that gives the reason
         running(MqttSettings(port=server.getsockname()[1]), "twin"),
     ):
         with accept(server) as wire:
