@@ -40,7 +40,7 @@ class Notifier(Protocol):
     """The pipeline."""
 
     def notify(self, notice: Notice) -> None:
-        """Hand the sinks something that did not come from the sound."""
+        """Hand the sinks something that did not come from audio."""
 
 
 class HomeAssistantBridge:

@@ -117,7 +117,7 @@ class Pipeline:
         self._inference.wanted = detection
 
     def notify(self, notice: Notice) -> None:
-        """Hand something to the sinks that did not come out of the sound."""
+        """Hand the sinks something that did not come from audio."""
         self._deliver([notice])
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:

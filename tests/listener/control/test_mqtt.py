@@ -23,7 +23,7 @@ class NotebookBroker:
     topics: list[str] = field(default_factory=list)
     answers: list[tuple[str, Answer, bytes | None]] = field(default_factory=list)
 
-    def subscribe(self, topic: str, handler: Callable[[InboundMessage], None]) -> None:  # noqa: ARG002
+    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:  # noqa: ARG002
         self.topics.append(topic)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
