@@ -40,7 +40,7 @@ from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource
 from tests.fuzz.bench import only_inside
-from tests.listener.clips.drafts import LABELS, make_draft
+from tests.listener.clips.cuttings import LABELS, make_cutting
 
 TOKEN = b"a-token-of-the-fuzzer"
 
@@ -166,7 +166,7 @@ def http_request(content: bytes, folder: Path) -> None:  # noqa: ARG001
 
 def _stored(folder: Path) -> tuple[ClipsSettings, ClipRecord]:
     """The files of a clip, its index not yet made."""
-    settings, cutting = ClipsSettings(enabled=True, directory=folder / "clips"), make_draft()
+    settings, cutting = ClipsSettings(enabled=True, directory=folder / "clips"), make_cutting()
     path = audio_path(settings.directory, cutting.record.id)
     record = replace(cutting.record, path=path)
     path.parent.mkdir(parents=True)
@@ -202,7 +202,7 @@ def analysis(content: bytes, folder: Path) -> None:
 
 def clip_audio(content: bytes, folder: Path) -> None:
     """A clip's FLAC."""
-    record = replace(make_draft().record, path=folder / "x.flac")
+    record = replace(make_cutting().record, path=folder / "x.flac")
     record.path.write_bytes(content)
     with suppress(ClipError):
         read_audio(record)

@@ -32,7 +32,7 @@ class Pipeline:
     def adopt(self, detection: Detection) -> None:
         pass
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         pass
 
 
