@@ -326,7 +326,7 @@ class EventOutputs:
             )
         except OutboxError as error:
             raise ConfigError(f"webhook: {error}") from error
-        self._carrier.send_for(self._outbox)
+        self._carrier.set_listener(self._outbox)
         self.sinks["webhook"] = WebhookSink(self._outbox, self._documents())
 
     def start(self) -> None:

@@ -173,7 +173,7 @@ class Health:
     mqtt_dropped: int = 0  # the queue to the broker was full
     mqtt_refused: int = 0  # the broker said no, for instance its ACL
     mqtt_loop_errors: int = 0  # bugs that ended the loop around the connection, which began anew
-    mqtt_rivals: int = 0  # times another machine was seen to speak as this station
+    mqtt_duplicate_clients: int = 0  # times another machine spoke as this station
     outbox: OutboxHealth | None = None  # None: no broker is configured
     webhook: OutboxHealth | None = None  # None: no webhook is configured
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)  # by command and result

@@ -41,7 +41,7 @@ class Analysis:
 class _Findings:
     """A sink that keeps what it is given."""
 
-    takes: tuple[type[Notice], ...] = (EventNotice, SourceStatus)
+    accepts: tuple[type[Notice], ...] = (EventNotice, SourceStatus)
     events: list[SoundEvent] = field(default_factory=list)
     ended_at: float = 0.0
     ended_why: str | None = None

@@ -121,7 +121,7 @@ class Station:
 
     def look_at_home(self) -> None:
         """Tell Home Assistant what it wants to know."""
-        self._home.look(self.pipeline)
+        self._home.tick(self.pipeline)
 
     def look_at_disk(self) -> None:
         """Let clips go where events need the room."""
@@ -249,7 +249,7 @@ def _make_outbox(config: Config, broker: Broker | None, health: Health) -> Outbo
         outbox = Outbox(path, bounds, config.station, gap_topic, broker, health)
     except OutboxError as error:
         raise ConfigError(str(error)) from error
-    broker.send_for(outbox)
+    broker.set_listener(outbox)
     return outbox
 
 

@@ -18,7 +18,7 @@ MAX_TOPIC_CHARACTERS = 256
 class CommandBroker(Protocol):
     """What commands need of the MQTT connection."""
 
-    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
+    def subscribe(self, topic: str, receive: Callable[[InboundMessage], None], /) -> None:
         """Hand over every message of a topic."""
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:

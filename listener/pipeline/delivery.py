@@ -29,7 +29,7 @@ class Delivery:
         self._sink = sink
         self._health = health
         self._lossless = lossless
-        self._capacity = _CLIP_CAPACITY if ClipNotice in sink.takes else _CAPACITY
+        self._capacity = _CLIP_CAPACITY if ClipNotice in sink.accepts else _CAPACITY
         self._waiting: deque[Notice] = deque()
         self._changed = Condition()
         self._finished = False
@@ -43,7 +43,7 @@ class Delivery:
 
     def put(self, notices: Sequence[Notice]) -> None:
         """Hand over the notices of the kinds that the sink takes."""
-        wanted = [notice for notice in notices if isinstance(notice, self._sink.takes)]
+        wanted = [notice for notice in notices if isinstance(notice, self._sink.accepts)]
         if not wanted:
             return
         with self._changed:

@@ -142,7 +142,7 @@ class LiveView:
         self._closed = False
 
     @property
-    def takes(self) -> tuple[type[Notice], ...]:
+    def accepts(self) -> tuple[type[Notice], ...]:
         """Patches only while somebody watches."""
         always = (BundleNotice, EventNotice, SourceStatus)
         return (*always, PatchNotice) if self._watchers else always

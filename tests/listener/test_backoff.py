@@ -1,10 +1,12 @@
-"""The wait before the next try doubles, has jitter, and starts anew after a success."""
+"""Waits between tries double up to a limit, with jitter; a token bucket allows a burst, then a rate."""
 
 from __future__ import annotations
 
 from random import Random
 
-from listener.backoff import Backoff
+import pytest
+
+from listener.backoff import Backoff, TokenBucket
 
 
 def test_it_doubles_up_to_a_quarter_of_a_minute_with_jitter():
@@ -31,3 +33,43 @@ def test_a_caller_may_bound_one_wait():
 
 def test_a_wait_of_the_callers_is_spread_too():
     assert 30.0 <= Backoff(random=Random(1)).spread(60.0) <= 60.0
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sent_within(bucket: TokenBucket, clock: Clock, seconds: float) -> int:
+    count, end = 0, clock.now + seconds
+    while (wait := bucket.wait_seconds) + clock.now <= end:
+        clock.now += wait
+        bucket.take()
+        count += 1
+    clock.now = end
+    return count
+
+
+def test_a_bucket_lets_a_burst_through_and_then_its_rate():
+    clock = Clock()
+    bucket = TokenBucket(200.0, 100, clock)
+    assert sent_within(bucket, clock, 0.0) == 100
+    assert sent_within(bucket, clock, 10.0) == pytest.approx(2000, abs=1)
+
+
+def test_what_comes_slower_than_the_rate_never_waits():
+    clock = Clock()
+    bucket = TokenBucket(200.0, 100, clock)
+    for _ in range(1000):
+        clock.now += 0.01
+        assert bucket.wait_seconds == 0.0
+        bucket.take()
+
+
+def test_a_pause_saves_up_no_more_than_a_burst():
+    clock = Clock()
+    bucket = TokenBucket(200.0, 100, clock)
+    clock.now += 3600.0
+    assert sent_within(bucket, clock, 0.0) == 100

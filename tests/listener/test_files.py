@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
-from listener.files import read_state, write_state
+from listener.files import iso_utc, read_state, to_json, write_state
 
 NUMBERS = TypeAdapter(dict[str, int])
 
@@ -42,3 +43,28 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path):
     with pytest.raises(OSError, match="directory"):
         write_state(path, NUMBERS, {})
     assert read_state(path, NUMBERS, {}, "numbers") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (86_400.5, "1970-01-02T00:00:00.500Z"),
+        (0.0004, "1970-01-01T00:00:00.000Z"),
+        (0.9996, "1970-01-01T00:00:01.000Z"),
+        (1_795_144_327.44, "2026-11-20T03:12:07.440Z"),
+    ],
+)
+def test_times_are_utc_to_the_nearest_millisecond(seconds: float, text: str):
+    assert iso_utc(seconds) == text
+
+
+def test_json_is_one_line_that_keeps_letters():
+    line = to_json({"label_name": "Türklingel"})
+    assert line == '{"label_name":"Türklingel"}'
+    assert json.loads(line) == {"label_name": "Türklingel"}
+
+
+def test_a_number_that_json_cannot_say_is_an_error():
+    with pytest.raises(ValueError, match="JSON"):
+        to_json({"peak_score": float("nan")})

@@ -42,7 +42,7 @@ def plan_with_clips(
 
 
 def drafts(bench: Bench) -> list[ClipDraft]:
-    return [notice.cutting for notice in bench.notices if isinstance(notice, ClipNotice)]
+    return [notice.draft for notice in bench.notices if isinstance(notice, ClipNotice)]
 
 
 def events(bench: Bench) -> list[EventNotice]:

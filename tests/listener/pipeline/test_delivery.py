@@ -61,7 +61,7 @@ def test_notices_arrive_in_order_and_then_the_sink_is_closed():
 
 
 def test_a_sink_gets_only_the_kinds_that_it_takes():
-    sink = ListSink(takes=(EventNotice,))
+    sink = ListSink(accepts=(EventNotice,))
     deliver(event(1), level(2), event(3), sink=sink)
     assert sink.notices == [event(1), event(3)]
 
@@ -79,7 +79,7 @@ def test_full_it_drops_levels_counted_and_logged_once(caplog: pytest.LogCaptureF
 
 def test_few_clips_wait_for_a_slow_disk():
     """They are large: memory bounds how many wait."""
-    sink, health = ListSink(takes=(ClipNotice,)), make_health()
+    sink, health = ListSink(accepts=(ClipNotice,)), make_health()
     delivery = Delivery("clips", sink, health)
     for number in range(module._CLIP_CAPACITY + 2):
         delivery.put([ClipNotice(make_draft(number))])
@@ -132,7 +132,7 @@ def test_lossless_waits_for_the_sink():
 
 
 def test_notices_handed_over_together_arrive_in_order_with_those_before_and_after():
-    sink, health = ListSink(takes=(EventNotice,)), make_health()
+    sink, health = ListSink(accepts=(EventNotice,)), make_health()
     delivery = Delivery("list", sink, health)
     handed: list[list[Notice]] = [[event(0), level(0), event(1)], [], [level(1)], [event(2)]]
     for notices in handed:

@@ -28,11 +28,11 @@ def event(number: int, offset: float | None = None) -> EventNotice:
 
 def test_patches_are_asked_for_only_while_somebody_looks_on():
     view, _ = make_view()
-    assert PatchNotice not in view.takes
+    assert PatchNotice not in view.accepts
     with view.watching(nothing):
-        assert PatchNotice in view.takes
-    assert PatchNotice not in view.takes
-    assert Level not in view.takes
+        assert PatchNotice in view.accepts
+    assert PatchNotice not in view.accepts
+    assert Level not in view.accepts
 
 
 def test_each_who_looks_on_gets_every_line_from_then_on():

@@ -1,4 +1,4 @@
-"""The sink stores clips, counts them, and takes over the labels of another bundle."""
+"""The sink stores and counts clips, and uses the labels of another bundle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_clips_are_stored_and_counted(store: ClipStore):
     assert values(health) == {}  # no clips are kept
     store.add(make_draft(0))
     sink = ClipsSink(store, health)
-    assert values(health)["listener_clips_stored"] == 1  # of an earlier run
+    assert values(health)["listener_clips_stored"] == 1  # from an earlier run
     sink.handle(ClipNotice(make_draft(1)))
     sink.close()
     assert [record.id for record in store.find()] == [clip_id(1), clip_id(0)]
