@@ -14,7 +14,7 @@ from listener.clips.store import ClipStore
 from listener.config.engine import EngineSettings
 from listener.config.station import Config
 from listener.control.commands import CommandError
-from listener.control.dispatcher import CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import CommandDispatcher
 from listener.control.handlers import StationCommands
 from listener.control.http_commands import HttpCommands, read_token
 from listener.control.mqtt import MqttCommands
@@ -34,8 +34,8 @@ from listener.runtime.overrides import quiet_hours, read_overrides
 class Endpoint(Protocol):
     """A server where commands come in."""
 
-    def take_commands(self, commands: HttpCommands) -> None:
-        """Take commands, too; before the start."""
+    def serve_commands(self, commands: HttpCommands) -> None:
+        """Accept commands, too; before the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Supervisor:
         actor = StationCommands(
             rules, self._bundles, sources, doors.clips, recorder, outbox=doors.outbox
         )
-        self._desk = CommandDispatcher(ReplayGuard(), actor, health)
+        self._desk = CommandDispatcher(actor, health)
         _open_doors(config, self._desk, doors)
 
     def wake_by(self, wake: Callable[[], None]) -> None:
@@ -97,7 +97,7 @@ class Supervisor:
 
     def look(self) -> None:
         """Carry out the commands that wait, follow the bundle's link, end mutes; a few times a second."""
-        self._desk.work()
+        self._desk.tick()
         self._bundles.look()
         self._at_work.look()
 
@@ -133,7 +133,7 @@ def _open_doors(config: Config, desk: CommandDispatcher, doors: Endpoints) -> No
         token = read_token(control.http_token_file)
         for origin, door in {"http": doors.http, "review": doors.review}.items():
             if door is not None:
-                door.take_commands(HttpCommands(desk, token, origin))
+                door.serve_commands(HttpCommands(desk, token, origin))
 
 
 def _refusals(config: Config, broker: Broker | None) -> Refusal:

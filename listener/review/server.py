@@ -53,7 +53,7 @@ class ReviewServer:
         """The sink that the live view sees by."""
         return self._parts.live
 
-    def take_commands(self, commands: HttpCommands) -> None:
+    def serve_commands(self, commands: HttpCommands) -> None:
         """Let who has the token change things; before the start. Without it nobody can."""
         self._commands = commands
 
