@@ -47,16 +47,16 @@ class MqttCommands:
     def receive(self, message: InboundMessage) -> None:
         """Submit a message; on any thread, without blocking."""
         name = message.topic.rpartition("/")[2]
-        topic = message.response_topic
-        objection = None
+        # the name may hold characters for which the broker closes the connection
+        topic = self._topics.command_result(name if name in COMMAND_NAMES else "unknown")
+        wanted, objection = message.response_topic, None
+        if wanted is not None and self._is_allowed(wanted):
+            topic = wanted
+        elif wanted is not None:
+            allowed = self._allowed[0]
+            objection = f"response topic: expected one under {allowed}, got {wanted[:64]!r}"
         if message.retained:
             objection = f"expected a message that is not retained, got one on command/{name[:64]!r}"
-        elif topic is not None and not self._is_allowed(topic):
-            objection = f"response topic: expected one under {self._allowed[0]}, got {topic[:64]!r}"
-            topic = None
-        if not topic:
-            # the name may hold characters for which the broker closes the connection
-            topic = self._topics.command_result(name if name in COMMAND_NAMES else "unknown")
         answer = partial(self._answer, topic, message.correlation)
         self._dispatcher.submit(Request(name, message.payload, "mqtt", answer, objection))
 

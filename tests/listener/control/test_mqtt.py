@@ -98,6 +98,8 @@ def test_an_unknown_name_never_becomes_a_topic(name: str):
     assert topic == "earshot/farm/command/unknown/result"
 
 
-def test_a_retained_message_is_refused():
-    _, answer, _ = answer_to(message(retained=True))
+@pytest.mark.parametrize("response", [None, "earshot/farm/hall/event"])
+def test_a_retained_message_is_refused(response: str | None):
+    topic, answer, _ = answer_to(message(response=response, retained=True))
+    assert topic == "earshot/farm/command/reload/result"
     assert "not retained" in answer["error"]
