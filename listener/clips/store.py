@@ -211,7 +211,7 @@ class DiskGuard:
         self._next_at = 0.0  # monotonic
         self._failing = False
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """A few times a second, or less often; a failure is told once an episode."""
         if time.monotonic() < self._next_at:
             return

@@ -92,6 +92,7 @@ class CommandDispatcher:
         for _ in range(len(self._waiting)):
             with self._lock:
                 request = self._waiting.popleft()
+            answer: Answer
             try:
                 answer = {"ok": True} | self._execute(request)
             except CommandError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from random import uniform
-from typing import Any, Protocol
+from typing import Any
 
 from listener.config.outputs import MqttSettings
 from listener.config.station import Config
@@ -91,7 +91,7 @@ class Diagnostics:
         self._said: dict[str, Any] | None = None
         self._said_at = 0.0
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Publish them, if it is time; a few times a second."""
         now = self._now()
         if self._said is not None and now - self._said_at < INTERVAL_SECONDS:
@@ -227,13 +227,6 @@ class HomeAssistantSink:
         self._publisher.publish(topic, payload.encode(), retain=True)
 
 
-class Notifier(Protocol):
-    """The pipeline."""
-
-    def tell(self, notice: Notice) -> None:
-        """Hand something to the sinks that did not come out of the sound."""
-
-
 class HomeAssistantBridge:
     """Built before the broker starts; `labels` are those that make events.
 
@@ -244,6 +237,8 @@ class HomeAssistantBridge:
         self, config: Config, broker: Broker | None, labels: Sequence[Label], health: Health
     ) -> None:
         self.sinks: dict[str, Sink] = {}
+        self.notify: Callable[[Notice], None] = lambda _: None
+        """Hands a notice to the sinks; the pipeline's, once it is built."""
         self._birth: BirthWatch | None = None
         self._diagnostics: Diagnostics | None = None
         if broker is None or config.mqtt is None:
@@ -278,9 +273,9 @@ class HomeAssistantBridge:
         broker.subscribe(settings.birth_topic, self._birth.take)
         self._diagnostics = Diagnostics(broker, topics.diagnostics, health)
 
-    def look(self, pipeline: Notifier) -> None:
+    def tick(self) -> None:
         """Answer Home Assistant's birth, and say how the station is; a few times a second."""
         if self._birth is not None and self._birth.is_due():
-            pipeline.tell(GreetingNotice())
+            self.notify(GreetingNotice())
         if self._diagnostics is not None:
-            self._diagnostics.look()
+            self._diagnostics.tick()

@@ -116,8 +116,8 @@ class Pipeline:
         self._chunks.capacity = _queue_capacity(self._settings.engine, detection.plan)
         self._inference.wanted = detection
 
-    def tell(self, notice: Notice) -> None:
-        """Hand something to the sinks that did not come out of the sound."""
+    def notify(self, notice: Notice) -> None:
+        """Hand the sinks a notice that does not come from the audio."""
         self._deliver([notice])
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
@@ -157,8 +157,8 @@ class Pipeline:
         if self.failure is not None:
             raise self.failure
 
-    def refresh_health(self) -> None:
-        """Bring the queue depths up to date."""
+    def tick(self) -> None:
+        """Bring the queue depths in health up to date; a few times a second."""
         depths = {delivery.name: delivery.depth for delivery in self._deliveries}
         self._health.queue_depths |= {"inference": len(self._chunks)} | {
             f"sink:{name}": depth for name, depth in depths.items()

@@ -116,7 +116,7 @@ def test_a_silent_source_starves_nothing_and_the_end_is_told(
         assert unit.process.wait(30) == 0
         assert unit.process.stdin is not None
         unit.process.stdin.close()
-    assert unit.told[:2] == ["READY=1", "STATUS=0 of 1 source(s) heard, bundle tones@1"]
+    assert unit.told[:2] == ["READY=1", "STATUS=0 of 1 source(s) up, bundle tones@1"]
     assert not unit.starved
 
 

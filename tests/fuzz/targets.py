@@ -35,7 +35,7 @@ from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
 from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
-from listener.runtime.overrides import read_overrides
+from listener.runtime.overrides import Overrides
 from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource
@@ -210,7 +210,7 @@ def clip_audio(content: bytes, folder: Path) -> None:
 def rules(content: bytes, folder: Path) -> None:
     """The state file, which is put aside where it is none."""
     (folder / "state.json").write_bytes(content)
-    read_overrides(folder / "state.json")
+    Overrides.read(folder / "state.json")
 
 
 def audio_file(content: bytes, folder: Path) -> None:

@@ -338,12 +338,12 @@ def test_the_numbers_are_sums():
 def test_they_are_retained_when_they_change_and_not_too_often():
     now, health, publisher = [0.0], make_health(), NotebookPublisher()
     diagnostics = Diagnostics(publisher, "farm/diagnostics", health, lambda: now[0])
-    diagnostics.look()
+    diagnostics.tick()
     health.sources["hall"].dropped = 1
-    diagnostics.look()
+    diagnostics.tick()
     now[0] = INTERVAL_SECONDS
     for _ in range(3):
-        diagnostics.look()
+        diagnostics.tick()
     said = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
     assert said == [0, 1]
     assert all((m.topic, m.retain) == ("farm/diagnostics", True) for m in publisher.published)
