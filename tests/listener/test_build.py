@@ -17,7 +17,7 @@ from tests.listener.detection.waveforms import silence, sine
 from tests.listener.scenes import write_sound
 from tests.rigs.http_inbox import Inbox, http_inbox
 from tests.rigs.mosquitto import free_port, wait_until
-from tests.rigs.station import get, running_station, write_toml
+from tests.rigs.station import get, metric, running_station, write_toml
 
 
 def station_config(folder: Path, bundle: Bundle, at_end: str, **tables: Any) -> dict[str, Any]:
@@ -99,7 +99,10 @@ def test_events_that_wait_for_a_server_survive_a_kill(tones_bundle: Bundle, tmp_
     config = station_config(tmp_path, tones_bundle, "restart", webhook=webhook)
     with running_station(tmp_path, config) as station:
         station.wait_for_log("events wait: ConnectionRefusedError", 60)
-        wait_until(lambda: waiting(config["http"]["port"]) >= 3, 60, "three events wait")
+        port = config["http"]["port"]
+        wait_until(
+            lambda: (metric(port, "listener_webhook_events ") or 0) >= 3, 60, "three events wait"
+        )
         station.process.kill()
         station.process.wait()
     with http_inbox(inbox), running_station(tmp_path, config):
@@ -107,12 +110,6 @@ def test_events_that_wait_for_a_server_survive_a_kill(tones_bundle: Bundle, tmp_
     assert spans(received)[:3] == SPANS[:3]
     assert (received[3]["phase"], received[3]["reason"]) in (("end", "restart"), ("end", None))
     assert [document["seq"] for document in received[:4]] == [1, 2, 3, 4]
-
-
-def waiting(port: int) -> float:
-    page = get(port, "/metrics")[1]
-    lines = [line for line in page.splitlines() if line.startswith("listener_webhook_events ")]
-    return float(lines[0].split()[1]) if lines else 0.0
 
 
 QUIET = {"begin": "00:00", "end": "23:59", "timezone": "UTC", "labels": ["low_tone"]}

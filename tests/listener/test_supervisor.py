@@ -21,7 +21,7 @@ from tests.bundles import LOW_TONE_HZ, make_tones_bundle
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit, point_link
 from tests.rigs.commander import ask, command, publish
 from tests.rigs.mosquitto import Messages, Mosquitto, free_port, subscribe, wait_until
-from tests.rigs.station import get, running_station
+from tests.rigs.station import get, metric, running_station
 
 RATE = 16_000
 TOKEN = "a-token-of-the-tests"
@@ -88,13 +88,6 @@ def looped(config: dict[str, Any]) -> dict[str, Any]:
 def documents(messages: Messages, topic: str) -> list[dict[str, Any]]:
     found = [message.payload for message in messages.all if message.topic == topic]
     return [json.loads(payload) for payload in found if payload]
-
-
-def metric(config: dict[str, Any], name: str) -> float | None:
-    lines = [
-        line for line in get(config["http"]["port"], "/metrics")[1].splitlines() if name in line
-    ]
-    return float(lines[0].split()[-1]) if lines else None
 
 
 def wait_for_bundle(messages: Messages, version: int) -> None:
@@ -214,7 +207,7 @@ def test_bad_bundles_are_refused_and_the_one_in_use_stays(
             assert reason in station.log
         answer = ask(broker.port, "reload", command())
         assert (answer["ok"], reason in answer["error"]) == (False, True)
-        refused = metric(config, 'listener_bundle_switches_total{result="refused"}')
+        refused = metric(config["http"]["port"], 'listener_bundle_switches_total{result="refused"}')
         assert refused == len(bad) + 1
         assert 'version="1"' in get(config["http"]["port"], "/metrics")[1]
         point_link(models / "current", "v1")
@@ -277,6 +270,9 @@ def test_a_label_that_jumps_rolls_back_the_bundle(
         refusal = json.loads(refused.payload)
         assert (refusal["bundle"], "low_tone: " in refusal["reason"]) == ("tones@3", True)
         assert (models / "current").readlink() == Path("v1")
-        assert metric(config, 'listener_bundle_switches_total{result="rolled_back"}') == 1
+        assert (
+            metric(config["http"]["port"], 'listener_bundle_switches_total{result="rolled_back"}')
+            == 1
+        )
         assert station.stop() == 0
     assert "rolled back to tones@2" in station.log
