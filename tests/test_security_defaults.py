@@ -17,8 +17,7 @@ import pytest
 import soundfile
 
 from listener.config.station import Config, ControlSettings, HttpSettings, ReviewSettings
-from listener.control import commands
-from listener.control import dispatcher as gate
+from listener.control import commands, dispatcher
 from listener.control import http_server as http
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipError, read_analysis
@@ -44,7 +43,11 @@ def test_a_station_is_closed_until_it_is_opened():
 
 def test_the_bounds_are_those_that_were_promised():
     assert (http.MAX_CONNECTIONS, http.REQUEST_SECONDS, http.REQUEST_BYTES) == (8, 5.0, 8192)
-    assert (commands.MAX_COMMAND_BYTES, gate.FRESH_SECONDS, gate.COMMANDS_PER_SECOND) == (
+    assert (
+        commands.MAX_COMMAND_BYTES,
+        dispatcher.FRESH_SECONDS,
+        dispatcher.COMMANDS_PER_SECOND,
+    ) == (
         8192,
         60,
         10,

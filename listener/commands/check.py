@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.build import choose_engine, open_source, plan_station
+from listener.adapters import choose_engine, open_source
 from listener.config.engine import EngineSettings
 from listener.config.outputs import EventFileSettings, HookSettings, MqttSettings, WebhookSettings
 from listener.config.sources import SourceSettings
@@ -29,6 +29,7 @@ from listener.engines.remote.server import Server, open_channel, read_golden_che
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from listener.pipeline.plan import DetectionPlan
+from listener.planning import plan_station
 from listener.process import ExitCode
 from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError

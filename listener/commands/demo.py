@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.live import Live
 
+from listener.build import build_station
 from listener.commands.demo_screen import (
     SCENE_SECONDS,
     DemoProgress,
@@ -198,7 +199,7 @@ def _config(bundle: Path, path: Path, broker: EmbeddedBroker, scene: Scene) -> C
 
 def _play(config: Config, scene: Scene, *, plain: bool) -> ExitCode:
     console = Console(stderr=True)
-    with DemoClient(config) as client, Station(config) as station:
+    with DemoClient(config) as client, Station(build_station(config)) as station:
         began_at = time.time()  # of the scene: the file source has just been opened
         metrics = f"http://127.0.0.1:{station.http_port}/metrics"
         _tell(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from random import uniform
-from typing import Any, Protocol
+from typing import Any
 
 from listener.config.station import Config
 from listener.detection.bundle import Label
@@ -36,13 +36,6 @@ JITTER_SECONDS = 3.0  # or all devices of a house would answer Home Assistant's 
 INTERVAL_SECONDS = 10.0  # between two publications of the diagnostics, at least
 
 
-class Notifier(Protocol):
-    """The pipeline."""
-
-    def notify(self, notice: Notice) -> None:
-        """Hand the sinks something that did not come from audio."""
-
-
 class HomeAssistantBridge:
     """The sinks for Home Assistant, and the work of the main thread for it.
 
@@ -54,6 +47,8 @@ class HomeAssistantBridge:
         self, config: Config, broker: Broker | None, labels: Sequence[Label], health: Health
     ) -> None:
         self.sinks: dict[str, Sink] = {}
+        self.notify: Callable[[Notice], None] = lambda _: None
+        """Hands a notice to the sinks; the pipeline's, once it is built."""
         self._birth: BirthWatch | None = None
         self._diagnostics: Diagnostics | None = None
         if broker is None or config.mqtt is None:
@@ -77,10 +72,10 @@ class HomeAssistantBridge:
                 broker, settings.frigate_mirror, config.mqtt.level_interval_seconds
             )
 
-    def tick(self, pipeline: Notifier) -> None:
+    def tick(self) -> None:
         """Answer Home Assistant's birth and publish the diagnostics; a few times a second."""
         if self._birth is not None and self._birth.is_due():
-            pipeline.notify(BirthNotice())
+            self.notify(BirthNotice())
         if self._diagnostics is not None:
             self._diagnostics.tick()
 

@@ -112,7 +112,7 @@ class Pipeline:
         self._inference.wanted = detection
 
     def notify(self, notice: Notice) -> None:
-        """Hand the sinks something that did not come from audio."""
+        """Hand the sinks a notice that does not come from the audio."""
         self._deliver([notice])
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
@@ -153,8 +153,8 @@ class Pipeline:
         if self.failure is not None:
             raise self.failure
 
-    def refresh_health(self) -> None:
-        """Bring the queue depths up to date."""
+    def tick(self) -> None:
+        """Bring the queue depths in health up to date; a few times a second."""
         self._health.queue_depths |= {"inference": len(self._chunks)} | {
             f"sink:{delivery.name}": delivery.depth for delivery in self._deliveries
         }

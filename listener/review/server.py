@@ -52,7 +52,7 @@ class ReviewServer:
         """The sink that feeds the live view."""
         return self._parts.live
 
-    def take_commands(self, commands: HttpCommands) -> None:
+    def serve_commands(self, commands: HttpCommands) -> None:
         """Accept commands with a token; called before `start`."""
         self._commands = commands
 

@@ -9,7 +9,7 @@ import pytest
 from listener.backoff import Backoff, TokenBucket
 
 
-def test_it_doubles_up_to_a_quarter_of_a_minute_with_jitter():
+def test_the_wait_doubles_up_to_its_limit_with_jitter():
     backoff = Backoff(random=Random(1))
     waits = [backoff.next_seconds() for _ in range(7)]
     for wait, limit in zip(waits, (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0), strict=True):
@@ -17,7 +17,7 @@ def test_it_doubles_up_to_a_quarter_of_a_minute_with_jitter():
     assert len({*waits[4:]}) == 3  # not the same for every station
 
 
-def test_a_success_starts_it_anew():
+def test_a_success_resets_it():
     backoff = Backoff(random=Random(1))
     for _ in range(5):
         backoff.next_seconds()
@@ -26,12 +26,12 @@ def test_a_success_starts_it_anew():
     assert backoff.next_seconds() <= 1.0
 
 
-def test_a_caller_may_bound_one_wait():
+def test_a_caller_may_limit_one_wait():
     backoff = Backoff(first_seconds=8.0, random=Random(1))
     assert 1.25 <= backoff.next_seconds(limit_seconds=2.5) <= 2.5
 
 
-def test_a_wait_of_the_callers_is_spread_too():
+def test_any_wait_can_get_jitter():
     assert 30.0 <= Backoff(random=Random(1)).spread(60.0) <= 60.0
 
 

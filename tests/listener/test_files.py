@@ -1,4 +1,4 @@
-"""A value on disk: whole or not at all, and put aside when it is none."""
+"""State files are replaced whole or not at all, and set aside when they are broken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from listener.files import iso_utc, read_state, to_json, write_state
 NUMBERS = TypeAdapter(dict[str, int])
 
 
-def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path):
+def test_what_was_written_is_read_and_private_to_its_owner(tmp_path: Path):
     path = tmp_path / "numbers.json"
     for value in ({}, {"a": 1}):
         write_state(path, NUMBERS, value)
@@ -22,21 +22,19 @@ def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir()] == ["numbers.json"]
 
 
-def test_no_file_is_the_empty_value(tmp_path: Path):
+def test_no_file_gives_the_empty_value(tmp_path: Path):
     assert read_state(tmp_path / "none", NUMBERS, {"empty": 0}, "numbers") == {"empty": 0}
 
 
-def test_what_is_no_such_value_is_put_aside_and_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+def test_a_broken_file_is_set_aside_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     path = tmp_path / "numbers.json"
     path.write_bytes(b'{"a": "x"}')
     assert read_state(path, NUMBERS, {}, "numbers") == {}
-    assert f"{path}: expected numbers, put aside" in caplog.text
+    assert f"{path}: expected numbers, set aside" in caplog.text
     assert path.with_name("numbers.json.corrupt").read_bytes() == b'{"a": "x"}'
 
 
-def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path):
+def test_a_disk_that_fails_leaves_the_old_file(tmp_path: Path):
     path = tmp_path / "numbers.json"
     write_state(path, NUMBERS, {"a": 1})
     path.with_name("numbers.json.partial").mkdir()

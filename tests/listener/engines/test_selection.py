@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.build import choose_engine, installed_kinds, open_engine
+from listener.adapters import choose_engine, installed_kinds, open_engine
 from listener.config.engine import EngineKind, EngineSettings, FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
 from listener.engines.engine import Engine, EngineError, WindowEngine
@@ -136,7 +136,7 @@ def test_without_any_engine_the_error_has_every_reason():
 def test_a_station_on_auto_uses_an_installed_engine_and_logs_why(
     tones_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ):
-    with caplog.at_level(logging.INFO, "listener.build"):
+    with caplog.at_level(logging.INFO, "listener.adapters"):
         choice = choose_engine(tones_bundle, EngineSettings(kind="auto", max_batch=4))
     assert choice.kind in installed_kinds()
     assert "openvino" in installed_kinds()

@@ -199,7 +199,7 @@ def test_a_running_pipeline_changes_its_hop_without_a_hole(hop_seconds: float):
             return super().infer(patches)
 
     def all_wait() -> bool:
-        pipeline.refresh_health()
+        pipeline.tick()
         return health.queue_depths["inference"] > OF_ONE_SOURCE * (len(SOURCES) - 1)
 
     few = replace(stages.FLOW, engine=stages.FLOW.engine.model_copy(update={"queue_seconds": 2.0}))

@@ -160,7 +160,7 @@ def test_a_slow_sink_does_not_delay_another():
         source.feed(one_burst())
         quick.wait_for(lambda sink: len(spans(sink)) == 1)
         assert slow.notices == []
-        pipeline.refresh_health()
+        pipeline.tick()
         assert health.queue_depths["sink:slow"] > 0
         slow.gate.set()
     assert spans(slow).tolist() == spans(quick).tolist()

@@ -16,7 +16,7 @@ from typing import Any
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import Answer, CommandDispatcher
 from listener.control.handlers import StationCommands
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
@@ -122,11 +122,12 @@ def review_rig(
     parts = ReviewParts("test", live, store)
     server = ReviewServer(ReviewSettings(enabled=True, host=host, port=0), parts)
     nothing = NothingElse()
-    gate = ReplayGuard(monotonic=itertools.count().__next__)  # any number of commands a second
-    desk = CommandDispatcher(gate, StationCommands(nothing, nothing, ("hall",), store), health)
+    handler = StationCommands(nothing, nothing, ("hall",), store)
+    clock = itertools.count().__next__  # any number of commands a second
+    dispatcher = CommandDispatcher(handler, health, clock)
     if token is not None:
-        server.take_commands(HttpCommands(desk, token.encode(), "review"))
-    with _working(desk):
+        server.serve_commands(HttpCommands(dispatcher, token.encode(), "review"))
+    with _working(dispatcher):
         server.start()
         try:
             yield Rig(server, store, live)
@@ -136,12 +137,12 @@ def review_rig(
 
 
 @contextmanager
-def _working(desk: CommandDispatcher) -> Iterator[None]:
+def _working(dispatcher: CommandDispatcher) -> Iterator[None]:
     stop = threading.Event()
 
     def work() -> None:
         while not stop.wait(0.01):
-            desk.work()
+            dispatcher.tick()
 
     thread = threading.Thread(target=work)
     thread.start()

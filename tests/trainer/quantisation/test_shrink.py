@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.build import open_engine
+from listener.adapters import open_engine
 from listener.config.engine import EngineSettings
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.features import log_mel_patches

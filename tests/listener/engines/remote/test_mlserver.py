@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
 from listener.commands.check import check_servers
 from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle, served_model
@@ -25,6 +25,7 @@ from listener.engines.remote.server import Server, open_channel, read_golden_che
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
+from listener.planning import make_detection_plan
 from listener.starter import starter_bundle_path
 from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver
