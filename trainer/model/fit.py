@@ -16,8 +16,9 @@ from trainer.data.batches import Batch
 from trainer.data.patches import PatchSource
 from trainer.errors import FitError
 from trainer.model.fine_tuning import learning_rate_shares
+from trainer.model.progress import History, OnEpoch
 from trainer.model.settings import Activation, FitSettings
-from trainer.model.validation import History, OnEpoch, make_judge
+from trainer.model.validation import make_judge
 
 # What a network should lower: cross-entropy where somebody knows the answer, and a penalty.
 

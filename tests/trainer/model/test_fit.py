@@ -12,8 +12,8 @@ from tests.trainer.model.examples import CLASSES, OneBatch, floats, make_source
 from trainer.errors import FitError
 from trainer.model.fit import Fitted, cross_entropy, fit, kernel_penalty, smooth
 from trainer.model.network import Moments, build_head
+from trainer.model.progress import Epoch
 from trainer.model.settings import FitSettings, HeadShape
-from trainer.model.validation import Epoch
 
 SOURCE = make_source(["a", "b", "c"])
 SETTINGS = FitSettings(learning_rate=0.1, weight_decay=0.0, max_epochs=30, patience=30)
