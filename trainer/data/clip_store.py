@@ -1,7 +1,7 @@
-"""A station's clip store: what people said of its clips.
+"""A station's clip store as training data: the verdicts on its clips.
 
-`YYYY/MM/DD/<id>.json` beside `<id>.flac`; only the sidecars are read, so that any store is data, the
-index of a running station's too.
+A store holds `YYYY/MM/DD/<id>.json` beside `<id>.flac`. Only the sidecars are read, so it makes no
+difference whether the station is running.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan
 from listener.detection.clip_files import SIDECAR_SUFFIX, read_sidecar
+from trainer.data.checks import quarantined
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
 from trainer.data.folds import fold_of
-from trainer.data.quarantine import quarantined
 from trainer.errors import DataError
 
 _DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
@@ -31,7 +31,7 @@ class StoredClips:
 
 
 def holds_clip_store(root: Path) -> bool:
-    """Whether there is a sidecar where a clip store has them."""
+    """Whether the folder has a sidecar where a clip store has them."""
     return next(_sidecars(root), None) is not None
 
 
@@ -56,7 +56,7 @@ def read_store(root: Path) -> StoredClips:
 
 
 def read_clip_store(root: Path) -> ClipTable:
-    """The clips that a person judged, and ambient ones as background; nothing is learnt of the others.
+    """The clips with a verdict, and ambient ones as background; the others are left out.
 
     Raises:
         DataError: not a clip store, or one without such clips.
@@ -75,12 +75,12 @@ def read_clip_store(root: Path) -> ClipTable:
 
 
 def learnable(record: ClipRecord) -> Clip | None:
-    """What there is to learn of a stored clip; None where nobody said anything.
+    """A stored clip with what its verdict says; None if it says nothing.
 
-    `right`: its label within its span, of all else nothing is known. `wrong`: that label is not in it.
-    `labels`: these and no others. A group of the station stands for its members: its name means the
-    surest of them and says nothing of the others, `wrong` denies them all. Without a verdict an ambient
-    clip is background: it was drawn by chance. An event or a near miss that nobody judged may be anything.
+    `right`: the clip has its label within its span, all else is unknown. `wrong`: that label is not in
+    it. `labels`: it has these and no others. The label of a group means the member with the highest score
+    and says nothing of the others; `wrong` denies all members. An ambient clip without a verdict is
+    background, because it was drawn at random; an event or a near miss without one may be anything.
     """
     verdict = record.verdict
     if verdict is None:
@@ -91,23 +91,23 @@ def learnable(record: ClipRecord) -> Clip | None:
         denied = (record.members_of(span.label) for span in record.labels)
         return _clip(record, frozenset(), negatives=frozenset(chain.from_iterable(denied)))
     if record.labels:
-        spans = _surest(record, record.labels)
+        spans = _top_members(record, record.labels)
         return _clip(record, frozenset(span.label for span in spans), spans=spans)
     return _exhaustive(record, ()) if record.reason == "ambient" else None
 
 
 def _exhaustive(record: ClipRecord, spans: tuple[LabelSpan, ...]) -> Clip:
     heard = tuple(span for span in spans if not is_background(span.label))
-    stood_for = chain.from_iterable(record.members_of(span.label) for span in heard)
-    heard = _surest(record, heard)
+    members = chain.from_iterable(record.members_of(span.label) for span in heard)
+    heard = _top_members(record, heard)
     named = frozenset(span.label for span in heard)
-    unknown = frozenset(stood_for) - named
+    unknown = frozenset(members) - named
     return _clip(
         record, named or frozenset({BACKGROUND}), spans=heard, exhaustive=True, unknown=unknown
     )
 
 
-def _surest(record: ClipRecord, spans: Sequence[LabelSpan]) -> tuple[LabelSpan, ...]:
+def _top_members(record: ClipRecord, spans: Sequence[LabelSpan]) -> tuple[LabelSpan, ...]:
     return tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
 
 
@@ -134,17 +134,17 @@ def _clip(
 
 
 def is_quiet(record: ClipRecord) -> bool:
-    """Whether it is this room without any of the sounds: ambient, and nobody heard anything in it."""
+    """Whether the clip is ambient and nobody named a sound in it."""
     return record.reason == "ambient" and not record.heard
 
 
 def group_of_record(record: ClipRecord) -> str:
-    """One source in one hour: clips of one event, and of a sound that goes on, sound alike."""
+    """One source in one hour, because clips of one event or of a lasting sound are alike."""
     hour = datetime.fromtimestamp(record.captured_at, UTC)
     return f"store/{record.source}/{hour:%Y-%m-%dT%H}"
 
 
 def _sidecars(root: Path) -> Iterator[Path]:
-    """Lazily, day after day."""
+    """One day after another, lazily."""
     for day in sorted(root.glob(_DAY_GLOB)):
         yield from sorted(day.glob(f"*{SIDECAR_SUFFIX}"))

@@ -17,7 +17,7 @@ from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
 from trainer.data.files import find_licence
-from trainer.data.folds import hold_back
+from trainer.data.folds import hold_out
 from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet, make_regression_set
@@ -152,7 +152,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
         request.preprocessing,
         timed=request.timed,
     )
-    learnt, held = hold_back(table, folds) if request.hold_back else (table.in_folds(*folds), None)
+    learnt, held = hold_out(table, folds) if request.hold_back else (table.in_folds(*folds), None)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         material = gather(learnt, backbone, cache, lesson, report)
