@@ -161,7 +161,7 @@ def _rows(batch: Batch, rows: slice | NDArray[np.int64]) -> Batch:
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
-    return Batch(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+    return Batch(*(np.concatenate(values) for values in zip(*batches, strict=True)))
 
 
 def make_dataset(source: PatchSource, batching: Batching) -> tf.data.Dataset:

@@ -24,7 +24,7 @@ _DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
 
 @dataclass(frozen=True, slots=True)
 class StoredClips:
-    """Every clip of a store by its id, oldest first, and the sidecars that cannot be read."""
+    """All records of a store, oldest first, and the sidecars that cannot be read."""
 
     records: tuple[ClipRecord, ...]
     quarantined: tuple[Quarantined, ...]
@@ -83,65 +83,41 @@ def learnable(record: ClipRecord) -> Clip | None:
     background, because it was drawn at random; an event or a near miss without one may be anything.
     """
     verdict = record.verdict
-    if verdict is None:
-        return _exhaustive(record, ()) if record.reason == "ambient" else None
-    if verdict.value == "labels":
+    if verdict and verdict.value == "labels":
         return _exhaustive(record, verdict.labels)
-    if verdict.value == "wrong":
+    if verdict and verdict.value == "wrong":
         denied = (record.members_of(span.label) for span in record.labels)
-        return _clip(record, frozenset(), negatives=frozenset(chain.from_iterable(denied)))
-    if record.labels:
-        spans = _top_members(record, record.labels)
-        return _clip(record, frozenset(span.label for span in spans), spans=spans)
+        return replace(_clip(record, ()), negatives=frozenset(chain.from_iterable(denied)))
+    if verdict and record.labels:
+        return _clip(record, record.labels)
     return _exhaustive(record, ()) if record.reason == "ambient" else None
 
 
-def _exhaustive(record: ClipRecord, spans: tuple[LabelSpan, ...]) -> Clip:
-    heard = tuple(span for span in spans if not is_background(span.label))
+def _exhaustive(record: ClipRecord, spans: Sequence[LabelSpan]) -> Clip:
+    heard = [span for span in spans if not is_background(span.label)]
     members = chain.from_iterable(record.members_of(span.label) for span in heard)
-    heard = _top_members(record, heard)
-    named = frozenset(span.label for span in heard)
-    unknown = frozenset(members) - named
-    return _clip(
-        record, named or frozenset({BACKGROUND}), spans=heard, exhaustive=True, unknown=unknown
+    clip = _clip(record, heard)
+    return replace(
+        clip,
+        labels=clip.labels or frozenset({BACKGROUND}),
+        exhaustive=True,
+        unknown=frozenset(members) - clip.labels,
     )
 
 
-def _top_members(record: ClipRecord, spans: Sequence[LabelSpan]) -> tuple[LabelSpan, ...]:
-    return tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
-
-
-def _clip(
-    record: ClipRecord,
-    labels: frozenset[str],
-    *,
-    spans: tuple[LabelSpan, ...] = (),
-    negatives: frozenset[str] = frozenset(),
-    exhaustive: bool = False,
-    unknown: frozenset[str] = frozenset(),
-) -> Clip:
-    group = group_of_record(record)
-    return Clip(
-        record.path,
-        labels,
-        group,
-        fold_of(group),
-        spans=spans,
-        negatives=negatives,
-        exhaustive=exhaustive,
-        unknown=unknown,
-    )
+def _clip(record: ClipRecord, spans: Sequence[LabelSpan]) -> Clip:
+    """The clip with these spans, groups replaced by their top members."""
+    top = tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
+    # one source in one hour is one recording: clips of one event or of a lasting sound are alike
+    hour = datetime.fromtimestamp(record.captured_at, UTC)
+    group = f"store/{record.source}/{hour:%Y-%m-%dT%H}"
+    labels = frozenset(span.label for span in top)
+    return Clip(record.path, labels, group, fold_of(group), spans=top)
 
 
 def is_quiet(record: ClipRecord) -> bool:
     """Whether the clip is ambient and nobody named a sound in it."""
     return record.reason == "ambient" and not record.heard
-
-
-def group_of_record(record: ClipRecord) -> str:
-    """One source in one hour, because clips of one event or of a lasting sound are alike."""
-    hour = datetime.fromtimestamp(record.captured_at, UTC)
-    return f"store/{record.source}/{hour:%Y-%m-%dT%H}"
 
 
 def _sidecars(root: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Folds are by recording, do not move, and refuse what would leak."""
+"""Folds are by recording, do not change, and are refused if they would leak."""
 
 from __future__ import annotations
 
