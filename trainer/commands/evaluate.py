@@ -9,6 +9,7 @@ import typer
 
 from trainer.commands.common import session
 from trainer.config import Objective
+from trainer.terminal import clips_bar
 
 
 def evaluate(
@@ -43,7 +44,6 @@ def evaluate(
     """Judge a bundle on data it never saw; the path of the report's page goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, draws
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report.evaluate import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
         from trainer.report.figures import summarise  # noqa: PLC0415
         from trainer.report.terminal import show_figures  # noqa: PLC0415
@@ -102,7 +102,6 @@ def calibrate(
         raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report.calibrate import (  # noqa: PLC0415
             CalibrationRequest,
             calibrate_from_data,

@@ -10,9 +10,9 @@ from pathlib import Path
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from trainer.data.audio import read_audio
+from trainer.data.checks import or_quarantined
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.preparation import digest_file
-from trainer.data.quarantine import or_quarantined
 from trainer.errors import DataError
 
 log = logging.getLogger(__name__)

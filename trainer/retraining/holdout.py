@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
-from trainer.data.folds import choose_held
+from trainer.data.folds import choose_held_out
 from trainer.evaluation.selection import HELD_FILES, digest_files, seen_paths
 from trainer.retraining.verdicts import Judged, Verdicts
 
@@ -50,7 +50,7 @@ def spare_some(station: Verdicts, base: Bundle) -> Holdout:
     kept = []
     for label in station.new_labels:
         clips = [each.clip for each in station.judged if label in each.clip.labels]
-        groups = choose_held({clip.group for clip in clips})
+        groups = choose_held_out({clip.group for clip in clips})
         back = [clip for clip in clips if clip.group in groups]
         chosen = _few(back or clips)
         spared += back

@@ -15,7 +15,7 @@ from trainer.data.batches import Batch, Batching, iterate_batches
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clip_store import read_store
 from trainer.data.clips import BACKGROUND, Clip, ClipTable
-from trainer.data.folds import hold_back
+from trainer.data.folds import hold_out
 from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS
@@ -62,7 +62,7 @@ def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
     table = match_classes(read_clips(paths), base)
     if TRAINING_FILES not in base.manifest.provenance:
         folds = tuple(sorted({clip.fold for clip in table.clips}))
-        return BaseData(*hold_back(table, folds))
+        return BaseData(*hold_out(table, folds))
     seen = seen_paths(base, paths_of(table), (TRAINING_FILES,))
     if not seen:
         raise DataError(

@@ -23,10 +23,10 @@ from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.errors import FitError
 from trainer.model.backbones import Backbone
-from trainer.model.progress import clips_bar
+from trainer.model.progress import OnEpoch
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.model.validation import OnEpoch
 from trainer.search.trials import Params
+from trainer.terminal import clips_bar
 from trainer.training.recipe import Recipe
 from trainer.training.train import clip_accuracy, split, train
 from trainer.training.training_set import TrainingSet, gather

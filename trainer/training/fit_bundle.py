@@ -17,7 +17,7 @@ from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
 from trainer.data.files import find_licence
-from trainer.data.folds import hold_back
+from trainer.data.folds import hold_out
 from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet, make_regression_set
@@ -25,9 +25,10 @@ from trainer.evaluation.selection import TRAINING_FILES
 from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import make_labels, slug_of
 from trainer.model.backbones import open_backbone
-from trainer.model.progress import clips_bar, describe, epochs_bar
+from trainer.model.progress import epochs_bar
 from trainer.model.settings import Activation
 from trainer.report.model_card import LEAK, make_card
+from trainer.terminal import clips_bar
 from trainer.training.leakage import Leak, measure_leak
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, memory_bytes, remember
@@ -103,7 +104,7 @@ def _provenance(
     return asdict(origin) | {
         "clips": len(learnt.clips.clips),
         "left_out": [f"{each.path}: {each.reason}" for each in learnt.clips.quarantined],
-        "validation": describe(first) if first.accuracy is not None else "none",
+        "validation": str(first) if first.accuracy is not None else "none",
         "learning_curves": [[asdict(e) for e in each.epochs] for each in taught.histories],
         "lesson": asdict(lesson),
         TRAINING_FILES: sorted({embedded.digest for embedded in learnt.clips.clips}),
@@ -151,7 +152,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
         request.preprocessing,
         timed=request.timed,
     )
-    learnt, held = hold_back(table, folds) if request.hold_back else (table.in_folds(*folds), None)
+    learnt, held = hold_out(table, folds) if request.hold_back else (table.in_folds(*folds), None)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         material = gather(learnt, backbone, cache, lesson, report)
