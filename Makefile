@@ -75,6 +75,7 @@ fuzz: $(INSTALLED)  ## Look for inputs that break something, a minute for each d
 
 docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of the review page again
 	$(BIN)/python -m tests.documentation.configuration_page
+	$(BIN)/python -m tests.documentation.rooms
 	$(BIN)/python -m tests.documentation.pictures
 
 debian:  ## Run the demo and the tests on fresh Debian 12 and 13: as root, with debootstrap
