@@ -102,7 +102,7 @@ def station(
 
 
 def _let_it_do_everything(broker: Mosquitto, state: Path) -> None:
-    """A clip with a verdict, and a rule."""
+    """A clip with a verdict, and a mute."""
     with subscribe(broker.port, "earshot/test/hall/event") as messages:
         messages.wait_for_topic("earshot/test/hall/event", 2, 60)
     wait_until(lambda: any(state.rglob("*.flac")), 40, "a clip")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from listener.control.commands import COMMAND_NAMES
-from listener.control.dispatcher import Answer, CommandDispatcher, Request
+from listener.control.dispatcher import CommandDispatcher, Request
 from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
 
@@ -57,12 +56,18 @@ class MqttCommands:
             objection = f"response topic: expected one under {allowed}, got {wanted[:64]!r}"
         if message.retained:
             objection = f"expected a message that is not retained, got one on command/{name[:64]!r}"
-        answer = partial(self._answer, topic, message.correlation)
-        self._dispatcher.submit(Request(name, message.payload, "mqtt", answer, objection))
+        self._dispatcher.submit(
+            Request(
+                name,
+                message.payload,
+                "mqtt",
+                lambda answer: self._broker.answer(
+                    topic, json.dumps(answer).encode(), message.correlation
+                ),
+                objection,
+            )
+        )
 
     def _is_allowed(self, topic: str) -> bool:
         plain = len(topic) <= MAX_TOPIC_CHARACTERS and topic.isprintable()
         return plain and topic.startswith(self._allowed) and not set(topic) & set("+#")
-
-    def _answer(self, topic: str, correlation: bytes | None, answer: Answer) -> None:
-        self._broker.answer(topic, json.dumps(answer).encode(), correlation)
