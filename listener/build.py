@@ -29,11 +29,10 @@ from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.planning import plan_station
 from listener.runtime.hot_swap import BundlePath
-from listener.service import ClockWatch
 from listener.sinks import clips, console, event_file, hook, metrics, mqtt, webhook
 from listener.sinks.event_document import EventDocuments, label_names
 from listener.sinks.sink import ClockNotice, Sink
-from listener.supervisor import Endpoints, Periodic, Supervisor
+from listener.supervisor import ClockWatch, Endpoints, Periodic, Supervisor
 
 OpenEngine = Callable[[Bundle, EngineSettings, Health], Engine]
 

@@ -1,4 +1,4 @@
-"""The daemon and its system: signals, the service manager and its watchdog, the clock, memory."""
+"""The daemon and its system: signals, the service manager and its watchdog, memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
 
 from listener.health import STALLED_SECONDS, Health
 
 log = logging.getLogger(__name__)
-
-STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WAKE = 0  # on the wakeup socket, where other bytes are signal numbers
@@ -123,29 +120,6 @@ class Watchdog:
             log.error("%s; the watchdog is not fed", stalled)
             self._manager.status(stalled)
         self._hangs = bool(stalled)
-
-
-class ClockWatch:
-    """Notices when the system clock was set, or the computer slept, and calls `notify(step_seconds)`."""
-
-    def __init__(self, health: Health, notify: Callable[[float], None]) -> None:
-        self._health, self._notify = health, notify
-        self._offset = unix_minus_monotonic()
-
-    def tick(self) -> None:
-        """Report the step since the last call, if there was one: forward, or back if negative."""
-        before, self._offset = self._offset, unix_minus_monotonic()
-        step = self._offset - before
-        if abs(step) > STEP_SECONDS:
-            self._health.clock_steps += 1
-            log.warning("the system clock was set by %+.1f s; open events keep their times", step)
-            self._notify(step)
-
-
-def unix_minus_monotonic() -> float:
-    """Unix time at monotonic time 0; only a step of the system clock changes it."""
-    before, unix, after = time.monotonic(), time.time(), time.monotonic()
-    return unix - (before + after) / 2  # halves the error if the scheduler interrupts in between
 
 
 def return_large_blocks() -> None:

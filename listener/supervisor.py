@@ -1,8 +1,9 @@
-"""What may change in a running station: commands, bundle swaps, mutes and thresholds."""
+"""The periodic work of a running station: commands, bundle swaps, mutes and thresholds, the clock."""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,9 +26,14 @@ from listener.pipeline.plan import Detection
 from listener.runtime.active import ActivePlan, OverrideCommands
 from listener.runtime.hot_swap import BundlePath, HotSwap, Load
 from listener.runtime.overrides import Overrides, QuietHours
+from listener.sources.source import unix_minus_monotonic
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer  # an extra
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 
 
 class Periodic(Protocol):
@@ -116,3 +122,20 @@ def _publish_refusal(
     payload = json.dumps(document).encode() if reason else b""  # empty: the broker forgets it
     topic = Topics(config.mqtt.topic_prefix, config.station).bundle_refused
     broker.publish(topic, payload, retain=True)
+
+
+class ClockWatch:
+    """Notices when the system clock was set, or the computer slept, and calls `notify(step_seconds)`."""
+
+    def __init__(self, health: Health, notify: Callable[[float], None]) -> None:
+        self._health, self._notify = health, notify
+        self._offset = unix_minus_monotonic()
+
+    def tick(self) -> None:
+        """Report the step since the last call, if there was one: forward, or back if negative."""
+        before, self._offset = self._offset, unix_minus_monotonic()
+        step = self._offset - before
+        if abs(step) > STEP_SECONDS:
+            self._health.clock_steps += 1
+            log.warning("the system clock was set by %+.1f s; open events keep their times", step)
+            self._notify(step)

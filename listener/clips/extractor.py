@@ -11,7 +11,6 @@ from random import Random
 import numpy as np
 
 from listener.clips.audio_buffer import AudioBuffer, BufferSlot, Segment
-from listener.clips.near_misses import NearMiss, NearMissFinder
 from listener.detection.audio import AudioChunk
 from listener.detection.clip import (
     ClipAnalysis,
@@ -32,152 +31,6 @@ _TOP_LABELS = 3
 _HOUR_SECONDS = 3600.0
 _AMBIENT_SECONDS = 5.0
 _SPARE_SLOTS = 4  # of buffered audio, so that a clip may be cut a little late
-
-
-def order_members(
-    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: LabelSpan | None
-) -> tuple[GroupMembers, ...]:
-    """The members of each group by their highest score; for the span's label, by that within the span.
-
-    `slots` are those of a clip, with their `members` in the order of the groups. Empty without slots.
-    """
-    if not slots:
-        return ()
-    inside = [slot for slot in slots if span and span.onset <= slot.centre < span.offset] or slots
-    own = "" if span is None else span.label
-    ordered, start = [], 0
-    for group in groups:
-        end = start + len(group.members)
-        heard = inside if group.label.slug == own else slots
-        peaks = np.max([slot.members[start:end] for slot in heard], axis=0)
-        order = np.argsort(-peaks, kind="stable").tolist()
-        members = tuple(group.members[column] for column in order)
-        ordered.append(GroupMembers(group.label.slug, members))
-        start = end
-    return tuple(ordered)
-
-
-@dataclass(slots=True)
-class PendingClip:
-    """A clip that is not cut yet, from `start` to `end`, seconds; it can be cut from `ready_at` on.
-
-    `span` is the label it stands for and when that sounds, `score` the label's highest score.
-    """
-
-    reason: Reason
-    start: float
-    end: float
-    ready_at: float
-    span: LabelSpan | None = None
-    score: float | None = None
-    event: SoundEvent | None = None
-
-
-class ClipDescriber:
-    """Names and describes the clips of one source; its `policies` may change, but not their labels."""
-
-    def __init__(
-        self,
-        source: str,
-        policies: Mapping[str, LabelPolicy],
-        bundle: str,
-        namespace: str,
-        groups: Sequence[LabelGroup],
-    ) -> None:
-        self._source, self.policies = source, policies
-        self._bundle, self._namespace = bundle, namespace
-        self._groups = groups
-
-    def describe(self, pending: PendingClip, segment: Segment, sample_rate_hz: int) -> ClipDraft:
-        """The draft of a clip; `segment` is the part of it that the buffer still has."""
-        captured_at, span = segment.captured_at, pending.span
-        seconds = len(segment.samples) / sample_rate_hz
-        analysis = segment.analysis(tuple(self.policies), seconds)
-        if pending.event is not None:
-            clip_id = pending.event.id
-        else:
-            name = f"{pending.reason}:{span.label if span else ''}"
-            clip_id = event_id(self._namespace, self._source, name, captured_at)
-        record = ClipRecord(
-            id=clip_id,
-            path=Path(f"{clip_id}.flac"),
-            source=self._source,
-            captured_at=captured_at,
-            seconds=seconds,
-            reason=pending.reason,
-            event=pending.event,
-            labels=_inside(span, captured_at, seconds),
-            bundle=self._bundle,
-            top=_top(analysis),
-            groups=order_members(self._groups, segment.slots, span),
-        )
-        if span is not None:
-            on_threshold = self.policies[span.label].on_threshold
-            record = replace(record, score=pending.score, on_threshold=on_threshold)
-        return ClipDraft(record, sample_rate_hz, segment.samples, analysis)
-
-
-def _inside(span: LabelSpan | None, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
-    """The part of a span that is in a clip, in seconds of the clip."""
-    if span is None:
-        return ()
-    onset = max(0.0, span.onset - captured_at)
-    offset = min(seconds, span.offset - captured_at)
-    return (LabelSpan(span.label, onset, offset),) if onset < offset else ()
-
-
-def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
-    if not len(analysis.scores):
-        return ()
-    highest = analysis.scores.max(axis=0)
-    first = np.argsort(-highest, kind="stable")[:_TOP_LABELS]
-    return tuple(
-        LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
-    )
-
-
-class HourlyLimit:
-    """At most `per_hour` clips: after one, none for its share of the hour, in sample time."""
-
-    def __init__(self, per_hour: float) -> None:
-        self._interval_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
-        self._last_at: float | None = None
-
-    def allows(self, at: float) -> bool:
-        """Whether a clip may be kept at that time, seconds; if so, it counts."""
-        if not math.isfinite(self._interval_seconds):
-            return False
-        # the distance, so that a clock set back does not stop clips for long
-        if self._last_at is not None and abs(at - self._last_at) < self._interval_seconds:
-            return False
-        self._last_at = at
-        return True
-
-
-class RandomMoments:
-    """One random moment in each period of an hour / `per_hour`, in sample time."""
-
-    def __init__(self, per_hour: float, random: Random) -> None:
-        self._period_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
-        self._random = random
-        self._period_begins = math.inf
-        self._moment = math.inf
-
-    def passed(self, at: float) -> bool:
-        """Whether a moment has passed since the last call; `at` is in seconds."""
-        if not math.isfinite(self._period_seconds):
-            return False
-        periods = (at - self._period_begins) / self._period_seconds
-        if not -1.0 <= periods <= 1.0:  # at first, after a long pause, and when a clock was set
-            self._begin_period(at)
-        if at < self._moment:
-            return False
-        self._begin_period(self._period_begins + self._period_seconds)
-        return True
-
-    def _begin_period(self, at: float) -> None:
-        self._period_begins = at
-        self._moment = at + self._random.random() * self._period_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +176,227 @@ class ClipExtractor:
             eventful = bool(self._active) or self._event_until > segment.captured_at
             return not segment.private and not eventful
         return True
+
+
+@dataclass(slots=True)
+class PendingClip:
+    """A clip that is not cut yet, from `start` to `end`, seconds; it can be cut from `ready_at` on.
+
+    `span` is the label it stands for and when that sounds, `score` the label's highest score.
+    """
+
+    reason: Reason
+    start: float
+    end: float
+    ready_at: float
+    span: LabelSpan | None = None
+    score: float | None = None
+    event: SoundEvent | None = None
+
+
+class ClipDescriber:
+    """Names and describes the clips of one source; its `policies` may change, but not their labels."""
+
+    def __init__(
+        self,
+        source: str,
+        policies: Mapping[str, LabelPolicy],
+        bundle: str,
+        namespace: str,
+        groups: Sequence[LabelGroup],
+    ) -> None:
+        self._source, self.policies = source, policies
+        self._bundle, self._namespace = bundle, namespace
+        self._groups = groups
+
+    def describe(self, pending: PendingClip, segment: Segment, sample_rate_hz: int) -> ClipDraft:
+        """The draft of a clip; `segment` is the part of it that the buffer still has."""
+        captured_at, span = segment.captured_at, pending.span
+        seconds = len(segment.samples) / sample_rate_hz
+        analysis = segment.analysis(tuple(self.policies), seconds)
+        if pending.event is not None:
+            clip_id = pending.event.id
+        else:
+            name = f"{pending.reason}:{span.label if span else ''}"
+            clip_id = event_id(self._namespace, self._source, name, captured_at)
+        record = ClipRecord(
+            id=clip_id,
+            path=Path(f"{clip_id}.flac"),
+            source=self._source,
+            captured_at=captured_at,
+            seconds=seconds,
+            reason=pending.reason,
+            event=pending.event,
+            labels=_inside(span, captured_at, seconds),
+            bundle=self._bundle,
+            top=_top(analysis),
+            groups=order_members(self._groups, segment.slots, span),
+        )
+        if span is not None:
+            on_threshold = self.policies[span.label].on_threshold
+            record = replace(record, score=pending.score, on_threshold=on_threshold)
+        return ClipDraft(record, sample_rate_hz, segment.samples, analysis)
+
+
+def _inside(span: LabelSpan | None, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
+    """The part of a span that is in a clip, in seconds of the clip."""
+    if span is None:
+        return ()
+    onset = max(0.0, span.onset - captured_at)
+    offset = min(seconds, span.offset - captured_at)
+    return (LabelSpan(span.label, onset, offset),) if onset < offset else ()
+
+
+def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
+    if not len(analysis.scores):
+        return ()
+    highest = analysis.scores.max(axis=0)
+    first = np.argsort(-highest, kind="stable")[:_TOP_LABELS]
+    return tuple(
+        LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
+    )
+
+
+def order_members(
+    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: LabelSpan | None
+) -> tuple[GroupMembers, ...]:
+    """The members of each group by their highest score; for the span's label, by that within the span.
+
+    `slots` are those of a clip, with their `members` in the order of the groups. Empty without slots.
+    """
+    if not slots:
+        return ()
+    inside = [slot for slot in slots if span and span.onset <= slot.centre < span.offset] or slots
+    own = "" if span is None else span.label
+    ordered, start = [], 0
+    for group in groups:
+        end = start + len(group.members)
+        heard = inside if group.label.slug == own else slots
+        peaks = np.max([slot.members[start:end] for slot in heard], axis=0)
+        order = np.argsort(-peaks, kind="stable").tolist()
+        members = tuple(group.members[column] for column in order)
+        ordered.append(GroupMembers(group.label.slug, members))
+        start = end
+    return tuple(ordered)
+
+
+@dataclass(slots=True)
+class NearMiss:
+    """A time in which a label's smoothed score is over its off threshold.
+
+    `hit`: it reached the on threshold, so it is no miss.
+    """
+
+    label: str
+    onset: float
+    offset: float
+    score: float = 0.0  # the highest, smoothed
+    hit: bool = False
+
+
+class NearMissFinder:
+    """Smoothed scores, slot after slot -> near misses that ended.
+
+    A near miss ends after `max_seconds` at the latest. A smoothed score belongs to the slot in the middle
+    of the label's smoother, which is looked up in `buffer`.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, LabelPolicy],
+        patch_hop_seconds: float,
+        max_seconds: float,
+        buffer: AudioBuffer,
+    ) -> None:
+        self._labels, self._buffer, self._max_seconds = tuple(policies), buffer, max_seconds
+        self.adjust(policies)
+        lengths = [p.smoothing_patches(patch_hop_seconds) for p in policies.values()]
+        self._delays = [length // 2 for length in lengths]
+        self._open: dict[int, NearMiss] = {}
+
+    def adjust(self, policies: Mapping[str, LabelPolicy]) -> None:
+        """Use other thresholds from the next slot on."""
+        self._on = np.array([p.on_threshold for p in policies.values()], np.float32)
+        self._off = np.array([p.off_threshold for p in policies.values()], np.float32)
+
+    def push(self, smoothed: Scores) -> list[NearMiss]:
+        """Add the latest smoothed scores, float32 (K,)."""
+        over = smoothed >= self._off
+        if not self._open and not over.any():
+            return []
+        for label in np.flatnonzero(over).tolist():
+            slot = self._buffer.slot_before(self._delays[label])
+            if slot is None:
+                continue
+            miss = self._open.setdefault(
+                label, NearMiss(self._labels[label], slot.onset, slot.offset)
+            )
+            miss.offset = slot.offset
+            miss.score = max(miss.score, float(smoothed[label]))
+            miss.hit = miss.hit or bool(smoothed[label] >= self._on[label])
+        return self._end(over.tolist())
+
+    def _end(self, over: list[bool]) -> list[NearMiss]:
+        """Close those that fell below the off threshold or last too long."""
+        ended = []
+        for label, miss in list(self._open.items()):
+            too_long = not miss.hit and miss.offset - miss.onset >= self._max_seconds
+            if over[label] and not too_long:
+                continue
+            if not miss.hit:
+                ended.append(miss)
+            if over[label]:  # it goes on, but is not reported again
+                self._open[label] = NearMiss(self._labels[label], 0.0, 0.0, hit=True)
+            else:
+                del self._open[label]
+        return ended
+
+    def finish(self) -> list[NearMiss]:
+        """The audio ended: all open near misses end."""
+        ended = [miss for miss in self._open.values() if not miss.hit]
+        self._open.clear()
+        return ended
+
+
+class HourlyLimit:
+    """At most `per_hour` clips: after one, none for its share of the hour, in sample time."""
+
+    def __init__(self, per_hour: float) -> None:
+        self._interval_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
+        self._last_at: float | None = None
+
+    def allows(self, at: float) -> bool:
+        """Whether a clip may be kept at that time, seconds; if so, it counts."""
+        if not math.isfinite(self._interval_seconds):
+            return False
+        # the distance, so that a clock set back does not stop clips for long
+        if self._last_at is not None and abs(at - self._last_at) < self._interval_seconds:
+            return False
+        self._last_at = at
+        return True
+
+
+class RandomMoments:
+    """One random moment in each period of an hour / `per_hour`, in sample time."""
+
+    def __init__(self, per_hour: float, random: Random) -> None:
+        self._period_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
+        self._random = random
+        self._period_begins = math.inf
+        self._moment = math.inf
+
+    def passed(self, at: float) -> bool:
+        """Whether a moment has passed since the last call; `at` is in seconds."""
+        if not math.isfinite(self._period_seconds):
+            return False
+        periods = (at - self._period_begins) / self._period_seconds
+        if not -1.0 <= periods <= 1.0:  # at first, after a long pause, and when a clock was set
+            self._begin_period(at)
+        if at < self._moment:
+            return False
+        self._begin_period(self._period_begins + self._period_seconds)
+        return True
+
+    def _begin_period(self, at: float) -> None:
+        self._period_begins = at
+        self._moment = at + self._random.random() * self._period_seconds

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from listener.config.sources import FileSettings
 from listener.detection.audio import AudioChunk, Samples, mix_to_mono
-from listener.service import unix_minus_monotonic
-from listener.sources.source import IDLE_SECONDS, SourceError, format_fault
+from listener.sources.source import IDLE_SECONDS, SourceError, format_fault, unix_minus_monotonic
 
 _BLOCK_FRAMES = 32_768  # decoded at once: every call of libsndfile releases the interpreter's lock
 _CAREFUL_FRAMES = 1_024  # of a file that turns out to be broken

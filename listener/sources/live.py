@@ -12,8 +12,7 @@ import numpy as np
 
 from listener.backoff import TokenBucket
 from listener.detection.audio import AudioChunk, Samples
-from listener.service import unix_minus_monotonic
-from listener.sources.source import IDLE_SECONDS, SourceError
+from listener.sources.source import IDLE_SECONDS, SourceError, unix_minus_monotonic
 
 log = logging.getLogger(__name__)
 

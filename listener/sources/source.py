@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from listener.detection import audio
@@ -40,3 +41,9 @@ def format_fault(channels: int, sample_rate_hz: int) -> str | None:
         f"expected up to {audio.MAX_CHANNELS} channels of {low_hz} to {high_hz} Hz, "
         f"got {channels} of {sample_rate_hz} Hz"
     )
+
+
+def unix_minus_monotonic() -> float:
+    """Unix time at monotonic time 0; only a step of the system clock changes it."""
+    before, unix, after = time.monotonic(), time.time(), time.monotonic()
+    return unix - (before + after) / 2  # halves the error if the scheduler interrupts in between

@@ -16,7 +16,7 @@ import pytest
 
 from listener import service
 from listener.health import Health
-from listener.service import STEP_SECONDS, ClockWatch, ServiceManager, Watchdog
+from listener.service import ServiceManager, Watchdog
 from tests.rigs.mosquitto import wait_until
 
 WAITER = """
@@ -156,36 +156,6 @@ def test_the_period_of_the_watchdog(
     if value is not None:
         monkeypatch.setenv("WATCHDOG_USEC", value)
     assert ServiceManager().watchdog_seconds == seconds
-
-
-def test_the_offset_between_the_clocks() -> None:
-    assert time.monotonic() + service.unix_minus_monotonic() == pytest.approx(time.time(), abs=1.0)
-
-
-@pytest.mark.parametrize("step", [3600.0, -7200.0, 0.6])
-def test_a_step_is_reported_once(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
-    now = time.time
-    health, steps = Health((), "home-alarms@3"), list[float]()
-    watch = ClockWatch(health, steps.append)
-    watch.tick()
-    assert steps == []
-    monkeypatch.setattr(time, "time", lambda: now() + step)
-    watch.tick()
-    watch.tick()
-    assert steps == [pytest.approx(step, abs=0.1)]
-    assert health.clock_steps == 1
-
-
-def test_a_clock_that_is_slewed_has_not_stepped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = time.time
-    steps: list[float] = []
-    watch = ClockWatch(Health((), "home-alarms@3"), steps.append)
-    for slewed in range(1, 11):
-        monkeypatch.setattr(time, "time", lambda by=slewed: now() + by * STEP_SECONDS / 2)
-        watch.tick()
-        assert steps == []
 
 
 def megabytes_kept(how: str) -> int:

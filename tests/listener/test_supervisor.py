@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ import soundfile
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
+from listener.health import Health
+from listener.sources.source import unix_minus_monotonic
+from listener.supervisor import STEP_SECONDS, ClockWatch
 from tests.bundles import LOW_TONE_HZ, make_tones_bundle
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit, point_link
 from tests.rigs.commander import ask, command, publish
@@ -276,3 +280,33 @@ def test_a_label_that_jumps_rolls_back_the_bundle(
         )
         assert station.stop() == 0
     assert "rolled back to tones@2" in station.log
+
+
+def test_the_offset_between_the_clocks() -> None:
+    assert time.monotonic() + unix_minus_monotonic() == pytest.approx(time.time(), abs=1.0)
+
+
+@pytest.mark.parametrize("step", [3600.0, -7200.0, 0.6])
+def test_a_step_is_reported_once(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    now = time.time
+    health, steps = Health((), "home-alarms@3"), list[float]()
+    watch = ClockWatch(health, steps.append)
+    watch.tick()
+    assert steps == []
+    monkeypatch.setattr(time, "time", lambda: now() + step)
+    watch.tick()
+    watch.tick()
+    assert steps == [pytest.approx(step, abs=0.1)]
+    assert health.clock_steps == 1
+
+
+def test_a_clock_that_is_slewed_has_not_stepped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.time
+    steps: list[float] = []
+    watch = ClockWatch(Health((), "home-alarms@3"), steps.append)
+    for slewed in range(1, 11):
+        monkeypatch.setattr(time, "time", lambda by=slewed: now() + by * STEP_SECONDS / 2)
+        watch.tick()
+        assert steps == []
