@@ -1,4 +1,4 @@
-"""What a person sees of a run: our own lines, not those of TensorFlow's C++."""
+"""What a person sees on stderr: our own lines and tables, not those of TensorFlow's C++."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
+
+_WIDTH = 100  # of a table, where no terminal says how wide it is
 
 
 @contextlib.contextmanager
@@ -53,3 +55,16 @@ def log_progress() -> None:
     logging.getLogger("trainer").setLevel(logging.INFO)
     for chatty in ("tensorflow", "absl"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """A table on stderr."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` shows no table
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*heads, box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stderr.isatty() else _WIDTH
+    Console(file=sys.stderr, width=width).print(table)

@@ -1,11 +1,14 @@
-"""quiet_stderr: native lines are held back, and shown when something unexpected happens."""
+"""Native lines are held back and shown when something unexpected happens; tables go to stderr."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import pytest
+
 from tests.shared import ROOT
+from trainer.terminal import show_table
 
 START = "import os, sys; from trainer.terminal import quiet_stderr\n"
 
@@ -51,3 +54,12 @@ def test_a_crash_in_native_code_still_says_where():
     result = run("with quiet_stderr(()):\n    os.abort()")
     assert result.returncode == -6
     assert "Fatal Python error: Aborted" in result.stderr
+
+
+def test_a_table_goes_to_stderr(capsys: pytest.CaptureFixture[str]):
+    show_table(("what", "figure"), [("accuracy", "88.9 %")])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    rows = [" ".join(line.split()) for line in printed.err.splitlines()]
+    assert "what figure" in rows
+    assert "accuracy 88.9 %" in rows
