@@ -1,4 +1,4 @@
-"""What a person sees of a run: our own lines, not those of TensorFlow's C++."""
+"""What a person sees on stderr: our own lines and tables, not those of TensorFlow's C++."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 log = logging.getLogger(__name__)
 
 OnClip = Callable[[int, int], None]  # clips done, clips in all
+_WIDTH = 100  # of a table, where no terminal says how wide it is
 
 
 @contextlib.contextmanager
@@ -83,3 +84,16 @@ def progress_bar() -> Progress:
         TextColumn("{task.fields[figures]}"),
     )  # fmt: skip
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """A table on stderr."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` shows no table
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*heads, box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stderr.isatty() else _WIDTH
+    Console(file=sys.stderr, width=width).print(table)

@@ -1,4 +1,4 @@
-"""Native lines are held back unless something unexpected happens; a pipe gets no progress bar."""
+"""Native lines are held back unless something unexpected happens; bars and tables go to stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.shared import ROOT
-from trainer.terminal import clips_bar
+from trainer.terminal import clips_bar, show_table
 
 START = "import os, sys; from trainer.terminal import quiet_stderr\n"
 
@@ -63,3 +63,12 @@ def test_a_pass_over_clips_is_one_line_in_a_pipe(caplog: pytest.LogCaptureFixtur
         progress(1, 2)
     assert caplog.messages == ["embedding, clips"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_table_goes_to_stderr(capsys: pytest.CaptureFixture[str]):
+    show_table(("what", "figure"), [("accuracy", "88.9 %")])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    rows = [" ".join(line.split()) for line in printed.err.splitlines()]
+    assert "what figure" in rows
+    assert "accuracy 88.9 %" in rows

@@ -35,6 +35,7 @@ from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, Storage
 from trainer.errors import ParityError, TargetError
 from trainer.export.saved_model import PATCHES_SIGNATURE, write_saved_model
+from trainer.provenance import Provenance
 
 log = logging.getLogger(__name__)
 
@@ -121,9 +122,9 @@ def export_bundle(
         for file, content in (files or {}).items():
             (contents / file).write_bytes(content)
         difference = _check(Bundle(contents, manifest), golden, storage)
-        made = {"storage": storage, "tflite_score_difference": difference}
+        made = Provenance(storage=storage, tflite_score_difference=difference)
         return write_bundle(
-            path, replace(manifest, provenance=manifest.provenance | made), contents
+            path, replace(manifest, provenance={**manifest.provenance, **made}), contents
         )
 
 

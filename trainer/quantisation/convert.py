@@ -27,9 +27,9 @@ from listener.engines.tflite import open_model
 from trainer.errors import TargetError
 from trainer.evaluation.regression import REGRESSION_FILE
 from trainer.export.bundle import write_golden
+from trainer.model_card import make_card
+from trainer.provenance import provenance_of, to_document, with_introduction, without
 from trainer.quantisation.measure import QuantisedFigures
-from trainer.report.figures import to_document
-from trainer.report.model_card import EVALUATION, FORMS, STORAGE, make_card, with_introduction
 
 _PEAK = 0.5
 _MARGIN = 5e-5  # of the log-mel: five times the rounding that forms are judged by
@@ -153,18 +153,16 @@ def _difference(bundle: Bundle, golden: Golden) -> float:
 def _manifest(
     bundle: Bundle, chosen: QuantisedFigures, tried: Tried, difference: float
 ) -> Manifest:
-    card = bundle.path / CARD_FILE
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    known = with_introduction(bundle.manifest.provenance, text)
-    known = {name: value for name, value in known.items() if name != EVALUATION}
-    known |= {
-        FORMS: to_document(tried),
-        STORAGE: chosen.form,
+    known = without(provenance_of(bundle.manifest), "evaluation")
+    known = {
+        **with_introduction(known, bundle.path),
+        "forms": to_document(tried),
+        "storage": chosen.form,
         "tflite_score_difference": difference,  # against the bundle's own model
     }
     return replace(
         bundle.manifest,
         version=bundle.manifest.version + 1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        provenance=known,
+        provenance=dict(known),
     )

@@ -19,7 +19,7 @@ from trainer.data.targets import clip_targets
 from trainer.errors import DataError
 from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics
 from trainer.evaluation.selection import Progress, read_one_by_one
-from trainer.report.figures import percent
+from trainer.formatting import percent
 
 _ROUNDING = 1e-5  # of the log-mel: how far live and offline, TensorFlow and numpy may be apart
 _TRIALS = 8

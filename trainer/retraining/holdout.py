@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
 from trainer.data.folds import choose_held_out
-from trainer.evaluation.selection import HELD_FILES, digest_files, seen_paths
+from trainer.evaluation.selection import digest_files, seen_paths
+from trainer.provenance import provenance_of
 from trainer.retraining.verdicts import Judged, Verdicts
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB
@@ -44,7 +45,7 @@ def spare_some(station: Verdicts, base: Bundle) -> Holdout:
     Raises:
         DataError: a clip cannot be read.
     """
-    known = seen_paths(base, [each.clip.path for each in station.judged], (HELD_FILES,))
+    known = seen_paths(base, [each.clip.path for each in station.judged], ("held_files",))
     spared = [each.clip for each in station.judged if each.clip.path in known]
     held: list[Clip] = []
     kept = []
@@ -58,7 +59,7 @@ def spare_some(station: Verdicts, base: Bundle) -> Holdout:
         kept.append(Kept(label, len(chosen), learnt=not back))
     judged = tuple(each for each in station.judged if each.clip not in spared)
     files = frozenset(digest_files([clip.path for clip in spared]))
-    before = base.manifest.provenance.get(HELD_FILES, ())
+    before = provenance_of(base.manifest).get("held_files", ())
     return Holdout(judged, tuple(held), tuple(kept), files.union(before))
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import RegressionError
-from trainer.evaluation.regression import LabelLoss, RegressionSet, compare_labels, is_asked
+from trainer.evaluation.regression import (
+    LabelRegression,
+    RegressionSet,
+    compare_labels,
+    is_required,
+)
 from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.holdout import Kept
@@ -21,15 +26,15 @@ class RegressionCheck:
     """
 
     clips: int
-    labels: tuple[LabelLoss, ...]
+    labels: tuple[LabelRegression, ...]
     most_loss: float
     kept: tuple[Kept, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> tuple[LabelLoss, ...]:
+    def lost(self) -> tuple[LabelRegression, ...]:
         """The labels that lost more of F1, of those that count."""
-        counting = (each for each in self.labels if is_asked(each.label, frozenset(self.asked)))
+        counting = (each for each in self.labels if is_required(each.label, frozenset(self.asked)))
         return tuple(each for each in counting if each.lost_points > self.most_loss)
 
 

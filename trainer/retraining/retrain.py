@@ -9,7 +9,7 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
-from trainer.evaluation.regression import missing_labels, unproven_labels
+from trainer.evaluation.regression import labels_without_holdout, missing_labels
 from trainer.export.bundle import check_target
 from trainer.retraining.base_bundle import budget_of
 from trainer.retraining.cross_validation import score_unheard
@@ -81,7 +81,7 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     doubts = _look_again(classroom)
     learnt = _learn(classroom)
     certificate = _certify(request, classroom, learnt)
-    unproven = unproven_labels(base.labels, request.asked, classroom.held_out)
+    unproven = labels_without_holdout(base.labels, request.asked, classroom.held_out)
     check_certificate(certificate, () if request.unproven else unproven)
     findings = Findings(certificate, doubts, _fit_to_room(request, classroom, learnt))
     version = request.version or base.manifest.version + 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from trainer.report.figures import percent
-from trainer.report.terminal import show_table
+from trainer.formatting import percent
 from trainer.retraining.label_review import LabelDoubt
 from trainer.retraining.regression_check import RegressionCheck
 from trainer.retraining.retrain import Findings
 from trainer.retraining.thresholds import RoomCheck
+from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
 

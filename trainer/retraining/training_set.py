@@ -20,10 +20,10 @@ from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
-from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.selection import TRAINING_FILES, paths_of, seen_paths
+from trainer.evaluation.selection import match_classes, paths_of, seen_paths
+from trainer.provenance import provenance_of
 from trainer.retraining.base_bundle import lesson_of, open_base_backbone
 from trainer.retraining.correction import Part, join_rows, learn_correction
 from trainer.retraining.holdout import Holdout, spare_some
@@ -60,10 +60,10 @@ def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
         DataError: data that cannot be used, a class that the base does not know, or none of its files.
     """
     table = match_classes(read_clips(paths), base)
-    if TRAINING_FILES not in base.manifest.provenance:
+    if "training_files" not in provenance_of(base.manifest):
         folds = tuple(sorted({clip.fold for clip in table.clips}))
         return BaseData(*hold_out(table, folds))
-    seen = seen_paths(base, paths_of(table), (TRAINING_FILES,))
+    seen = seen_paths(base, paths_of(table), ("training_files",))
     if not seen:
         raise DataError(
             f"{paths[0]}: expected files that {base.id} learnt from, found none of "

@@ -7,28 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import CARD_FILE, Bundle, Label
+from listener.detection.bundle import Bundle, Label
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
-from trainer.evaluation.selection import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export.bundle import export_bundle
 from trainer.model.backbones import Backbone
-from trainer.report.figures import to_document
-from trainer.report.model_card import (
-    CALIBRATION,
-    EVALUATION,
-    LEAK,
-    RETRAINING,
-    make_card,
+from trainer.model_card import make_card
+from trainer.provenance import (
+    Provenance,
+    provenance_of,
+    to_document,
     with_introduction,
+    without,
 )
 from trainer.retraining.label_review import LabelDoubt
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.regression_check import RegressionCheck
 from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes
-
-_OF_THE_BASE_ALONE = (EVALUATION, CALIBRATION, LEAK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def write_corrected(
         labels=(*before.labels, *new),
         policies=dict(corrected.policies),
         files={},
-        provenance=_provenance(base, corrected),
+        provenance=dict(_provenance(base, corrected)),
     )
     model = corrected.head.build(backbone.build_net(), before.activation, len(manifest.labels))
     return export_bundle(out, model, manifest, make_card(manifest), files=_files(corrected))
@@ -101,14 +97,14 @@ def _name(slug: str) -> str:
     return slug.replace("_", " ").capitalize()
 
 
-def _provenance(base: Bundle, corrected: Corrected) -> dict[str, object]:
-    known = base.manifest.provenance
-    kept = {name: value for name, value in known.items() if name not in _OF_THE_BASE_ALONE}
-    card = base.path / CARD_FILE
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    return with_introduction(kept, text) | {
-        RETRAINING: to_document(corrected.lessons),
-        TRAINING_FILES: sorted(corrected.training_files.union(known.get(TRAINING_FILES, ()))),
-        CALIBRATION_FILES: sorted(corrected.ambient_files.union(known.get(CALIBRATION_FILES, ()))),
-        HELD_FILES: sorted(corrected.held_files),
+def _provenance(base: Bundle, corrected: Corrected) -> Provenance:
+    known = provenance_of(base.manifest)
+    trained, calibrated = known.get("training_files", ()), known.get("calibration_files", ())
+    kept = without(known, "evaluation", "calibration", "leak")  # of the base alone
+    return {
+        **with_introduction(kept, base.path),
+        "retraining": to_document(corrected.lessons),
+        "training_files": sorted(corrected.training_files.union(trained)),
+        "calibration_files": sorted(corrected.ambient_files.union(calibrated)),
+        "held_files": sorted(corrected.held_files),
     }

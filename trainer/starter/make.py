@@ -14,6 +14,7 @@ from listener.detection.bundle import Bundle, Manifest, read_bundle
 from listener.detection.policy import LabelPolicy
 from listener.engines.litert import LiteRTEngine
 from trainer.export.bundle import check_target, export_bundle
+from trainer.provenance import Provenance
 from trainer.starter.card import Credit, is_used, make_card, read_credits
 from trainer.starter.evaluate import Figures, measure
 from trainer.starter.policies import calibrate
@@ -88,13 +89,15 @@ def _manifest(
         labels=LABELS,
         policies=dict(policies),
         features=FEATURES,
-        provenance={
-            "data": "ESC-10, folds 1 to 4 (5 is for testing), and generated alarms",
-            "licences": {"data": "CC BY 3.0 and CC0", "teacher": "Apache-2.0"},
-            "teacher": teacher.id,
-            "seed": recipe.seed,
-            "strips": recipe.strip_count,
-            "epochs": recipe.epochs,
-            "metrics": figures.as_dict(),
-        },
+        provenance=dict(
+            Provenance(
+                data="ESC-10, folds 1 to 4 (5 is for testing), and generated alarms",
+                licences={"data": "CC BY 3.0 and CC0", "teacher": "Apache-2.0"},
+                teacher=teacher.id,
+                seed=recipe.seed,
+                strips=recipe.strip_count,
+                epochs=recipe.epochs,
+                metrics=figures.as_dict(),
+            )
+        ),
     )

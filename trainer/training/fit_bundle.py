@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -21,13 +20,13 @@ from trainer.data.folds import hold_out
 from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet, make_regression_set
-from trainer.evaluation.selection import TRAINING_FILES
 from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import make_labels, slug_of
 from trainer.model.backbones import open_backbone
 from trainer.model.progress import epochs_bar
 from trainer.model.settings import Activation
-from trainer.report.model_card import LEAK, make_card
+from trainer.model_card import make_card
+from trainer.provenance import Provenance, to_document
 from trainer.terminal import clips_bar
 from trainer.training.leakage import Leak, measure_leak
 from trainer.training.recipe import Recipe
@@ -88,8 +87,7 @@ def write_taught(
         policies={label.slug: DEFAULT_POLICY for label in labels},
         features=learnt.clips.features,
         activation=lesson.fit.activation,
-        provenance=_provenance(taught, learnt, lesson, origin)
-        | ({} if leak is None else {LEAK: asdict(leak)}),
+        provenance=dict(_provenance(taught, learnt, lesson, origin, leak)),
     )
     files = {} if held_back is None else {REGRESSION_FILE: held_back.to_bytes()}
     if taught.thawed is None:  # else these are not the embeddings that the bundle will give
@@ -98,17 +96,26 @@ def write_taught(
 
 
 def _provenance(
-    taught: Trained, learnt: TrainingSet, lesson: Recipe, origin: Origin
-) -> dict[str, Any]:
+    taught: Trained, learnt: TrainingSet, lesson: Recipe, origin: Origin, leak: Leak | None
+) -> Provenance:
     first = taught.histories[0].best
-    return asdict(origin) | {
-        "clips": len(learnt.clips.clips),
-        "left_out": [f"{each.path}: {each.reason}" for each in learnt.clips.quarantined],
-        "validation": str(first) if first.accuracy is not None else "none",
-        "learning_curves": [[asdict(e) for e in each.epochs] for each in taught.histories],
-        "lesson": asdict(lesson),
-        TRAINING_FILES: sorted({embedded.digest for embedded in learnt.clips.clips}),
-    }
+    known = Provenance(
+        data=origin.data,
+        licences=origin.licences,
+        backbone=origin.backbone,
+        folds=origin.folds,
+        validation_fold=origin.validation_fold,
+        timed=origin.timed,
+        clips=len(learnt.clips.clips),
+        left_out=[f"{each.path}: {each.reason}" for each in learnt.clips.quarantined],
+        validation=str(first) if first.accuracy is not None else "none",
+        learning_curves=[to_document(each.epochs) for each in taught.histories],
+        lesson=asdict(lesson),
+        training_files=sorted({embedded.digest for embedded in learnt.clips.clips}),
+    )
+    if leak is not None:
+        known["leak"] = to_document(leak)
+    return known
 
 
 @dataclass(frozen=True, slots=True)

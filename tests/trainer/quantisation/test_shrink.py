@@ -20,10 +20,9 @@ from tests.trainer.data.doubles import write_samples
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, Result, assert_one_line, run
 from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
-from trainer.evaluation.selection import TRAINING_FILES, digest_files
+from trainer.evaluation.selection import digest_files
 from trainer.export.bundle import export_bundle
 from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle
-from trainer.report.model_card import EVALUATION
 
 WHOLE_PATCHES_SECONDS = (
     15_600 + 7_680
@@ -58,7 +57,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     bias -= 300.0 * np.log(PARAMS.log_offset)
     model.get_layer("scores").set_weights([kernel, bias])
     manifest = make_manifest(PARAMS)
-    known = manifest.provenance | {EVALUATION: {"bundle": "of float32"}}
+    known = manifest.provenance | {"evaluation": {"bundle": "of float32"}}
     path = tmp_path_factory.mktemp("bundles") / "tones"
     return export_bundle(path, model, replace(manifest, provenance=known), "# Tones\n\nBy hand.\n")
 
@@ -105,7 +104,7 @@ def test_the_smaller_bundle_says_what_it_is(shrunk: Bundle, bundle: Bundle):
     assert shrunk.manifest.policies == bundle.manifest.policies
     known = shrunk.manifest.provenance
     assert known["data"] == bundle.manifest.provenance["data"]
-    assert EVALUATION not in known  # it was of another model
+    assert "evaluation" not in known  # it was of another model
     card = (shrunk.path / "card.md").read_text()
     assert card.startswith("# Tones\n\nBy hand.")
     assert f"This bundle holds {known['storage']}. Measured by `trainer shrink` on 18 clips" in card
@@ -125,7 +124,7 @@ def test_golden_scores_are_the_forms_own(shrunk: Bundle):
 
 def test_clips_that_it_learnt_from_are_refused(bundle: Bundle, data: Path, tmp_path: Path):
     files = digest_files(list(data.glob("*/*0.wav")))
-    known = bundle.manifest.provenance | {TRAINING_FILES: files}
+    known = bundle.manifest.provenance | {"training_files": files}
     trained = replace(bundle, manifest=replace(bundle.manifest, provenance=known))
     folds = tuple(range(1, 6))
     with pytest.raises(DataError, match="tones@1 was trained on 2 of 20 files"):

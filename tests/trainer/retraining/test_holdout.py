@@ -13,7 +13,6 @@ from listener.detection.clip import LabelSpan
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
-from trainer.evaluation.selection import HELD_FILES
 from trainer.retraining.holdout import MOST_CLIPS, Holdout, Kept, spare_some
 from trainer.retraining.verdicts import Verdicts, read_verdicts
 
@@ -64,7 +63,7 @@ def test_what_was_spared_once_is_spared_when_the_label_is_known(
 ):
     root = write_store(tmp_path, 20, 10)
     first = spare(root, tones_bundle)
-    known = {HELD_FILES: sorted(first.spared_files)}
+    known = {"held_files": sorted(first.spared_files)}
     later = Bundle(tones_bundle.path, replace(tones_bundle.manifest, provenance=known))
     station = replace(read(root, later), new_labels=())
     sparing = spare_some(station, later)

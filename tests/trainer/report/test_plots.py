@@ -13,14 +13,13 @@ from PIL import Image
 
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from tests.trainer.report.conftest import CURVES
+from tests.trainer.conftest import CURVES
 from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip
 from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
-from trainer.evaluation.examples import Example
+from trainer.evaluation.examples import Example, ExampleView, join_patches
 from trainer.evaluation.scored_clips import ConditionResult
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.report.examples import ExampleView, join_patches
 from trainer.report.plots import (
     draw_confusion,
     draw_example,
@@ -131,15 +130,6 @@ def test_waveform_log_mel_and_scores_share_their_time(shown: ExampleView):
     assert [text.get_text() for text in scores.get_yticklabels()] == ["dog", "cat"]
     drawn = np.asarray(scores.collections[0].get_array())
     np.testing.assert_allclose(drawn[:, 0], [0.9, 0.1], rtol=1e-6)
-
-
-def test_overlapping_patches_are_joined_once():
-    """Two patches, half a patch apart: 96 + 48 frames, those of one long patch."""
-    rng = np.random.default_rng(0)
-    samples = rng.uniform(-0.1, 0.1, PARAMS.window_samples + PARAMS.patch_hop_samples)
-    joined = join_patches(samples.astype(np.float32), PARAMS)
-    assert joined.shape == (144, 64)
-    assert len(np.unique(joined, axis=0)) == 144
 
 
 def test_a_picture_is_a_png_and_the_same_each_time():

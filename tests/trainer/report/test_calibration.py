@@ -1,4 +1,4 @@
-"""Calibrated policies in a bundle."""
+"""Calibrated policies in a bundle, and on the terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.calibration import Calibration, LabelFinding
-from trainer.evaluation.operating_points import AlarmRate
-from trainer.report.calibrate import write_policies
+from trainer.evaluation.counts import Counts
+from trainer.evaluation.operating_points import AlarmRate, OperatingPoint
+from trainer.report.calibration import show_calibration, write_policies
 from trainer.report.rewrite import rewrite_bundle
 
 
@@ -74,3 +75,16 @@ def test_something_else_is_not_overwritten(tones_bundle: Bundle, tmp_path: Path)
     (tmp_path / "photos").mkdir()
     with pytest.raises(BundleError, match="found something else"):
         write_policies(tones_bundle, calibration(tones_bundle), out=tmp_path / "photos")
+
+
+def test_a_calibration_with_its_remarks(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    policy, rate = LabelPolicy(0.8, 0.4), AlarmRate(2, 1.0)
+    point = OperatingPoint(policy, Counts(3, 1, 1), rate, within_budget=True)
+    findings = (LabelFinding("dog", policy, point, rate), LabelFinding("cat", policy, None, None))
+    show_calibration(Calibration({"dog": policy, "cat": policy}, findings, 5.0, rate))
+    rows = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert "dog 0.8 0.4 1.44 75.0 % 75.0 % 2" in rows
+    assert not any(row.startswith("cat") for row in rows)
+    assert any("cat: not heard in the validation audio" in each for each in caplog.messages)

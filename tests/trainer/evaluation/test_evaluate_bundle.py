@@ -14,10 +14,10 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-from trainer.evaluation.evaluate import evaluate_bundle, match_classes
+from trainer.evaluation.evaluate_bundle import evaluate_bundle
 from trainer.evaluation.scoring import open_scorer, score_file
-from trainer.evaluation.selection import TRAINING_FILES, check_unseen, digest_files, paths_of
-from trainer.report.figures import to_document
+from trainer.evaluation.selection import check_unseen, digest_files, paths_of
+from trainer.provenance import to_document
 
 RATE_HZ = 16_000
 CLASSES = ("High tone", "low_tone")  # a name for people and a slug
@@ -112,7 +112,7 @@ def test_progress_is_told(tones_bundle: Bundle, table: ClipTable):
 
 
 def trained_on(bundle: Bundle, table: ClipTable) -> Bundle:
-    provenance = {TRAINING_FILES: digest_files(paths_of(table))}
+    provenance = {"training_files": digest_files(paths_of(table))}
     return replace(bundle, manifest=replace(bundle.manifest, provenance=provenance))
 
 
@@ -132,27 +132,3 @@ def test_another_name_is_no_disguise(tones_bundle: Bundle, table: ClipTable, tmp
     copy.write_bytes(table.clips[0].path.read_bytes())
     with pytest.raises(DataError, match="expected audio that it never saw"):
         check_unseen(trained, [copy])
-
-
-def test_classes_become_labels(tones_bundle: Bundle, table: ClipTable):
-    matched = match_classes(table, tones_bundle)
-    assert matched.classes == ("low_tone", "high_tone")
-    assert [each.labels for each in matched.clips] == [
-        {"low_tone"},
-        {"high_tone"},
-        {"high_tone"},
-    ]
-    assert matched.clips[2].spans == (LabelSpan("high_tone", 2.0, 5.0),)
-
-
-def test_background_is_none_of_the_labels(tones_bundle: Bundle, tmp_path: Path):
-    background = Clip(tmp_path / "x.wav", frozenset({"background"}), "x", 1, exhaustive=True)
-    table = ClipTable((background,), ("low_tone", "background"))
-    matched = match_classes(table, tones_bundle)
-    assert (matched.classes, matched.clips[0].labels) == (("low_tone",), frozenset())
-
-
-def test_a_class_that_the_bundle_does_not_know_is_refused(tones_bundle: Bundle, tmp_path: Path):
-    table = ClipTable((clip(tmp_path / "x.wav", "dog"),), ("dog",))
-    with pytest.raises(DataError, match=r"class 'dog': expected a label of tones@1 \(low_tone"):
-        match_classes(table, tones_bundle)

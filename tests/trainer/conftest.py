@@ -1,15 +1,18 @@
-"""One real evaluation that the report's tests look at."""
+"""One real evaluation that tests of the report, the card and the figures look at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from listener.detection.bundle import Bundle
 from tests.trainer.report.tones import write_judged, write_quiet
-from trainer.report.evaluate import Evaluated, EvaluationRequest, evaluate_on_data
+
+if TYPE_CHECKING:
+    from trainer.report.evaluation import Evaluated
 
 CURVES: list[list[dict[str, float | None]]] = [
     [
@@ -20,7 +23,7 @@ CURVES: list[list[dict[str, float | None]]] = [
 ]
 
 
-def tell_nobody(_what: str) -> Callable[[int, int], None]:
+def no_progress(_what: str) -> Callable[[int, int], None]:
     return lambda _done, _all: None
 
 
@@ -39,6 +42,8 @@ def taught_bundle(tones_bundle: Bundle) -> Bundle:
 @pytest.fixture(scope="session")
 def evaluated(taught_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """Nine clips of which one is wrong, half a minute of ambient audio with one alarm."""
+    from trainer.report.evaluation import EvaluationRequest, evaluate_on_data  # noqa: PLC0415 - draws
+
     folder = tmp_path_factory.mktemp("evaluated")
     request = EvaluationRequest(
         bundle=taught_bundle,
@@ -46,4 +51,4 @@ def evaluated(taught_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -
         ambient=(write_quiet(folder / "quiet" / "hall.wav", 30.0, 10.0).parent,),
         report=folder / "report",
     )
-    return evaluate_on_data(request, tell_nobody)
+    return evaluate_on_data(request, no_progress)
