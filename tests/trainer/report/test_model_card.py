@@ -11,7 +11,7 @@ from listener.detection.bundle import Manifest
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
-from trainer.quantisation.convert import Tried
+from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluate import Evaluated
 from trainer.report.figures import summarise, to_document
@@ -98,14 +98,14 @@ INT8 = QuantisedFigures("int8", 3_500_000, 2.654, 0.861, None, 8.33, None, 0.001
 
 
 def test_a_row_says_what_is_lost_and_gained():
-    tried = Tried(("sounds", "more"), 72, 16, (INT8,))
+    tried = QuantisationRecord(("sounds", "more"), 72, 16, (INT8,))
     known = {FORMS: to_document(tried), STORAGE: "float32"}
     text = forms(replace(MANIFEST, provenance=known))
     assert text.startswith("## Forms of the model\n\nThis bundle holds float32.")
     assert "on 72 clips of sounds, more that the bundle had not seen" in text
     assert text.splitlines()[-1] == (
         "| int8 | 3.50 | 2.65 | 86.1 % | 8.33 | unknown | unknown "
-        "| no: loses 8.33 points of clip accuracy, at most 0.5 are borne |"
+        "| no: loses 8.33 points of clip accuracy, at most 0.5 are allowed |"
     )
 
 
