@@ -22,7 +22,7 @@ from trainer.evaluation.regression import LabelRegression
 from trainer.evaluation.scored_clips import ConditionResult
 from trainer.model.progress import Epoch
 from trainer.provenance import Provenance, to_document, with_introduction, without
-from trainer.quantisation.convert import Tried
+from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluation import Evaluated
 from trainer.retraining.holdout import Kept
@@ -69,7 +69,7 @@ def faults(value: object, hint: Any = Provenance, where: str = "provenance") -> 
         (provenance.Epoch, Epoch),
         (provenance.EventFigures, EventMetrics),
         (provenance.FormFigures, QuantisedFigures),
-        (provenance.FormsSection, Tried),
+        (provenance.FormsSection, QuantisationRecord),
         (provenance.KeptClips, Kept),
         (provenance.LabelFigures, LabelMetrics),
         (provenance.LeakSection, Leak),
