@@ -44,8 +44,8 @@ def evaluate(
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, draws
         from trainer.model.progress import clips_bar  # noqa: PLC0415
+        from trainer.report.document import summarise  # noqa: PLC0415
         from trainer.report.evaluate import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
-        from trainer.report.figures import summarise  # noqa: PLC0415
         from trainer.report.terminal import show_figures  # noqa: PLC0415
 
         request = EvaluationRequest(

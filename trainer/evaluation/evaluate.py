@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from listener.detection.bundle import Bundle
-from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
-from trainer.errors import DataError
+from trainer.data.clips import ClipTable, Quarantined
 from trainer.evaluation.clip_metrics import (
     ClipMetrics,
     PrecisionRecall,
@@ -30,45 +29,7 @@ from trainer.evaluation.scored_clips import (
 )
 from trainer.evaluation.scored_file import ScoredFile, smooth_file
 from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, ordered_policies
-from trainer.evaluation.selection import Progress, check_unseen, paths_of
-from trainer.labels import slug_of
-
-# The classes of a table as the labels of a bundle.
-
-
-def match_classes(table: ClipTable, bundle: Bundle) -> ClipTable:
-    """The table with the slugs of the bundle's labels as classes, in the order of its scores.
-
-    A class is found by its slug or by the label's name for people. Background is none of the labels,
-    unless the bundle has a label for it.
-
-    Raises:
-        DataError: a class that the bundle does not know.
-    """
-    if BACKGROUND in table.classes and BACKGROUND not in bundle.labels:
-        table = without_background(table)
-    slugs = {name: _find_slug(name, bundle) for name in table.classes}
-    classes = tuple(label for label in bundle.labels if label in slugs.values())
-    return replace(
-        table, clips=tuple(_rename(clip, slugs) for clip in table.clips), classes=classes
-    )
-
-
-def _find_slug(name: str, bundle: Bundle) -> str:
-    for label in bundle.manifest.labels:
-        if name in {label.slug, label.name} or slug_of(name) == label.slug:
-            return label.slug
-    known = ", ".join(bundle.labels[:10]) + (", ..." if len(bundle.labels) > 10 else "")  # noqa: PLR2004
-    raise DataError(f"class {name!r}: expected a label of {bundle.id} ({known})")
-
-
-def _rename(clip: Clip, slugs: Mapping[str, str]) -> Clip:
-    return replace(
-        clip,
-        labels=frozenset(slugs[name] for name in clip.labels),
-        negatives=frozenset(slugs[name] for name in clip.negatives),
-        spans=tuple(replace(span, label=slugs[span.label]) for span in clip.spans),
-    )
+from trainer.evaluation.selection import Progress, check_unseen, match_classes, paths_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from trainer.data.audio import read_audio
-from trainer.data.clips import Clip, ClipTable, Quarantined
+from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
 from trainer.data.preparation import digest_file
 from trainer.data.quarantine import or_quarantined
 from trainer.errors import DataError
+from trainer.labels import find_label
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,37 @@ def choose_clips(
     if len(set(chosen)) < len(there):
         log.info("using folds %s of %s", sorted(set(chosen)), there)
     return table.in_folds(*chosen)
+
+
+def match_classes(table: ClipTable, bundle: Bundle) -> ClipTable:
+    """The table with the bundle's labels (slugs) as classes, in the order of its scores.
+
+    A class is found by the label's slug or name. Background clips hold none of the labels, unless the
+    bundle has a label for background.
+
+    Raises:
+        DataError: a class that the bundle does not know.
+    """
+    if BACKGROUND in table.classes and BACKGROUND not in bundle.labels:
+        table = without_background(table)
+    slugs: dict[str, str] = {}
+    for name in table.classes:
+        slug = find_label(bundle.manifest.labels, name)
+        if slug is None:
+            known = ", ".join(bundle.labels[:10]) + (", ..." if len(bundle.labels) > 10 else "")  # noqa: PLR2004
+            raise DataError(f"class {name!r}: expected a label of {bundle.id} ({known})")
+        slugs[name] = slug
+    clips = tuple(
+        replace(
+            clip,
+            labels=frozenset(slugs[name] for name in clip.labels),
+            negatives=frozenset(slugs[name] for name in clip.negatives),
+            spans=tuple(replace(span, label=slugs[span.label]) for span in clip.spans),
+        )
+        for clip in table.clips
+    )
+    classes = tuple(label for label in bundle.labels if label in slugs.values())
+    return replace(table, clips=clips, classes=classes)
 
 
 # The audio of clips, one after the other, so that only one is in memory.

@@ -20,12 +20,12 @@ from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import QuantisationError, TargetError
 from trainer.evaluation.clip_metrics import ClipMetrics
-from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.selection import (
     TRAINED_OR_TUNED,
     Progress,
     check_unseen,
     choose_clips,
+    match_classes,
     paths_of,
 )
 from trainer.export.bundle import check_target, convert_to_tflite

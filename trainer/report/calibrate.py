@@ -12,7 +12,6 @@ from trainer.config import Objective
 from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.evaluation.calibration import Calibration, calibrate_bundle
-from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.false_alarms import ambient_files, score_ambient, score_generated_ambient
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, open_scorer
@@ -23,6 +22,7 @@ from trainer.evaluation.selection import (
     check_unseen,
     choose_clips,
     digest_files,
+    match_classes,
     paths_of,
 )
 from trainer.evaluation.validation import score_validation

@@ -22,8 +22,8 @@ from trainer.evaluation.selection import (
     paths_of,
     seen_paths,
 )
+from trainer.report.document import EvaluationRun, describe_run, summarise
 from trainer.report.examples import show
-from trainer.report.figures import EvaluationRun, describe_run, summarise
 from trainer.report.html import PAGE_FILE, ReportContext, make_report
 from trainer.report.model_card import EVALUATION
 from trainer.report.rewrite import REPORT_DIR, rewrite_bundle, write_files

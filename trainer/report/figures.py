@@ -1,19 +1,14 @@
-"""What of an evaluation goes into a bundle's provenance: figures, not curves."""
+"""Figures for people, the same in card, report and terminal, and results as plain values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.data.files import find_licence
-from trainer.evaluation.evaluate import Evaluation
 from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE
 
-_ONLY_IN_THE_REPORT = ("curves", "examples")
-_OF_CLIPS_ONLY_IN_THE_REPORT = ("confusion", "reliability")  # one of 521 labels has 271 441 cells
 UNKNOWN = "unknown"
 _QUOTED_SNR_DB = 0.0
 _QUOTED_COLLAR = "0.5"
@@ -42,54 +37,6 @@ def to_document(value: object) -> object:
 def _properties(value: object) -> list[str]:
     named = vars(type(value)).items()
     return [name for name, what in named if isinstance(what, property) and name[0] != "_"]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationRun:
-    """By what and when a bundle was judged; `licences` by data set, `seen`: it knew some clips."""
-
-    made: str
-    data: tuple[str, ...]
-    folds: tuple[int, ...]
-    ambient: tuple[str, ...]
-    licences: Mapping[str, str]
-    seen: bool
-
-
-def describe_run(
-    data: Sequence[Path], folds: Sequence[int], ambient: Sequence[Path], *, seen: bool
-) -> EvaluationRun:
-    """Now."""
-    return EvaluationRun(
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=tuple(map(str, data)),
-        folds=tuple(sorted(set(folds))),
-        ambient=tuple(map(str, ambient)),
-        licences={str(path): find_licence(path) for path in data},
-        seen=seen,
-    )
-
-
-def document_of(evaluation: Evaluation, occasion: EvaluationRun) -> dict[str, Any]:
-    """All of it, as JSON takes it: `evaluation.json`."""
-    return {**_fields(occasion), **_fields(evaluation)}
-
-
-def summarise(evaluation: Evaluation, occasion: EvaluationRun) -> dict[str, Any]:
-    """The same without what grows with the number of clips or with the square of the labels."""
-    document = _without(document_of(evaluation, occasion), _ONLY_IN_THE_REPORT)
-    for level in ("clip", "patch"):
-        document[level] = _without(document[level], _OF_CLIPS_ONLY_IN_THE_REPORT)
-    return document
-
-
-def _fields(value: EvaluationRun | Evaluation) -> dict[str, Any]:
-    document = to_document(value)
-    return dict(document) if isinstance(document, dict) else {}
-
-
-def _without(document: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name not in names}
 
 
 # Figures in words, the same in card, report and terminal.

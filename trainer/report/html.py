@@ -19,18 +19,9 @@ from trainer.evaluation.event_metrics import EventMetrics, EventScore
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.scored_clips import ConditionResult
+from trainer.report.document import EvaluationRun, document_of, summarise
 from trainer.report.examples import ExampleView
-from trainer.report.figures import (
-    EvaluationRun,
-    decimals,
-    document_of,
-    hours,
-    listed,
-    main_figures,
-    percent,
-    rate,
-    summarise,
-)
+from trainer.report.figures import decimals, hours, listed, main_figures, percent, rate
 from trainer.report.model_card import CALIBRATION, EVALUATION, LEAK, LESSON, limit_lines
 from trainer.report.plots import (
     draw_confusion,

@@ -12,7 +12,7 @@ from trainer.report.figures import listed, main_figures, percent
 
 FORMS = "forms"  # in the provenance: what `trainer shrink` measured
 STORAGE = "storage"  # in the provenance: the form that the bundle has
-EVALUATION = "evaluation"  # in the provenance: what `summarise` of trainer.report.figures gave
+EVALUATION = "evaluation"  # in the provenance: what `summarise` of trainer.report.document gave
 _MOST_LABELS = 60  # in the card; the report has them all
 INTRODUCTION = (
     "introduction"  # in the provenance: what the bundle's maker wrote, kept word for word

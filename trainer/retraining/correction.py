@@ -19,7 +19,7 @@ from trainer.model.network import Moments, compress, fold, measure_moments, read
 from trainer.model.settings import FitSettings
 from trainer.model.validation import OnEpoch
 from trainer.retraining.linear_head import LinearHead
-from trainer.training.train import LEAST_STEPS
+from trainer.training.sampling import LEAST_STEPS
 
 _CORRECTION = "correction"
 

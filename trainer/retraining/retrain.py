@@ -20,7 +20,6 @@ from trainer.retraining.rows import ReportClips
 from trainer.retraining.thresholds import Files, RoomCheck, fit_to_room, place_between
 from trainer.retraining.training_set import CorrectionData, prepare
 from trainer.retraining.write import Corrected, Learned, write_corrected
-from trainer.training.fit_bundle import DEFAULT_POLICY
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +154,7 @@ def _policies(
 ) -> dict[str, LabelPolicy]:
     """The base's; those of new labels between their own clips and the held-out ones of old labels."""
     policies = {
-        label: base.manifest.policies.get(label, DEFAULT_POLICY) for label in classroom.labels
+        label: base.manifest.policies.get(label, LabelPolicy()) for label in classroom.labels
     }
     if not classroom.station.new_labels:
         return policies

@@ -20,10 +20,9 @@ from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
-from trainer.evaluation.evaluate import match_classes
 from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.selection import TRAINING_FILES, paths_of, seen_paths
+from trainer.evaluation.selection import TRAINING_FILES, match_classes, paths_of, seen_paths
 from trainer.retraining.base_bundle import lesson_of, open_base_backbone
 from trainer.retraining.correction import Part, join_rows, learn_correction
 from trainer.retraining.holdout import Holdout, spare_some

@@ -15,6 +15,7 @@ from trainer.data.patches import ClipPatches, PatchSource
 from trainer.data.targets import patch_targets
 from trainer.export.arrays import arrays_as_bytes, open_arrays
 
+LEAST_STEPS = 40  # in an epoch of a head: of a dozen clips it learns nothing in twenty steps
 # Of embeddings kept in memory, for the clips and for each copy of them: enough for 500 clips of 5 s. Those
 # beyond are read again each epoch, so that ten times the clips take no more memory.
 HELD_BYTES = 24 * 2**20

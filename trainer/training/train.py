@@ -20,11 +20,8 @@ from trainer.model.network import Moments, build_exportable, build_head, join, m
 from trainer.model.settings import Activation, FitSettings, Thawing
 from trainer.model.validation import History, OnEpoch, accuracy, score_clips
 from trainer.training.recipe import Recipe
-from trainer.training.sampling import HeldPatches
+from trainer.training.sampling import LEAST_STEPS, HeldPatches
 from trainer.training.training_set import TrainingSet
-
-LEAST_STEPS = 40  # in an epoch of a head: of a dozen clips it learns nothing in twenty steps
-
 
 # what is being trained and for how many epochs at most -> where its epochs are shown
 Report = Callable[[str, int], AbstractContextManager[OnEpoch]]

@@ -14,9 +14,15 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-from trainer.evaluation.evaluate import evaluate_bundle, match_classes
+from trainer.evaluation.evaluate import evaluate_bundle
 from trainer.evaluation.scoring import open_scorer, score_file
-from trainer.evaluation.selection import TRAINING_FILES, check_unseen, digest_files, paths_of
+from trainer.evaluation.selection import (
+    TRAINING_FILES,
+    check_unseen,
+    digest_files,
+    match_classes,
+    paths_of,
+)
 from trainer.report.figures import to_document
 
 RATE_HZ = 16_000

@@ -13,8 +13,9 @@ from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
 from trainer.quantisation.convert import Tried
 from trainer.quantisation.measure import QuantisedFigures
+from trainer.report.document import summarise
 from trainer.report.evaluate import Evaluated
-from trainer.report.figures import summarise, to_document
+from trainer.report.figures import to_document
 from trainer.report.model_card import FORMS, STORAGE, forms, make_card, with_introduction
 
 TAUGHT: dict[str, Any] = {

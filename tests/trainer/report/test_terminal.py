@@ -8,8 +8,8 @@ from listener.detection.policy import LabelPolicy
 from trainer.evaluation.calibration import Calibration, LabelFinding
 from trainer.evaluation.counts import Counts
 from trainer.evaluation.operating_points import AlarmRate, OperatingPoint
+from trainer.report.document import summarise
 from trainer.report.evaluate import Evaluated
-from trainer.report.figures import summarise
 from trainer.report.terminal import show_calibration, show_figures
 
 
