@@ -85,6 +85,15 @@ class Batch(NamedTuple):
     known: NDArray[np.float32]
     weights: NDArray[np.float32]
 
+    def rows(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Batch:
+        """These patches alone, by their places or by a mask."""
+        return Batch(*(part[which] for part in self))
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """One after the other."""
+    return Batch(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Batching:
@@ -157,38 +166,29 @@ def _gather(clips: Iterable[Batch], count: int) -> Iterator[Batch]:
         held.append(clip)
         patches += len(clip.weights)
         if patches >= count:
-            yield _joined(held)
+            yield join_batches(held)
             held, patches = [], 0
     if held:
-        yield _joined(held)
+        yield join_batches(held)
 
 
 def _shuffled(rows: Batch, random: np.random.Generator | None) -> Batch:
     if random is None:
         return rows
-    order = random.permutation(len(rows.weights))
-    return Batch(*(part[order] for part in rows))
+    return rows.rows(random.permutation(len(rows.weights)))
 
 
 def _cut(mixed: Iterable[Batch], size: int) -> Iterator[Batch]:
     """Batches of `size` rows, across the borders of what is mixed."""
     rest: list[Batch] = []
     for rows in mixed:
-        joined = _joined([*rest, rows])
+        joined = join_batches([*rest, rows])
         whole = len(joined.weights) // size * size
         for start in range(0, whole, size):
-            yield _rows(joined, start, start + size)
-        rest = [_rows(joined, whole, len(joined.weights))]
+            yield joined.rows(slice(start, start + size))
+        rest = [joined.rows(slice(whole, None))]
     if rest and len(rest[0].weights):
         yield rest[0]
-
-
-def _rows(batch: Batch, start: int, end: int) -> Batch:
-    return Batch(*(part[start:end] for part in batch))
-
-
-def _joined(batches: Sequence[Batch]) -> Batch:
-    return Batch(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
 
 # Batches as a `tf.data.Dataset`: they are made while the network learns from those before.

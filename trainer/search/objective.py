@@ -29,7 +29,7 @@ from trainer.model.validation import OnEpoch
 from trainer.search.trials import Params
 from trainer.training.recipe import Recipe
 from trainer.training.train import clip_accuracy, split, train
-from trainer.training.training_set import TrainingSet, gather
+from trainer.training.training_set import TrainingSet, make_training_set
 
 ASTRAY = "astray"  # the attribute of a trial whose training failed: why
 _LEAST_FOLDS_TO_STOP_BY = 2  # one to learn from, one that tells when to stop
@@ -124,12 +124,12 @@ class TrainingSets:
         """What the lesson learns from; all lessons asked for share activation, background and seed.
 
         Raises:
-            DataError, BackboneError: see `gather`.
+            DataError, BackboneError: see `make_training_set`.
         """
         key = lesson.augmentation, lesson.copies
         if key not in self._gathered:
             with clips_bar() as report:
-                material = gather(self.table, self.backbone, self.cache, lesson, report)
+                material = make_training_set(self.table, self.backbone, self.cache, lesson, report)
             self._gathered[key] = material
         return replace(self._gathered[key], repeats=lesson.repeats)
 
@@ -150,7 +150,7 @@ class HeldOutFolds:
 
         Raises:
             TrialPruned: it does worse than half of the others, or its training went astray.
-            DataError, BackboneError: see `gather` and `train`.
+            DataError, BackboneError: see `make_training_set` and `train`.
         """
         lesson = make_lesson(trial.params, self.base)
         material = self.materials.of(lesson)
