@@ -31,6 +31,18 @@ def slug_of(name: str) -> str:
     return slug
 
 
+def find_label(labels: Iterable[Label], name: str) -> str | None:
+    """The slug of the label that has this name or slug; None if there is none.
+
+    Raises:
+        ValueError: see `slug_of`.
+    """
+    found = (
+        each for each in labels if name in {each.slug, each.name} or slug_of(name) == each.slug
+    )
+    return next((label.slug for label in found), None)
+
+
 def _unique(slug: str, taken: set[str]) -> str:
     candidate, number = slug, 1
     while candidate in taken:

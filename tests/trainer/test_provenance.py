@@ -25,10 +25,10 @@ from trainer.provenance import Provenance, to_document, with_introduction, witho
 from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluation import Evaluated
-from trainer.retraining.holdout import Kept
-from trainer.retraining.label_review import LabelDoubt
+from trainer.retraining.cross_validation import LabelDoubt
+from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.regression_check import RegressionCheck
-from trainer.retraining.write import Learned
+from trainer.retraining.write import RetrainingRecord
 from trainer.training.leakage import Leak
 
 
@@ -70,13 +70,13 @@ def faults(value: object, hint: Any = Provenance, where: str = "provenance") -> 
         (provenance.EventFigures, EventMetrics),
         (provenance.FormFigures, QuantisedFigures),
         (provenance.FormsSection, QuantisationRecord),
-        (provenance.KeptClips, Kept),
+        (provenance.KeptClips, HeldOutLabel),
         (provenance.LabelFigures, LabelMetrics),
         (provenance.LeakSection, Leak),
         (provenance.LossFigures, LabelRegression),
         (provenance.MatchFigures, EventScore),
         (provenance.NoiseFigures, NoiseAlarms),
-        (provenance.RetrainingSection, Learned),
+        (provenance.RetrainingSection, RetrainingRecord),
     ],
     ids=lambda each: each.__name__,
 )

@@ -23,7 +23,7 @@ from trainer.commands.common import (
 )
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.training.recipe import Recipe, read_lesson
+from trainer.training.recipe import Recipe, read_recipe
 
 _DEFAULTS = Recipe()
 _Settings = TypeVar("_Settings", Recipe, FitSettings, HeadShape, Thawing)
@@ -118,7 +118,7 @@ def fit(
     preprocessing = choose_preprocessing(features, high_pass, level)
     with session():
         chosen = _choose(
-            _DEFAULTS if lesson is None else read_lesson(lesson),
+            _DEFAULTS if lesson is None else read_recipe(lesson),
             thaw=thaw,
             hidden=hidden,
             dropout=dropout,
@@ -135,7 +135,7 @@ def fit(
             out=out,
             backbone=backbone,
             cache=cache,
-            lesson=chosen,
+            recipe=chosen,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,
             timed=timing,

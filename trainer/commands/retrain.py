@@ -60,8 +60,8 @@ def retrain(
             data=tuple(data or ()),
             new_classes=new_classes,
             most_loss=most_loss,
-            unproven=unproven,
-            asked=frozenset(label or ()),
+            without_holdout=unproven,
+            required_labels=frozenset(label or ()),
             false_alarms_per_day=false_alarms_per_day,
             version=version,
         )

@@ -75,6 +75,15 @@ class Batch(NamedTuple):
     known: NDArray[np.float32]
     weights: NDArray[np.float32]
 
+    def rows(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Batch:
+        """Some of its patches."""
+        return Batch(*(values[which] for values in self))
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """The patches of several batches, one after the other."""
+    return Batch(*(np.concatenate(values) for values in zip(*batches, strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Batching:
@@ -112,12 +121,12 @@ def iterate_batches(source: PatchSource, batching: Batching, epoch: int = 0) -> 
         order = random.permutation(len(order))
     rest: list[Batch] = []
     for block in _gather(_load_clips(source, batching, order), batching.mixed_patches):
-        shuffled = block if random is None else _rows(block, random.permutation(len(block.weights)))
-        rows = _joined([*rest, shuffled])
+        shuffled = block if random is None else block.rows(random.permutation(len(block.weights)))
+        rows = join_batches([*rest, shuffled])
         whole = len(rows.weights) // batching.batch_size * batching.batch_size
         for start in range(0, whole, batching.batch_size):
-            yield _rows(rows, slice(start, start + batching.batch_size))
-        rest = [_rows(rows, slice(whole, None))]
+            yield rows.rows(slice(start, start + batching.batch_size))
+        rest = [rows.rows(slice(whole, None))]
     if rest and len(rest[0].weights):
         yield rest[0]
 
@@ -150,18 +159,10 @@ def _gather(clips: Iterable[Batch], count: int) -> Iterator[Batch]:
         held.append(clip)
         patches += len(clip.weights)
         if patches >= count:
-            yield _joined(held)
+            yield join_batches(held)
             held, patches = [], 0
     if held:
-        yield _joined(held)
-
-
-def _rows(batch: Batch, rows: slice | NDArray[np.int64]) -> Batch:
-    return Batch(*(values[rows] for values in batch))
-
-
-def _joined(batches: Sequence[Batch]) -> Batch:
-    return Batch(*(np.concatenate(values) for values in zip(*batches, strict=True)))
+        yield join_batches(held)
 
 
 def make_dataset(source: PatchSource, batching: Batching) -> tf.data.Dataset:

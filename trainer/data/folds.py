@@ -76,7 +76,7 @@ def shuffled_patch_folds(
     return tuple(np.split(folds, np.cumsum(patch_counts)[:-1]))
 
 
-def hold_out(table: ClipTable, folds: tuple[int, ...]) -> tuple[ClipTable, ClipTable]:
+def hold_out_clips(table: ClipTable, folds: tuple[int, ...]) -> tuple[ClipTable, ClipTable]:
     """The clips of these folds to train on, and those held out to test this and later bundles.
 
     If there are other folds, their clips are held out. Otherwise one in HELD_OUT_ONE_IN recordings of

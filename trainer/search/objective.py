@@ -29,7 +29,7 @@ from trainer.search.trials import DIVERGED, Params
 from trainer.terminal import clips_bar
 from trainer.training.recipe import Recipe
 from trainer.training.train import clip_accuracy, split, train
-from trainer.training.training_set import TrainingSet, gather
+from trainer.training.training_set import TrainingSet, make_training_set
 
 _MIN_FOLDS_TO_VALIDATE = 3  # one held out, one to validate on, one to train on
 
@@ -122,12 +122,14 @@ class TrainingSets:
         """The training set of a recipe; all recipes must share activation, background and seed.
 
         Raises:
-            DataError, BackboneError: see `gather`.
+            DataError, BackboneError: see `make_training_set`.
         """
         key = recipe.augmentation, recipe.copies
         if key not in self._made:
             with clips_bar() as report:
-                training_set = gather(self.table, self.backbone, self.cache, recipe, report)
+                training_set = make_training_set(
+                    self.table, self.backbone, self.cache, recipe, report
+                )
             self._made[key] = training_set
         return replace(self._made[key], repeats=recipe.repeats)
 
@@ -148,7 +150,7 @@ class HeldOutFolds:
 
         Raises:
             TrialPruned: it does worse than half of the others, or its training diverged.
-            DataError, BackboneError: see `gather` and `train`.
+            DataError, BackboneError: see `make_training_set` and `train`.
         """
         recipe = make_recipe(trial.params, self.base)
         training_set = self.training_sets.of(recipe)

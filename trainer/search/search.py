@@ -25,7 +25,7 @@ from trainer.search.progress import TrialLines, best_of, write_plots
 from trainer.search.storage import open_storage, open_study
 from trainer.search.worker import Worker, make_plan
 from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
-from trainer.training.recipe import Recipe, write_lesson
+from trainer.training.recipe import Recipe, write_recipe
 
 BEST_FILE = "best.json"
 JOURNAL_FILE = "study.journal"
@@ -129,6 +129,6 @@ def _write_best(request: SearchRequest, study: optuna.Study, objective: HeldOutF
     }
     request.out.mkdir(parents=True, exist_ok=True)
     path = request.out / BEST_FILE
-    write_lesson(path, objectives.make_recipe(best.params, objective.base), found)
+    write_recipe(path, objectives.make_recipe(best.params, objective.base), found)
     write_plots(study, request.out / PLOTS_FOLDER)
     return path

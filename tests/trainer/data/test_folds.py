@@ -9,7 +9,13 @@ import pytest
 
 from tests.trainer.data.doubles import make_clip, make_table
 from trainer.data.clips import Clip, ClipTable
-from trainer.data.folds import check_copies, check_folds, fold_of, hold_out, shuffled_patch_folds
+from trainer.data.folds import (
+    check_copies,
+    check_folds,
+    fold_of,
+    hold_out_clips,
+    shuffled_patch_folds,
+)
 from trainer.errors import DataError
 
 
@@ -71,14 +77,14 @@ def clips_by_class(table: ClipTable) -> dict[str, int]:
 
 def test_folds_that_are_left_out_are_held_out():
     table = make_table(*recordings("dog", 3, fold=1), *recordings("cat", 2, fold=2))
-    train, held_out = hold_out(table, (1,))
+    train, held_out = hold_out_clips(table, (1,))
     assert {clip.fold for clip in train.clips} == {1}
     assert {clip.fold for clip in held_out.clips} == {2}
 
 
 def test_one_recording_in_twenty_of_each_class_is_held_out():
     table = make_table(*recordings("dog", 41), *recordings("cat", 10), *recordings("owl", 9))
-    train, held_out = hold_out(table, (1,))
+    train, held_out = hold_out_clips(table, (1,))
     assert clips_by_class(held_out) == {
         "cat": 1,
         "dog": 3,
@@ -90,12 +96,12 @@ def test_one_recording_in_twenty_of_each_class_is_held_out():
 
 def test_all_clips_of_a_recording_stay_together():
     clips = [make_clip(Path(f"{n}.wav"), "dog", group=f"recording {n % 10}") for n in range(30)]
-    train, held_out = hold_out(make_table(*clips), (1,))
+    train, held_out = hold_out_clips(make_table(*clips), (1,))
     assert len(held_out.clips) == 3
     assert not {clip.group for clip in train.clips} & {clip.group for clip in held_out.clips}
 
 
 def test_the_order_of_the_clips_does_not_matter():
     clips = recordings("dog", 20)
-    first, second = (hold_out(make_table(*each), (1,))[1] for each in (clips, clips[::-1]))
+    first, second = (hold_out_clips(make_table(*each), (1,))[1] for each in (clips, clips[::-1]))
     assert set(first.clips) == set(second.clips)
