@@ -33,13 +33,14 @@ demo: $(DEMO)  ## Analyse a generated soundscape: real pipeline, real broker, no
 	$(BIN)/listener demo
 
 test: $(INSTALLED)  ## Run the tests
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 check: $(INSTALLED)  ## Run what must pass before a change is merged
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(MAKE) test
+	$(MAKE) test COVERAGE='--cov=listener --cov=trainer --cov-report='
+	@echo "lines covered in the tests' own processes: $$($(BIN)/coverage report --format=total) %"
 
 format: $(INSTALLED)  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
@@ -82,4 +83,4 @@ debian:  ## Run the demo and the tests on fresh Debian 12 and 13: as root, with 
 	tests/debian.sh
 
 clean:  ## Delete the installation and every cache
-	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
