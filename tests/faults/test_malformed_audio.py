@@ -259,7 +259,7 @@ def be_a_bomb(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [claim_terabytes, be_a_bomb])
-def test_scores_that_claim_too_much_are_put_aside(
+def test_scores_that_claim_too_much_are_quarantined(
     damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     assert_put_aside(tmp_path, lambda audio: damage(analysis_path(audio)), caplog)
@@ -277,7 +277,7 @@ SIDECARS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", SIDECARS)
-def test_a_sidecar_of_impossible_numbers_is_put_aside(
+def test_a_sidecar_of_impossible_numbers_is_quarantined(
     fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     def damage(audio: Path) -> None:
@@ -300,4 +300,4 @@ def assert_put_aside(
         assert [record.id for record in store.find()] == [good.id]
         assert store.analysis(good.id).scores.shape == (4, 2)
     assert (folder / "clips" / "quarantine" / f"{bad.id}.json").exists()
-    assert "put aside in quarantine" in caplog.text
+    assert "moved to quarantine" in caplog.text

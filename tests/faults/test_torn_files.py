@@ -137,7 +137,7 @@ def test_the_daemon_starts_with_a_broken_outbox_and_a_broken_sidecar_and_says_so
             (gap,) = messages.wait_for_topic("earshot/test/gap", 1, 60.0)
             log = station.log
     assert "outbox.db is broken and was set aside as outbox.db.corrupt-" in log
-    assert "clips: put aside in quarantine" in log
+    assert "clips: moved to quarantine" in log
     (aside,) = tmp_path.glob("outbox.db.corrupt-*")
     assert aside.read_bytes() == b"garbage" * 5000
     told = json.loads(gap.payload)
