@@ -1,4 +1,4 @@
-"""What a person sees on stderr: our own lines and tables, not those of TensorFlow's C++."""
+"""What a person sees on stderr: our own log lines, progress bars and tables, no native output."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
+from rich import progress
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 log = logging.getLogger(__name__)
 
-OnClip = Callable[[int, int], None]  # clips done, clips in all
-_WIDTH = 100  # of a table, where no terminal says how wide it is
+Progress = Callable[[int, int], None]  # clips done, clips in all
+ReportClips = Callable[[str], Progress]  # the name of a pass over clips -> its progress
+
+_TABLE_WIDTH = 100  # characters, where no terminal gives a width
 
 
 @contextlib.contextmanager
 def quiet_stderr(expected: tuple[type[BaseException], ...]) -> Iterator[None]:
-    """Hold back what native code writes to stderr; show it if the block fails as not `expected`.
+    """Hold back what native code writes to stderr; show it if the block raises an unexpected error.
 
-    TF_CPP_MIN_LOG_LEVEL alone does not do it: TensorFlow 2.21 writes some lines before it reads it.
-    `sys.stderr` keeps working, and stdout is kept for the machine: a stray print goes to stderr.
+    TF_CPP_MIN_LOG_LEVEL is not enough: TensorFlow 2.21 writes some lines before it reads it.
+    `sys.stderr` keeps working, and stdout is kept for the result: a stray print goes to stderr.
     """
     with tempfile.TemporaryFile() as held, _redirected(held):
-        faulthandler.enable(sys.stderr)  # a crash in native code still says where
+        faulthandler.enable(sys.stderr)  # a crash in native code still shows where
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
@@ -56,7 +60,7 @@ def _redirected(held: BinaryIO) -> Iterator[None]:
 
 
 def log_progress() -> None:
-    """INFO lines of the trainer on stderr, errors only of everything else."""
+    """Log the trainer's INFO lines on stderr, and only errors of everything else."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("trainer").setLevel(logging.INFO)
     for chatty in ("tensorflow", "absl"):
@@ -64,11 +68,11 @@ def log_progress() -> None:
 
 
 @contextlib.contextmanager
-def clips_bar() -> Iterator[Callable[[str], OnClip]]:
-    """Progress bars of passes over clips: call it with a name to get the bar's `OnClip`."""
+def clips_bar() -> Iterator[ReportClips]:
+    """Progress bars of passes over clips, each with its name in the log."""
     with progress_bar() as bar:
 
-        def begin(what: str) -> OnClip:
+        def begin(what: str) -> Progress:
             log.info("%s", what)
             task = bar.add_task(what, total=None, figures="")
             return lambda done, total: bar.update(task, completed=done, total=total)
@@ -76,24 +80,24 @@ def clips_bar() -> Iterator[Callable[[str], OnClip]]:
         yield begin
 
 
-def progress_bar() -> Progress:
-    """On stderr, removed when it is done; there is none in a file or a pipe."""
+def progress_bar() -> progress.Progress:
+    """A bar on stderr, removed when it is done; invisible in a file or a pipe."""
     console = Console(file=sys.stderr)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )  # fmt: skip
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[figures]}"),
+    )
+    disable = not console.is_terminal
+    return progress.Progress(*columns, console=console, transient=True, disable=disable)
 
 
 def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    """A table on stderr."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` shows no table
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
+    """Print a table on stderr."""
     table = Table(*heads, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stderr.isatty() else _WIDTH
+    width = None if sys.stderr.isatty() else _TABLE_WIDTH
     Console(file=sys.stderr, width=width).print(table)

@@ -52,8 +52,8 @@ def promote(
                 false_alarms_per_day=false_alarms_per_day,
                 most_loss=most_loss,
                 noise_labels=frozenset(noise_label or ()),
-                unproven=unproven,
-                asked=frozenset(label or ()),
+                without_holdout=unproven,
+                required_labels=frozenset(label or ()),
             )
         )
     typer.echo(promoted.path)

@@ -21,6 +21,7 @@ from trainer.data.folds import check_copies
 from trainer.data.patches import EmbeddedClip, EmbeddedTable, Embedder
 from trainer.data.preparation import AS_IS, Preparation, Prepared, digest_file, prepare
 from trainer.errors import BackboneError
+from trainer.terminal import Progress
 
 THREADS = 2
 BATCH_PATCHES = 64  # of several clips, because one short clip would leave the backbone half idle
@@ -28,7 +29,6 @@ _AHEAD = 2 * THREADS  # clips decoded ahead: more would only fill memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Progress = Callable[[int, int], None]  # clips done, clips in all
 
 
 def embed_table(

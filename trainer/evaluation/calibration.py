@@ -20,8 +20,9 @@ from trainer.errors import DataError
 from trainer.evaluation import operating_points as points
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.evaluation.selection import read_one_by_one
 from trainer.evaluation.tracks import make_track, smooth_track
+from trainer.terminal import Progress
 
 _GENERATED = (
     "the ambient audio was generated (noises, knocks and clicks): it says little of your rooms, "

@@ -23,7 +23,8 @@ from trainer.evaluation.scored_clips import (
 )
 from trainer.evaluation.scored_file import ScoredFile, smooth_file
 from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, ordered_policies
-from trainer.evaluation.selection import Progress, check_unseen, match_classes, paths_of
+from trainer.evaluation.selection import check_unseen, match_classes, paths_of
+from trainer.terminal import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from trainer.errors import DataError
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, find_spans, score_file
-from trainer.evaluation.selection import Progress
 from trainer.provenance import provenance_of
+from trainer.terminal import Progress
 
 NOISE_LEVELS_DBFS = (-60.0, -40.0, -20.0)
 _NOISE_DBFS = -12.04  # of what is generated: an RMS of 0.25

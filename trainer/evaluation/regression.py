@@ -21,8 +21,9 @@ from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
 from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics, decide
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.evaluation.selection import read_one_by_one
 from trainer.export.arrays import arrays_as_bytes, open_arrays
+from trainer.terminal import Progress
 
 REGRESSION_FILE = "regression.npz"
 MOST_PATCHES = 500  # 6 MB

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from trainer.data.preparation import digest_file
 from trainer.errors import DataError
 from trainer.labels import slug_of
 from trainer.provenance import FileList, provenance_of
+from trainer.terminal import Progress
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,6 @@ TRAINED: Sequence[FileList] = ("training_files",)
 TRAINED_OR_TUNED: Sequence[FileList] = ("training_files", "calibration_files")
 _DONE = {"training_files": "trained", "calibration_files": "calibrated"}
 _MOST_NAMED = 10  # labels in an error message
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
-ReportClips = Callable[[str], Progress]  # what is being done with the clips
 
 
 def digest_files(paths: Collection[Path]) -> list[str]:

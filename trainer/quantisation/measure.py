@@ -18,8 +18,9 @@ from trainer.data.clips import ClipTable, Quarantined
 from trainer.data.targets import Targets, clip_targets
 from trainer.errors import DataError
 from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics
-from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.evaluation.selection import read_one_by_one
 from trainer.formatting import percent
+from trainer.terminal import Progress
 
 BATCH_PATCHES = 16  # that speed is measured with
 MAX_LOSS_POINTS = 0.5

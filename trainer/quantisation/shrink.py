@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -21,7 +21,6 @@ from trainer.errors import QuantisationError, TargetError
 from trainer.evaluation.clip_metrics import ClipMetrics
 from trainer.evaluation.selection import (
     TRAINED_OR_TUNED,
-    Progress,
     check_unseen,
     choose_clips,
     match_classes,
@@ -31,12 +30,11 @@ from trainer.export.bundle import check_target, convert_to_tflite
 from trainer.quantisation import convert, measure
 from trainer.quantisation.equalise import equalise
 from trainer.quantisation.measure import QuantisedFigures
+from trainer.terminal import ReportClips
 
 log = logging.getLogger(__name__)
 
 _FORMS: tuple[Form, ...] = get_args(Form)
-
-ReportClips = Callable[[str], Progress]  # the name of a pass over clips -> its progress callback
 
 
 @dataclass(frozen=True, slots=True)

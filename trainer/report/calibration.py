@@ -18,7 +18,7 @@ from trainer.evaluation.scoring import open_scorer
 from trainer.formatting import percent
 from trainer.provenance import provenance_of, to_document, without
 from trainer.report.rewrite import rewrite_bundle
-from trainer.terminal import show_table
+from trainer.terminal import ReportClips, show_table
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Calibrated:
     calibration: Calibration
 
 
-def calibrate_from_data(request: CalibrationRequest, report: selection.ReportClips) -> Calibrated:
+def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Calibrated:
     """Score the clips, choose policies, and write the bundle.
 
     Raises:

@@ -18,6 +18,7 @@ from trainer.evaluation.false_alarms import ambient_files, score_ambient
 from trainer.evaluation.scoring import open_scorer
 from trainer.report.html import PAGE_FILE, EvaluationRun, ReportContext, make_report
 from trainer.report.rewrite import REPORT_DIR, rewrite_bundle, write_files
+from trainer.terminal import ReportClips
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Evaluated:
     context: ReportContext
 
 
-def evaluate_on_data(request: EvaluationRequest, report: selection.ReportClips) -> Evaluated:
+def evaluate_on_data(request: EvaluationRequest, report: ReportClips) -> Evaluated:
     """Score the clips, measure, and write the report.
 
     Raises:
