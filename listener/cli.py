@@ -13,8 +13,8 @@ import typer
 
 from listener import __version__
 from listener.commands import clips
-from listener.commands.replay import ReplayFormat, replay_files
 from listener.commands.common import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.commands.replay import ReplayFormat, replay_files
 from listener.config.load import load_config
 from listener.process import ExitCode, set_up_logging
 

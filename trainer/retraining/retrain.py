@@ -22,7 +22,7 @@ from trainer.retraining.regression_check import (
 from trainer.retraining.thresholds import AmbientCheck, fit_to_ambient, place_threshold
 from trainer.retraining.training_set import CorrectionData, read_correction_data
 from trainer.retraining.write import RetrainingRecord, write_retrained
-from trainer.training.training_set import ReportClips
+from trainer.terminal import ReportClips
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from trainer.augment.waveform import change_gain
 from trainer.data.activity import mark_activity
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, without_background
-from trainer.data.embedding import Progress, embed_table
+from trainer.data.embedding import embed_table
 from trainer.data.patches import ClipPatches, EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
+from trainer.terminal import ReportClips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import CachedPatches, InMemory, Joined, Strided
 
@@ -29,8 +30,6 @@ NOISES, SILENCES = 60, 5  # one in seven of ESC-10's clips
 CLIP_SECONDS = 5.0
 GAIN_DB = (-60.0, 0.0)  # of noise at -12 dBFS
 EXPONENTS = (0.0, 2.0)  # white to brown
-
-ReportClips = Callable[[str], Progress]  # what is being embedded -> its progress
 
 
 @dataclass(frozen=True, slots=True)
