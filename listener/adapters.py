@@ -105,7 +105,7 @@ def _open_local(kind: EngineKind, bundle: Bundle, settings: EngineSettings) -> E
 
 
 def _open_remote(bundle: Bundle, settings: EngineSettings, health: Health | None) -> Engine:
-    from listener.engines.remote.engine import open_remote  # noqa: PLC0415 - an extra
+    from listener.engines.remote.remote_engine import open_remote  # noqa: PLC0415 - an extra
 
     remote = settings.remote
     if not remote.urls:

@@ -29,7 +29,8 @@ from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.planning import plan_station
 from listener.runtime.hot_swap import BundlePath
-from listener.sinks import clips, console, event_file, hook, metrics, mqtt, webhook
+from listener.sinks import clip_store as clips
+from listener.sinks import console, event_file, hook, metrics, mqtt, webhook
 from listener.sinks.event_document import EventDocuments, label_names
 from listener.sinks.sink import ClockNotice, Sink
 from listener.supervisor import ClockWatch, Endpoints, Periodic, Supervisor

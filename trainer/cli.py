@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from trainer.commands.bundles import backbone, export, shrink, starter
-from trainer.commands.clips import replay, similar, soundscape
+from trainer.commands.clip_search import replay, similar, soundscape
 from trainer.commands.common import WRONG_USE, failure
 from trainer.commands.evaluate import calibrate, evaluate
 from trainer.commands.fit import fit

@@ -25,9 +25,10 @@ from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.base_bundle import open_base_backbone, recipe_of
 from trainer.retraining.linear_head import LinearHead, read_head
-from trainer.terminal import ReportClips, varied_copy
+from trainer.terminal import ReportClips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import Strided
+from trainer.training.training_set import varied_copy
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
 

@@ -28,8 +28,9 @@ from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.rows import RowBuilder, build_verdict_rows, open_row_builder
 from trainer.retraining.thresholds import ScoredFiles
 from trainer.retraining.verdicts import JudgedClip, Verdicts, named_columns, read_verdicts
-from trainer.terminal import ReportClips, embed_background, make_training_set
+from trainer.terminal import ReportClips
 from trainer.training.sampling import MOST_EMBEDDINGS, Embeddings, Strided, read_memory, thin_out
+from trainer.training.training_set import embed_background, make_training_set
 
 MOST_PATCHES = 40_000  # of the base's data in memory: 160 MB of YAMNet's embeddings
 MOST_AMBIENT = 600  # clips; more hours of a room teach little

@@ -13,7 +13,7 @@ from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError
 from listener.detection.clip_files import read_audio
 from listener.health import Health
-from listener.sinks.clips import ClipsSink
+from listener.sinks.clip_store import ClipsSink
 from listener.sinks.sink import ClipNotice
 from tests.listener.clips.drafts import LABELS, clip_id, make_draft, right, settings
 from tests.rigs.full_disk import fill, small_disk

@@ -20,7 +20,7 @@ from listener.detection.event import SoundEvent
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.engine import RemoteEngine, open_remote
+from listener.engines.remote.remote_engine import RemoteEngine, open_remote
 from listener.engines.remote.server import Server, open_channel, read_golden_check
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file

@@ -11,7 +11,7 @@ import pytest
 from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError
-from listener.engines.remote.engine import RemoteEngine, open_remote
+from listener.engines.remote.remote_engine import RemoteEngine, open_remote
 from listener.engines.remote.server import Servers
 from listener.health import FALLBACK, Health, RemoteHealth
 from tests.listener.engines.remote.doubles import PATCHES, Network, ScriptedServer

@@ -11,7 +11,7 @@ import pytest
 from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError
 from listener.health import Health
-from listener.sinks.clips import ClipsSink
+from listener.sinks.clip_store import ClipsSink
 from listener.sinks.metrics import HealthCollector
 from listener.sinks.sink import BundleNotice, ClipNotice
 from tests.listener.clips.drafts import LABELS, clip_id, heard, make_draft, open_store
