@@ -11,7 +11,7 @@ from pathlib import Path
 
 import soundfile
 
-from listener.soundscape.scene import PlacedSound, Scene, clip_sound
+from listener.soundscape.scene import PlacedSound, clip_sound
 from listener.soundscape.schedule import SceneSpec, random_scene
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 from trainer.data.audio import read_audio
@@ -42,7 +42,10 @@ def write_soundscapes(out: Path, programme: SceneSpec, count: int, seed: int) ->
     for number in range(count):
         scene = random_scene(programme, seed=seed * _SEEDS_APART + number)
         name = f"scene_{number:04d}.flac"
-        _write_scene(out / name, scene)
+        path = out / name
+        soundfile.write(path, scene.samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+        lines = [f"{each.onset:.3f}\t{each.offset:.3f}\t{each.label}\n" for each in scene.truth]
+        path.with_suffix(".txt").write_text("".join(lines), encoding="utf-8")
         truth += [(name, sound) for sound in scene.truth]
         if number % _SCENES_TO_A_LINE == 0:
             log.info("made %d of %d scenes", number, count)
@@ -116,12 +119,6 @@ def _make_folder(out: Path) -> None:
         raise TargetError(f"{out}: cannot be written: {error.strerror}") from error
     if any(out.iterdir()):
         raise TargetError(f"{out}: expected a new or empty folder, it holds something")
-
-
-def _write_scene(path: Path, scene: Scene) -> None:
-    soundfile.write(path, scene.samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-    lines = [f"{sound.onset:.3f}\t{sound.offset:.3f}\t{sound.label}\n" for sound in scene.truth]
-    path.with_suffix(".txt").write_text("".join(lines), encoding="utf-8")
 
 
 def _write_truth(path: Path, truth: Sequence[tuple[str, PlacedSound]]) -> Path:

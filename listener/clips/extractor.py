@@ -127,7 +127,9 @@ class ClipExtractor:
             if event.offset is None:
                 self._active.add(event.id)
                 if self.keeps(event):
-                    self._add_event(event)
+                    start, end = self._longest(event.onset)
+                    span, score = LabelSpan(event.label, event.onset, end), float(event.peak_score)
+                    self._pending.append(PendingClip("event", start, end, end, span, score, event))
                 continue
             self._active.discard(event.id)
             self._event_until = max(self._event_until, event.offset)
@@ -137,12 +139,6 @@ class ClipExtractor:
                     pending.end = min(pending.end, event.offset + self._plan.post_seconds)
                     pending.ready_at = pending.end
                     pending.span = LabelSpan(event.label, event.onset, event.offset)
-
-    def _add_event(self, event: SoundEvent) -> None:
-        start, end = self._longest(event.onset)
-        span = LabelSpan(event.label, event.onset, end)
-        score = float(event.peak_score)
-        self._pending.append(PendingClip("event", start, end, end, span, score, event))
 
     def _add_near_misses(self, misses: Iterable[NearMiss]) -> None:
         for miss in misses:
@@ -165,17 +161,15 @@ class ClipExtractor:
 
     def _cut(self, pending: PendingClip) -> ClipDraft | None:
         segment = self._buffer.cut(pending.start, pending.end)
-        if segment is None or not self._may_keep(pending, segment):
+        if segment is None:
+            return None
+        at, private = segment.captured_at, segment.private
+        if pending.reason == "near_miss" and (private or not self._near_miss_limit.allows(at)):
+            return None
+        eventful = bool(self._active) or self._event_until > at
+        if pending.reason == "ambient" and (private or eventful):
             return None
         return self._describer.describe(pending, segment, self._buffer.sample_rate_hz)
-
-    def _may_keep(self, pending: PendingClip, segment: Segment) -> bool:
-        if pending.reason == "near_miss":
-            return not segment.private and self._near_miss_limit.allows(segment.captured_at)
-        if pending.reason == "ambient":
-            eventful = bool(self._active) or self._event_until > segment.captured_at
-            return not segment.private and not eventful
-        return True
 
 
 @dataclass(slots=True)

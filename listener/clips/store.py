@@ -112,7 +112,13 @@ class ClipStore:
             UnknownClipError: there is no clip of that id.
             ClipError: a label that is not allowed, a span outside the clip, a full disk.
         """
-        self._check_labels(verdict)
+        for label in sorted({span.label for span in verdict.labels} - self.labels):
+            if not self._new_labels:
+                raise ClipError(
+                    f"verdict: expected labels of the bundle (or clips.new_labels = true), got {label!r}"
+                )
+            if not _SLUG.fullmatch(label):
+                raise ClipError(f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}")
         path = audio_path(self._directory, clip_id)
         with _one_line_errors(f"clip {clip_id}: cannot be judged"), only_writer(self._directory):
             if not sidecar_path(path).exists():
@@ -122,15 +128,6 @@ class ClipStore:
             self._with_room(0, lambda: write_sidecar(record))
             self._catalogue.put([record])
         return record
-
-    def _check_labels(self, verdict: Verdict) -> None:
-        for label in sorted({span.label for span in verdict.labels} - self.labels):
-            if not self._new_labels:
-                raise ClipError(
-                    f"verdict: expected labels of the bundle (or clips.new_labels = true), got {label!r}"
-                )
-            if not _SLUG.fullmatch(label):
-                raise ClipError(f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}")
 
     def get(self, clip_id: str) -> ClipRecord:
         """A clip.

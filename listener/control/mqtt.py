@@ -49,11 +49,13 @@ class MqttCommands:
         # the name may hold characters for which the broker closes the connection
         topic = self._topics.command_result(name if name in COMMAND_NAMES else "unknown")
         wanted, objection = message.response_topic, None
-        if wanted is not None and self._is_allowed(wanted):
-            topic = wanted
-        elif wanted is not None:
-            allowed = self._allowed[0]
-            objection = f"response topic: expected one under {allowed}, got {wanted[:64]!r}"
+        if wanted is not None:
+            plain = len(wanted) <= MAX_TOPIC_CHARACTERS and wanted.isprintable()
+            if plain and wanted.startswith(self._allowed) and not set(wanted) & set("+#"):
+                topic = wanted
+            else:
+                allowed = self._allowed[0]
+                objection = f"response topic: expected one under {allowed}, got {wanted[:64]!r}"
         if message.retained:
             objection = f"expected a message that is not retained, got one on command/{name[:64]!r}"
         self._dispatcher.submit(
@@ -67,7 +69,3 @@ class MqttCommands:
                 objection,
             )
         )
-
-    def _is_allowed(self, topic: str) -> bool:
-        plain = len(topic) <= MAX_TOPIC_CHARACTERS and topic.isprintable()
-        return plain and topic.startswith(self._allowed) and not set(topic) & set("+#")

@@ -85,7 +85,11 @@ class Guard:
         for name, value in Headers(scope=scope).items():
             headers[name] = value
         self._check_host(headers.get("Host", ""))
-        self._check_rate()
+        now = self._monotonic()
+        if len(self._recent) == REQUESTS_PER_SECOND and now - self._recent[0] < 1.0:
+            reason = f"expected at most {REQUESTS_PER_SECOND} requests a second"
+            raise HttpCommandError(HTTPStatus.TOO_MANY_REQUESTS, reason)
+        self._recent.append(now)
         path = scope["path"]
         if scope["method"] == "POST":
             if not path.startswith(API + COMMAND_PATH):
@@ -101,13 +105,6 @@ class Guard:
         if self._settings.is_local and name not in (*_LOCAL_NAMES, self._settings.host):
             reason = f"expected a request to {', '.join(_LOCAL_NAMES)}, got {host[:64]!r}"
             raise HttpCommandError(HTTPStatus.MISDIRECTED_REQUEST, reason)
-
-    def _check_rate(self) -> None:
-        now = self._monotonic()
-        if len(self._recent) == REQUESTS_PER_SECOND and now - self._recent[0] < 1.0:
-            reason = f"expected at most {REQUESTS_PER_SECOND} requests a second"
-            raise HttpCommandError(HTTPStatus.TOO_MANY_REQUESTS, reason)
-        self._recent.append(now)
 
     def _enabled_commands(self) -> HttpCommands:
         if self._commands is None:

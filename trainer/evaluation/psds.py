@@ -186,12 +186,9 @@ def label_roc(
         crossed = counts[:, 2:] / np.maximum(heard, 1e-12)  # 0 / 0 is no cross trigger
         rates = rates + scenario.cross_trigger_weight * crossed.mean(axis=1)
     truth_count = sum(len(truth) for truth in own)
-    return _staircase(rates * _SECONDS_PER_HOUR, counts[:, 0] / max(truth_count, 1))
-
-
-def _staircase(rates: NDArray[np.float64], recalls: NDArray[np.float64]) -> Roc:
+    recalls = counts[:, 0] / max(truth_count, 1)
     order = np.argsort(rates, kind="stable")
-    return Roc(rates[order], np.maximum.accumulate(recalls[order]))
+    return Roc(rates[order] * _SECONDS_PER_HOUR, np.maximum.accumulate(recalls[order]))
 
 
 _Changes = tuple[NDArray[np.float32], NDArray[np.intp]]

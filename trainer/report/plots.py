@@ -99,20 +99,16 @@ def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
     """`labels` are the columns of the scores."""
     figure = new_figure(6.0)
     waveform, log_mel, scores = figure.subplots(3, sharex=True, height_ratios=(2, 3, 3))
-    _draw_waveform(waveform, shown)
+    times = np.arange(len(shown.samples)) / shown.features.sample_rate_hz
+    waveform.plot(times, shown.samples, linewidth=0.5)
+    waveform.set_ylabel("waveform")
+    for span in shown.example.clip.spans:
+        waveform.axvspan(span.onset, span.offset, color="C2", alpha=0.2)
     _draw_log_mel(log_mel, shown)
     _draw_scores(scores, shown, labels)
     scores.set_xlim(0.0, shown.seconds)
     scores.set_xlabel("time, s")
     return figure
-
-
-def _draw_waveform(axes: Axes, shown: ExampleView) -> None:
-    times = np.arange(len(shown.samples)) / shown.features.sample_rate_hz
-    axes.plot(times, shown.samples, linewidth=0.5)
-    axes.set_ylabel("waveform")
-    for span in shown.example.clip.spans:
-        axes.axvspan(span.onset, span.offset, color="C2", alpha=0.2)
 
 
 def _draw_log_mel(axes: Axes, shown: ExampleView) -> None:
