@@ -16,10 +16,10 @@ from trainer.retraining.cross_validation import score_unheard
 from trainer.retraining.label_review import LabelDoubt, find_doubts
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.regression_check import RegressionCheck, certify, check_certificate
-from trainer.retraining.rows import ReportClips
 from trainer.retraining.thresholds import Files, RoomCheck, fit_to_room, place_between
 from trainer.retraining.training_set import CorrectionData, prepare
 from trainer.retraining.write import Corrected, Learned, write_corrected
+from trainer.terminal import ReportClips
 from trainer.training.fit_bundle import DEFAULT_POLICY
 
 log = logging.getLogger(__name__)

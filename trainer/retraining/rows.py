@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from trainer.augment.augmentation import augment
 from trainer.data.batches import Batch, class_weights
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined
-from trainer.data.embedding import Progress, embed_table
+from trainer.data.embedding import embed_table
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.data.targets import Targets, patch_targets
@@ -24,6 +24,7 @@ from trainer.model.backbones import Backbone
 from trainer.model.settings import Activation
 from trainer.retraining.correction import join_rows
 from trainer.retraining.linear_head import LinearHead
+from trainer.terminal import ReportClips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import Strided
 from trainer.training.training_set import stride_of
@@ -78,9 +79,6 @@ def _shares(said: Targets, before: Scores) -> Scores:
     heard = said.values.sum(axis=1, keepdims=True)
     shares = np.where(heard > 0, said.values / np.maximum(heard, 1.0), kept)
     return np.asarray(shares, np.float32)
-
-
-ReportClips = Callable[[str], Progress]
 
 
 @dataclass(frozen=True, slots=True)

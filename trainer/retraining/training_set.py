@@ -28,9 +28,10 @@ from trainer.retraining.base_bundle import lesson_of, open_base_backbone
 from trainer.retraining.correction import Part, join_rows, learn_correction
 from trainer.retraining.holdout import Holdout, spare_some
 from trainer.retraining.linear_head import LinearHead, read_head
-from trainer.retraining.rows import ReportClips, RowBuilder, judged_rows
+from trainer.retraining.rows import RowBuilder, judged_rows
 from trainer.retraining.thresholds import Files
 from trainer.retraining.verdicts import Judged, Verdicts, named_columns, read_verdicts
+from trainer.terminal import ReportClips
 from trainer.training.sampling import Embeddings, InMemory, Strided, read_memory, thin_out
 from trainer.training.training_set import embed_background, gather
 

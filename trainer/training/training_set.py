@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from trainer.augment.waveform import change_gain
 from trainer.data.activity import mark_activity
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, without_background
-from trainer.data.embedding import Progress, embed_table
+from trainer.data.embedding import embed_table
 from trainer.data.patches import ClipPatches, EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
+from trainer.terminal import ReportClips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import HeldPatches, InMemory, Joined, Strided
 
@@ -90,9 +91,6 @@ def _sounds(seed: int) -> list[Samples]:
         for _ in range(NOISES)
     ]
     return [*noises, *[np.zeros_like(noises[0])] * SILENCES]
-
-
-ReportClips = Callable[[str], Progress]  # what is being embedded -> how far it is
 
 
 @dataclass(frozen=True, slots=True)
