@@ -1,4 +1,4 @@
-"""The trainer's commands. Nothing here imports TensorFlow until a command needs it."""
+"""The trainer's command line. TensorFlow is imported only when a command needs it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ app.command(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     command = typer.main.get_command(app)
     try:
         code: int | None = command.main(arguments, prog_name="trainer", standalone_mode=False)

@@ -1,4 +1,4 @@
-"""From the names of classes to the labels of a bundle."""
+"""The labels of a bundle, made of the names of classes."""
 
 from __future__ import annotations
 
