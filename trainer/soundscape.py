@@ -48,8 +48,8 @@ def write_soundscapes(out: Path, spec: SceneSpec, count: int, seed: int) -> Path
         name = f"scene_{number:04d}.flac"
         path = out / name
         soundfile.write(path, scene.samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-        lines = [f"{each.onset:.3f}\t{each.offset:.3f}\t{each.label}\n" for each in scene.truth]
-        path.with_suffix(".txt").write_text("".join(lines), encoding="utf-8")
+        track = [f"{each.onset:.3f}\t{each.offset:.3f}\t{each.label}\n" for each in scene.truth]
+        path.with_suffix(".txt").write_text("".join(track), encoding="utf-8")
         truth += [(name, sound) for sound in scene.truth]
         if number % _SCENES_PER_LOG_LINE == 0:
             log.info("made %d of %d scenes", number, count)
