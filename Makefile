@@ -7,7 +7,7 @@ DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
 # What MediaPipe asks for and what this project does differ, so it has an environment of its own
 MEDIAPIPE := .venv-mediapipe
-# MLServer pins packages of its own; tests of the remote engine are skipped without it
+# MLServer pins packages of its own and needs Python 3.12 or older; without it tests of the remote engine skip
 MLSERVER := .venv-mlserver
 # Of the tests: many wait for the real time of sound, so one more than two cores
 WORKERS ?= 3
@@ -75,6 +75,7 @@ fuzz: $(INSTALLED)  ## Look for inputs that break something, a minute for each d
 
 docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of the review page again
 	$(BIN)/python -m tests.documentation.configuration_page
+	$(BIN)/python -m tests.documentation.rooms
 	$(BIN)/python -m tests.documentation.pictures
 
 debian:  ## Run the demo and the tests on fresh Debian 12 and 13: as root, with debootstrap

@@ -9,9 +9,6 @@ from collections.abc import Iterable
 from listener.detection.bundle import Label
 
 SLUG_LENGTH = 64
-AUDIOSET_MIDS = (
-    "audioset_mids"  # in a provenance: AudioSet's ids of YAMNet's labels, in their order
-)
 _OTHER = re.compile(r"[^a-z0-9]+")
 
 

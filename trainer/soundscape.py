@@ -11,15 +11,9 @@ from pathlib import Path
 
 import soundfile
 
-from listener.soundscape import (
-    SAMPLE_RATE_HZ,
-    Generator,
-    PlacedSound,
-    Programme,
-    Scene,
-    clip_sound,
-    random_scene,
-)
+from listener.soundscape.scene import PlacedSound, Scene, clip_sound
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 from trainer.data.audio import read_audio
 from trainer.data.clips import Clip
 from trainer.data.files import audio_files
@@ -34,7 +28,7 @@ _SEEDS_APART = 1_000_000  # so that no two runs share a scene
 _SCENES_TO_A_LINE = 100  # of progress
 
 
-def write_soundscapes(out: Path, programme: Programme, count: int, seed: int) -> Path:
+def write_soundscapes(out: Path, programme: SceneSpec, count: int, seed: int) -> Path:
     """So many scenes as FLAC, an Audacity label track beside each, and the truth of all as CSV.
 
     Gives the path of `truth.csv`, which is the last to be written: one line a sound with filename,
@@ -62,14 +56,14 @@ def make_programme(
     reverb_seconds: float,
     clips: Path | None = None,
     backgrounds: Path | None = None,
-) -> Programme:
-    """The programme of the command's options; see `Programme`.
+) -> SceneSpec:
+    """The programme of the command's options; see `SceneSpec`.
 
     Raises:
         DataError: the sounds do not fit into a scene, or a folder holds no audio that can be read.
     """
     try:
-        programme = Programme(
+        programme = SceneSpec(
             seconds=seconds,
             sounds_per_scene=sounds_per_scene,
             snr_db=snr_db,
@@ -82,7 +76,7 @@ def make_programme(
     return programme if backgrounds is None else with_backgrounds(programme, backgrounds)
 
 
-def with_clips(programme: Programme, folder: Path) -> Programme:
+def with_clips(programme: SceneSpec, folder: Path) -> SceneSpec:
     """The programme with given clips among its sounds: a folder for each label, audio files in it.
 
     Raises:
@@ -98,7 +92,7 @@ def with_clips(programme: Programme, folder: Path) -> Programme:
     return replace(programme, sounds={**programme.sounds, **given})
 
 
-def with_backgrounds(programme: Programme, folder: Path) -> Programme:
+def with_backgrounds(programme: SceneSpec, folder: Path) -> SceneSpec:
     """The programme over the audio files of a folder.
 
     Raises:

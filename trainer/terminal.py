@@ -1,4 +1,4 @@
-"""What a person sees of a run: our own lines, not those of TensorFlow's C++."""
+"""What a person sees on stderr: our own lines and tables, not those of TensorFlow's C++."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+log = logging.getLogger(__name__)
+
+OnClip = Callable[[int, int], None]  # clips done, clips in all
+_WIDTH = 100  # of a table, where no terminal says how wide it is
 
 
 @contextlib.contextmanager
@@ -53,3 +61,39 @@ def log_progress() -> None:
     logging.getLogger("trainer").setLevel(logging.INFO)
     for chatty in ("tensorflow", "absl"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def clips_bar() -> Iterator[Callable[[str], OnClip]]:
+    """Progress bars of passes over clips: call it with a name to get the bar's `OnClip`."""
+    with progress_bar() as bar:
+
+        def begin(what: str) -> OnClip:
+            log.info("%s", what)
+            task = bar.add_task(what, total=None, figures="")
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield begin
+
+
+def progress_bar() -> Progress:
+    """On stderr, removed when it is done; there is none in a file or a pipe."""
+    console = Console(file=sys.stderr)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )  # fmt: skip
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """A table on stderr."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` shows no table
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*heads, box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stderr.isatty() else _WIDTH
+    Console(file=sys.stderr, width=width).print(table)

@@ -77,9 +77,9 @@ def _tune(
     files: Sequence[ScoredFile], labels: Sequence[str], hop: float, grid: Grid
 ) -> dict[str, LabelPolicy]:
     """The best collar F1 at half a second, label by label; no ambient audio, no budget."""
-    judge = partial(collar_counts, collar_seconds=_TUNED_COLLAR_SECONDS)
+    matcher = partial(collar_counts, collar_seconds=_TUNED_COLLAR_SECONDS)
     points = {
-        label: best_point(make_track(files, k, label), None, 1.0, hop, judge=judge, grid=grid)
+        label: best_point(make_track(files, k, label), None, 1.0, hop, matcher=matcher, grid=grid)
         for k, label in enumerate(labels)
     }
     return {label: point.policy for label, point in points.items()}
@@ -98,11 +98,11 @@ _Way = tuple[int, ChangePoints]  # median length in slots, then change points
 
 
 def _choose(files: Sequence[ScoredFile], column: int, label: str, hop: float) -> _Way:
-    judge = partial(collar_counts, collar_seconds=_TUNED_COLLAR_SECONDS)
+    matcher = partial(collar_counts, collar_seconds=_TUNED_COLLAR_SECONDS)
 
     def f1(way: _Way) -> float:
         track = make_track([_boxes(file, {column: way}) for file in files], column, label)
-        point = best_point(track, None, 1.0, hop, judge=judge, grid=_AS_THEY_ARE)
+        point = best_point(track, None, 1.0, hop, matcher=matcher, grid=_AS_THEY_ARE)
         return point.counts.f1 or 0.0
 
     return max(product((1, 5), _CHANGE_POINTS), key=f1)

@@ -15,7 +15,7 @@ from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
-from trainer.model.validation import OnEpoch
+from trainer.model.progress import OnEpoch
 from trainer.training.fit_bundle import FIT_HOP_SECONDS
 from trainer.training.recipe import Recipe
 from trainer.training.train import Trained, split, train

@@ -1,4 +1,4 @@
-"""Opening a store: the index is made again where it cannot be used, and brought in step with the files."""
+"""Opens a store: rebuilds a broken index, and brings the index in step with the files."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ from listener.detection.clip_files import (
 
 log = logging.getLogger(__name__)
 
-_PORTION = 1000  # clips of a transaction
-
+_PORTION = 1000  # clips in one transaction
 
 _Item = TypeVar("_Item")
 
 
 def open_catalogue(directory: Path) -> Catalogue:
-    """The catalogue of the clips in a store, whose lock is held meanwhile.
+    """The catalogue of a store; the caller holds the store's lock.
 
     Raises:
-        ClipError: it cannot be made.
+        ClipError: it cannot be opened or rebuilt.
     """
     inventory = take_inventory(directory)
     if inventory.leftovers:
@@ -68,7 +67,7 @@ def _open(directory: Path) -> Catalogue:
             fault = "embeddings are missing"
         except (sqlite3.DatabaseError, ClipError) as error:
             fault = str(error)
-    log.warning("clips: the index is made again: %s", fault)
+    log.warning("clips: the index is rebuilt: %s", fault)
     shutil.rmtree(folder)
     folder.mkdir(mode=0o700)
     return Catalogue(directory, folder, Index(folder / "index.sqlite"))
@@ -90,7 +89,7 @@ def _reconcile(directory: Path, catalogue: Catalogue, found: Mapping[str, int]) 
         records = [record for path in paths if (record := _read(path)) is not None]
         catalogue.put(records)
         for path in {*paths} - {sidecar_path(record.path) for record in records}:
-            _put_aside(path, directory / QUARANTINE_DIRECTORY)
+            _quarantine(path, directory / QUARANTINE_DIRECTORY)
             catalogue.remove([path.stem])
 
 
@@ -99,24 +98,20 @@ def _portions(items: Sequence[_Item]) -> list[Sequence[_Item]]:
 
 
 def _read(sidecar: Path) -> ClipRecord | None:
-    """The record, if the clip is whole."""
+    """The record of a clip; None, with a line in the log, if a file is missing or broken."""
     try:
         record = read_sidecar(sidecar)
-        _check_whole(record, sidecar.stem)
+        if record.id != sidecar.stem or not record.path.is_file():
+            raise ClipError(f"{record.path}: expected the audio of clip {record.id}")  # noqa: TRY301
+        read_analysis(analysis_path(record.path))
     except ClipError as error:
-        log.warning("clips: put aside in %s: %s", QUARANTINE_DIRECTORY, error)
+        log.warning("clips: moved to %s: %s", QUARANTINE_DIRECTORY, error)
         return None
     return record
 
 
-def _check_whole(record: ClipRecord, name: str) -> None:
-    if record.id != name or not record.path.is_file():
-        raise ClipError(f"{record.path}: expected the audio of clip {record.id}")
-    read_analysis(analysis_path(record.path))
-
-
-def _put_aside(sidecar: Path, quarantine: Path) -> None:
-    """For a person to look at; removing it could lose a verdict."""
+def _quarantine(sidecar: Path, quarantine: Path) -> None:
+    """Move a clip's files to where a person can look at them; deleting them could lose a verdict."""
     quarantine.mkdir(mode=0o700, exist_ok=True)
     for suffix in (SIDECAR_SUFFIX, AUDIO_SUFFIX, ANALYSIS_SUFFIX):
         path = sidecar.with_suffix(suffix)

@@ -1,4 +1,4 @@
-"""ClipStore: clips on disk, what is known of them, and what people said of them."""
+"""The clip store: files on disk, an index over them, verdicts, and the disk's reserve."""
 
 from __future__ import annotations
 
@@ -39,27 +39,25 @@ from listener.health import Health
 
 log = logging.getLogger(__name__)
 
-_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
-_EVERY_SECONDS = 5.0
-
-
+_INDEX_BYTES = 500_000  # what the index may need to remove clips and to add one
+_DISK_CHECK_SECONDS = 5.0
 _EVERY_CLIP = ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 class ClipStore:
-    """The clips of a station in a directory, for any number of threads and processes at once.
+    """The clips of a station in a directory, for any number of threads and processes.
 
-    `labels` are what a verdict may name, beside new slugs if `settings.new_labels`. Opening removes what a
-    crash left unfinished, puts aside what cannot be read, and makes the index again where it must.
-    Every method raises ClipError, one line, when the disk or the index fails.
+    `labels` are the labels that a verdict may name, beside new slugs if `settings.new_labels`. Opening
+    removes the files of unfinished clips, quarantines unreadable ones, and rebuilds the index if needed.
+    Every method raises ClipError with one line when the disk or the index fails.
     """
 
     def __init__(self, settings: ClipsSettings, labels: Collection[str]) -> None:
         self._directory, self._new_labels = settings.directory, settings.new_labels
         self.labels = frozenset(labels)
-        """What a verdict may name; another bundle brings others."""
+        """Labels that a verdict may name; a new bundle replaces them."""
         with _one_line_errors(f"{self._directory}: cannot be opened"):
             make_private_directory(self._directory, self._directory)
             with only_writer(self._directory):
@@ -67,26 +65,26 @@ class ClipStore:
         self._retention = Retention(self._directory, self._catalogue, settings)
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Close the index."""
         self._catalogue.close()
 
-    def add(self, cutting: ClipDraft) -> ClipRecord:
-        """Store a clip, whole or not at all, then drop what is too old or too much.
+    def add(self, draft: ClipDraft) -> ClipRecord:
+        """Store a clip, whole or not at all, then apply the limits of age and size.
 
-        One that is already there stays as it is. Where the disk lacks its reserve older clips make room.
+        A clip that is stored already stays as it is. Older clips go if the disk lacks its reserve.
 
         Raises:
             ClipError: it cannot be stored.
         """
-        path = audio_path(self._directory, cutting.record.id)
-        record = replace(cutting.record, path=path)
+        path = audio_path(self._directory, draft.record.id)
+        record = replace(draft.record, path=path)
         with _one_line_errors(f"clip {record.id}: cannot be stored"), only_writer(self._directory):
             if self._catalogue.knows(record.id):
                 return self._catalogue.get(record.id)
-            size = 2 * cutting.samples.nbytes
+            size = 2 * draft.samples.nbytes
             if not self._retention.keep_reserve(size):
                 raise OSError(errno.ENOSPC, "the disk lacks clips.keep_free_megabytes")
-            self._with_room(size, lambda: self._write(record, cutting))
+            self._with_room(size, lambda: self._write(record, draft))
             self._retention.apply(time.time_ns())
         return record
 
@@ -98,17 +96,17 @@ class ClipStore:
                 raise
             write()
 
-    def _write(self, record: ClipRecord, cutting: ClipDraft) -> None:
+    def _write(self, record: ClipRecord, draft: ClipDraft) -> None:
         try:
             make_private_directory(record.path.parent, self._directory)
-            write_clip(record, cutting.samples, cutting.sample_rate_hz, cutting.analysis)
+            write_clip(record, draft.samples, draft.sample_rate_hz, draft.analysis)
             self._catalogue.put([record])
         except (OSError, ClipError):
             remove_clip(record.path)
             raise
 
     def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
-        """Add a verdict to a clip's history; when this returns it is on the disk.
+        """Add a verdict to a clip's history; it is on disk when this returns.
 
         Raises:
             UnknownClipError: there is no clip of that id.
@@ -153,15 +151,15 @@ class ClipStore:
     def find(
         self, wanted: ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
     ) -> tuple[ClipRecord, ...]:
-        """Clips, newest first; for the next page, `after` is the id of the last one of this."""
+        """Clips, newest first; for the next page, pass the last id of this one as `after`."""
         return self._catalogue.find(wanted, limit, after)
 
     def review_queue(self, limit: int = 50) -> tuple[ClipRecord, ...]:
-        """Clips without a verdict, those first of which a verdict teaches most."""
+        """Clips without a verdict; those from which a verdict teaches most come first."""
         return self._catalogue.urgent(limit)
 
     def similar(self, to: str | Embedding, count: int = 20) -> tuple[SimilarClip, ...]:
-        """The clips whose mean embeddings are nearest to a clip's, or to one given, float32 (D,).
+        """The clips with mean embeddings nearest to those of a clip, or to an embedding, float32 (D,).
 
         Raises:
             UnknownClipError: there is no clip of that id.
@@ -171,7 +169,7 @@ class ClipStore:
         return self._catalogue.similar(to, count)
 
     def keep_reserve(self) -> None:
-        """Drop clips without a verdict while the disk lacks its reserve, whoever fills it."""
+        """Remove clips without a verdict while the disk lacks its reserve, whatever fills it."""
         with (
             _one_line_errors(f"{self._directory}: no room can be made"),
             only_writer(self._directory),
@@ -179,16 +177,16 @@ class ClipStore:
             self._retention.keep_reserve()
 
     def free_bytes(self) -> int:
-        """What is free on the disk that the clips are on.
+        """Free bytes on the disk of the clips.
 
         Raises:
             ClipError: the directory is gone.
         """
-        with _one_line_errors(f"{self._directory}: the disk cannot be looked at"):
+        with _one_line_errors(f"{self._directory}: the disk cannot be read"):
             return shutil.disk_usage(self._directory).free
 
     def totals(self) -> Totals:
-        """How many clips there are, and how much disk they take."""
+        """How many clips there are, and how many bytes they take."""
         return self._catalogue.totals()
 
 
@@ -200,22 +198,19 @@ def _one_line_errors(what: str) -> Iterator[None]:
         raise ClipError(f"{what}: {error.strerror or error}") from error
 
 
-# Looks after the disk of a clip store between two clips.
-
-
 class DiskGuard:
-    """Gives room back when something else fills the disk; for one thread."""
+    """Removes clips when something else fills the disk; used by the main thread."""
 
     def __init__(self, store: ClipStore, health: Health) -> None:
         self._store, self._health = store, health
         self._next_at = 0.0  # monotonic
         self._failing = False
 
-    def look(self) -> None:
-        """A few times a second, or less often; a failure is told once an episode."""
+    def tick(self) -> None:
+        """Check the disk if it is time; a failure is logged once an episode."""
         if time.monotonic() < self._next_at:
             return
-        self._next_at = time.monotonic() + _EVERY_SECONDS
+        self._next_at = time.monotonic() + _DISK_CHECK_SECONDS
         try:
             self._store.keep_reserve()
             self._health.clips_free_bytes = self._store.free_bytes()

@@ -14,14 +14,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from listener.build import installed_kinds, make_detection_plan, open_engine
+from listener.adapters import installed_kinds, open_engine
 from listener.commands.load_test import Load, measure_load
 from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import Engine, EngineError
 from listener.pipeline.plan import DetectionPlan
-from listener.planning import choose_groups
+from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
 
 ROUNDS = 3  # of each; their medians count

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.build import choose_engine, open_source, plan_station
+from listener.adapters import choose_engine, open_source
 from listener.config.engine import EngineSettings
 from listener.config.outputs import EventFileSettings, HookSettings, MqttSettings, WebhookSettings
 from listener.config.sources import SourceSettings
@@ -25,10 +25,11 @@ from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.server import Server, expected_of, open_channel
+from listener.engines.remote.server import Server, open_channel, read_golden_check
 from listener.mqtt.client import BrokerError
 from listener.mqtt.round_trip import check_round_trip
 from listener.pipeline.plan import DetectionPlan
+from listener.planning import plan_station
 from listener.process import ExitCode
 from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError
@@ -96,18 +97,18 @@ def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]
     """A finding for each server, if patches go to servers."""
     if settings.kind != "remote":
         return
-    expected, remote = expected_of(bundle), settings.remote
+    golden, remote = read_golden_check(bundle), settings.remote
     for url in remote.urls:
         part = f"server {url}"
         try:
-            server = Server(open_channel(url, expected.model, remote), expected, remote)
+            server = Server(open_channel(url, golden.model, remote), golden, remote)
             began = time.perf_counter()
-            server.infer(expected.patches[:1])
+            server.infer(golden.patches[:1])
         except (ServerError, EngineError) as error:
-            yield Finding(part, works=False, detail=f"{expected.model}: {error}")
+            yield Finding(part, works=False, detail=f"{golden.model}: {error}")
         else:
             milliseconds = (time.perf_counter() - began) * 1000
-            detail = f"{expected.model}, golden check passed, {milliseconds:.1f} ms a patch"
+            detail = f"{golden.model}, golden check passed, {milliseconds:.1f} ms a patch"
             yield Finding(part, works=True, detail=detail)
 
 

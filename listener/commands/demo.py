@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.live import Live
 
+from listener.build import build_station
 from listener.commands.demo_screen import (
     SCENE_SECONDS,
     DemoProgress,
@@ -37,7 +38,8 @@ from listener.config.load import parse_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.process import ExitCode
-from listener.soundscape import SAMPLE_RATE_HZ, Scene
+from listener.soundscape.scene import Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from listener.starter import starter_bundle_path
 from listener.station import Station
 
@@ -197,7 +199,7 @@ def _config(bundle: Path, path: Path, broker: EmbeddedBroker, scene: Scene) -> C
 
 def _play(config: Config, scene: Scene, *, plain: bool) -> ExitCode:
     console = Console(stderr=True)
-    with DemoClient(config) as client, Station(config) as station:
+    with DemoClient(config) as client, Station(build_station(config)) as station:
         began_at = time.time()  # of the scene: the file source has just been opened
         metrics = f"http://127.0.0.1:{station.http_port}/metrics"
         _tell(

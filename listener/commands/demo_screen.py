@@ -14,17 +14,9 @@ from rich.text import Text
 from listener.commands.terminal import level_bar, sparkline
 from listener.commands.watch_screen import SourceView
 from listener.config.station import ConfigError
-from listener.soundscape import (
-    Generator,
-    PlacedSound,
-    Scene,
-    busy_signal,
-    mix_scene,
-    pink_noise,
-    reversing_beeper,
-    smoke_alarm,
-    yelp,
-)
+from listener.soundscape.scene import PlacedSound, Scene, mix_scene
+from listener.soundscape.sounds import busy_signal, reversing_beeper, smoke_alarm, yelp
+from listener.soundscape.synthesis import Generator, pink_noise
 
 SCENE_SECONDS = 28.0
 _LEAST_OVERLAP_SECONDS = 1.0

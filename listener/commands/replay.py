@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
-from listener.planning import choose_groups
+from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
 from listener.sources.source import SourceError
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.soundscape import SAMPLE_RATE_HZ, Programme, random_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from tests.trainer.test_cli import assert_one_line, run
 from trainer.data.formats import read_clips
 from trainer.errors import DataError, TargetError
 from trainer.soundscape import make_programme, with_backgrounds, with_clips, write_soundscapes
 
-SHORT = Programme(seconds=4.0, shortest_seconds=1.0, longest_seconds=1.5)
+SHORT = SceneSpec(seconds=4.0, shortest_seconds=1.0, longest_seconds=1.5)
 
 
 def write_tone(path: Path, hz: float, seconds: float = 2.0, rate_hz: int = SAMPLE_RATE_HZ) -> None:
@@ -71,7 +72,7 @@ def test_given_clips_are_sounds_with_the_name_of_their_folder(tmp_path: Path):
 
 def test_given_backgrounds_are_played_in_place_of_noise(tmp_path: Path):
     write_tone(tmp_path / "street.wav", 250.0)
-    silent = Programme(seconds=2.0, sounds_per_scene=0)
+    silent = SceneSpec(seconds=2.0, sounds_per_scene=0)
     scene = random_scene(with_backgrounds(silent, tmp_path), seed=0)
     assert np.abs(np.fft.rfft(scene.samples)).argmax() == 500  # two bins a hertz
 

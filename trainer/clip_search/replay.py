@@ -14,9 +14,9 @@ from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord, LabelSpan
 from trainer.data.audio import read_audio
+from trainer.data.checks import quarantined
 from trainer.data.clip_store import read_store
 from trainer.data.clips import Clip
-from trainer.data.quarantine import quarantined
 from trainer.errors import DataError
 from trainer.evaluation.scoring import (
     PatchScorer,

@@ -17,7 +17,7 @@ from listener.detection.clip_files import analysis_path
 from trainer.clip_search.replay import Change, Comparison
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError
-from trainer.report.terminal import show_table
+from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import typer
 
 from trainer.commands.common import HopOption, features_with_hop, session
 from trainer.config import YAMNET_HANDLE, Storage, WantedForm
+from trainer.terminal import clips_bar
 
 
 def export(
@@ -75,7 +76,6 @@ def shrink(
     """Make a smaller form of a bundle's model, if it is as good; the bundle's path goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle  # noqa: PLC0415
 
         request = ShrinkRequest(read_bundle(bundle), tuple(data), out, form, tuple(folds or ()))

@@ -13,6 +13,7 @@ import typer
 
 from trainer.clip_search.replay import parse_since
 from trainer.commands.common import session
+from trainer.terminal import clips_bar
 
 
 def replay(
@@ -29,7 +30,6 @@ def replay(
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, scores
         from trainer.clip_search.replay import replay as run  # noqa: PLC0415
         from trainer.clip_search.similar import show_comparison  # noqa: PLC0415
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
 
         before, after = read_bundle(bundle), read_bundle(against)
         with clips_bar() as report:

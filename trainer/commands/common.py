@@ -116,7 +116,10 @@ _TRAIN_PACKAGES = {
     "tensorflow_hub",
     "pkg_resources",
     "optuna",
+    "jinja2",
     "matplotlib",
+    "scipy",
+    "sklearn",
 }
 
 

@@ -43,10 +43,9 @@ def evaluate(
     """Judge a bundle on data it never saw; the path of the report's page goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, draws
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
-        from trainer.report.document import summarise  # noqa: PLC0415
-        from trainer.report.evaluate import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
-        from trainer.report.terminal import show_figures  # noqa: PLC0415
+        from trainer.formatting import main_figures  # noqa: PLC0415
+        from trainer.report.evaluation import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
+        from trainer.terminal import clips_bar, show_table  # noqa: PLC0415
 
         request = EvaluationRequest(
             bundle=read_bundle(bundle),
@@ -59,7 +58,7 @@ def evaluate(
         )
         with clips_bar() as on_clip:
             evaluated = evaluate_on_data(request, on_clip)
-        show_figures(summarise(evaluated.matter.evaluation, evaluated.matter.occasion))
+        show_table(("what", "figure"), main_figures(evaluated.context.summary()))
     typer.echo(evaluated.page)
 
 
@@ -102,14 +101,10 @@ def calibrate(
         raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
-        from trainer.report.calibrate import (  # noqa: PLC0415
-            CalibrationRequest,
-            calibrate_from_data,
-        )
-        from trainer.report.terminal import show_calibration  # noqa: PLC0415
+        from trainer.report import calibration  # noqa: PLC0415
+        from trainer.terminal import clips_bar  # noqa: PLC0415
 
-        request = CalibrationRequest(
+        request = calibration.CalibrationRequest(
             bundle=read_bundle(bundle),
             data=tuple(data),
             false_alarms_per_day=false_alarms_per_day,
@@ -120,6 +115,6 @@ def calibrate(
             out=out,
         )
         with clips_bar() as report:
-            calibrated = calibrate_from_data(request, report)
-        show_calibration(calibrated.calibration)
+            calibrated = calibration.calibrate_from_data(request, report)
+        calibration.show_calibration(calibrated.calibration)
     typer.echo(out or bundle)

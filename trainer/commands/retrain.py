@@ -9,6 +9,7 @@ import typer
 
 from trainer.commands.common import AskedOption, CacheOption, session
 from trainer.config import EMBEDDING_CACHE
+from trainer.terminal import clips_bar
 
 
 def retrain(
@@ -47,7 +48,6 @@ def retrain(
     """Correct a bundle by what people said of its clips; the new bundle's path goes to stdout."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.retraining.retrain import RetrainRequest  # noqa: PLC0415
         from trainer.retraining.retrain import retrain as run  # noqa: PLC0415
         from trainer.retraining.summary import show_findings  # noqa: PLC0415

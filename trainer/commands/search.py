@@ -64,7 +64,7 @@ def search(
     features = features_with_hop(hop)
     preprocessing = choose_preprocessing(features, high_pass, level)
     with session():
-        from trainer.search.search import SearchRequest, search_lesson  # noqa: PLC0415 - TensorFlow
+        from trainer.search.search import SearchRequest, search_recipe  # noqa: PLC0415 - TensorFlow
 
         request = SearchRequest(
             data=tuple(data),
@@ -83,5 +83,5 @@ def search(
             activation=ACTIVATIONS[labels],
             grace_seconds=grace,
         )
-        best = search_lesson(request)
+        best = search_recipe(request)
     typer.echo(best)

@@ -1,4 +1,4 @@
-"""Which part of a clip its label is about: where it is quiet, it is background."""
+"""The part of a clip that its label is about; the quiet rest is background."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ from trainer.data.patches import EmbeddedClip, EmbeddedTable
 # seven patches in a clip vote for whichever class is most often silent.
 QUIET_BELOW_LOUDEST_DB = 40.0
 QUIET_DBFS = -70.0
-_LEAST_POWER = 1e-12  # -120 dBFS
+_MIN_POWER = 1e-12  # -120 dBFS
 
 
-def mark_activity(embedded: EmbeddedTable) -> EmbeddedTable:
-    """Each clip of one label without spans gets the spans where it is not quiet; the rest is background.
+def mark_activity(table: EmbeddedTable) -> EmbeddedTable:
+    """Give each clip with one label and no spans the spans where it is not quiet.
 
-    The background class is added where the table has none. Clips that are quiet throughout, or of which
-    somebody said when, are left as they are. The levels are kept in the table's cache.
+    The background class is added where the table has none. Clips that are quiet throughout, that have
+    spans or other labels stay as they are. The levels are kept in the table's cache.
 
     Raises:
-        DataError: a file that was embedded and cannot be read any more, or a cache that is full.
+        DataError: a file that was embedded can no longer be read, or the cache is full.
     """
-    clips = tuple(_mark(each, embedded) for each in embedded.clips)
-    others = tuple(name for name in embedded.classes if name != BACKGROUND)
-    return replace(embedded, clips=clips, classes=(*others, BACKGROUND))
-
-
-def _mark(embedded: EmbeddedClip, table: EmbeddedTable) -> EmbeddedClip:
-    clip = embedded.clip
-    if clip.spans or len(clip.labels) != 1 or BACKGROUND in clip.labels:
-        return embedded
-    (label,) = clip.labels
-    levels = _cached_levels(embedded, table)
-    active = find_active(levels, embedded.seconds, table.features)
-    spans = tuple(LabelSpan(label, *span) for span in active)
-    return replace(embedded, clip=replace(clip, spans=spans, exhaustive=bool(spans)))
+    marked: list[EmbeddedClip] = []
+    for embedded in table.clips:
+        clip = embedded.clip
+        if clip.spans or len(clip.labels) != 1 or BACKGROUND in clip.labels:
+            marked.append(embedded)
+            continue
+        (label,) = clip.labels
+        active = find_active(_cached_levels(embedded, table), embedded.seconds, table.features)
+        spans = tuple(LabelSpan(label, *span) for span in active)
+        clip = replace(clip, spans=spans, exhaustive=bool(spans))
+        marked.append(replace(embedded, clip=clip))
+    others = tuple(name for name in table.classes if name != BACKGROUND)
+    return replace(table, clips=tuple(marked), classes=(*others, BACKGROUND))
 
 
 def _cached_levels(embedded: EmbeddedClip, table: EmbeddedTable) -> NDArray[np.float64]:
@@ -63,10 +62,10 @@ def _cached_levels(embedded: EmbeddedClip, table: EmbeddedTable) -> NDArray[np.f
 def find_active(
     levels: NDArray[np.float64], seconds: float, features: FeatureParams
 ) -> list[tuple[float, float]]:
-    """Onsets and offsets, seconds, of the stretches of patch slots that are not quiet.
+    """Onsets and offsets, seconds, of the runs of patch slots that are not quiet.
 
-    A slot is quiet if the level of its patch, dBFS, is QUIET_BELOW_LOUDEST_DB under that of the loudest
-    one, or under QUIET_DBFS. `seconds` is the length of the clip.
+    A slot is quiet if the level of its patch is QUIET_BELOW_LOUDEST_DB below the loudest one's, or below
+    QUIET_DBFS. `levels` are in dBFS, (patches,); `seconds` is the length of the clip.
     """
     if not len(levels):
         return []
@@ -88,4 +87,4 @@ def patch_levels(samples: Samples, features: FeatureParams) -> NDArray[np.float6
     energy = np.concatenate(([0.0], np.cumsum(np.square(samples, dtype=np.float64))))
     ends = np.minimum(starts + features.window_samples, len(samples))
     power = (energy[ends] - energy[starts]) / features.window_samples
-    return 10.0 * np.log10(np.maximum(power, _LEAST_POWER))
+    return 10.0 * np.log10(np.maximum(power, _MIN_POWER))

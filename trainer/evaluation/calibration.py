@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
+from listener.detection.clip import LabelSpan
+from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
+from trainer.data.activity import find_active, patch_levels
+from trainer.data.clips import Clip, ClipTable, Quarantined
+from trainer.data.targets import clip_targets
 from trainer.errors import DataError
-from trainer.evaluation.operating_points import (
-    AlarmRate,
-    Grid,
-    Judge,
-    OperatingPoint,
-    best_point,
-    count_alarms,
-    hours_to_claim,
-    overlap_counts,
-)
+from trainer.evaluation import operating_points as points
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.tracks import Track, make_track, smooth_track
+from trainer.evaluation.scoring import Scorer, score_file
+from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.evaluation.tracks import make_track, smooth_track
 
 _GENERATED = (
     "the ambient audio was generated (noises, knocks and clicks): it says little of your rooms, "
@@ -30,13 +30,60 @@ _GENERATED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """Scored files with their truth, and the clips that could not be read."""
+
+    files: tuple[ScoredFile, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+def score_validation(
+    scorer: Scorer, table: ClipTable, labels: tuple[str, ...], progress: Progress | None = None
+) -> Validation:
+    """Every clip scored; the table's classes are some of the `labels`, the columns of the scores.
+
+    Where it is not known whether a clip holds a label, the label's scores are 0: its events there would
+    be neither right nor wrong.
+
+    Raises:
+        DataError: no clip can be read.
+    """
+    files: list[ScoredFile] = []
+    left_out: list[Quarantined] = []
+    for clip, samples in read_one_by_one(table, scorer.features.sample_rate_hz, progress):
+        if isinstance(samples, Quarantined):
+            left_out.append(samples)
+            continue
+        truth = spans_of(clip, samples, scorer.features)
+        file = score_file(scorer, samples, clip.path.name, truth)
+        files.append(replace(file, scores=file.scores * clip_targets(clip, labels).known))
+    if not files:
+        raise DataError(f"expected clips that can be read, got none of {len(table.clips)}")
+    return Validation(tuple(files), (*table.quarantined, *left_out))
+
+
+def spans_of(clip: Clip, samples: Samples, features: FeatureParams) -> tuple[LabelSpan, ...]:
+    """The clip's spans; a label without any has one, from the first part that is not quiet to the last.
+
+    A label of a whole clip does not say how often the sound is heard: one span makes one event anywhere
+    in it right, and several. In a clip that is quiet throughout, the span is all of it.
+    """
+    timed = {span.label for span in clip.spans}
+    seconds = len(samples) / features.sample_rate_hz
+    active = np.array(find_active(patch_levels(samples, features), seconds, features))
+    onset, offset = (float(active.min()), float(active.max())) if len(active) else (0.0, seconds)
+    whole = (LabelSpan(label, onset, offset) for label in sorted(clip.labels - timed))
+    return (*clip.spans, *whole)
+
+
+@dataclass(frozen=True, slots=True)
 class LabelFinding:
     """What calibration found for one label; `point` is None where validation never heard it."""
 
     label: str
     policy: LabelPolicy
-    point: OperatingPoint | None
-    ambient: AlarmRate | None
+    point: points.OperatingPoint | None
+    ambient: points.AlarmRate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +97,7 @@ class Calibration:
     policies: Mapping[str, LabelPolicy]
     findings: tuple[LabelFinding, ...]
     false_alarms_per_day: float
-    ambient: AlarmRate | None
+    ambient: points.AlarmRate | None
     generated: bool = False
 
     @property
@@ -63,7 +110,29 @@ class Calibration:
     @property
     def remarks(self) -> tuple[str, ...]:
         """One line for each thing that a person should know before they trust the policies."""
-        return (*_budget_remarks(self), *filter(None, map(_label_remark, self.findings)))
+        return tuple(_remarks(self))
+
+
+def _remarks(calibration: Calibration) -> Iterator[str]:
+    budget, rate = calibration.false_alarms_per_day, calibration.ambient
+    needed = f"{points.hours_to_claim(budget):.1f} h without an alarm would be needed"
+    if rate is None:
+        yield f"no ambient audio: nothing is known of false alarms; {needed}"
+    elif calibration.generated:
+        yield _GENERATED
+    if rate is not None and not calibration.claimed:
+        yield (
+            f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
+            f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}"
+        )
+    for found in calibration.findings:
+        if found.point is None:
+            yield f"{found.label}: not heard in the validation audio, its policy stays as it was"
+        elif not found.point.within_budget and found.ambient is not None:
+            yield (
+                f"{found.label}: no policy keeps to the budget, the best gives "
+                f"{found.ambient.per_day:.3g} false alarms a day on ambient audio"
+            )
 
 
 def calibrate_bundle(
@@ -74,95 +143,37 @@ def calibrate_bundle(
     *,
     generated: bool = False,
     objective: Objective = "f1",
-    judge: Judge = overlap_counts,
-    grid: Grid | None = None,
+    grid: points.Grid | None = None,
 ) -> Calibration:
     """Choose a policy for every label that the validation files hold; the others keep theirs.
 
-    Each label may use the same share of the budget. Ambient audio without any of the labels is what a
-    microphone hears all day; its alarms are what the budget limits.
-
-    Args:
-        bundle: what gave the scores.
-        files: validation audio, never trained on, with its truth.
-        ambient: audio without any of the labels; may be empty, then nothing is known of false alarms.
-        false_alarms_per_day: the budget for all labels together.
-        generated: whether the ambient audio was made, not recorded.
-        objective: see `best_point`.
-        judge: when an event is right; see `best_point`.
-        grid: what is tried.
+    Each label may use the same share of the budget of `false_alarms_per_day`. `ambient` is audio without
+    any of the labels, what a microphone hears all day: its alarms are what the budget limits. It may be
+    empty, and was not recorded if `generated`. For objective and grid see `best_point`.
 
     Raises:
         DataError: a budget that is not over 0, no validation files, or none with a label.
     """
-    heard = _heard(bundle, files, false_alarms_per_day)
-    search = partial(
-        best_point,
-        allowed_per_day=false_alarms_per_day / len(heard),
-        patch_hop_seconds=bundle.manifest.features.patch_hop_seconds,
-        objective=objective,
-        judge=judge,
-        grid=grid,
-    )
-    findings = []
-    for column, label in enumerate(bundle.labels):
-        quiet = make_track(ambient, column, label) if ambient else None
-        point = search(make_track(files, column, label), quiet) if label in heard else None
-        findings.append(_finding(bundle, label, point, quiet))
-    policies = {finding.label: finding.policy for finding in findings}
-    rate = _total(findings)
-    return Calibration(policies, tuple(findings), false_alarms_per_day, rate, generated)
-
-
-def _heard(bundle: Bundle, files: Sequence[ScoredFile], false_alarms_per_day: float) -> set[str]:
-    """The labels that can be calibrated."""
     heard = {span.label for file in files for span in file.truth} & set(bundle.labels)
     if not false_alarms_per_day > 0 or not heard:
         raise DataError(
             "calibration: expected over 0 false alarms a day and validation audio with the bundle's "
             f"labels, got {false_alarms_per_day} and {len(heard)} labels in {len(files)} files"
         )
-    return heard
-
-
-def _finding(
-    bundle: Bundle, label: str, point: OperatingPoint | None, ambient: Track | None
-) -> LabelFinding:
-    if point is not None:
-        return LabelFinding(label, point.policy, point, point.ambient)
-    kept = bundle.manifest.policies[label]
-    if ambient is None:
-        return LabelFinding(label, kept, None, None)
-    length = kept.smoothing_patches(bundle.manifest.features.patch_hop_seconds)
-    return LabelFinding(label, kept, None, count_alarms(smooth_track(ambient, length), kept))
-
-
-def _total(findings: Sequence[LabelFinding]) -> AlarmRate | None:
+    hop, share = bundle.manifest.features.patch_hop_seconds, false_alarms_per_day / len(heard)
+    findings = []
+    for column, label in enumerate(bundle.labels):
+        policy, point, alarms = bundle.manifest.policies[label], None, None
+        quiet = make_track(ambient, column, label) if ambient else None
+        if label in heard:
+            track = make_track(files, column, label)
+            point = points.best_point(track, quiet, share, hop, objective=objective, grid=grid)
+            policy, alarms = point.policy, point.ambient
+        elif quiet is not None:
+            smoothed = smooth_track(quiet, policy.smoothing_patches(hop))
+            alarms = points.count_alarms(smoothed, policy)
+        findings.append(LabelFinding(label, policy, point, alarms))
     rates = [finding.ambient for finding in findings if finding.ambient is not None]
-    return AlarmRate(sum(rate.alarms for rate in rates), rates[0].hours) if rates else None
-
-
-def _budget_remarks(calibration: Calibration) -> list[str]:
-    budget, rate = calibration.false_alarms_per_day, calibration.ambient
-    needed = f"{hours_to_claim(budget):.1f} h without an alarm would be needed"
-    if rate is None:
-        return [f"no ambient audio: nothing is known of false alarms; {needed}"]
-    made = [_GENERATED] if calibration.generated else []
-    if calibration.claimed:
-        return made
-    return [
-        *made,
-        f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
-        f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}",
-    ]
-
-
-def _label_remark(finding: LabelFinding) -> str | None:
-    if finding.point is None:
-        return f"{finding.label}: not heard in the validation audio, its policy stays as it was"
-    if not finding.point.within_budget and finding.ambient is not None:
-        return (
-            f"{finding.label}: no policy keeps to the budget, the best gives "
-            f"{finding.ambient.per_day:.3g} false alarms a day on ambient audio"
-        )
-    return None
+    total = points.AlarmRate(sum(rate.alarms for rate in rates), rates[0].hours) if rates else None
+    policies = {finding.label: finding.policy for finding in findings}
+    return Calibration(policies, tuple(findings), false_alarms_per_day, total, generated)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+from trainer.evaluation.scored_file import Intervals
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of things that are there: found (`hits`) and not (`misses`); and what was found in vain."""
+    """Of things that are there, how many were found and missed; and how many were found in vain."""
 
     hits: int = 0
     false_alarms: int = 0
@@ -37,6 +39,9 @@ class Counts:
     def f1(self) -> float | None:
         """Harmonic mean of precision and recall; None where nothing is there and nothing found."""
         return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
+
+
+Matcher = Callable[[Intervals, Intervals], Counts]  # found, truth
 
 
 def sum_counts(counts: Iterable[Counts]) -> Counts:

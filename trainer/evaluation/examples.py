@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trainer.data.clips import Clip
-from trainer.evaluation.scored_clips import ScoredClip, ScoredTable
+import numpy as np
+from numpy.typing import NDArray
 
-MOST_OF_A_KIND = 3
+from listener.detection.audio import Samples
+from listener.detection.bundle import Bundle
+from listener.detection.features import log_mel_patches
+from listener.detection.params import FeatureParams
+from trainer.data.audio import read_audio
+from trainer.data.clips import Clip
+from trainer.evaluation.scored_clips import ScoredTable
+from trainer.evaluation.scored_file import ScoredFile
+from trainer.evaluation.scoring import Scorer, score_file
+
+MOST_OF_A_KIND = 3  # right ones, and wrong ones
+LONGEST_SECONDS = 30.0  # of a clip; only the beginning of a longer one is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +36,33 @@ class Example:
         return self.guess in self.clip.labels
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleView:
+    """Samples, float32 (n,); log-mel, float32 (n_frames, bands); scores of all labels of the bundle."""
+
+    example: Example
+    samples: Samples
+    log_mel: NDArray[np.float32]
+    file: ScoredFile
+    features: FeatureParams
+
+    @property
+    def seconds(self) -> float:
+        """Length of what is shown."""
+        return len(self.samples) / self.features.sample_rate_hz
+
+
 def choose_examples(table: ScoredTable) -> tuple[Example, ...]:
-    """Right ones, then wrong ones: of each the surest, no two of the same labels."""
-    labelled = (each for each in table.clips if each.clip.labels)
-    surest = sorted((_example(each, table) for each in labelled), key=lambda each: -each.score)
-    right = _different(each for each in surest if each.right)
-    return (*right, *_different(each for each in surest if not each.right))
-
-
-def _example(scored: ScoredClip, table: ScoredTable) -> Example:
-    means = scored.file.scores.mean(axis=0)
-    best = int(means.argmax())
-    return Example(scored.clip, table.labels[best], float(means[best]))
+    """Right ones, then wrong ones: of each those with the highest score, no two of the same labels."""
+    examples = []
+    for each in table.clips:
+        if each.clip.labels:
+            means = each.file.scores.mean(axis=0)
+            best = int(means.argmax())
+            examples.append(Example(each.clip, table.labels[best], float(means[best])))
+    examples.sort(key=lambda each: -each.score)
+    right = _different(each for each in examples if each.right)
+    return (*right, *_different(each for each in examples if not each.right))
 
 
 def _different(examples: Iterable[Example]) -> list[Example]:
@@ -44,3 +70,22 @@ def _different(examples: Iterable[Example]) -> list[Example]:
     for example in examples:
         first.setdefault(example.clip.labels, example)
     return list(first.values())[:MOST_OF_A_KIND]
+
+
+def load_example(example: Example, bundle: Bundle, scorer: Scorer) -> ExampleView:
+    """The clip read and scored again: there are few examples, so the evaluation keeps no samples.
+
+    Raises:
+        DataError: it can no longer be read.
+    """
+    features = bundle.manifest.features
+    samples = read_audio(example.clip, features.sample_rate_hz)
+    samples = samples[: round(LONGEST_SECONDS * features.sample_rate_hz)]
+    file = score_file(scorer, samples, example.clip.path.name, example.clip.spans)
+    return ExampleView(example, samples, join_patches(samples, features), file, features)
+
+
+def join_patches(samples: Samples, features: FeatureParams) -> NDArray[np.float32]:
+    """The log-mel as the model sees it, float32 (n_frames, bands), overlapping patches once."""
+    first, *others = log_mel_patches(samples, features)
+    return np.concatenate((first, *(patch[-features.patch_hop_frames :] for patch in others)))

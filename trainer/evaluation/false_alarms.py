@@ -13,7 +13,8 @@ import numpy as np
 from listener.detection.audio import SILENCE_DBFS, Samples
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
-from listener.soundscape import SAMPLE_RATE_HZ, brown_noise, busy_ambience, pink_noise, white_noise
+from listener.soundscape.schedule import busy_ambience
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, brown_noise, pink_noise, white_noise
 from trainer.augment.waveform import change_gain
 from trainer.data.audio import decode, read_audio
 from trainer.data.clips import Clip
@@ -23,16 +24,30 @@ from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, find_spans, score_file
 from trainer.evaluation.selection import Progress
-from trainer.labels import AUDIOSET_MIDS
+from trainer.provenance import provenance_of
 
 NOISE_LEVELS_DBFS = (-60.0, -40.0, -20.0)
-_NOISE_DBFS = -12.04  # an RMS of 0.25
+_NOISE_DBFS = -12.04  # of what is generated: an RMS of 0.25
 _SECONDS_PER_HOUR = 3600.0
 PIECE_SECONDS = 600.0  # what is in memory at once; a file may last for days
 GENERATED_SECONDS = 60.0  # of one colour, swelling and fading
-
-
-_NOISES = {"white noise": white_noise, "pink noise": pink_noise, "brown noise": brown_noise}
+_NOISES = {
+    "white noise": white_noise,
+    "pink noise": pink_noise,
+    "brown noise": brown_noise,
+}
+# AudioSet's classes whose names say what the generated sounds are: a bundle that knows them is right to
+# find them in noise and in silence. Not what noise only sounds like (waterfall, wind, rustle, snake): for
+# a station that listens for one of these, an event in noise is a false alarm.
+# https://research.google.com/audioset/ontology
+NOISE_CLASSES = {
+    "/m/028v0c": "Silence",
+    "/m/096m7z": "Noise",
+    "/m/06_y0by": "Environmental noise",
+    "/m/07rgkc5": "Static",
+    "/m/0chx_": "White noise",
+    "/m/0cj0r": "Pink noise",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ def ambient_alarms(
         ValueError: no audio.
     """
     hours = sum(file.seconds for file in files) / _SECONDS_PER_HOUR
-    counts = _count(files, policies, patch_hop_seconds)
+    counts = _count_events(files, policies, patch_hop_seconds)
     labels = {label: AlarmRate(counts[label], hours) for label in policies}
     return AmbientAlarms(AlarmRate(counts.total(), hours), labels)
 
@@ -80,15 +95,15 @@ def noise_alarms(
     `ignored` are labels that are right here, of a bundle that knows noise as a sound.
     """
     found = []
-    for name, level_dbfs, samples in _quiet_sounds(seconds, seed):
+    for name, level_dbfs, samples in _generate_sounds(seconds, seed):
         file = score_file(scorer, samples, name)
-        counts = _count([file], policies, scorer.features.patch_hop_seconds)
+        counts = _count_events([file], policies, scorer.features.patch_hop_seconds)
         events = {label: count for label, count in counts.items() if label not in ignored}
         found.append(NoiseAlarms(name, level_dbfs, seconds, events))
     return tuple(found)
 
 
-def _quiet_sounds(seconds: float, seed: int) -> Iterable[tuple[str, float, Samples]]:
+def _generate_sounds(seconds: float, seed: int) -> Iterator[tuple[str, float, Samples]]:
     rng = np.random.default_rng(seed)
     yield "silence", SILENCE_DBFS, np.zeros_like(white_noise(seconds, rng))
     for name, make in _NOISES.items():
@@ -97,7 +112,7 @@ def _quiet_sounds(seconds: float, seed: int) -> Iterable[tuple[str, float, Sampl
             yield name, level_dbfs, change_gain(noise, level_dbfs - _NOISE_DBFS)
 
 
-def _count(
+def _count_events(
     files: Iterable[ScoredFile], policies: Mapping[str, LabelPolicy], patch_hop_seconds: float
 ) -> Counter[str]:
     return Counter(
@@ -105,27 +120,29 @@ def _count(
     )
 
 
-# Ambient audio: what a microphone hears when none of the labels is there. Recorded, or generated.
+def noise_classes_of(bundle: Bundle) -> frozenset[str]:
+    """The labels of a bundle that are in NOISE_CLASSES, as slugs; none if it was not made of YAMNet's."""
+    mids = provenance_of(bundle.manifest).get("audioset_mids", ())
+    return frozenset(
+        slug for slug, mid in zip(bundle.labels, mids, strict=False) if mid in NOISE_CLASSES
+    )
 
 
 def ambient_files(paths: Sequence[Path]) -> list[Path]:
     """The files, and of folders all audio in them and below.
 
     Raises:
-        DataError: a path that is not there, or a folder without audio.
+        DataError: a path that does not exist, or a folder without audio.
     """
-    return [file for path in paths for file in _files(path)]
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise DataError(f"{path}: expected a file or folder, found nothing")
-    if path.is_file():
-        return [path]
-    found = audio_files(path, deep=True)
-    if not found:
-        raise DataError(f"{path}: expected a folder with audio, found none")
-    return found
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: expected a file or folder, found nothing")
+        found = [path] if path.is_file() else audio_files(path, deep=True)
+        if not found:
+            raise DataError(f"{path}: expected a folder with audio, found none")
+        files += found
+    return files
 
 
 def score_ambient(
@@ -163,7 +180,7 @@ def score_generated_ambient(
     """So many minutes of noises that swell and fade, knocks and clicks; no room sounds like it.
 
     Raises:
-        DataError: the model does not listen at the rate of what is generated.
+        DataError: the model's sample rate is not that of what is generated.
     """
     if scorer.features.sample_rate_hz != SAMPLE_RATE_HZ:
         raise DataError(
@@ -180,27 +197,3 @@ def score_generated_ambient(
         if progress is not None:
             progress(number, len(borders) - 1)
     return scored
-
-
-# AudioSet's classes of noise: a bundle that knows them is right to hear them in noise and in silence.
-
-
-# Those whose names say what the gate's signals are. Not what they only sound like (waterfall, wind,
-# rustle, snake): a station that listens for one of these hears a false alarm in noise.
-# https://research.google.com/audioset/ontology
-NOISE_CLASSES = {
-    "/m/028v0c": "Silence",
-    "/m/096m7z": "Noise",
-    "/m/06_y0by": "Environmental noise",
-    "/m/07rgkc5": "Static",
-    "/m/0chx_": "White noise",
-    "/m/0cj0r": "Pink noise",
-}
-
-
-def noise_classes_of(bundle: Bundle) -> frozenset[str]:
-    """The labels of a bundle that are such classes, as slugs; none of one that was not made of YAMNet's."""
-    mids = bundle.manifest.provenance.get(AUDIOSET_MIDS, ())
-    return frozenset(
-        slug for slug, mid in zip(bundle.labels, mids, strict=False) if mid in NOISE_CLASSES
-    )

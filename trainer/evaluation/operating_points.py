@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
-from trainer.evaluation.counts import Counts
+from trainer.evaluation.counts import Counts, Matcher
 from trainer.evaluation.scored_file import Intervals
-from trainer.evaluation.tracks import Track, find_stretches, shape_events, smooth_track
+from trainer.evaluation.tracks import Track, find_segments, shape_events, smooth_track
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # one-sided
 _HOURS_PER_DAY = 24.0
 _SECONDS_PER_HOUR = 3600.0
-
-
-# What so many alarms in so many hours allow one to claim.
+_THRESHOLDS = attrgetter("policy.on_threshold", "policy.off_threshold", "policy.smoothing_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +56,13 @@ class AlarmRate:
 
 
 def upper_bound(count: int, confidence: float = CONFIDENCE) -> float:
-    """The largest Poisson mean under which so few as `count` still come with chance 1 - confidence.
+    """The largest Poisson mean that gives as few as `count` with a chance of 1 - confidence.
 
     The exact one-sided bound of F. Garwood 1936; 3.0 for none (the rule of three), 4.74 for one.
     """
-    low, high = 0.0, count + 10.0 * math.sqrt(count + 1.0) + 10.0
-    for _ in range(100):  # halvings: down to the last bit of a float
-        middle = (low + high) / 2
-        if _at_most(count, middle) > 1.0 - confidence:
-            low = middle
-        else:
-            high = middle
-    return low
+    from scipy.stats import chi2  # noqa: PLC0415 - a second, and few commands need a bound
 
-
-def _at_most(count: int, mean: float) -> float:
-    """The chance of `count` or fewer at a Poisson mean over 0."""
-    logs = (k * math.log(mean) - mean - math.lgamma(k + 1) for k in range(count + 1))
-    return math.fsum(map(math.exp, logs))
+    return float(chi2.ppf(confidence, 2 * (count + 1)) / 2)
 
 
 def hours_to_claim(per_day: float, confidence: float = CONFIDENCE) -> float:
@@ -83,7 +70,34 @@ def hours_to_claim(per_day: float, confidence: float = CONFIDENCE) -> float:
     return upper_bound(0, confidence) / per_day * _HOURS_PER_DAY
 
 
-Judge = Callable[[Intervals, Intervals], Counts]  # found, truth
+def allowed_alarms(per_day: float, hours: float) -> int:
+    """How many alarms in so many hours are no more than `per_day`."""
+    return math.floor(per_day * hours / _HOURS_PER_DAY + 1e-9)  # a sum of file lengths
+
+
+def count_alarms(smoothed: Track, policy: LabelPolicy) -> AlarmRate:
+    """The events in audio without the label, whose scores are smoothed already."""
+    alarms = shape_events(find_segments(smoothed, policy), policy)
+    return AlarmRate(len(alarms), smoothed.seconds / _SECONDS_PER_HOUR)
+
+
+def overlap_counts(found: Intervals, truth: Intervals) -> Counts:
+    """An event that overlaps truth at all is right, truth that no event overlaps is missed.
+
+    Both are sorted by onset.
+    """
+    hits = _count_overlapped(truth, found)
+    return Counts(hits, len(found) - _count_overlapped(found, truth), len(truth) - hits)
+
+
+def _count_overlapped(ones: Intervals, others: Intervals) -> int:
+    """How many of the ones overlap any of the others, without a table of all pairs."""
+    if not len(others):
+        return 0
+    # the first of the others to end after each begins; it begins first of all that do
+    first = np.searchsorted(np.maximum.accumulate(others[:, 1]), ones[:, 0], side="right")
+    onsets = np.append(others[:, 0], np.inf)
+    return int((onsets[first] < ones[:, 1]).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +127,6 @@ class OperatingPoint:
     within_budget: bool
 
 
-def overlap_counts(found: Intervals, truth: Intervals) -> Counts:
-    """An event that overlaps truth at all is right, truth that no event overlaps is missed.
-
-    Both by onset.
-    """
-    hits = int(_meets(truth, found).sum())
-    return Counts(hits, int((~_meets(found, truth)).sum()), len(truth) - hits)
-
-
-def _meets(ones: Intervals, others: Intervals) -> NDArray[np.bool_]:
-    """Which of the ones overlap any of the others; no table of all pairs, so that many are no matter."""
-    if not len(others):
-        return np.zeros(len(ones), np.bool_)
-    # the first of the others to end after each begins; it begins first of all that do
-    first = np.searchsorted(np.maximum.accumulate(others[:, 1]), ones[:, 0], side="right")
-    onsets = np.append(others[:, 0], np.inf)
-    return onsets[first] < ones[:, 1]
-
-
 def best_point(
     track: Track,
     ambient: Track | None,
@@ -139,7 +134,7 @@ def best_point(
     patch_hop_seconds: float,
     *,
     objective: Objective = "f1",
-    judge: Judge = overlap_counts,
+    matcher: Matcher = overlap_counts,
     grid: Grid | None = None,
 ) -> OperatingPoint:
     """Search coarsely, then the gap and the least duration, then near the best thresholds.
@@ -152,27 +147,24 @@ def best_point(
         patch_hop_seconds: the bundle's.
         objective: what is best. Recall alone takes the lowest thresholds that the ambient audio
             forgives, also where other sounds of the validation audio raise false alarms.
-        judge: when an event is right.
+        matcher: when an event is right.
         grid: what is tried.
     """
     grid = grid or Grid()
-    search = _Search(track, ambient, allowed_per_day, patch_hop_seconds, objective, judge)
-    best = search.best(_thresholds(grid))
-    best = search.best(_shapes(best.policy, grid), best)
+    search = _Search(track, ambient, allowed_per_day, patch_hop_seconds, objective, matcher)
+    best = search.best(
+        LabelPolicy(on, on * share, seconds)
+        for seconds in grid.smoothing_seconds
+        for on in grid.on_thresholds
+        for share in grid.off_shares
+    )
+    shapes = (
+        replace(best.policy, min_duration_seconds=least, max_gap_seconds=gap)
+        for least in grid.min_duration_seconds
+        for gap in grid.max_gap_seconds
+    )
+    best = search.best(shapes, best)
     return search.best(_nearby(best.policy, grid), best)
-
-
-def _thresholds(grid: Grid) -> Iterable[LabelPolicy]:
-    for seconds in grid.smoothing_seconds:
-        for on in grid.on_thresholds:
-            for share in grid.off_shares:
-                yield LabelPolicy(on, on * share, seconds)
-
-
-def _shapes(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
-    for least in grid.min_duration_seconds:
-        for gap in grid.max_gap_seconds:
-            yield replace(policy, min_duration_seconds=least, max_gap_seconds=gap)
 
 
 def _nearby(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
@@ -185,7 +177,7 @@ def _nearby(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
 
 
 class _Search:
-    """Judges policies; medians are computed once a length."""
+    """Counts what policies give; each length of the median is computed once."""
 
     def __init__(
         self,
@@ -194,37 +186,39 @@ class _Search:
         allowed_per_day: float,
         patch_hop_seconds: float,
         objective: Objective,
-        judge: Judge,
+        matcher: Matcher,
     ) -> None:
         self._track, self._ambient = track, ambient
         self._allowed_per_day = allowed_per_day
         self._patch_hop_seconds = patch_hop_seconds
-        self._objective, self._judge = objective, judge
+        self._objective, self._matcher = objective, matcher
         self._smoothed: dict[int, tuple[Track, Track | None]] = {}
 
     def best(
         self, policies: Iterable[LabelPolicy], known: OperatingPoint | None = None
     ) -> OperatingPoint:
-        """What is already known if none is better, else the middle threshold of the equally best."""
+        """The known point if none is better, else of the equally good ones the middle by threshold.
+
+        The middle one is as far from missing the sound as from false alarms.
+        """
         points = [self.point(policy) for policy in policies]
         most = max(map(self._worth, points))
         if known is not None and self._worth(known) >= most:
             return known
         equals = [point for point in points if self._worth(point) == most]
-        return sorted(equals, key=_by_threshold)[len(equals) // 2]
+        equals.sort(key=_THRESHOLDS)
+        return equals[len(equals) // 2]
 
     def point(self, policy: LabelPolicy) -> OperatingPoint:
-        track, ambient = self._smooth(policy.smoothing_patches(self._patch_hop_seconds))
-        found = shape_events(find_stretches(track, policy), policy)
+        length = policy.smoothing_patches(self._patch_hop_seconds)
+        if length not in self._smoothed:
+            quiet = None if self._ambient is None else smooth_track(self._ambient, length)
+            self._smoothed[length] = smooth_track(self._track, length), quiet
+        track, ambient = self._smoothed[length]
+        found = shape_events(find_segments(track, policy), policy)
         rate = None if ambient is None else count_alarms(ambient, policy)
         within = rate is None or rate.alarms <= allowed_alarms(self._allowed_per_day, rate.hours)
-        return OperatingPoint(policy, self._judge(found, track.truth), rate, within)
-
-    def _smooth(self, length: int) -> tuple[Track, Track | None]:
-        if length not in self._smoothed:
-            ambient = None if self._ambient is None else smooth_track(self._ambient, length)
-            self._smoothed[length] = smooth_track(self._track, length), ambient
-        return self._smoothed[length]
+        return OperatingPoint(policy, self._matcher(found, track.truth), rate, within)
 
     def _worth(self, point: OperatingPoint) -> tuple[float, ...]:
         """Larger is better."""
@@ -233,20 +227,3 @@ class _Search:
         wanted = scores if self._objective == "f1" else scores[::-1]
         outside = 0 if point.within_budget else alarms
         return (-outside, *wanted, -alarms)
-
-
-def _by_threshold(point: OperatingPoint) -> tuple[float, float, float]:
-    """The middle one is as far from missing the sound as from alarms in vain."""
-    policy = point.policy
-    return policy.on_threshold, policy.off_threshold, policy.smoothing_seconds
-
-
-def count_alarms(smoothed: Track, policy: LabelPolicy) -> AlarmRate:
-    """The events in audio without the label, whose scores are smoothed already."""
-    alarms = shape_events(find_stretches(smoothed, policy), policy)
-    return AlarmRate(len(alarms), smoothed.seconds / _SECONDS_PER_HOUR)
-
-
-def allowed_alarms(per_day: float, hours: float) -> int:
-    """How many alarms in so many hours are no more than `per_day`."""
-    return math.floor(per_day * hours / _HOURS_PER_DAY + 1e-9)  # a sum of file lengths

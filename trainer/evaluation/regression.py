@@ -1,4 +1,4 @@
-"""RegressionSet: a few held-out clips inside a bundle, so that a later one can be held to them.
+"""RegressionSet: a few held-out clips inside a bundle, with which later bundles are checked.
 
 They are kept as log-mel patches, not as audio: any model with the same front end can be judged by them
 when the data is gone, and nobody can listen to them.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
-from trainer.evaluation.clip_metrics import ClipMetrics, Mask, Scores, clip_metrics
+from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics, decide
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import Progress, read_one_by_one
 from trainer.export.arrays import arrays_as_bytes, open_arrays
@@ -28,10 +29,9 @@ MOST_PATCHES = 500  # 6 MB
 PATCHES_OF_A_CLIP = 5
 _PATCHES_AT_ONCE = 16
 _DIGITS = 6  # of points; sums of binary fractions
-_THRESHOLD = 0.5  # of a clip's mean score, for clips without a label
-
 
 ScorePatches = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, 96, 64) -> (B, K)
+_Number = TypeVar("_Number", np.float32, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,11 @@ class RegressionSet:
     def score_files(self, score: ScorePatches, patch_seconds: float) -> list[ScoredFile]:
         """Each clip as a file of its patches, one after the other."""
         return [
-            ScoredFile(f"held-out {number}", scores, _boundaries(len(scores), patch_seconds))
+            ScoredFile(
+                f"held-out {number}",
+                scores,
+                np.arange(len(scores) + 1, dtype=np.float64) * patch_seconds,
+            )
             for number, scores in enumerate(self._score(score))
         ]
 
@@ -76,14 +80,15 @@ class RegressionSet:
         return [scores[self.clips == clip] for clip in range(len(self.targets))]
 
     def joined_with(self, other: RegressionSet) -> RegressionSet:
-        """Its clips, then the other's; they say nothing of labels that their set does not have."""
+        """Its clips, then the other's; a label that only one set has is unknown in the other's clips."""
         labels = tuple(dict.fromkeys((*self.labels, *other.labels)))
+        sets = (self, other)
         return RegressionSet(
             labels,
             np.concatenate((self.patches, other.patches)),
             np.concatenate((self.clips, len(self.targets) + other.clips)),
-            np.concatenate([_columns(each.targets, each.labels, labels) for each in (self, other)]),
-            np.concatenate([_columns(each.known, each.labels, labels) for each in (self, other)]),
+            np.concatenate([_columns(each.targets, each.labels, labels) for each in sets]),
+            np.concatenate([_columns(each.known, each.labels, labels) for each in sets]),
         )
 
     def to_bytes(self) -> bytes:
@@ -98,15 +103,12 @@ class RegressionSet:
 
 
 def _columns(
-    values: NDArray[np.bool_], labels: tuple[str, ...], wanted: tuple[str, ...]
-) -> NDArray[np.bool_]:
-    columns = np.zeros((len(values), len(wanted)), np.bool_)
-    columns[:, [wanted.index(label) for label in labels]] = values
-    return columns
-
-
-def _boundaries(count: int, patch_seconds: float) -> NDArray[np.float64]:
-    return np.arange(count + 1, dtype=np.float64) * patch_seconds
+    values: NDArray[_Number], labels: Sequence[str], wanted: Sequence[str]
+) -> NDArray[_Number]:
+    """The columns of the wanted labels; one that `labels` lacks is 0."""
+    columns = dict(zip(labels, values.T, strict=True))
+    missing = np.zeros(len(values), values.dtype)
+    return np.stack([columns.get(label, missing) for label in wanted], axis=1)
 
 
 def read_regression(bundle: Bundle) -> RegressionSet | None:
@@ -133,7 +135,7 @@ def make_regression_set(
     features: FeatureParams,
     progress: Progress | None = None,
 ) -> RegressionSet | None:
-    """Of held-out clips, each class in turn, while there is room; None where there are none to read.
+    """Of held-out clips, each class in turn, while there is room; None where none can be read.
 
     `labels` are what the set calls the classes of the table, in their order.
     """
@@ -171,49 +173,42 @@ def _in_turn(table: ClipTable) -> tuple[Clip, ...]:
 def _choose_patches(
     clip: Clip, samples: Samples, classes: tuple[str, ...], features: FeatureParams
 ) -> NDArray[np.float32]:
-    """A few from all over the clip, where somebody said when from what is heard."""
+    """A few from all over the clip, or from where its labels are known to be heard."""
     patches = log_mel_patches(samples, features)
     seconds = len(samples) / features.sample_rate_hz
     targets = patch_targets(clip, classes, len(patches), seconds, features)
     heard = np.flatnonzero(targets.values.any(axis=1))
-    places = heard if len(heard) else np.arange(len(patches))
-    count = min(len(places), PATCHES_OF_A_CLIP)
-    chosen: NDArray[np.float32] = patches[places[np.linspace(0, len(places) - 1, count, dtype=int)]]
-    return chosen
+    candidates = heard if len(heard) else np.arange(len(patches))
+    count = min(len(candidates), PATCHES_OF_A_CLIP)
+    return patches[candidates[np.linspace(0, len(candidates) - 1, count, dtype=int)]]
 
 
-# What a station asks of a bundle: the labels that it listens for, as its config names them.
+def is_required(label: str, required: frozenset[str]) -> bool:
+    """Whether a station listens for the label; where nobody said for which, for all."""
+    return not required or label in required
 
 
-def is_asked(label: str, asked: frozenset[str]) -> bool:
-    """Whether it is one of them; where nobody said which they are, all are."""
-    return not asked or label in asked
+def missing_labels(labels: Iterable[str], required: frozenset[str]) -> list[str]:
+    """Those that are required and not among `labels`."""
+    return sorted(required.difference(labels))
 
 
-def missing_labels(labels: Iterable[str], asked: frozenset[str]) -> list[str]:
-    """Those that are asked for and not among `labels`."""
-    return sorted(asked.difference(labels))
-
-
-def unproven_labels(
-    labels: Sequence[str], asked: frozenset[str], held_out: RegressionSet | None
+def labels_without_holdout(
+    labels: Sequence[str], required: frozenset[str], held_out: RegressionSet | None
 ) -> tuple[str, ...]:
     """The labels of which no held-out clip can tell whether another bundle forgets them.
 
-    Each that is asked for needs a clip of its own. Where nobody said which they are, any clips will do: a
-    bundle of 521 labels has hardly some of each.
+    Each required label needs a clip of its own. Where nobody said which are required, any clips will do:
+    a bundle of 521 labels hardly has some of each.
     """
-    if held_out is not None and not asked:
+    if held_out is not None and not required:
         return ()
     heard = frozenset[str]() if held_out is None else held_out.heard
-    return tuple(label for label in labels if is_asked(label, asked) and label not in heard)
-
-
-# What another bundle gets wrong of the same clips that the one before got right.
+    return tuple(label for label in labels if is_required(label, required) and label not in heard)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelLoss:
+class LabelRegression:
     """One label on the same clips, before and after; shares in [0, 1], None where the clips do not say.
 
     Of few clips the average precision moves by points when two of them change places, though each is
@@ -239,7 +234,7 @@ def compare_labels(
     before_labels: Sequence[str],
     after: Scores,
     after_labels: Sequence[str],
-) -> tuple[LabelLoss, ...]:
+) -> tuple[LabelRegression, ...]:
     """Every label that the held-out clips hold; scores are means of clips, (N, K) by their labels.
 
     A label is said to be in a clip if it has the highest score of all, new labels included, and if the
@@ -248,7 +243,7 @@ def compare_labels(
     first = _metrics(held_out, before, before_labels)
     second = _metrics(held_out, after, after_labels)
     return tuple(
-        LabelLoss(
+        LabelRegression(
             old.label, old.clips, old.f1, new.f1, old.average_precision, new.average_precision
         )
         for old, new in zip(first.labels, second.labels, strict=True)
@@ -257,26 +252,15 @@ def compare_labels(
 
 
 def _metrics(held_out: RegressionSet, scores: Scores, labels: Sequence[str]) -> ClipMetrics:
-    decided = _decide(held_out.targets, scores)
+    decided = np.where(
+        held_out.targets.any(axis=1, keepdims=True),
+        decide(scores, single_label=True),
+        decide(scores, single_label=False),
+    )
     return clip_metrics(
         held_out.targets,
-        _columns_losses(scores, labels, held_out.labels),
+        _columns(scores, labels, held_out.labels),
         held_out.labels,
-        decided=_columns_losses(decided.astype(np.float32), labels, held_out.labels) > 0,
+        decided=_columns(decided, labels, held_out.labels),
         known=held_out.known,
-    )
-
-
-def _decide(targets: Mask, scores: Scores) -> Mask:
-    highest = np.eye(scores.shape[1], dtype=np.bool_)[scores.argmax(axis=1)]
-    labelled = targets.any(axis=1, keepdims=True)
-    return np.where(labelled, highest, scores >= _THRESHOLD)
-
-
-def _columns_losses(values: Scores, labels: Sequence[str], wanted: Sequence[str]) -> Scores:
-    """The wanted columns; one that is not there is 0."""
-    places = {label: place for place, label in enumerate(labels)}
-    empty = np.zeros(len(values), np.float32)
-    return np.stack(
-        [values[:, places[label]] if label in places else empty for label in wanted], axis=1
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
-from listener.soundscape.synthesis import coloured_noise
+from listener.soundscape.scene import PlacedSound, Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, coloured_noise
 
 _FRAME_SECONDS = 0.02
 _AUDIBLE_DB = 20.0  # under the loudest frame: softer than that is the recording's own background
@@ -29,8 +29,8 @@ class ScenePlan:
     """What scenes are like; numbers are drawn uniformly between the two.
 
     `snr_db` is each sound's RMS over the noise's, `noise_exponent` the noise's colour (0 white, 2
-    brown), `event_seconds` the longest stretch that is taken of a recording, `pause_seconds` the longest
-    pause that is part of a sound.
+    brown), `event_seconds` the longest segment of a recording, `pause_seconds` the longest pause that is
+    part of a sound.
     """
 
     seconds: float = 30.0
@@ -56,7 +56,7 @@ def make_scenes(
     sounds = [
         Recording(recording.label, sound)
         for recording in recordings
-        for sound in active_parts(recording.samples, plan.event_seconds, plan.pause_seconds)
+        for sound in active_segments(recording.samples, plan.event_seconds, plan.pause_seconds)
     ]
     if not sounds:
         raise ValueError(f"scenes: expected recordings with sound, got {len(recordings)} without")
@@ -65,11 +65,13 @@ def make_scenes(
     ]
 
 
-def active_parts(samples: Samples, longest_seconds: float, pause_seconds: float) -> list[Samples]:
-    """The stretches in which something is heard, each at most so long.
+def active_segments(
+    samples: Samples, longest_seconds: float, pause_seconds: float
+) -> list[Samples]:
+    """The segments in which something is heard, each at most so long.
 
     A frame of 20 ms is heard if its power is within 20 dB of the loudest's; pauses up to
-    `pause_seconds` are part of a stretch; stretches under a quarter second are dropped.
+    `pause_seconds` are part of a segment; segments under a quarter second are dropped.
     """
     frame = round(_FRAME_SECONDS * SAMPLE_RATE_HZ)
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
@@ -93,24 +95,15 @@ def _make_scene(sounds: Sequence[Recording], plan: ScenePlan, rng: np.random.Gen
     for _ in range(rng.integers(plan.events[0], plan.events[1] + 1)):
         sound = sounds[int(rng.integers(len(sounds)))]
         start = int(rng.integers(max(1, len(samples) - len(sound.samples))))
-        placed = _placed(sound, start, len(samples))
-        if any(_collide(placed, other) for other in truth):
+        end = min(start + len(sound.samples), len(samples))
+        placed = PlacedSound(sound.label, start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ)
+        same = (other for other in truth if other.label == placed.label)
+        if any(placed.onset < other.offset and other.onset < placed.offset for other in same):
             continue
         gain = noise_rms * 10 ** (rng.uniform(*plan.snr_db) / 20) / _rms(sound.samples)
-        room = samples[start : start + len(sound.samples)]
-        room += np.float32(gain) * sound.samples[: len(room)]
+        samples[start:end] += np.float32(gain) * sound.samples[: end - start]
         truth.append(placed)
     return Scene(samples, tuple(sorted(truth, key=lambda placed: placed.onset)))
-
-
-def _placed(sound: Recording, start: int, end: int) -> PlacedSound:
-    last = min(start + len(sound.samples), end)
-    return PlacedSound(sound.label, start / SAMPLE_RATE_HZ, last / SAMPLE_RATE_HZ)
-
-
-def _collide(one: PlacedSound, other: PlacedSound) -> bool:
-    same = one.label == other.label
-    return same and one.onset < other.offset and other.onset < one.offset
 
 
 def _rms(samples: Samples) -> float:

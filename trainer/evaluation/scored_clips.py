@@ -1,10 +1,9 @@
-"""The clips of a table with the scores that a bundle gives them."""
+"""The clips of a table with the scores that a bundle gives them, as they are and in worse conditions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,31 +22,35 @@ from trainer.evaluation.selection import Progress, read_one_by_one
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 GAINS_DB = (-20.0, -10.0, 10.0)
+SEEN_NOISE, UNSEEN_NOISE = "pink noise", "blue noise"  # used in training, and never used there
 # power ~ 1 / f ** exponent; training draws exponents from 0 (white) to 2 (brown)
-SEEN_NOISE = ("pink noise", 1.0)
-UNSEEN_NOISE = ("blue noise", -1.0)
-
-
-# The same clips in noise, in a room, louder and softer.
-
-
+_EXPONENTS = {SEEN_NOISE: 1.0, UNSEEN_NOISE: -1.0}
 _RT60_SECONDS, _DIRECT_TO_REVERB_DB = 0.6, 0.0  # a living room, across it
-
-Change = Callable[[Samples, np.random.Generator], Samples]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is done to a clip. `strength` is an SNR or gain in dB, a reverberation time in s."""
+    """What is done to clips; `strength` is an SNR or gain in dB, a reverberation time in s."""
 
     name: str
     strength: float | None
-    change: Change
+    sample_rate_hz: int
+
+    def change(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        """The samples under this condition, float32 (n,)."""
+        if self.strength is None:
+            return samples
+        if self.name == "gain":
+            return change_gain(samples, self.strength)
+        if self.name == "reverb":
+            rate = self.sample_rate_hz
+            return add_reverb(samples, self.strength, _DIRECT_TO_REVERB_DB, rate, rng)
+        return add_coloured_noise(samples, self.strength, _EXPONENTS[self.name], rng)
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionResult:
-    """How well clips are told apart so changed; see ClipMetrics."""
+    """Metrics of clips changed in this way; see ClipMetrics."""
 
     condition: str
     strength: float | None
@@ -58,37 +61,13 @@ class ConditionResult:
 
 def standard_conditions(sample_rate_hz: int) -> tuple[Condition, ...]:
     """Clean; noise that training uses and noise that it never does; reverb; gain."""
-    noises = [
-        Condition(name, snr, partial(_add_noise, snr, exponent))
-        for name, exponent in (SEEN_NOISE, UNSEEN_NOISE)
-        for snr in SNRS_DB
-    ]
-    reverb = partial(_reverberate, sample_rate_hz)
-    gains = [Condition("gain", gain, partial(_change_gain, gain)) for gain in GAINS_DB]
-    return (
-        Condition("clean", None, _leave),
-        *noises,
-        Condition("reverb", _RT60_SECONDS, reverb),
-        *gains,
+    kinds = (
+        ("clean", None),
+        *((noise, snr_db) for noise in (SEEN_NOISE, UNSEEN_NOISE) for snr_db in SNRS_DB),
+        ("reverb", _RT60_SECONDS),
+        *(("gain", gain_db) for gain_db in GAINS_DB),
     )
-
-
-def _leave(samples: Samples, _rng: np.random.Generator) -> Samples:
-    return samples
-
-
-def _add_noise(
-    snr_db: float, exponent: float, samples: Samples, rng: np.random.Generator
-) -> Samples:
-    return add_coloured_noise(samples, snr_db, exponent, rng)
-
-
-def _reverberate(sample_rate_hz: int, samples: Samples, rng: np.random.Generator) -> Samples:
-    return add_reverb(samples, _RT60_SECONDS, _DIRECT_TO_REVERB_DB, sample_rate_hz, rng)
-
-
-def _change_gain(gain_db: float, samples: Samples, _rng: np.random.Generator) -> Samples:
-    return change_gain(samples, gain_db)
+    return tuple(Condition(name, strength, sample_rate_hz) for name, strength in kinds)
 
 
 def score_condition(
@@ -140,7 +119,7 @@ class ScoredTable:
     quarantined: tuple[Quarantined, ...]
 
     def clip_targets(self) -> tuple[Mask, Mask]:
-        """What is in the clips, and where anybody knows, (N, K)."""
+        """What is in the clips, and where that is known, (N, K)."""
         return _stack(clip_targets(each.clip, self.labels) for each in self.clips)
 
     def patch_targets(self) -> tuple[Mask, Mask]:
@@ -190,27 +169,11 @@ def score_table(
     for index, (clip, samples) in enumerate(reading):
         if isinstance(samples, Quarantined):
             left_out.append(samples)
-        else:
-            clips.append(_score_clip(scorer, clip, samples, columns, conditions, index))
+            continue
+        file = score_file(scorer, samples, clip.path.name, clip.spans)
+        changed = (score_condition(scorer, each, samples, index)[columns] for each in conditions)
+        clips.append(ScoredClip(clip, file.with_columns(columns), file, tuple(changed)))
     if not clips:
         raise DataError(f"expected clips that can be read, got none of {len(table.clips)}")
     quarantined = (*table.quarantined, *left_out)
     return ScoredTable(tuple(clips), table.classes, scorer.features, quarantined)
-
-
-def _score_clip(
-    scorer: Scorer,
-    clip: Clip,
-    samples: Samples,
-    columns: list[int],
-    conditions: Sequence[Condition],
-    index: int,
-) -> ScoredClip:
-    file = score_file(scorer, samples, clip.path.name, clip.spans)
-    changed = (score_condition(scorer, each, samples, index)[columns] for each in conditions)
-    return ScoredClip(clip, choose_columns(file, columns), file, tuple(changed))
-
-
-def choose_columns(file: ScoredFile, columns: Sequence[int]) -> ScoredFile:
-    """The file with the scores of these columns only."""
-    return replace(file, scores=file.scores[:, list(columns)])

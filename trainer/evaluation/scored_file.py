@@ -1,4 +1,4 @@
-"""What is true and what was found: spans of labels in a file, and the scores of a file."""
+"""The scores of a file, the spans of labels in it, and intervals of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TIME_DECIMALS = 6  # times are sums of float seconds: they agree to the microsecond
-
 
 Intervals = NDArray[np.float64]  # (n, 2): onset and offset, seconds in the file
 
@@ -58,6 +57,28 @@ class ScoredFile:
         """Length of the file."""
         return float(self.boundaries[-1] - self.boundaries[0])
 
+    def with_columns(self, columns: Sequence[int]) -> ScoredFile:
+        """The file with the scores of these columns only."""
+        return replace(self, scores=self.scores[:, list(columns)])
+
+
+def smooth_file(file: ScoredFile, lengths: Sequence[int]) -> ScoredFile:
+    """The file with each column through a median of its own length, odd numbers of slots."""
+    columns = [running_median(file.scores[:, k], length) for k, length in enumerate(lengths)]
+    return replace(file, scores=np.stack(columns, axis=1))
+
+
+def running_median(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Centred median over an odd number of slots of scores (T,) or (T, K), silence outside.
+
+    Gives at once what the daemon's `ScoreSmoother(length, K)` gives row by row.
+    """
+    if length == 1 or not len(scores):
+        return scores
+    margin = [(length // 2, length // 2)] + [(0, 0)] * (scores.ndim - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(scores, margin), length, axis=0)
+    return np.partition(windows, length // 2, axis=-1)[..., length // 2]
+
 
 def intervals_of(spans: Iterable[Span], label: str) -> Intervals:
     """The spans of one label by onset."""
@@ -80,24 +101,3 @@ def overlaps(first: Intervals, second: Intervals) -> NDArray[np.float64]:
 def at_least(seconds: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether durations reach others, to the microsecond."""
     return np.round(seconds, _TIME_DECIMALS) >= np.round(least, _TIME_DECIMALS)
-
-
-# Medians over whole files: what the daemon's ScoreSmoother gives row by row, at once.
-
-
-def running_median(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """Centred median over an odd number of slots of scores (T,) or (T, K), silence outside.
-
-    Gives what `ScoreSmoother(length, K)` gives row by row.
-    """
-    if length == 1 or not len(scores):
-        return scores
-    margin = [(length // 2, length // 2)] + [(0, 0)] * (scores.ndim - 1)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(scores, margin), length, axis=0)
-    return np.partition(windows, length // 2, axis=-1)[..., length // 2]
-
-
-def smooth_file(file: ScoredFile, lengths: Sequence[int]) -> ScoredFile:
-    """The file with each column through a median of its own length, odd numbers of slots."""
-    columns = [running_median(file.scores[:, k], length) for k, length in enumerate(lengths)]
-    return replace(file, scores=np.stack(columns, axis=1))

@@ -36,7 +36,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PatchScorer:
-    """A `Scorer` of what turns patches into scores and embeddings: an engine."""
+    """A `Scorer` made of what turns patches into scores and embeddings: an engine."""
 
     features: FeatureParams
     infer: Infer
@@ -49,13 +49,13 @@ class PatchScorer:
         return np.concatenate(parts)
 
 
-def open_scorer(bundle: Bundle, threads: int = 1) -> PatchScorer:
-    """The bundle's model in the daemon's own engine.
+def open_scorer(bundle: Bundle) -> PatchScorer:
+    """The bundle's model in the daemon's own engine, on one thread.
 
     Raises:
         BundleError: the model cannot be run.
     """
-    engine = LiteRTEngine(bundle.model_path, threads, _PATCHES_AT_ONCE)
+    engine = LiteRTEngine(bundle.model_path, max_batch=_PATCHES_AT_ONCE)
     return PatchScorer(bundle.manifest.features, engine.infer)
 
 
@@ -67,7 +67,7 @@ def ordered_policies(bundle: Bundle) -> dict[str, LabelPolicy]:
 def score_file(
     scorer: Scorer, samples: Samples, name: str = "", truth: Sequence[Span] = ()
 ) -> ScoredFile:
-    """Scores with the slots that they speak for; at least one sample."""
+    """The scores of at least one sample, with the time slot of each."""
     scores = scorer(samples)
     seconds = len(samples) / scorer.features.sample_rate_hz
     boundaries = slot_boundaries(len(scores), seconds, scorer.features)

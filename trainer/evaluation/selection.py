@@ -1,4 +1,4 @@
-"""Whether a bundle knows the clips that are to judge it."""
+"""Which clips judge a bundle: not those that it knows, by the folds and labels that are asked for."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ from pathlib import Path
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from trainer.data.audio import read_audio
+from trainer.data.checks import or_quarantined
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
 from trainer.data.preparation import digest_file
-from trainer.data.quarantine import or_quarantined
 from trainer.errors import DataError
-from trainer.labels import find_label
+from trainer.labels import slug_of
+from trainer.provenance import FileList, provenance_of
 
 log = logging.getLogger(__name__)
 
-# In a bundle's provenance: the SHA-256 of each file that it learnt from, of each by which its policies
-# were chosen, and of each clip of a station that nothing is to learn from, to judge by.
-TRAINING_FILES = "training_files"
-CALIBRATION_FILES = "calibration_files"
-HELD_FILES = "held_files"
+TRAINED: Sequence[FileList] = ("training_files",)
+TRAINED_OR_TUNED: Sequence[FileList] = ("training_files", "calibration_files")
+_DONE = {"training_files": "trained", "calibration_files": "calibrated"}
+_MOST_NAMED = 10  # labels in an error message
 
-
-TRAINED: Sequence[str] = (TRAINING_FILES,)
-TRAINED_OR_TUNED: Sequence[str] = (TRAINING_FILES, CALIBRATION_FILES)
-_DONE = {TRAINING_FILES: "trained", CALIBRATION_FILES: "calibrated"}
+Progress = Callable[[int, int], None]  # clips done, clips in all
+ReportClips = Callable[[str], Progress]  # what is being done with the clips
 
 
 def digest_files(paths: Collection[Path]) -> list[str]:
-    """What goes into the provenance, sorted.
+    """The SHA-256 of each file, sorted, for the provenance.
 
-    Files, not cuts: another cut of the same recording is no more unseen than the one trained on.
+    Of files, not of parts: another part of a recording that was trained on is no more unseen.
 
     Raises:
         DataError: a file cannot be read.
@@ -42,8 +40,24 @@ def digest_files(paths: Collection[Path]) -> list[str]:
     return sorted({digest_file(path) for path in set(paths)})
 
 
+def paths_of(table: ClipTable) -> set[Path]:
+    """The files of its clips."""
+    return {clip.path for clip in table.clips}
+
+
+def seen_paths(bundle: Bundle, paths: Collection[Path], keys: Sequence[FileList]) -> set[Path]:
+    """Those of the files that the bundle's provenance lists under one of the keys.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    provenance = provenance_of(bundle.manifest)
+    known = {digest for key in keys for digest in provenance.get(key, ())}
+    return {path for path in set(paths) if digest_file(path) in known} if known else set()
+
+
 def check_unseen(
-    bundle: Bundle, paths: Collection[Path], keys: Sequence[str] = TRAINED_OR_TUNED
+    bundle: Bundle, paths: Collection[Path], keys: Sequence[FileList] = TRAINED_OR_TUNED
 ) -> None:
     """Refuse files that the bundle was trained on, validation of the training included, or tuned on.
 
@@ -59,18 +73,7 @@ def check_unseen(
             )
 
 
-def seen_paths(bundle: Bundle, paths: Collection[Path], keys: Sequence[str]) -> set[Path]:
-    """Those of the files that the bundle's provenance lists under one of the keys.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    provenance = bundle.manifest.provenance
-    known = {digest for key in keys for digest in provenance.get(key, ())}
-    return {path for path in set(paths) if digest_file(path) in known} if known else set()
-
-
-def unseen_folds(bundle: Bundle, table: ClipTable, keys: Sequence[str]) -> tuple[int, ...]:
+def unseen_folds(bundle: Bundle, table: ClipTable, keys: Sequence[FileList]) -> tuple[int, ...]:
     """The folds of which the bundle saw no file; all of them where it saw every one.
 
     Raises:
@@ -82,18 +85,10 @@ def unseen_folds(bundle: Bundle, table: ClipTable, keys: Sequence[str]) -> tuple
     return tuple(sorted(unseen or folds))
 
 
-def paths_of(table: ClipTable) -> set[Path]:
-    """The files of its clips."""
-    return {clip.path for clip in table.clips}
-
-
-# Which clips of data sets a command looks at: by folds, named or those that the bundle never saw.
-
-
 def choose_clips(
-    bundle: Bundle, table: ClipTable, folds: Sequence[int], keys: Sequence[str]
+    bundle: Bundle, table: ClipTable, folds: Sequence[int], keys: Sequence[FileList]
 ) -> ClipTable:
-    """The clips of the folds; of none, those of every fold without a file listed under the keys.
+    """The clips of the folds; without folds, those of every fold that the bundle has not seen.
 
     Raises:
         DataError: a fold without clips, or a file that cannot be read.
@@ -108,23 +103,17 @@ def choose_clips(
 
 
 def match_classes(table: ClipTable, bundle: Bundle) -> ClipTable:
-    """The table with the bundle's labels (slugs) as classes, in the order of its scores.
+    """The table with the slugs of the bundle's labels as classes, in the order of its scores.
 
-    A class is found by the label's slug or name. Background clips hold none of the labels, unless the
-    bundle has a label for background.
+    A class is found by its slug or by the label's name for people. Background is none of the labels,
+    unless the bundle has a label for it.
 
     Raises:
         DataError: a class that the bundle does not know.
     """
     if BACKGROUND in table.classes and BACKGROUND not in bundle.labels:
         table = without_background(table)
-    slugs: dict[str, str] = {}
-    for name in table.classes:
-        slug = find_label(bundle.manifest.labels, name)
-        if slug is None:
-            known = ", ".join(bundle.labels[:10]) + (", ..." if len(bundle.labels) > 10 else "")  # noqa: PLR2004
-            raise DataError(f"class {name!r}: expected a label of {bundle.id} ({known})")
-        slugs[name] = slug
+    slugs = {name: _find_slug(name, bundle) for name in table.classes}
     clips = tuple(
         replace(
             clip,
@@ -138,16 +127,19 @@ def match_classes(table: ClipTable, bundle: Bundle) -> ClipTable:
     return replace(table, clips=clips, classes=classes)
 
 
-# The audio of clips, one after the other, so that only one is in memory.
-
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
+def _find_slug(name: str, bundle: Bundle) -> str:
+    for label in bundle.manifest.labels:
+        if name in {label.slug, label.name} or slug_of(name) == label.slug:
+            return label.slug
+    more = ", ..." if len(bundle.labels) > _MOST_NAMED else ""
+    known = ", ".join(bundle.labels[:_MOST_NAMED]) + more
+    raise DataError(f"class {name!r}: expected a label of {bundle.id} ({known})")
 
 
 def read_one_by_one(
     table: ClipTable, sample_rate_hz: int, progress: Progress | None
 ) -> Iterator[tuple[Clip, Samples | Quarantined]]:
-    """Each clip with its samples, float32 (n,), or with why it cannot be read."""
+    """Each clip with its samples, float32 (n,), or with why it cannot be read; one is in memory."""
     for number, clip in enumerate(table.clips, start=1):
         yield clip, or_quarantined(clip.path, partial(read_audio, clip, sample_rate_hz))
         if progress is not None:

@@ -45,7 +45,8 @@ def make_track(files: Sequence[ScoredFile], column: int, label: str) -> Track:
     """
     if not files:
         raise ValueError(f"{label}: expected files with scores, got none")
-    shifts = _shifts(files)
+    steps = np.array([file.seconds + _BETWEEN_FILES_SECONDS for file in files])
+    shifts = np.cumsum(steps) - steps - np.array([file.boundaries[0] for file in files])
     times = [file.boundaries + shift for file, shift in zip(files, shifts, strict=True)]
     truth = [
         intervals_of(file.truth, label) + shift for file, shift in zip(files, shifts, strict=True)
@@ -60,12 +61,6 @@ def make_track(files: Sequence[ScoredFile], column: int, label: str) -> Track:
     )
 
 
-def _shifts(files: Sequence[ScoredFile]) -> NDArray[np.float64]:
-    """What brings each file's times behind those of the one before."""
-    steps = np.array([file.seconds + _BETWEEN_FILES_SECONDS for file in files])
-    return np.cumsum(steps) - steps - np.array([file.boundaries[0] for file in files])
-
-
 def smooth_track(track: Track, length: int) -> Track:
     """The scores through a median over an odd number of slots, file by file."""
     parts = np.split(track.scores, track.starts[1:])
@@ -73,20 +68,11 @@ def smooth_track(track: Track, length: int) -> Track:
     return replace(track, scores=np.concatenate(smoothed))
 
 
-def find_events(track: Track, policy: LabelPolicy, patch_hop_seconds: float) -> Intervals:
-    """The events of the policy, (n, 2), on the track's time line.
+def find_segments(smoothed: Track, policy: LabelPolicy) -> Intervals:
+    """What hysteresis gives before gaps are bridged and short events dropped.
 
-    Raises:
-        ValueError: a refractory time, which only the daemon's own detector knows.
+    The policy's refractory time, which only the daemon's own detector applies, is ignored.
     """
-    if policy.refractory_seconds:
-        raise ValueError(f"refractory_seconds: expected 0 here, got {policy.refractory_seconds}")
-    smoothed = smooth_track(track, policy.smoothing_patches(patch_hop_seconds))
-    return shape_events(find_stretches(smoothed, policy), policy)
-
-
-def find_stretches(smoothed: Track, policy: LabelPolicy) -> Intervals:
-    """What hysteresis gives before gaps are bridged and short events dropped."""
     # as float32, so that a score equal to the threshold is equal here
     above = smoothed.scores >= np.float32(policy.on_threshold)
     if not above.any():
@@ -100,13 +86,13 @@ def find_stretches(smoothed: Track, policy: LabelPolicy) -> Intervals:
     return np.column_stack((onsets, smoothed.offsets[last_of_run[runs]]))
 
 
-def shape_events(stretches: Intervals, policy: LabelPolicy) -> Intervals:
-    """Stretches at most a gap apart as one; then without those that are too short."""
-    if not len(stretches):
-        return stretches
-    gaps = stretches[1:, 0] - stretches[:-1, 1]
+def shape_events(segments: Intervals, policy: LabelPolicy) -> Intervals:
+    """Segments at most a gap apart as one; then without those that are too short."""
+    if not len(segments):
+        return segments
+    gaps = segments[1:, 0] - segments[:-1, 1]
     parted = gaps > policy.max_gap_seconds + _ROUNDING_SECONDS
-    onsets = stretches[np.append(True, parted), 0]
-    offsets = stretches[np.append(parted, True), 1]
+    onsets = segments[np.append(True, parted), 0]
+    offsets = segments[np.append(parted, True), 1]
     long = offsets - onsets >= policy.min_duration_seconds - _ROUNDING_SECONDS
     return np.column_stack((onsets[long], offsets[long]))

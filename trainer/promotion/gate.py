@@ -21,10 +21,10 @@ from trainer.evaluation.regression import (
     RegressionSet,
     ScorePatches,
     compare_labels,
-    is_asked,
+    is_required,
+    labels_without_holdout,
     missing_labels,
     read_regression,
-    unproven_labels,
 )
 from trainer.evaluation.scoring import open_scorer, ordered_policies
 from trainer.evaluation.selection import Progress
@@ -95,7 +95,7 @@ def _check_known(request: GateRequest) -> list[str]:
     if gone:
         return [f"labels: expected those of {current.id}, missing are {', '.join(gone)}"]
     held_out = read_regression(current)
-    unproven = unproven_labels(current.labels, request.asked, held_out)
+    unproven = labels_without_holdout(current.labels, request.asked, held_out)
     if unproven and not request.unproven:
         which = f" of {', '.join(unproven)}" if request.asked else ""
         return [
@@ -119,7 +119,7 @@ def _check_losses(request: GateRequest, current: Bundle, held_out: RegressionSet
         f"{each.label}: loses {each.lost_points:.1f} points of F1 on {each.clips} held-out clips "
         f"of {current.id}, at most {request.most_loss:g} are borne"
         for each in losses
-        if each.lost_points > request.most_loss and is_asked(each.label, request.asked)
+        if each.lost_points > request.most_loss and is_required(each.label, request.asked)
     ]
 
 
@@ -147,7 +147,7 @@ def _check_noise(request: GateRequest) -> list[str]:
 
 def _not_asked(request: GateRequest) -> frozenset[str]:
     labels = request.candidate.labels
-    return frozenset(label for label in labels if not is_asked(label, request.asked))
+    return frozenset(label for label in labels if not is_required(label, request.asked))
 
 
 def _check_room(request: GateRequest, progress: Progress | None) -> list[str]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from listener.detection.bundle import MANIFEST_FILE, Bundle, read_bundle
-from listener.detection.clip_files import sync_directory
+from listener.files import sync_directory
 from trainer.errors import PromotionError
 
 log = logging.getLogger(__name__)

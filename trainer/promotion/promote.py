@@ -8,10 +8,10 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle, read_bundle
 from trainer.errors import PromotionError, TargetError
-from trainer.model.progress import clips_bar
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.promotion.models import ModelsDirectory
 from trainer.retraining.base_bundle import budget_of
+from trainer.terminal import clips_bar
 
 log = logging.getLogger(__name__)
 

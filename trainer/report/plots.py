@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
+from trainer.evaluation.examples import ExampleView
 from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
-from trainer.report.examples import ExampleView
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
 _DOTS_PER_INCH = 120
@@ -168,7 +168,7 @@ def _draw(axes: Axes, curve: Curve, key: str, colour: str, line: str, name: str)
 # How the figure falls as noise rises: of a kind that training uses, and of one that it never does.
 
 
-_KINDS = ((SEEN_NOISE[0], "seen in training"), (UNSEEN_NOISE[0], "never seen"))
+_KINDS = ((SEEN_NOISE, "seen in training"), (UNSEEN_NOISE, "never seen"))
 
 
 def draw_noise_curves(results: Sequence[ConditionResult]) -> Figure:

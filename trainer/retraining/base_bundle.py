@@ -14,7 +14,7 @@ from listener.detection.features import log_mel_patches
 from trainer.errors import BackboneError
 from trainer.model.backbones import Backbone, BundleBackbone, open_backbone
 from trainer.model.settings import FitSettings
-from trainer.report.model_card import CALIBRATION, LESSON, RETRAINING
+from trainer.provenance import provenance_of
 from trainer.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def recipe_of(base: Bundle) -> Recipe:
 
     The head is always linear.
     """
-    known = base.manifest.provenance.get(LESSON)
+    known = provenance_of(base.manifest).get("lesson")
     try:
         recipe = Recipe() if known is None else TypeAdapter(Recipe).validate_python(known)
     except ValidationError:  # of an older version, with other choices
@@ -49,10 +49,10 @@ def open_base_backbone(base: Bundle) -> Backbone:
     """
     features = base.manifest.features
     own = BundleBackbone(base.path)
-    handle = base.manifest.provenance.get("backbone")
+    handle = provenance_of(base.manifest).get("backbone")
     if not isinstance(handle, str) or not Path(handle).is_dir():
         return own
-    timed = bool(base.manifest.provenance.get("timed"))
+    timed = provenance_of(base.manifest).get("timed", False)
     try:
         made_of = open_backbone(
             handle, features.patch_hop_seconds, features.preprocessing, timed=timed
@@ -71,7 +71,6 @@ def open_base_backbone(base: Bundle) -> Backbone:
 
 def budget_of(bundle: Bundle) -> float:
     """False alarms a day of all labels together that the bundle was calibrated for."""
-    for key in (RETRAINING, CALIBRATION):
-        if key in bundle.manifest.provenance:
-            return float(bundle.manifest.provenance[key]["false_alarms_per_day"])
-    return DEFAULT_FALSE_ALARMS_PER_DAY
+    known = provenance_of(bundle.manifest)
+    last = known.get("retraining") or known.get("calibration")
+    return DEFAULT_FALSE_ALARMS_PER_DAY if last is None else float(last["false_alarms_per_day"])

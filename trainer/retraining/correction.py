@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from trainer.data.batches import Batch, join_batches
 from trainer.model.fit import fit
 from trainer.model.network import Moments, compress, fold, measure_moments, ready_dense
+from trainer.model.progress import OnEpoch
 from trainer.model.settings import FitSettings
-from trainer.model.validation import OnEpoch
 from trainer.retraining.linear_head import LinearHead
 from trainer.training.sampling import LEAST_STEPS
 

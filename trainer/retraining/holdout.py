@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
-from trainer.data.folds import choose_held
-from trainer.evaluation.selection import HELD_FILES, digest_files, seen_paths
+from trainer.data.folds import choose_held_out
+from trainer.evaluation.selection import digest_files, seen_paths
+from trainer.provenance import provenance_of
 from trainer.retraining.verdicts import JudgedClip, Verdicts
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB
@@ -46,13 +47,13 @@ def hold_out(verdicts: Verdicts, base: Bundle) -> Holdout:
     Raises:
         DataError: a clip cannot be read.
     """
-    known = seen_paths(base, [each.clip.path for each in verdicts.judged], (HELD_FILES,))
+    known = seen_paths(base, [each.clip.path for each in verdicts.judged], ("held_files",))
     untouched = [each.clip for each in verdicts.judged if each.clip.path in known]
     clips: list[Clip] = []
     labels = []
     for label in verdicts.new_labels:
         of_label = [each.clip for each in verdicts.judged if label in each.clip.labels]
-        groups = choose_held({clip.group for clip in of_label})
+        groups = choose_held_out({clip.group for clip in of_label})
         held = [clip for clip in of_label if clip.group in groups]
         chosen = held or of_label
         chosen = chosen[:: -(-len(chosen) // MOST_CLIPS)]  # rounded up
@@ -61,5 +62,5 @@ def hold_out(verdicts: Verdicts, base: Bundle) -> Holdout:
         labels.append(HeldOutLabel(label, len(chosen), learnt=not held))
     judged = tuple(each for each in verdicts.judged if each.clip not in untouched)
     files = frozenset(digest_files([clip.path for clip in untouched]))
-    before = base.manifest.provenance.get(HELD_FILES, ())
+    before = provenance_of(base.manifest).get("held_files", ())
     return Holdout(judged, tuple(clips), tuple(labels), files.union(before))

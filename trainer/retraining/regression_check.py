@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import RegressionError
-from trainer.evaluation.regression import LabelLoss, compare_labels, is_asked, unproven_labels
+from trainer.evaluation import regression
 from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.training_set import CorrectionData
@@ -21,15 +21,19 @@ class RegressionCheck:
     """
 
     clips: int
-    labels: tuple[LabelLoss, ...]
+    labels: tuple[regression.LabelRegression, ...]
     most_loss: float
     kept: tuple[HeldOutLabel, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> tuple[LabelLoss, ...]:
+    def lost(self) -> tuple[regression.LabelRegression, ...]:
         """The regressions: labels that lost more of F1, of those that count."""
-        counting = (each for each in self.labels if is_asked(each.label, frozenset(self.asked)))
+        counting = (
+            each
+            for each in self.labels
+            if regression.is_required(each.label, frozenset(self.asked))
+        )
         return tuple(each for each in counting if each.lost_points > self.most_loss)
 
 
@@ -49,7 +53,7 @@ def check_regressions(
         RegressionError: an old label loses too much, or has no held-out clips; it names the labels.
     """
     held_out, asked = data.held_out, tuple(sorted(required))
-    unproven = unproven_labels(data.base.labels, required, held_out)
+    unproven = regression.labels_without_holdout(data.base.labels, required, held_out)
     if unproven and not without_holdout:
         which = ", ".join(unproven) if required else "the base"
         raise RegressionError(
@@ -63,7 +67,7 @@ def check_regressions(
     before = held_out.mean_scores(lambda p: base_head.scores(embed(p), activation))
     after = held_out.mean_scores(lambda p: head.scores(embed(p), activation))
     before, after = before[:, : len(base_labels)], after[:, : len(data.labels)]  # no background
-    labels = compare_labels(held_out, before, base_labels, after, data.labels)
+    labels = regression.compare_labels(held_out, before, base_labels, after, data.labels)
     # clips of new labels check nothing yet: the base does not know these labels
     kept = data.holdout.labels
     check = RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)

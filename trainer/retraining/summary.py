@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from trainer.report.figures import percent
-from trainer.report.terminal import show_table
+from trainer.formatting import percent
 from trainer.retraining.retrain import Findings
 from trainer.retraining.thresholds import AmbientCheck
+from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,15 @@ from listener.detection.scores import slot_boundaries
 from trainer.data.batches import Batch, Batching, iterate_batches, join_batches
 from trainer.data.clip_store import read_store
 from trainer.data.clips import ClipTable
-from trainer.data.folds import hold_back
+from trainer.data.folds import hold_out_clips
 from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
 from trainer.evaluation.regression import RegressionSet, read_regression
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.selection import TRAINING_FILES, match_classes, paths_of, seen_paths
+from trainer.evaluation.selection import match_classes, paths_of, seen_paths
+from trainer.provenance import provenance_of
 from trainer.retraining.correction import Component, fit_correction
 from trainer.retraining.holdout import Holdout, hold_out
 from trainer.retraining.linear_head import LinearHead
@@ -190,10 +191,10 @@ def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
         DataError: data that cannot be used, a class that the base does not know, or none of its files.
     """
     table = match_classes(read_clips(paths), base)
-    if TRAINING_FILES not in base.manifest.provenance:
+    if "training_files" not in provenance_of(base.manifest):
         folds = tuple(sorted({clip.fold for clip in table.clips}))
-        return BaseData(*hold_back(table, folds))
-    seen = seen_paths(base, paths_of(table), (TRAINING_FILES,))
+        return BaseData(*hold_out_clips(table, folds))
+    seen = seen_paths(base, paths_of(table), ("training_files",))
     if not seen:
         raise DataError(
             f"{paths[0]}: expected files that {base.id} learnt from, found none of "

@@ -7,28 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import CARD_FILE, Bundle, Label
+from listener.detection.bundle import Bundle, Label
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import REGRESSION_FILE
-from trainer.evaluation.selection import CALIBRATION_FILES, HELD_FILES, TRAINING_FILES
 from trainer.export.bundle import export_bundle
-from trainer.report.figures import to_document
-from trainer.report.model_card import (
-    CALIBRATION,
-    EVALUATION,
-    LEAK,
-    RETRAINING,
-    make_card,
+from trainer.model_card import make_card
+from trainer.provenance import (
+    Provenance,
+    provenance_of,
+    to_document,
     with_introduction,
+    without,
 )
 from trainer.retraining.cross_validation import LabelDoubt
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.regression_check import RegressionCheck
 from trainer.retraining.training_set import CorrectionData
 from trainer.training.sampling import MEMORY_FILE, memory_bytes
-
-_OF_THE_BASE_ALONE = (EVALUATION, CALIBRATION, LEAK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ def write_retrained(
         labels=(*before.labels, *new),
         policies=dict(policies),
         files={},
-        provenance=_provenance(data, record),
+        provenance=dict(_provenance(data, record)),
     )
     files = {}
     if (held_out := data.next_held_out()) is not None:
@@ -85,16 +81,15 @@ def write_retrained(
     return export_bundle(out, model, manifest, make_card(manifest), files=files)
 
 
-def _provenance(data: CorrectionData, record: RetrainingRecord) -> dict[str, object]:
+def _provenance(data: CorrectionData, record: RetrainingRecord) -> Provenance:
     ambient_files = {each.digest for each in data.ambient.clips}
     training_files = ambient_files | {each.digest for each in data.judged_clips.clips}
-    known = data.base.manifest.provenance
-    kept = {name: value for name, value in known.items() if name not in _OF_THE_BASE_ALONE}
-    card = data.base.path / CARD_FILE
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    return with_introduction(kept, text) | {
-        RETRAINING: to_document(record),
-        TRAINING_FILES: sorted(training_files.union(known.get(TRAINING_FILES, ()))),
-        CALIBRATION_FILES: sorted(ambient_files.union(known.get(CALIBRATION_FILES, ()))),
-        HELD_FILES: sorted(data.holdout.files),
+    known = provenance_of(data.base.manifest)
+    kept = without(known, "evaluation", "calibration", "leak")  # of the base alone
+    return {
+        **with_introduction(kept, data.base.path),
+        "retraining": to_document(record),
+        "training_files": sorted(training_files.union(known.get("training_files", ()))),
+        "calibration_files": sorted(ambient_files.union(known.get("calibration_files", ()))),
+        "held_files": sorted(data.holdout.files),
     }

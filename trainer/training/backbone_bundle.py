@@ -12,9 +12,10 @@ from listener.detection.policy import LabelPolicy
 from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export.bundle import check_target, export_bundle
-from trainer.labels import AUDIOSET_MIDS, make_labels
+from trainer.labels import make_labels
 from trainer.model.backbones import resolve_handle
 from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
+from trainer.provenance import Provenance
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +90,13 @@ def _manifest(handle: str, classes: list[AudioSetClass], features: FeatureParams
         labels=labels,
         policies={label.slug: DEFAULT_POLICY for label in labels},
         features=features,
-        provenance={
-            "handle": handle,
-            "licence": LICENCE,
-            "credits": CREDITS,
-            "data": "AudioSet",
-            AUDIOSET_MIDS: [audio_class.mid for audio_class in classes],
-        },
+        provenance=dict(
+            Provenance(
+                handle=handle,
+                licence=LICENCE,
+                credits=CREDITS,
+                data="AudioSet",
+                audioset_mids=[audio_class.mid for audio_class in classes],
+            )
+        ),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from listener.detection.bundle import Bundle, Manifest
 from listener.detection.params import Preprocessing
@@ -14,17 +13,18 @@ from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
 from trainer.data.files import find_licence
-from trainer.data.folds import hold_back
+from trainer.data.folds import hold_out_clips
 from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
-from trainer.evaluation.selection import TRAINING_FILES
 from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import make_labels, slug_of
 from trainer.model.backbones import open_backbone
-from trainer.model.progress import clips_bar, describe, epochs_bar
+from trainer.model.progress import epochs_bar
 from trainer.model.settings import Activation
-from trainer.report.model_card import LEAK, make_card
+from trainer.model_card import make_card
+from trainer.provenance import Provenance, to_document
+from trainer.terminal import clips_bar
 from trainer.training.leakage import measure_leak
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, draw_memory, memory_bytes
@@ -77,7 +77,9 @@ def fit_bundle(request: FitRequest) -> Bundle:
     backbone = open_backbone(
         request.backbone, request.patch_hop_seconds, request.preprocessing, timed=request.timed
     )
-    used, held = hold_back(table, folds) if request.hold_back else (table.in_folds(*folds), None)
+    used, held = (
+        hold_out_clips(table, folds) if request.hold_back else (table.in_folds(*folds), None)
+    )
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         training_set = make_training_set(used, backbone, cache, recipe, report)
@@ -92,7 +94,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
         policies={label.slug: DEFAULT_POLICY for label in labels},
         features=backbone.features,
         activation=activation,
-        provenance=_provenance(request, recipe, folds, validation_fold, parts.both, trained),
+        provenance=dict(_provenance(request, recipe, folds, validation_fold, parts.both, trained)),
     )
     network = trained.network_on(backbone.build_net())
     files = _held_files(manifest, held)
@@ -109,24 +111,27 @@ def _provenance(
     validation_fold: int | None,
     training_set: TrainingSet,
     trained: Trained,
-) -> dict[str, Any]:
+) -> Provenance:
     clips, first = training_set.clips, trained.histories[0].best
     leak = measure_leak(training_set, recipe)
     licences = {str(path): request.licence or find_licence(path) for path in request.data}
-    return {
-        "data": list(licences),
-        "licences": licences,
-        "backbone": request.backbone,
-        "folds": folds,
-        "validation_fold": validation_fold,
-        "timed": request.timed,
-        "clips": len(clips.clips),
-        "left_out": [f"{each.path}: {each.reason}" for each in clips.quarantined],
-        "validation": describe(first) if first.accuracy is not None else "none",
-        "learning_curves": [[asdict(e) for e in each.epochs] for each in trained.histories],
-        "lesson": asdict(recipe),
-        TRAINING_FILES: sorted({embedded.digest for embedded in clips.clips}),
-    } | ({} if leak is None else {LEAK: asdict(leak)})
+    known = Provenance(
+        data=list(licences),
+        licences=licences,
+        backbone=request.backbone,
+        folds=folds,
+        validation_fold=validation_fold,
+        timed=request.timed,
+        clips=len(clips.clips),
+        left_out=[f"{each.path}: {each.reason}" for each in clips.quarantined],
+        validation=str(first) if first.accuracy is not None else "none",
+        learning_curves=[to_document(each.epochs) for each in trained.histories],
+        lesson=asdict(recipe),
+        training_files=sorted({embedded.digest for embedded in clips.clips}),
+    )
+    if leak is not None:
+        known["leak"] = to_document(leak)
+    return known
 
 
 def _held_files(manifest: Manifest, held: ClipTable | None) -> dict[str, bytes]:

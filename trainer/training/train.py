@@ -17,8 +17,9 @@ from trainer.model.backbones import Backbone
 from trainer.model.fine_tuning import thaw
 from trainer.model.fit import Fitted, fit
 from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
+from trainer.model.progress import History, OnEpoch
 from trainer.model.settings import Activation, FitSettings, Thawing
-from trainer.model.validation import History, OnEpoch, accuracy, score_clips
+from trainer.model.validation import accuracy, score_clips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import LEAST_STEPS, CachedPatches
 from trainer.training.training_set import TrainingSet

@@ -1,4 +1,4 @@
-"""Clips that are worth looking at."""
+"""Which clips the report shows, and the log-mel of one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from listener.detection.params import FeatureParams
 from trainer.data.clips import Clip
-from trainer.evaluation.examples import MOST_OF_A_KIND, choose_examples
+from trainer.evaluation.examples import MOST_OF_A_KIND, choose_examples, join_patches
 from trainer.evaluation.scored_clips import ScoredClip, ScoredTable
 from trainer.evaluation.scored_file import ScoredFile
 
 LABELS = ("a", "b", "c", "d")
+FEATURES = FeatureParams()
 
 
 def scored(label: str, *means: float) -> ScoredClip:
@@ -23,7 +24,7 @@ def scored(label: str, *means: float) -> ScoredClip:
 
 
 def choose(*clips: ScoredClip):
-    return choose_examples(ScoredTable(clips, LABELS, FeatureParams(), ()))
+    return choose_examples(ScoredTable(clips, LABELS, FEATURES, ()))
 
 
 def test_the_surest_of_each_class_right_ones_first():
@@ -44,3 +45,12 @@ def test_a_few_of_a_kind_are_enough_and_unlabelled_clips_are_none():
         *(scored(label, *row) for label, row in zip(LABELS, rows, strict=True)),
     )
     assert len(found) == MOST_OF_A_KIND
+
+
+def test_overlapping_patches_are_joined_once():
+    """Two patches, half a patch apart: 96 + 48 frames, those of one long patch."""
+    rng = np.random.default_rng(0)
+    samples = rng.uniform(-0.1, 0.1, FEATURES.window_samples + FEATURES.patch_hop_samples)
+    joined = join_patches(samples.astype(np.float32), FEATURES)
+    assert joined.shape == (144, 64)
+    assert len(np.unique(joined, axis=0)) == 144

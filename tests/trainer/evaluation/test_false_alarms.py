@@ -25,7 +25,6 @@ from trainer.evaluation.false_alarms import (
 )
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import PatchScorer, open_scorer, score_file
-from trainer.labels import AUDIOSET_MIDS
 from trainer.model.yamnet import read_class_map
 
 POLICY = LabelPolicy(0.5, 0.5, 0.0)
@@ -118,7 +117,7 @@ WATER, WHITE_NOISE = "/m/0838f", "/m/0chx_"
 
 def bundle_of(tones_bundle: Bundle, *mids: str) -> Bundle:
     manifest = make_manifest(tones_bundle.manifest.features)
-    return Bundle(tones_bundle.path, replace(manifest, provenance={AUDIOSET_MIDS: list(mids)}))
+    return Bundle(tones_bundle.path, replace(manifest, provenance={"audioset_mids": list(mids)}))
 
 
 def test_a_label_is_what_its_id_says(tones_bundle: Bundle):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.detection.clip import LabelSpan
+from tests.trainer.evaluation.test_tracks import events_of
 from trainer.evaluation.counts import Counts
 from trainer.evaluation.event_metrics import collar_counts
 from trainer.evaluation.operating_points import (
@@ -23,7 +24,7 @@ from trainer.evaluation.operating_points import (
     upper_bound,
 )
 from trainer.evaluation.scored_file import ScoredFile, overlaps
-from trainer.evaluation.tracks import Track, find_events, make_track
+from trainer.evaluation.tracks import Track, make_track
 
 HOP_SECONDS = 0.5
 
@@ -92,9 +93,9 @@ def test_a_lone_high_slot_calls_for_a_median():
 def test_a_pause_calls_for_a_gap():
     track = make("008808800000", (1.0, 3.5))
     exact = partial(collar_counts, collar_seconds=0.2)
-    point = best_point(track, None, 1.0, HOP_SECONDS, judge=exact, grid=SMALL)
+    point = best_point(track, None, 1.0, HOP_SECONDS, matcher=exact, grid=SMALL)
     assert point.counts == Counts(1, 0, 0)
-    found = find_events(track, point.policy, HOP_SECONDS)
+    found = events_of(track, point.policy, HOP_SECONDS)
     assert found.tolist() == [[1.0, 3.5]]
 
 

@@ -17,11 +17,11 @@ from trainer.evaluation.regression import (
     REGRESSION_FILE,
     RegressionSet,
     compare_labels,
-    is_asked,
+    is_required,
+    labels_without_holdout,
     make_regression_set,
     missing_labels,
     read_regression,
-    unproven_labels,
 )
 
 LABELS = ("dog", "cat", "rain")
@@ -159,8 +159,8 @@ def held_out(*heard: str) -> RegressionSet:
 
 
 def test_all_labels_count_where_nobody_said_which():
-    assert [is_asked(label, NOBODY_SAID) for label in LABELS] == [True] * 3
-    assert [is_asked(label, frozenset({"cat"})) for label in LABELS] == [False, True, False]
+    assert [is_required(label, NOBODY_SAID) for label in LABELS] == [True] * 3
+    assert [is_required(label, frozenset({"cat"})) for label in LABELS] == [False, True, False]
 
 
 def test_what_is_missing_is_named_in_order():
@@ -169,7 +169,7 @@ def test_what_is_missing_is_named_in_order():
 
 
 @pytest.mark.parametrize(
-    ("asked", "clips", "unproven"),
+    ("required", "clips", "without_holdout"),
     [
         (NOBODY_SAID, None, LABELS),
         (NOBODY_SAID, held_out("dog"), ()),
@@ -179,7 +179,7 @@ def test_what_is_missing_is_named_in_order():
         (frozenset({"whistle"}), None, ()),  # it is new
     ],
 )
-def test_each_label_that_is_asked_for_needs_a_clip(
-    asked: frozenset[str], clips: RegressionSet | None, unproven: tuple[str, ...]
+def test_each_label_that_is_required_for_needs_a_clip(
+    required: frozenset[str], clips: RegressionSet | None, without_holdout: tuple[str, ...]
 ):
-    assert unproven_labels(LABELS, asked, clips) == unproven
+    assert labels_without_holdout(LABELS, required, clips) == without_holdout

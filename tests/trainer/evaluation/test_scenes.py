@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from listener.soundscape import SAMPLE_RATE_HZ
-from trainer.evaluation.scenes import Recording, ScenePlan, active_parts, make_scenes
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
+from trainer.evaluation.scenes import Recording, ScenePlan, active_segments, make_scenes
 
 
 def tone(seconds: float, amplitude: float = 0.5):
@@ -19,7 +19,7 @@ def silence(seconds: float):
 
 
 def lengths(samples, pause_seconds: float = 0.5, longest: float = 5.0) -> list[float]:
-    return [len(part) / SAMPLE_RATE_HZ for part in active_parts(samples, longest, pause_seconds)]
+    return [len(part) / SAMPLE_RATE_HZ for part in active_segments(samples, longest, pause_seconds)]
 
 
 def test_what_is_heard_without_the_silence_around_it():

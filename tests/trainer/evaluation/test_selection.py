@@ -1,4 +1,4 @@
-"""Which files and folds a bundle knows."""
+"""Which files, folds and classes a bundle knows."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from listener.detection.bundle import Bundle
+from listener.detection.clip import LabelSpan
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
 from trainer.evaluation.selection import (
-    CALIBRATION_FILES,
     TRAINED,
     TRAINED_OR_TUNED,
-    TRAINING_FILES,
     check_unseen,
     choose_clips,
     digest_files,
+    match_classes,
     seen_paths,
     unseen_folds,
 )
@@ -36,8 +36,8 @@ def files(tmp_path: Path) -> list[Path]:
 def taught(tones_bundle: Bundle, files: list[Path]) -> Bundle:
     """Trained on the first file, calibrated on the second."""
     known = {
-        TRAINING_FILES: digest_files(files[:1]),
-        CALIBRATION_FILES: digest_files(files[1:2]),
+        "training_files": digest_files(files[:1]),
+        "calibration_files": digest_files(files[1:2]),
     }
     return replace(tones_bundle, manifest=replace(tones_bundle.manifest, provenance=known))
 
@@ -72,3 +72,33 @@ def test_clips_of_the_folds_that_are_named_or_unseen(taught: Bundle, files: list
     assert len(choose_clips(taught, table, (1, 2), TRAINED).clips) == 2
     with pytest.raises(DataError, match=r"folds: expected some of \[1, 2, 3, 4\], got \[9\]"):
         choose_clips(taught, table, (9,), TRAINED)
+
+
+def labelled(label: str, *spans: LabelSpan) -> Clip:
+    return Clip(Path("x.wav"), frozenset({label}), "x", 1, spans=spans, exhaustive=True)
+
+
+def test_classes_become_labels(tones_bundle: Bundle):
+    """One class is a name for people, the other a slug."""
+    span = LabelSpan("High tone", 2.0, 5.0)
+    clips = (labelled("low_tone"), labelled("High tone"), labelled("High tone", span))
+    matched = match_classes(ClipTable(clips, ("High tone", "low_tone")), tones_bundle)
+    assert matched.classes == ("low_tone", "high_tone")
+    assert [each.labels for each in matched.clips] == [
+        {"low_tone"},
+        {"high_tone"},
+        {"high_tone"},
+    ]
+    assert matched.clips[2].spans == (LabelSpan("high_tone", 2.0, 5.0),)
+
+
+def test_background_is_none_of_the_labels(tones_bundle: Bundle):
+    table = ClipTable((labelled("background"),), ("low_tone", "background"))
+    matched = match_classes(table, tones_bundle)
+    assert (matched.classes, matched.clips[0].labels) == (("low_tone",), frozenset())
+
+
+def test_a_class_that_the_bundle_does_not_know_is_refused(tones_bundle: Bundle):
+    table = ClipTable((labelled("dog"),), ("dog",))
+    with pytest.raises(DataError, match=r"class 'dog': expected a label of tones@1 \(low_tone"):
+        match_classes(table, tones_bundle)

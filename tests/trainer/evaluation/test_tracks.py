@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from listener.detection.hysteresis import detect_events
 from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother
-from trainer.evaluation.scored_file import ScoredFile, running_median
-from trainer.evaluation.tracks import find_events, make_track
+from trainer.evaluation.scored_file import Intervals, ScoredFile, running_median
+from trainer.evaluation.tracks import Track, find_segments, make_track, shape_events, smooth_track
 
 HOP_SECONDS = 0.48
 
@@ -35,12 +35,18 @@ def make_file(scores: list[float]) -> ScoredFile:
     return ScoredFile("x", np.array(scores, np.float32)[:, None], boundaries)
 
 
+def events_of(track: Track, policy: LabelPolicy, patch_hop_seconds: float) -> Intervals:
+    """As the search composes them."""
+    smoothed = smooth_track(track, policy.smoothing_patches(patch_hop_seconds))
+    return shape_events(find_segments(smoothed, policy), policy)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(columns, min_size=1, max_size=3), policies)
 def test_events_are_those_of_the_daemons_detector(every: list[list[float]], policy: LabelPolicy):
     files = [make_file(scores) for scores in every]
     track = make_track(files, 0, "dog")
-    found = find_events(track, policy, HOP_SECONDS)
+    found = events_of(track, policy, HOP_SECONDS)
     wanted = [
         (start + event.onset, start + (event.offset or -1.0))
         for start, file in zip(track.onsets[track.starts], files, strict=True)
@@ -57,12 +63,6 @@ def test_the_median_of_a_file_is_that_of_the_daemons_smoother(scores: list[float
     rows = [smoother.push(row) for row in column[:, None]] + [*smoother.finish()]
     wanted = [float(row[0]) for row in rows if row is not None]
     assert running_median(column, length).tolist() == pytest.approx(wanted)
-
-
-def test_a_refractory_time_is_refused():
-    track = make_track([make_file([0.9])], 0, "dog")
-    with pytest.raises(ValueError, match="expected 0 here, got 5"):
-        find_events(track, LabelPolicy(refractory_seconds=5.0), HOP_SECONDS)
 
 
 def test_a_track_needs_files():

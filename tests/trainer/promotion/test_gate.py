@@ -15,7 +15,6 @@ from tests.trainer.stores import StoreWriter
 from tests.trainer.training.tones import tone
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export.bundle import export_bundle, write_golden
-from trainer.labels import AUDIOSET_MIDS
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.report.rewrite import rewrite_bundle
 
@@ -119,7 +118,7 @@ def test_white_noise_may_be_heard_in_noise_and_water_may_not(
     tones_bundle: Bundle, mid: str, passes: bool
 ):
     """What the bundle calls noise is AudioSet's class of white noise, or its class of water."""
-    provenance = {AUDIOSET_MIDS: ["/m/0bt9lr", "/m/06fnp", mid]}
+    provenance = {"audioset_mids": ["/m/0bt9lr", "/m/06fnp", mid]}
     candidate = Bundle(tones_bundle.path, replace(tones_bundle.manifest, provenance=provenance))
     assert (fault_of(candidate, noise_labels=frozenset()) == ()) is passes
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from listener.build import make_detection_plan
 from listener.config.engine import DetectionSettings
 from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.planning import make_detection_plan
 from listener.runtime.active import ActivePlan
 from listener.runtime.hot_swap import BundlePath, HotSwap
 from listener.runtime.overrides import Overrides
@@ -32,7 +32,7 @@ class Pipeline:
     def adopt(self, detection: Detection) -> None:
         pass
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         pass
 
 
@@ -41,10 +41,10 @@ class Station:
 
     def __init__(self, models: Path) -> None:
         path, self.now = BundlePath(models / "current"), 0.0
-        first = self.load(path.target())
+        first = self.load(path.resolve())
         self.health = Health(tuple(first.plan.policies), first.plan.bundle)
         self.health.add_source("hall")
-        self.switch = HotSwap(
+        self.hot_swap = HotSwap(
             ActivePlan(Pipeline(), first, Overrides(), ["hall"]),
             path,
             self.load,
@@ -62,7 +62,7 @@ class Station:
     def look_after(self, seconds: float, events: int = 0) -> None:
         self.health.sources["hall"].by_label.events[0] += events
         self.now += seconds
-        self.switch.look()
+        self.hot_swap.tick()
 
 
 class Yard:

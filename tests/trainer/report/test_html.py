@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.trainer.report.pages import PNG, Page, parse
 from tests.trainer.report.tones import WRONG
-from trainer.report.evaluate import Evaluated
+from trainer.report.evaluation import Evaluated
 from trainer.report.html import make_report
 
 
@@ -71,5 +72,23 @@ def test_the_document_holds_the_same_figures(evaluated: Evaluated):
     assert document["seen"] is False
 
 
-def test_the_same_matter_gives_the_same_bytes(evaluated: Evaluated):
-    assert make_report(evaluated.matter)["index.html"] == evaluated.page.read_bytes()
+def test_the_provenance_gets_figures_and_no_curves(evaluated: Evaluated):
+    found = evaluated.context.summary()
+    assert found["clip"]["accuracy"] == pytest.approx(8 / 9)
+    assert found["ambient"] is not None
+    assert found["ambient"]["total"]["alarms"] == 1
+    assert not {"curves", "examples"} & set(found)
+    assert not {"confusion", "reliability"} & set(found["clip"])
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_same_evaluation_gives_the_same_bytes(evaluated: Evaluated):
+    assert make_report(evaluated.context)["index.html"] == evaluated.page.read_bytes()
+
+
+def test_text_is_escaped(evaluated: Evaluated):
+    run = replace(evaluated.context.run, data=("<b>",), licences={"<b>": "A & B"})
+    html = make_report(replace(evaluated.context, run=run))["index.html"].decode()
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert "A &amp; B" in html

@@ -13,7 +13,6 @@ from listener.detection.clip import LabelSpan
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
-from trainer.evaluation.selection import HELD_FILES
 from trainer.retraining.holdout import MOST_CLIPS, HeldOutLabel, Holdout, hold_out
 from trainer.retraining.verdicts import Verdicts, read_verdicts
 
@@ -64,7 +63,7 @@ def test_what_was_held_out_once_stays_held_out_when_the_label_is_known(
 ):
     root = write_store(tmp_path, 20, 10)
     first = hold_out_of(root, tones_bundle)
-    known = {HELD_FILES: sorted(first.files)}
+    known = {"held_files": sorted(first.files)}
     later = Bundle(tones_bundle.path, replace(tones_bundle.manifest, provenance=known))
     verdicts = replace(read(root, later), new_labels=())
     holdout = hold_out(verdicts, later)

@@ -19,7 +19,6 @@ from trainer.data.clip_store import read_store
 from trainer.errors import BackboneError, DataError, RegressionError, TargetError
 from trainer.evaluation.regression import read_regression
 from trainer.evaluation.scoring import open_scorer
-from trainer.evaluation.selection import TRAINING_FILES
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.report.rewrite import rewrite_bundle
@@ -74,8 +73,8 @@ def test_the_bundle_says_what_it_was_trained_on(retrained: Retrained, base: Bund
     known = manifest.provenance
     assert known["retraining"]["base"] == base.id
     assert (known["retraining"]["verdicts"], known["retraining"]["ambient"]) == (12, 6)
-    assert set(base.manifest.provenance[TRAINING_FILES]) < set(known[TRAINING_FILES])
-    assert len(known[TRAINING_FILES]) == 12 + 12 + 6
+    assert set(base.manifest.provenance["training_files"]) < set(known["training_files"])
+    assert len(known["training_files"]) == 12 + 12 + 6
     assert known["retraining"]["clips"] == str(store)
 
 
@@ -225,7 +224,7 @@ def test_the_base_stays_as_it_is(request_of_station: RetrainRequest, base: Bundl
 def test_data_that_the_base_was_not_trained_on_is_refused(
     request_of_station: RetrainRequest, base: Bundle, data: Path, tmp_path: Path
 ):
-    strange = replace(base.manifest, provenance={TRAINING_FILES: ["00"]})
+    strange = replace(base.manifest, provenance={"training_files": ["00"]})
     request = replace(
         request_of_station, base=Bundle(base.path, strange), data=(data,), out=tmp_path / "x"
     )

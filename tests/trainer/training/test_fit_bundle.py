@@ -118,7 +118,7 @@ def train_tones(request: FitRequest, backbone: Backbone, recipe: Recipe) -> Trai
 def test_only_yamnet_can_be_thawed(request_of_tones: FitRequest, tmp_path: Path):
     recipe = Recipe(copies=0, fit=FitSettings(thawing=Thawing(blocks=1)))
     request = replace(request_of_tones, recipe=recipe, out=tmp_path / "thawed")
-    with pytest.raises(BackboneError, match="expected YAMNet, this backbone is frozen for good"):
+    with pytest.raises(BackboneError, match="expected YAMNet, this backbone cannot be fine-tuned"):
         fit_bundle(request)
     assert not (tmp_path / "thawed").exists()
 

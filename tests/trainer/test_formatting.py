@@ -1,0 +1,29 @@
+"""How figures read."""
+
+from __future__ import annotations
+
+from trainer.formatting import decimals, hours, listed, main_figures, percent, rate
+from trainer.report.evaluation import Evaluated
+
+
+def test_figures_as_text():
+    assert (percent(0.9754), percent(None)) == ("97.5 %", "unknown")
+    assert (decimals(0.5), decimals(None)) == ("0.500", "unknown")
+    assert (hours(1.5), hours(0.01)) == ("1.50 h", "36 s")
+    assert (rate(0.25), rate(71.94), rate(82012.4)) == ("0.25", "71.9", "82012")
+    assert (listed([1, 2]), listed("AudioSet")) == ("1, 2", "AudioSet")
+
+
+def test_the_main_figures(evaluated: Evaluated):
+    rows = dict(main_figures(evaluated.context.summary()))
+    assert rows["accuracy"] == "88.9 % of 9 clips"
+    assert rows["false alarms on ambient audio"] == "1 in 30 s: at most 13662 a day (95 %)"
+    assert any(what.startswith("accuracy with blue noise at 0 dB, never seen") for what in rows)
+
+
+def test_what_was_not_measured_has_no_figure(evaluated: Evaluated):
+    summary = evaluated.context.summary()
+    summary |= {"ambient": None, "robustness": [], "clip": summary["clip"] | {"accuracy": None}}
+    rows = dict(main_figures(summary))
+    assert rows["false alarms on ambient audio"] == "not measured"
+    assert not [what for what in rows if what == "accuracy" or "noise at" in what]

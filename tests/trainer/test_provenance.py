@@ -1,0 +1,132 @@
+"""What commands write into a bundle's provenance is what the sections say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+
+from listener.detection.bundle import Bundle, read_bundle
+from tests.shared import ROOT
+from trainer import provenance
+from trainer.evaluation.calibration import Calibration
+from trainer.evaluation.clip_metrics import LabelMetrics
+from trainer.evaluation.event_metrics import EventMetrics, EventScore
+from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
+from trainer.evaluation.operating_points import AlarmRate
+from trainer.evaluation.regression import LabelRegression
+from trainer.evaluation.scored_clips import ConditionResult
+from trainer.model.progress import Epoch
+from trainer.provenance import Provenance, to_document, with_introduction, without
+from trainer.quantisation.convert import QuantisationRecord
+from trainer.quantisation.measure import QuantisedFigures
+from trainer.report.evaluation import Evaluated
+from trainer.retraining.cross_validation import LabelDoubt
+from trainer.retraining.holdout import HeldOutLabel
+from trainer.retraining.regression_check import RegressionCheck
+from trainer.retraining.write import RetrainingRecord
+from trainer.training.leakage import Leak
+
+
+def faults(value: object, hint: Any = Provenance, where: str = "provenance") -> list[str]:
+    """Where a document is not as the hint says: keys that are unknown or absent, other types."""
+    if hint is Any:
+        return []
+    if is_typeddict(hint) and isinstance(value, Mapping):
+        hints = get_type_hints(hint, include_extras=True)
+        needed = {k for k, each in hints.items() if get_origin(each) is not NotRequired}
+        odd = [f"{where}: unknown {key}" for key in value if key not in hints]
+        odd += [f"{where}: no {key}" for key in needed - set(value) if hint.__total__]
+        inner = [(k, get_type_hints(hint)[k]) for k in value if k in hints]
+        return odd + [each for k, h in inner for each in faults(value[k], h, f"{where}.{k}")]
+    if get_origin(hint) in {Union, UnionType}:
+        return min((faults(value, each, where) for each in get_args(hint)), key=len)
+    if get_origin(hint) is Mapping and isinstance(value, Mapping):
+        item = get_args(hint)[1]
+        return [f for k, each in value.items() for f in faults(each, item, f"{where}.{k}")]
+    if get_origin(hint) is Sequence and isinstance(value, list):
+        return [f for each in value for f in faults(each, get_args(hint)[0], where)]
+    types: Any = {float: (int, float), None: NoneType}.get(hint, hint)
+    plain = get_origin(hint) is None and not is_typeddict(hint)
+    return (
+        [] if plain and isinstance(value, types) else [f"{where}: expected {hint}, got {value!r}"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "written"),
+    [
+        (provenance.AlarmFigures, AlarmRate),
+        (provenance.AmbientFigures, AmbientAlarms),
+        (provenance.CalibrationSection, Calibration),
+        (provenance.CertificateSection, RegressionCheck),
+        (provenance.ConditionFigures, ConditionResult),
+        (provenance.Doubt, LabelDoubt),
+        (provenance.Epoch, Epoch),
+        (provenance.EventFigures, EventMetrics),
+        (provenance.FormFigures, QuantisedFigures),
+        (provenance.FormsSection, QuantisationRecord),
+        (provenance.KeptClips, HeldOutLabel),
+        (provenance.LabelFigures, LabelMetrics),
+        (provenance.LeakSection, Leak),
+        (provenance.LossFigures, LabelRegression),
+        (provenance.MatchFigures, EventScore),
+        (provenance.NoiseFigures, NoiseAlarms),
+        (provenance.RetrainingSection, RetrainingRecord),
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_a_section_has_the_names_of_what_is_written(section: Any, written: Any):
+    properties = [k for k, each in vars(written).items() if isinstance(each, property)]
+    assert list(section.__annotations__) == [f.name for f in fields(written)] + properties
+
+
+def test_an_evaluation_is_what_its_section_says(evaluated: Evaluated):
+    known = {"evaluation": evaluated.context.summary()}
+    assert faults(known) == []
+    assert list(known["evaluation"]) == list(provenance.EvaluationSection.__annotations__)
+
+
+def test_the_starter_says_what_the_sections_know():
+    starter = read_bundle(ROOT / "listener" / "starter" / "bundle")
+    assert faults(starter.manifest.provenance) == []
+
+
+def test_a_key_that_no_section_knows_is_found():
+    assert faults({"lessons": {}}) == ["provenance: unknown lessons"]
+    assert faults({"clips": "12"}) == ["provenance.clips: expected <class 'int'>, got '12'"]
+    leak = {"by_recording": 0.5, "shuffled": 1, "patches": 3}
+    assert faults({"leak": leak}) == ["provenance.leak: no folds"]
+
+
+def test_the_card_of_a_bundle_is_kept_word_for_word(tones_bundle: Bundle, tmp_path: Path):
+    written = "# Starter\n\nRecordings by Ada, CC BY 3.0.\n"
+    (tmp_path / "card.md").write_text(written)
+    known = with_introduction({"data": "ESC-10"}, tmp_path)
+    assert known == {"data": "ESC-10", "introduction": written}
+    assert with_introduction(known, tones_bundle.path) == known
+    assert with_introduction({"lesson": {}}, tmp_path) == {"lesson": {}}
+    assert with_introduction({}, tmp_path / "none") == {"introduction": ""}
+
+
+def test_sections_are_left_out_and_the_others_keep_their_order():
+    known: Provenance = {"data": "x", "storage": "float32", "clips": 3}
+    assert list(without(known, "storage", "evaluation")) == ["data", "clips"]
+    assert list(known) == ["data", "storage", "clips"]
+
+
+def test_documents_have_fields_and_properties():
+    assert to_document({"rate": AlarmRate(3, 1.5), "data": (Path("x"), frozenset("ba"))}) == {
+        "rate": {
+            "alarms": 3,
+            "hours": 1.5,
+            "per_hour": 2.0,
+            "per_day": 48.0,
+            "at_most_per_day": pytest.approx(124.06, abs=0.01),
+        },
+        "data": ["x", ["a", "b"]],
+    }
