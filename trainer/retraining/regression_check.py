@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from trainer.errors import RegressionError
-from trainer.evaluation.regression import LabelRegression, compare_labels, is_required
+from trainer.evaluation import regression
 from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.training_set import CorrectionData
@@ -22,56 +21,60 @@ class RegressionCheck:
     """
 
     clips: int
-    labels: tuple[LabelRegression, ...]
+    labels: tuple[regression.LabelRegression, ...]
     most_loss: float
     kept: tuple[HeldOutLabel, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> tuple[LabelRegression, ...]:
+    def lost(self) -> tuple[regression.LabelRegression, ...]:
         """The regressions: labels that lost more of F1, of those that count."""
-        counting = (each for each in self.labels if is_required(each.label, frozenset(self.asked)))
+        counting = (
+            each
+            for each in self.labels
+            if regression.is_required(each.label, frozenset(self.asked))
+        )
         return tuple(each for each in counting if each.lost_points > self.most_loss)
 
 
 def check_regressions(
-    data: CorrectionData, head: LinearHead, most_loss: float, required: Collection[str]
+    data: CorrectionData,
+    head: LinearHead,
+    most_loss: float,
+    required: frozenset[str],
+    *,
+    without_holdout: bool,
 ) -> RegressionCheck:
-    """The base's head and a corrected one on the held-out clips."""
+    """Compare the base's head and a corrected one on the held-out clips.
+
+    `without_holdout`: labels without held-out clips are no reason to refuse.
+
+    Raises:
+        RegressionError: an old label loses too much, or has no held-out clips; it names the labels.
+    """
     held_out, asked = data.held_out, tuple(sorted(required))
+    unproven = regression.labels_without_holdout(data.base.labels, required, held_out)
+    if unproven and not without_holdout:
+        which = ", ".join(unproven) if required else "the base"
+        raise RegressionError(
+            f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found "
+            "none: what would be forgotten is not known; --unproven goes on"
+        )
     if held_out is None:
         return RegressionCheck(0, (), most_loss, asked=asked)
     embed, activation = data.builder.backbone.embed, data.builder.activation
     base_head, base_labels = data.builder.base_head, data.base.labels
     before = held_out.mean_scores(lambda p: base_head.scores(embed(p), activation))
     after = held_out.mean_scores(lambda p: head.scores(embed(p), activation))
-    labels = compare_labels(
-        held_out,
-        before[:, : len(base_labels)],  # what follows is background
-        base_labels,
-        after[:, : len(data.labels)],
-        data.labels,
-    )
+    before, after = before[:, : len(base_labels)], after[:, : len(data.labels)]  # no background
+    labels = regression.compare_labels(held_out, before, base_labels, after, data.labels)
     # clips of new labels check nothing yet: the base does not know these labels
     kept = data.holdout.labels
-    return RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)
-
-
-def refuse_regressions(check: RegressionCheck, without_holdout: Collection[str]) -> None:
-    """Refuse regressions, and labels `without_holdout`, for which nobody can know.
-
-    Raises:
-        RegressionError: it names the labels and what they lose.
-    """
-    if without_holdout:
-        which = ", ".join(without_holdout) if check.asked else "the base"
-        raise RegressionError(
-            f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found "
-            "none: what would be forgotten is not known; --unproven goes on"
-        )
+    check = RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)
     if check.lost:
         losses = ", ".join(f"{each.label} {each.lost_points:.1f}" for each in check.lost)
         raise RegressionError(
-            f"old classes lose more than {check.most_loss:g} points of F1 on "
-            f"{check.clips} held-out clips: {losses}"
+            f"old classes lose more than {most_loss:g} points of F1 on {check.clips} held-out clips: "
+            f"{losses}"
         )
+    return check

@@ -9,16 +9,12 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
-from trainer.evaluation.regression import labels_without_holdout, missing_labels
+from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
 from trainer.retraining.base_bundle import budget_of
 from trainer.retraining.cross_validation import LabelDoubt, cross_validated_scores, find_doubts
 from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.regression_check import (
-    RegressionCheck,
-    check_regressions,
-    refuse_regressions,
-)
+from trainer.retraining.regression_check import RegressionCheck, check_regressions
 from trainer.retraining.thresholds import AmbientCheck, fit_to_ambient, place_threshold
 from trainer.retraining.training_set import CorrectionData, read_correction_data
 from trainer.retraining.write import RetrainingRecord, write_retrained
@@ -90,9 +86,9 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     doubts = find_doubts(data)
     log.info("training on %d verdicts", len(data.judged))
     head = data.fit_head(range(len(data.judged)))
-    check = check_regressions(data, head, request.most_loss, required)
-    unproven = labels_without_holdout(base.labels, required, data.held_out)
-    refuse_regressions(check, () if request.without_holdout else unproven)
+    check = check_regressions(
+        data, head, request.most_loss, required, without_holdout=request.without_holdout
+    )
     budget = request.false_alarms_per_day or budget_of(base)
     ambient = fit_to_ambient(_policies(data, head), data.score_ambient(head), budget)
     record = RetrainingRecord(

@@ -42,8 +42,7 @@ class CorrectionData:
     """What a correction is trained on, in three components, and what it is checked by.
 
     `judged` are the clips with a verdict that are trained on, `judged_clips` their embeddings and
-    `verdict_rows` the rows of each. `memory` is the base's replay memory. `held_out` checks this
-    correction, and with `new_held_out`, clips of the new labels, the next one.
+    `verdict_rows` the rows of each. `memory` is the base's replay memory.
     """
 
     base: Bundle
@@ -58,19 +57,21 @@ class CorrectionData:
     ambient_rows: Component | None  # None without ambient clips
     memory: Embeddings | None
     held_out: RegressionSet | None
-    new_held_out: RegressionSet | None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Those of the new bundle, in the order of its scores."""
         return self.builder.labels
 
-    @property
     def next_held_out(self) -> RegressionSet | None:
-        """What the next bundle is checked by; none without clips of old labels: it would claim too much."""
-        if self.held_out is None or self.new_held_out is None:
-            return self.held_out
-        return self.held_out.joined_with(self.new_held_out)
+        """What the next bundle is checked by: the same, and clips of the new labels.
+
+        None without clips of old labels: new ones alone would claim too much.
+        """
+        if self.held_out is None:
+            return None
+        new = self.builder.regression_set(ClipTable(self.holdout.clips, self.labels))
+        return self.held_out if new is None else self.held_out.joined_with(new)
 
     def next_memory(self) -> Embeddings | None:
         """The new bundle's replay memory: the base's, and the clips with a verdict."""
@@ -171,7 +172,6 @@ def read_correction_data(
         ambient_rows=Component(join_batches(ambient_rows), AMBIENT_SHARE) if ambient_rows else None,
         memory=memory,
         held_out=held_out,
-        new_held_out=builder.regression_set(ClipTable(holdout.clips, builder.labels)),
     )
 
 

@@ -72,7 +72,7 @@ def write_retrained(
         provenance=dict(_provenance(data, record)),
     )
     files = {}
-    if (held_out := data.next_held_out) is not None:
+    if (held_out := data.next_held_out()) is not None:
         files[REGRESSION_FILE] = held_out.to_bytes()
     if (memory := data.next_memory()) is not None:
         files[MEMORY_FILE] = memory_bytes(memory)
