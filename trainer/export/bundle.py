@@ -16,18 +16,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from listener.detection.bundle import (
-    CARD_FILE,
-    GOLDEN_FILE,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    SAVED_MODEL_DIR,
-    Bundle,
-    Golden,
-    Manifest,
-    check_golden,
-    write_bundle,
-)
+from listener.detection import bundle as bundles
+from listener.detection.bundle import MODEL_FILE, SAVED_MODEL_DIR, Bundle, Golden, Manifest
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.engines.litert import LiteRTEngine
@@ -112,12 +102,12 @@ def export_bundle(
         (contents / MODEL_FILE).write_bytes(tflite)
         if not with_saved_model:
             shutil.rmtree(contents / SAVED_MODEL_DIR)
-        (contents / CARD_FILE).write_text(card, encoding="utf-8")
+        (contents / bundles.CARD_FILE).write_text(card, encoding="utf-8")
         for file, content in (files or {}).items():
             (contents / file).write_bytes(content)
         difference = _check(Bundle(contents, manifest), golden, storage)
         made = Provenance(storage=storage, tflite_score_difference=difference)
-        return write_bundle(
+        return bundles.write_bundle(
             path, replace(manifest, provenance={**manifest.provenance, **made}), contents
         )
 
@@ -138,7 +128,7 @@ def check_target(path: Path) -> None:
     Raises:
         TargetError: `path` holds something that is not a bundle, or the directory cannot be made.
     """
-    if path.exists() and not (path / MANIFEST_FILE).is_file():
+    if path.exists() and not (path / bundles.MANIFEST_FILE).is_file():
         raise TargetError(f"{path}: expected a free name or an older bundle, found something else")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +155,7 @@ def golden_waveform(sample_rate_hz: int) -> NDArray[np.float32]:
 def write_golden(contents: Path, golden: Golden) -> None:
     """Write GOLDEN_FILE into the directory of a bundle that is being made."""
     np.savez_compressed(
-        contents / GOLDEN_FILE,
+        contents / bundles.GOLDEN_FILE,
         waveform=golden.waveform,
         scores=golden.scores,
         tolerance=np.float64(golden.tolerance),
@@ -183,5 +173,5 @@ def _check(bundle: Bundle, golden: Golden, storage: Storage) -> float:
             f"{storage} storage: expected scores within {PARITY_TOLERANCE:g} of the Keras model's, "
             f"they differ by {difference:.2g}"
         )
-    check_golden(bundle, engine.infer)
+    bundles.check_golden(bundle, engine.infer)
     return difference

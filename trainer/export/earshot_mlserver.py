@@ -14,17 +14,9 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from mlserver import MLModel, raw
+from mlserver import MLModel, raw, types
 from mlserver.errors import InferenceError
-from mlserver.types import (
-    Datatype,
-    InferenceRequest,
-    InferenceResponse,
-    MetadataTensor,
-    RequestInput,
-    ResponseOutput,
-    TensorData,
-)
+from mlserver.types import Datatype
 from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
@@ -58,7 +50,7 @@ class EarshotModel(MLModel):
         ]
         return True
 
-    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+    async def predict(self, payload: types.InferenceRequest) -> types.InferenceResponse:
         """Scores and embeddings, computed on all idle threads, so that a lone station waits least.
 
         Raises:
@@ -79,7 +71,9 @@ class EarshotModel(MLModel):
             _output("scores", Datatype.FP32, scores, binary=binary),
             _output("embeddings", Datatype.FP16, embeddings, binary=binary),
         ]
-        return InferenceResponse(model_name=self.name, model_version=self.version, outputs=outputs)
+        return types.InferenceResponse(
+            model_name=self.name, model_version=self.version, outputs=outputs
+        )
 
     async def unload(self) -> bool:
         """Stop the threads."""
@@ -133,11 +127,11 @@ def _signature(interpreter: Interpreter) -> tuple[dict[str, int], dict[str, int]
     return index, {name: int(tensor["shape"][-1]) for name, tensor in outputs.items()}
 
 
-def _tensor(name: str, datatype: Datatype, *row: int) -> MetadataTensor:
-    return MetadataTensor(name=name, datatype=datatype, shape=[-1, *row])
+def _tensor(name: str, datatype: Datatype, *row: int) -> types.MetadataTensor:
+    return types.MetadataTensor(name=name, datatype=datatype, shape=[-1, *row])
 
 
-def _read_patches(payload: InferenceRequest) -> NDArray[np.float32]:
+def _read_patches(payload: types.InferenceRequest) -> NDArray[np.float32]:
     if [tensor.name for tensor in payload.inputs] != ["patches"]:
         raise InferenceError("expected the one input patches")
     tensor = payload.inputs[0]
@@ -156,11 +150,11 @@ def _read_patches(payload: InferenceRequest) -> NDArray[np.float32]:
 
 def _output(
     name: str, datatype: Datatype, array: NDArray[np.float32], *, binary: bool
-) -> ResponseOutput:
+) -> types.ResponseOutput:
     numbers = array.astype(_DTYPES[datatype]).ravel()
-    data = TensorData.model_construct(root=numbers if binary else numbers.tolist())
+    data = types.TensorData.model_construct(root=numbers if binary else numbers.tolist())
     # without validation, which would visit every number
-    return ResponseOutput.model_construct(
+    return types.ResponseOutput.model_construct(
         name=name, datatype=datatype.value, shape=list(array.shape), data=data
     )
 
@@ -176,10 +170,10 @@ def _pass_raw_bytes() -> None:
         raw._earshot = raw._unpack_tensor, raw._pack_tensor
     plain_unpack, plain_pack = raw._earshot
 
-    def unpack(tensor: RequestInput, content: bytes) -> Any:
+    def unpack(tensor: types.RequestInput, content: bytes) -> Any:
         return content if tensor.name == "patches" else plain_unpack(tensor, content)
 
-    def pack(tensor: ResponseOutput) -> bytes:
+    def pack(tensor: types.ResponseOutput) -> bytes:
         numbers = getattr(tensor.data, "root", None)
         return numbers.tobytes() if isinstance(numbers, np.ndarray) else plain_pack(tensor)
 

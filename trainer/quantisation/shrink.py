@@ -78,10 +78,8 @@ def shrink_bundle(request: ShrinkRequest, report: ReportClips) -> Bundle:
         models: dict[Form, _Model] = {}
         for form in _FORMS:
             log.info("converting to %s", form)
-            source, path = (
-                equalised if form == "int8" else saved_model,
-                folder / f"{form}-{MODEL_FILE}",
-            )
+            source = equalised if form == "int8" else saved_model
+            path = folder / f"{form}-{MODEL_FILE}"
             path.write_bytes(convert_to_tflite(source, form, patches))
             models[form] = _Model(path, LiteRTEngine(path))
         clips = measure.evaluate_forms(

@@ -11,12 +11,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
 
 from trainer.augment.augmentation import Augmentation
 from trainer.data.cache import EmbeddingCache
@@ -49,7 +44,7 @@ _GRID: dict[str, tuple[Any, ...]] = {
     "copies": (0, 2),
 }
 
-Space = Mapping[str, BaseDistribution]
+Space = Mapping[str, distributions.BaseDistribution]
 
 
 def mean_over_folds(
@@ -184,19 +179,19 @@ def _no_progress(_what: str, _epochs: int) -> Iterator[OnEpoch]:
 
 def make_space(most_thawed: int) -> Space:
     """The range of every parameter; thawed blocks of YAMNet are one if `most_thawed` is not 0."""
-    space: dict[str, BaseDistribution] = {
-        "learning_rate": FloatDistribution(2e-4, 2e-2, log=True),
-        "batch_size": CategoricalDistribution((64, 128, 256, 512)),
-        "hidden": CategoricalDistribution((0, 128, 512)),
-        "dropout": FloatDistribution(0.0, 0.5, step=0.1),
-        "weight_decay": FloatDistribution(1e-3, 3e-1, log=True),
-        "mixup_alpha": FloatDistribution(0.0, 0.4, step=0.1),
-        "augmentation": CategoricalDistribution(tuple(AUGMENTATIONS)),
-        "copies": IntDistribution(0, 3),
-        "repeats": IntDistribution(1, 8, log=True),
+    space: dict[str, distributions.BaseDistribution] = {
+        "learning_rate": distributions.FloatDistribution(2e-4, 2e-2, log=True),
+        "batch_size": distributions.CategoricalDistribution((64, 128, 256, 512)),
+        "hidden": distributions.CategoricalDistribution((0, 128, 512)),
+        "dropout": distributions.FloatDistribution(0.0, 0.5, step=0.1),
+        "weight_decay": distributions.FloatDistribution(1e-3, 3e-1, log=True),
+        "mixup_alpha": distributions.FloatDistribution(0.0, 0.4, step=0.1),
+        "augmentation": distributions.CategoricalDistribution(tuple(AUGMENTATIONS)),
+        "copies": distributions.IntDistribution(0, 3),
+        "repeats": distributions.IntDistribution(1, 8, log=True),
     }
     if most_thawed:
-        space["thawed_blocks"] = IntDistribution(0, most_thawed)
+        space["thawed_blocks"] = distributions.IntDistribution(0, most_thawed)
     return space
 
 

@@ -123,7 +123,7 @@ class Worker:
     def _run(self, trial: optuna.Trial, on_end: OnEnd) -> None:
         value: float | None = None
         state = TrialState.COMPLETE
-        ended: FrozenTrial | None = None
+        ended: FrozenTrial | None
         try:
             try:
                 trial.set_user_attr(WORKER, self._name)
@@ -133,7 +133,7 @@ class Worker:
                 state = TrialState.PRUNED
             ended = self._study.tell(trial, value, state, skip_if_finished=True)
         except UpdateFinishedTrialError:
-            pass
+            ended = None
         except BaseException:
             # another worker may run it at once
             self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)

@@ -82,8 +82,13 @@ def make_policies(
     way from the highest score in background to 1: a missed alarm is better than a false one each night.
     """
     policies = {}
-    for label, level in zip(LABELS, highest, strict=True):
-        threshold = _threshold(float(level), faintest.get(label.slug, 0.0))
+    for label, level in zip(LABELS, map(float, highest), strict=True):
+        alarm = faintest.get(label.slug, 0.0)
+        if alarm > level:
+            threshold = round((level + alarm) / 2, 2)
+        else:
+            cautious = level + _MARGIN * (1.0 - level)
+            threshold = round(min(max(cautious, _MIN_THRESHOLD), _MAX_THRESHOLD), 2)
         policies[label.slug] = LabelPolicy(
             on_threshold=threshold,
             off_threshold=round(threshold * _OFF_SHARE, 2),
@@ -91,13 +96,6 @@ def make_policies(
             max_gap_seconds=_PATTERN_GAPS_SECONDS.get(label.slug, _GAP_SECONDS),
         )
     return policies
-
-
-def _threshold(highest: float, faintest: float) -> float:
-    if faintest > highest:
-        return round((highest + faintest) / 2, 2)
-    cautious = highest + _MARGIN * (1.0 - highest)
-    return round(min(max(cautious, _MIN_THRESHOLD), _MAX_THRESHOLD), 2)
 
 
 def peak_within(table: ScoreTable, sound: PlacedSound) -> float:

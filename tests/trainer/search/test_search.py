@@ -116,7 +116,7 @@ def test_two_processes_share_a_study_and_lose_no_trial_when_one_is_killed(
 
 
 def test_a_study_continues_but_not_with_other_folds(request_of_tones: SearchRequest):
-    """Each fold is held out in turn; the tones differ by arithmetic."""
+    """Each fold is held out in turn; the tones are separable by construction."""
     path = search_recipe(request_of_tones)
     found = json.loads(path.read_text())["found"]
     assert (found["accuracy"], found["folds"]) == (1.0, [1, 2])
