@@ -63,7 +63,7 @@ def test_the_certificate_has_every_old_class_before_and_after(retrained: Retrain
     assert all(each.clips == 4 for each in certificate.labels)
     assert all(each.lost_points == 0.0 for each in certificate.labels)
     card = (retrained.bundle.path / "card.md").read_text()
-    assert "### Certificate" in card
+    assert "### Regression check" in card
     assert "| high | 4 | 100.0 % | 100.0 % | 100.0 % | 100.0 % |" in card
 
 
@@ -106,7 +106,7 @@ def test_the_certificate_says_what_later_bundles_are_held_to(retrained: Retraine
     """Six clips of one hour and one room are one recording: none can be spared."""
     assert retrained.findings.certificate.kept == (Kept("middle_tone", 6, learnt=True),)
     card = (retrained.bundle.path / "card.md").read_text()
-    assert "held to 6 clips of middle_tone, from which this one learnt." in card
+    assert "checked with 6 clips of middle_tone, which this one learnt from." in card
 
 
 @pytest.fixture
