@@ -144,7 +144,8 @@ RETRAINED: dict[str, Any] = {
 def test_what_was_learnt_from_people():
     card = make_card(manifest_with({"retraining": RETRAINED}))
     for part in (
-        "with 7 verdicts and 3 ambient clips of `/clips`; old classes were kept with its own data. Added: owl.",
+        "with 7 verdicts and 3 ambient clips of `/clips`; old classes were kept with its own data.",
+        " Added: owl.",
         "In 2.00 h of ambient clips 1 alarms are left: at most 56.9 a day (95 %), for a budget of 1.",
         "\n- dog: on at 0.735 instead of 0.5.\n",
         "of those that the station listens for, dog, none lost more than 0.5 points of F1.",

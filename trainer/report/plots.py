@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,6 @@ from listener.detection.policy import LabelPolicy
 from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
 from trainer.evaluation.examples import ExampleView
 from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
-from trainer.provenance import Epoch
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
 _DOTS_PER_INCH = 120
@@ -91,8 +91,8 @@ def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_learning_curves(curves: Sequence[Sequence[Epoch]]) -> Figure:
-    """A colour for each training; full lines are of what it learnt from, dashed ones of validation."""
+def draw_learning_curves(curves: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
+    """A colour for each training, epochs as in the provenance; dashed lines are of validation."""
     figure = new_figure(3.6)
     losses, accuracies = figure.subplots(1, 2)
     for number, curve in enumerate(curves):

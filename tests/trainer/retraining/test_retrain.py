@@ -13,6 +13,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from listener.detection.clip_files import write_sidecar
 from tests.trainer.retraining.conftest import MIDDLE_HZ
+from tests.trainer.sections import faults
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.clip_store import read_store
@@ -71,6 +72,7 @@ def test_the_bundle_says_what_it_learnt_from(retrained: Retrained, base: Bundle,
     manifest = retrained.bundle.manifest
     assert (manifest.name, manifest.version) == (base.manifest.name, base.manifest.version + 1)
     known = manifest.provenance
+    assert faults(known) == []
     assert known["retraining"]["base"] == base.id
     assert (known["retraining"]["verdicts"], known["retraining"]["ambient"]) == (12, 6)
     assert set(base.manifest.provenance["training_files"]) < set(known["training_files"])
