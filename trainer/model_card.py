@@ -36,11 +36,11 @@ def limit_lines(manifest: Manifest) -> Iterator[str]:
     """What follows from what was, and was not, measured; one sentence each."""
     known = provenance_of(manifest)
     yield "Do not rely on it for safety: a sound may be missed."
-    yield "Scores of two classes are not to be compared: each class has a threshold of its own."
+    yield "Do not compare scores of two classes: each class has a threshold of its own."
     if "evaluation" in known:
         yield from _limits_of_evaluation(known["evaluation"])
     if "calibration" not in known:
-        yield "The policies are a start and not calibrated."
+        yield "The policies are defaults and not calibrated."
     elif not known["calibration"]["claimed"]:
         yield "The budget of false alarms cannot be claimed, see Policies."
 
@@ -49,9 +49,9 @@ def _limits_of_evaluation(found: EvaluationSection) -> Iterator[str]:
     few = [each["label"] for each in found["clip"]["labels"] if each["clips"] < FEW_CLIPS]
     if few:
         more = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
-        yield f"Under {FEW_CLIPS} clips, so that a figure is a guess: {listed(few[:MOST_NAMED])}{more}."
+        yield f"Under {FEW_CLIPS} clips, so the figure is a guess: {listed(few[:MOST_NAMED])}{more}."
     if found["events"] is None:
-        yield "No clip said when its label is heard: onsets and offsets were not judged."
+        yield "No clip says when its label is heard: onsets and offsets were not measured."
     if found["ambient"] is None:
         yield "No ambient audio was given: nothing is known of false alarms in a room."
     if not found["robustness"]:

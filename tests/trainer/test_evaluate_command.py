@@ -105,7 +105,7 @@ def test_where_it_is_allowed_the_report_says_so_and_lies_beside_the_bundle(
     for part in (
         "The bundle learnt from these clips",
         "patches shuffled over the folds",
-        "Not measured: `--no-robust` was asked for.",
+        "Not measured, because of `--no-robust`.",
     ):
         assert part in page.text
     assert content_of(bundle) == before

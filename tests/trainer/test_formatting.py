@@ -1,8 +1,11 @@
-"""How figures read."""
+"""How figures read, and the templates that show them."""
 
 from __future__ import annotations
 
-from trainer.formatting import decimals, hours, listed, main_figures, percent, rate
+import tomllib
+
+from tests.shared import ROOT
+from trainer.formatting import TEMPLATES, decimals, hours, listed, main_figures, percent, rate
 from trainer.report.evaluation import Evaluated
 
 
@@ -27,3 +30,9 @@ def test_what_was_not_measured_has_no_figure(evaluated: Evaluated):
     rows = dict(main_figures(summary))
     assert rows["false alarms on ambient audio"] == "not measured"
     assert not [what for what in rows if what == "accuracy" or "noise at" in what]
+
+
+def test_templates_are_installed_with_the_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = settings["tool"]["setuptools"]["package-data"]["trainer"]
+    assert set(TEMPLATES.list_templates(["j2"])) == {each for each in packed if "j2" in each}

@@ -39,7 +39,7 @@ def test_what_trainer_fit_made():
     assert card.startswith("# tones\n\n3 classes, learnt by `trainer fit` from 12 clips")
     for part in (
         "- `clips`; licence: CC BY 3.0 (LICENSE.md).",
-        "- Folds: 1, 2, 3; fold 3 told when to stop.",
+        "- Folds: 1, 2, 3; fold 3 decided when to stop.",
         "Left out as unusable: 1.",
         "Not evaluated with these policies",
         "The thresholds are not calibrated",
@@ -53,7 +53,7 @@ def test_the_leaky_figure_is_a_warning():
     leak = {"by_recording": 0.92, "shuffled": 0.939, "patches": 3611, "folds": 5}
     card = make_card(manifest_with(TAUGHT | {"leak": leak}))
     assert "## A figure not to believe" in card
-    assert "92.0 % are told apart when whole recordings are kept out" in card
+    assert "92.0 % are recognised when whole recordings are kept out" in card
     assert "the same head gets 93.9 %: +1.9 points of leak" in card
 
 
@@ -63,7 +63,7 @@ def test_an_evaluation_with_its_limits(evaluated: Evaluated):
     assert "| accuracy | 88.9 % of 9 clips |" in card
     assert "| high_tone | 5 | 100.0 % | 80.0 % | 88.9 % |" in card
     assert "It learnt from none of these clips." in card
-    assert "Under 20 clips, so that a figure is a guess: low_tone, high_tone." in card
+    assert "Under 20 clips, so the figure is a guess: low_tone, high_tone." in card
     assert "No ambient audio was given" not in card
     seen = make_card(manifest_with(TAUGHT | {"evaluation": found | {"seen": True}}))
     assert "the figures are too good" in seen
@@ -144,25 +144,26 @@ RETRAINED: dict[str, Any] = {
 def test_what_was_learnt_from_people():
     card = make_card(manifest_with({"retraining": RETRAINED}))
     for part in (
-        "by 7 verdicts and 3 ambient clips of `/clips`; old classes were kept by its own data. Added: owl.",
+        "with 7 verdicts and 3 ambient clips of `/clips`; old classes were kept with its own data.",
+        " Added: owl.",
         "In 2.00 h of ambient clips 1 alarms are left: at most 56.9 a day (95 %), for a budget of 1.",
         "\n- dog: on at 0.735 instead of 0.5.\n",
         "of those that the station listens for, dog, none lost more than 0.5 points of F1.",
         "| dog | 5 | 50.0 % | unknown | 25.0 % | 100.0 % |",
-        "Later bundles are held to 3 clips of owl, from which this one learnt.",
+        "Later bundles are checked with 3 clips of owl, which this one learnt from.",
         "- 01J: dog is said to be there, the other verdicts give it 0.03.",
     ):
         assert part in card
 
 
 def test_what_an_older_version_wrote_of_a_retraining():
-    """It named neither required labels nor clips that later bundles are held to."""
+    """It named neither required labels nor clips that later bundles are checked with."""
     older = {k: v for k, v in RETRAINED["certificate"].items() if k not in {"kept", "asked"}}
     known = RETRAINED | {"certificate": older, "doubts": [], "alarms": None, "raised": {}}
     card = make_card(manifest_with({"retraining": known}))
     assert "before and after; no class lost more than 0.5 points of F1." in card
     assert "Without ambient clips nothing is known of false alarms in this room." in card
     assert "Later bundles" not in card
-    assert "second look" not in card
+    assert "to review" not in card
     none = RETRAINED | {"certificate": older | {"clips": 0}}
     assert "None: there were no held-out clips" in make_card(manifest_with({"retraining": none}))

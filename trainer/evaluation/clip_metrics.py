@@ -79,8 +79,7 @@ def clip_metrics(
     """Metrics of N clips (or patches) and K labels; all arrays are (N, K), scores in [0, 1].
 
     `decided` are the labels that the model is taken to find; default: the highest score where each clip
-    has exactly one label, else all scores from 0.5 on. `known` is where the target is known; default:
-    everywhere.
+    has exactly one label, else all scores from 0.5 on. By default every target is `known`.
 
     Raises:
         ValueError: shapes that differ, or no clip.

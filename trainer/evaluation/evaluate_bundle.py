@@ -9,18 +9,10 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable, Quarantined
-from trainer.evaluation import clip_metrics as metrics
+from trainer.evaluation import clip_metrics, scored_clips
 from trainer.evaluation.event_metrics import EventMetrics, event_metrics
 from trainer.evaluation.examples import Example, choose_examples
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms, ambient_alarms, noise_alarms
-from trainer.evaluation.scored_clips import (
-    Condition,
-    ConditionResult,
-    ScoredTable,
-    judge_condition,
-    score_table,
-    standard_conditions,
-)
 from trainer.evaluation.scored_file import ScoredFile, smooth_file
 from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, ordered_policies
 from trainer.evaluation.selection import check_unseen, match_classes, paths_of
@@ -37,10 +29,10 @@ class Evaluation:
 
     bundle: str
     labels: tuple[str, ...]
-    clip: metrics.ClipMetrics
-    patch: metrics.ClipMetrics
-    curves: tuple[metrics.PrecisionRecall, ...]
-    robustness: tuple[ConditionResult, ...]
+    clip: clip_metrics.ClipMetrics
+    patch: clip_metrics.ClipMetrics
+    curves: tuple[clip_metrics.PrecisionRecall, ...]
+    robustness: tuple[scored_clips.ConditionResult, ...]
     events: EventMetrics | None
     noise: tuple[NoiseAlarms, ...]
     ambient: AmbientAlarms | None
@@ -80,16 +72,16 @@ def evaluate_bundle(
         check_unseen(bundle, paths_of(table))
     table = match_classes(table, bundle)
     scorer = scorer or open_scorer(bundle)
-    conditions = standard_conditions(scorer.features.sample_rate_hz) if robust else ()
-    scored = score_table(scorer, table, bundle.labels, conditions, progress)
+    conditions = scored_clips.standard_conditions(scorer.features.sample_rate_hz) if robust else ()
+    scored = scored_clips.score_table(scorer, table, bundle.labels, conditions, progress)
     noise = noise_alarms(scorer, ordered_policies(bundle), ignored=noise_labels)
     return _measure(bundle, scored, conditions, noise, ambient)
 
 
 def _measure(
     bundle: Bundle,
-    scored: ScoredTable,
-    conditions: Sequence[Condition],
+    scored: scored_clips.ScoredTable,
+    conditions: Sequence[scored_clips.Condition],
     noise: tuple[NoiseAlarms, ...],
     ambient: Sequence[ScoredFile],
 ) -> Evaluation:
@@ -102,11 +94,11 @@ def _measure(
     return Evaluation(
         bundle=bundle.id,
         labels=labels,
-        clip=metrics.clip_metrics(targets, scored.mean_scores(), labels, known=known),
-        patch=metrics.clip_metrics(patch_targets, patch_scores, labels, known=patch_known),
-        curves=metrics.precision_recall_curves(targets, known, peaks, labels, policies),
+        clip=clip_metrics.clip_metrics(targets, scored.mean_scores(), labels, known=known),
+        patch=clip_metrics.clip_metrics(patch_targets, patch_scores, labels, known=patch_known),
+        curves=clip_metrics.precision_recall_curves(targets, known, peaks, labels, policies),
         robustness=tuple(
-            judge_condition(
+            scored_clips.judge_condition(
                 condition,
                 targets,
                 np.stack([each.conditions[i] for each in scored.clips]),
@@ -123,7 +115,7 @@ def _measure(
     )
 
 
-def _event_metrics(bundle: Bundle, scored: ScoredTable) -> EventMetrics | None:
+def _event_metrics(bundle: Bundle, scored: scored_clips.ScoredTable) -> EventMetrics | None:
     """Of the clips that say when each label is heard, or that none is; PSDS of smoothed scores."""
     files = [each.every_label for each in scored.clips if each.clip.spans or not each.clip.labels]
     if not any(file.truth for file in files):

@@ -26,16 +26,13 @@ _SECONDS_PER_HOUR = 3600.0
 _CELLS_AT_ONCE = 4_000_000  # of the table thresholds x slots; an hour-long file has many of both
 
 
-# Intersection-based matching: what counts is how much of an event and of the truth overlap.
-
-
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """Shares in [0, 1]. The papers call them dtc, gtc and cttc.
 
     An event is relevant if truth of its label fills `detection` of it, else it is a false alarm. Truth
     is found if relevant events fill `truth` of it. A false alarm of which another label's truth fills
-    `cross_trigger` is a cross trigger, too; None: those are not looked at.
+    `cross_trigger` is a cross trigger, too; with None there are none.
     """
 
     detection: float
@@ -43,81 +40,9 @@ class Tolerances:
     cross_trigger: float | None = None
 
 
-# DCASE task 4's intersection F1; its cttc of 0.3 is named beside it but changes no F1
-INTERSECTION_F1 = Tolerances(detection=0.5, truth=0.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Counts per group of events: `hits` and `false_alarms` (G,), `cross_triggers` (G, others)."""
-
-    hits: NDArray[np.intp]
-    false_alarms: NDArray[np.intp]
-    cross_triggers: NDArray[np.intp]
-
-
-def intersection_counts(
-    found: Intervals, truth: Intervals, tolerances: Tolerances = INTERSECTION_F1
-) -> Counts:
-    """Hits (truth found), false alarms and misses of one label in one file."""
-    group = np.zeros(len(found), np.intp)
-    judged = judge(found, group, 1, truth, (), tolerances)
-    hits = int(judged.hits[0])
-    return Counts(hits, int(judged.false_alarms[0]), len(truth) - hits)
-
-
-def judge(
-    found: Intervals,
-    group: NDArray[np.intp],
-    groups: int,
-    truth: Intervals,
-    others: Sequence[Intervals],
-    tolerances: Tolerances,
-) -> Judgement:
-    """Judge several groups of events (found at several thresholds, say) of one label in one file.
-
-    Args:
-        found: the events of all groups.
-        group: which group each belongs to, (len(found),), below `groups`.
-        groups: how many there are.
-        truth: where the label is heard.
-        others: where each of the other labels is heard.
-        tolerances: what is relevant, found and a cross trigger.
-    """
-    shared = overlaps(found, truth)
-    relevant = at_least(shared.sum(axis=1), tolerances.detection * lengths_of(found))
-    covered = np.zeros((groups, len(truth)))
-    np.add.at(covered, group[relevant], shared[relevant])
-    return Judgement(
-        hits=at_least(covered, tolerances.truth * lengths_of(truth)).sum(axis=1),
-        false_alarms=np.bincount(group[~relevant], minlength=groups),
-        cross_triggers=_cross_triggers(
-            found[~relevant], group[~relevant], groups, others, tolerances.cross_trigger
-        ),
-    )
-
-
-def _cross_triggers(
-    alarms: Intervals,
-    group: NDArray[np.intp],
-    groups: int,
-    others: Sequence[Intervals],
-    tolerance: float | None,
-) -> NDArray[np.intp]:
-    counts = np.zeros((groups, len(others)), np.intp)
-    if tolerance is None:
-        return counts
-    for column, other in enumerate(others):
-        if len(other):
-            shared = overlaps(alarms, other).sum(axis=1)
-            crossed = at_least(shared, tolerance * lengths_of(alarms))
-            counts[:, column] = np.bincount(group[crossed], minlength=groups)
-    return counts
-
-
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is asked of the detector.
+    """How recall and false alarms are weighed.
 
     `cross_trigger_weight` (alpha_ct) adds the rate of cross triggers to that of false alarms,
     `spread_weight` (alpha_st) takes the labels' standard deviation off their mean recall, and the area
@@ -130,6 +55,8 @@ class Scenario:
     max_per_hour: float = 100.0
 
 
+# DCASE task 4's intersection F1; its cttc of 0.3 is named beside it but changes no F1
+INTERSECTION_F1 = Tolerances(detection=0.5, truth=0.5)
 # DCASE 2021-2024 task 4: the first wants exact times, the second that labels are not confused
 PSDS1 = Scenario(Tolerances(detection=0.7, truth=0.7))
 PSDS2 = Scenario(Tolerances(0.1, 0.1, cross_trigger=0.3), cross_trigger_weight=0.5)
@@ -185,23 +112,13 @@ def label_roc(
         heard = [sum(lengths_of(truth).sum() for truth in each) for each in truths.values()]
         crossed = counts[:, 2:] / np.maximum(heard, 1e-12)  # 0 / 0 is no cross trigger
         rates = rates + scenario.cross_trigger_weight * crossed.mean(axis=1)
-    truth_count = sum(len(truth) for truth in own)
-    recalls = counts[:, 0] / max(truth_count, 1)
+    rates = rates * _SECONDS_PER_HOUR
+    recalls = counts[:, 0] / max(sum(len(truth) for truth in own), 1)
     order = np.argsort(rates, kind="stable")
-    return Roc(rates[order] * _SECONDS_PER_HOUR, np.maximum.accumulate(recalls[order]))
+    return Roc(rates[order], np.maximum.accumulate(recalls[order]))
 
 
 _Changes = tuple[NDArray[np.float32], NDArray[np.intp]]
-
-
-def _accumulate(changes: Sequence[_Changes]) -> NDArray[np.intp]:
-    """The counts of all files together, at each threshold that changes one, highest first."""
-    thresholds = np.concatenate([values for values, _ in changes])
-    steps = np.concatenate([steps for _, steps in changes])
-    order = np.argsort(-thresholds, kind="stable")
-    thresholds, counts = thresholds[order], np.cumsum(steps[order], axis=0)
-    last_of_equals = np.append(thresholds[1:] != thresholds[:-1], True)
-    return counts[last_of_equals]
 
 
 def _changes(
@@ -219,8 +136,8 @@ def _changes(
     for start in range(0, len(thresholds), rows):
         part = thresholds[start : start + rows]
         found, group = _events_at(scores, file.boundaries, part)
-        judged = judge(found, group, len(part), truth, others, tolerances)
-        parts.append(np.column_stack((judged.hits, judged.false_alarms, judged.cross_triggers)))
+        matched = match_groups(found, group, len(part), truth, others, tolerances)
+        parts.append(np.column_stack((matched.hits, matched.false_alarms, matched.cross_triggers)))
     counts = np.concatenate([np.zeros((1, 2 + len(others)), np.intp), *parts])
     return thresholds, np.diff(counts, axis=0)
 
@@ -230,8 +147,86 @@ def _events_at(
     boundaries: NDArray[np.float64],
     thresholds: NDArray[np.float32],
 ) -> tuple[Intervals, NDArray[np.intp]]:
-    """All stretches of slots at or above each threshold, and the threshold's index."""
+    """All runs of slots at or above each threshold, and the threshold's index."""
     active = np.pad(scores >= thresholds[:, None], ((0, 0), (1, 1)))
     group, first = np.nonzero(active[:, 1:] & ~active[:, :-1])
     _, last = np.nonzero(active[:, :-1] & ~active[:, 1:])
     return np.column_stack((boundaries[first], boundaries[last])), group
+
+
+def _accumulate(changes: Sequence[_Changes]) -> NDArray[np.intp]:
+    """The counts of all files together, at each threshold that changes one, highest first."""
+    thresholds = np.concatenate([values for values, _ in changes])
+    steps = np.concatenate([steps for _, steps in changes])
+    order = np.argsort(-thresholds, kind="stable")
+    thresholds, counts = thresholds[order], np.cumsum(steps[order], axis=0)
+    last_of_equals = np.append(thresholds[1:] != thresholds[:-1], True)
+    return counts[last_of_equals]
+
+
+def intersection_counts(
+    found: Intervals, truth: Intervals, tolerances: Tolerances = INTERSECTION_F1
+) -> Counts:
+    """Hits (truth found), false alarms and misses of one label in one file."""
+    group = np.zeros(len(found), np.intp)
+    matched = match_groups(found, group, 1, truth, (), tolerances)
+    hits = int(matched.hits[0])
+    return Counts(hits, int(matched.false_alarms[0]), len(truth) - hits)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """Counts per group of events: `hits` and `false_alarms` (G,), `cross_triggers` (G, others)."""
+
+    hits: NDArray[np.intp]
+    false_alarms: NDArray[np.intp]
+    cross_triggers: NDArray[np.intp]
+
+
+def match_groups(
+    found: Intervals,
+    group: NDArray[np.intp],
+    groups: int,
+    truth: Intervals,
+    others: Sequence[Intervals],
+    tolerances: Tolerances,
+) -> GroupCounts:
+    """Match several groups of events (found at several thresholds, say) of one label in one file.
+
+    Args:
+        found: the events of all groups.
+        group: which group each belongs to, (len(found),), below `groups`.
+        groups: how many there are.
+        truth: where the label is heard.
+        others: where each of the other labels is heard.
+        tolerances: what is relevant, found and a cross trigger.
+    """
+    shared = overlaps(found, truth)
+    relevant = at_least(shared.sum(axis=1), tolerances.detection * lengths_of(found))
+    covered = np.zeros((groups, len(truth)))
+    np.add.at(covered, group[relevant], shared[relevant])
+    return GroupCounts(
+        hits=at_least(covered, tolerances.truth * lengths_of(truth)).sum(axis=1),
+        false_alarms=np.bincount(group[~relevant], minlength=groups),
+        cross_triggers=_cross_triggers(
+            found[~relevant], group[~relevant], groups, others, tolerances.cross_trigger
+        ),
+    )
+
+
+def _cross_triggers(
+    alarms: Intervals,
+    group: NDArray[np.intp],
+    groups: int,
+    others: Sequence[Intervals],
+    tolerance: float | None,
+) -> NDArray[np.intp]:
+    counts = np.zeros((groups, len(others)), np.intp)
+    if tolerance is None:
+        return counts
+    for column, other in enumerate(others):
+        if len(other):
+            shared = overlaps(alarms, other).sum(axis=1)
+            crossed = at_least(shared, tolerance * lengths_of(alarms))
+            counts[:, column] = np.bincount(group[crossed], minlength=groups)
+    return counts

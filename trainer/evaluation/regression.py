@@ -1,7 +1,7 @@
 """RegressionSet: a few held-out clips inside a bundle, with which later bundles are checked.
 
 They are kept as log-mel patches, not as audio: any model with the same front end can be judged by them
-when the data is gone, and nobody can listen to them.
+when the data is gone, and they cannot be listened to.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _choose_patches(
 
 
 def is_required(label: str, required: frozenset[str]) -> bool:
-    """Whether a station listens for the label; where nobody said for which, for all."""
+    """Whether the label is required; if none is named, all are."""
     return not required or label in required
 
 
@@ -199,8 +199,8 @@ def labels_without_holdout(
 ) -> tuple[str, ...]:
     """The labels of which no held-out clip can tell whether another bundle forgets them.
 
-    Each required label needs a clip of its own. Where nobody said which are required, any clips will do:
-    a bundle of 521 labels hardly has some of each.
+    Each required label needs a clip of its own. If none is named, any clips will do: a bundle of 521
+    labels hardly has some of each.
     """
     if held_out is not None and not required:
         return ()

@@ -47,7 +47,7 @@ def make_scenes(
 ) -> list[Scene]:
     """Scenes of the recordings at random onsets, at random levels; they may overlap.
 
-    Sounds of one label in one scene do not overlap, as their truth could not be told apart.
+    Sounds of one label in one scene do not overlap, because their truth would be ambiguous.
 
     Raises:
         ValueError: no recordings, or none in which anything is heard.

@@ -60,8 +60,8 @@ def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Cal
     table = selection.choose_clips(bundle, read_clips(request.data), request.folds, keys)
     table = selection.match_classes(table, bundle)
     ambient = ambient_files(request.ambient)
-    heard = {*selection.paths_of(table), *ambient}
-    selection.check_unseen(bundle, heard, keys)
+    used = {*selection.paths_of(table), *ambient}
+    selection.check_unseen(bundle, used, keys)
     scorer = open_scorer(bundle)
     validation = score_validation(scorer, table, bundle.labels, report("scoring clips"))
     quiet: list[ScoredFile] = []
@@ -79,7 +79,7 @@ def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Cal
         generated=bool(request.generated_minutes),
         objective=request.objective,
     )
-    files = selection.digest_files(heard)
+    files = selection.digest_files(used)
     return Calibrated(write_policies(bundle, calibration, files, request.out), calibration)
 
 

@@ -1,10 +1,10 @@
-"""Matplotlib without its global state: figures of our own, drawn by Agg."""
+"""The report's pictures: matplotlib without its global state, drawn by Agg."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,16 @@ from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionR
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
 _DOTS_PER_INCH = 120
+_INCHES_A_LABEL = 0.28
 _COLOURS = 10  # in matplotlib's cycle; then the lines are dashed, dotted, both
 _LINES = ("-", "--", ":", "-.")
-_MOST_WITH_NUMBERS = 15  # labels; of more the numbers would not be read
+_MOST_WITH_NUMBERS = 15  # labels of a confusion matrix; with more the numbers are too small to read
 _MOST_WITH_NAMES = 60
-MOST_LABELS = 10  # the highest mean scores
-_INCHES_A_LABEL = 0.28
-
-
-@dataclass(frozen=True, slots=True)
-class LineStyle:
-    """A colour and a pattern, as matplotlib names them."""
-
-    colour: str
-    line: str
+MOST_LABELS = 10  # of an example's scores: those with the highest mean
 
 
 def new_figure(height_inches: float) -> Figure:
-    """An empty figure, its parts laid out so that no text is cut."""
+    """An empty figure, laid out so that no text is cut."""
     return Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", dpi=_DOTS_PER_INCH)
 
 
@@ -48,20 +40,6 @@ def one_axes(height_inches: float, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def line_styles() -> Iterator[LineStyle]:
-    """Forty that differ, then again from the first."""
-    while True:
-        for line in _LINES:
-            for number in range(_COLOURS):
-                yield LineStyle(f"C{number}", line)
-
-
-def legend_beside(axes: Axes, names: Sequence[str]) -> None:
-    """Names right of the graph, if they are few enough to be told apart."""
-    if 0 < len(names) <= _COLOURS * len(_LINES) // 2:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
-
-
 def to_png(figure: Figure) -> bytes:
     """The picture's bytes, the same for the same figure."""
     buffer = io.BytesIO()
@@ -69,9 +47,6 @@ def to_png(figure: Figure) -> bytes:
     # without its one line of metadata, the version of matplotlib
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-# The confusion matrix: what was, what it was taken for.
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
@@ -92,11 +67,8 @@ def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) ->
     return figure
 
 
-# Waveform, log-mel and class scores of one clip on one time axis.
-
-
 def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
-    """`labels` are the columns of the scores."""
+    """Waveform, log-mel and scores of a clip on one time axis; `labels` are the scores' columns."""
     figure = new_figure(6.0)
     waveform, log_mel, scores = figure.subplots(3, sharex=True, height_ratios=(2, 3, 3))
     times = np.arange(len(shown.samples)) / shown.features.sample_rate_hz
@@ -104,73 +76,49 @@ def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
     waveform.set_ylabel("waveform")
     for span in shown.example.clip.spans:
         waveform.axvspan(span.onset, span.offset, color="C2", alpha=0.2)
-    _draw_log_mel(log_mel, shown)
-    _draw_scores(scores, shown, labels)
+    frames, bands = shown.log_mel.shape
+    extent = (0.0, frames * shown.features.stft_hop_seconds, 0.0, float(bands))
+    log_mel.imshow(shown.log_mel.T, aspect="auto", origin="lower", extent=extent)
+    log_mel.set_ylabel("mel band")
+    highest = np.argsort(-shown.file.scores.mean(axis=0))[:MOST_LABELS]
+    rows = np.arange(len(highest) + 1, dtype=np.float64)
+    values = shown.file.scores[:, highest].T
+    scores.pcolormesh(shown.file.boundaries, rows, values, vmin=0, vmax=1, cmap="gray_r")
+    scores.set_yticks(rows[:-1] + 0.5, [labels[k] for k in highest], fontsize="small")
+    scores.invert_yaxis()
     scores.set_xlim(0.0, shown.seconds)
     scores.set_xlabel("time, s")
     return figure
 
 
-def _draw_log_mel(axes: Axes, shown: ExampleView) -> None:
-    frames, bands = shown.log_mel.shape
-    seconds = frames * shown.features.stft_hop_seconds
-    axes.imshow(
-        shown.log_mel.T, aspect="auto", origin="lower", extent=(0.0, seconds, 0.0, float(bands))
-    )
-    axes.set_ylabel("mel band")
-
-
-def _draw_scores(axes: Axes, shown: ExampleView, labels: Sequence[str]) -> None:
-    highest = np.argsort(-shown.file.scores.mean(axis=0))[:MOST_LABELS]
-    rows = np.arange(len(highest) + 1, dtype=np.float64)
-    axes.pcolormesh(
-        shown.file.boundaries, rows, shown.file.scores[:, highest].T, vmin=0, vmax=1, cmap="gray_r"
-    )
-    axes.set_yticks(rows[:-1] + 0.5, [labels[k] for k in highest], fontsize="small")
-    axes.invert_yaxis()
-
-
-# Loss and accuracy, epoch by epoch.
-
-
-Curve = Sequence[Mapping[str, Any]]  # epochs as in a bundle's provenance
-
-_TRAINED, _VALIDATED = "-", "--"
-
-
-def draw_learning_curves(curves: Sequence[Curve]) -> Figure:
-    """A colour for each training; full lines are of what it learnt from, dashed ones of validation."""
+def draw_learning_curves(curves: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
+    """A colour for each training, epochs as in the provenance; dashed lines are of validation."""
     figure = new_figure(3.6)
     losses, accuracies = figure.subplots(1, 2)
     for number, curve in enumerate(curves):
-        name = f"training {number + 1}"
-        _draw(losses, curve, "loss", f"C{number % 10}", _TRAINED, name)
-        _draw(
-            losses, curve, "validation_loss", f"C{number % 10}", _VALIDATED, f"{name}, validation"
-        )
-        _draw(accuracies, curve, "accuracy", f"C{number % 10}", _VALIDATED, name)
+        name, colour = f"training {number + 1}", f"C{number % _COLOURS}"
+        for axes, key, line, label in (
+            (losses, "loss", "-", name),
+            (losses, "validation_loss", "--", f"{name}, validation"),
+            (accuracies, "accuracy", "--", name),
+        ):
+            points = [(epoch["number"], epoch[key]) for epoch in curve if epoch[key] is not None]
+            if points:
+                x, y = zip(*points, strict=True)
+                axes.plot(x, y, color=colour, linestyle=line, marker=".", label=label)
     losses.set(xlabel="epoch", ylabel="loss")
     losses.legend(fontsize="small", frameon=False)
     accuracies.set(xlabel="epoch", ylabel="accuracy of validation clips")
     return figure
 
 
-def _draw(axes: Axes, curve: Curve, key: str, colour: str, line: str, name: str) -> None:
-    points = [(epoch["number"], epoch[key]) for epoch in curve if epoch[key] is not None]
-    if points:
-        axes.plot(*zip(*points, strict=True), color=colour, linestyle=line, marker=".", label=name)
-
-
-# How the figure falls as noise rises: of a kind that training uses, and of one that it never does.
-
-
-_KINDS = ((SEEN_NOISE, "seen in training"), (UNSEEN_NOISE, "never seen"))
-
-
 def draw_noise_curves(results: Sequence[ConditionResult]) -> Figure:
-    """Accuracy over the SNR; F1 where clips have several labels."""
+    """Accuracy over the SNR, in noise that training uses and in noise that it never does.
+
+    F1 where clips have several labels.
+    """
     figure, axes = one_axes(3.6, "In noise")
-    for name, known in _KINDS:
+    for name, known in ((SEEN_NOISE, "seen in training"), (UNSEEN_NOISE, "never seen")):
         points = [(each.strength, figure_of(each)) for each in results if each.condition == name]
         axes.plot(*zip(*points, strict=True), marker="o", label=f"{name}, {known}")
     clean = [figure_of(each) for each in results if each.condition == "clean"]
@@ -186,9 +134,6 @@ def draw_noise_curves(results: Sequence[ConditionResult]) -> Figure:
 def figure_of(result: ConditionResult) -> float | None:
     """Accuracy, or F1 where there is none."""
     return result.f1 if result.accuracy is None else result.accuracy
-
-
-# Where each label's policy opens and closes events.
 
 
 def draw_policies(policies: Mapping[str, LabelPolicy]) -> Figure:
@@ -207,23 +152,19 @@ def draw_policies(policies: Mapping[str, LabelPolicy]) -> Figure:
     return figure
 
 
-# Precision over recall for each label, the policy's own threshold marked.
-
-
 def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> Figure:
-    """A dot stands where the policy opens events; there is none where it opens none."""
+    """A line for each label; a dot where the policy opens events, none where it opens none."""
     figure, axes = one_axes(4.2, "Events in clips, by threshold")
-    for curve, style in zip(curves, line_styles(), strict=False):
+    styles = cycle((f"C{number}", line) for line in _LINES for number in range(_COLOURS))
+    for curve, (colour, line) in zip(curves, styles, strict=False):
         recalls, precisions = (0.0, *curve.recalls), (curve.precisions[0], *curve.precisions)
-        axes.plot(recalls, precisions, color=style.colour, linestyle=style.line, label=curve.label)
+        axes.plot(recalls, precisions, color=colour, linestyle=line, label=curve.label)
         if curve.precision is not None and curve.recall is not None:
-            axes.plot(curve.recall, curve.precision, marker="o", color=style.colour)
+            axes.plot(curve.recall, curve.precision, marker="o", color=colour)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0.0, 1.02), ylim=(0.0, 1.02))
-    legend_beside(axes, [curve.label for curve in curves])
+    if 0 < len(curves) <= _COLOURS * len(_LINES) // 2:  # few enough to tell apart
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
     return figure
-
-
-# The reliability diagram: whether of scores of 0.8, 80 % are right.
 
 
 def draw_reliability(bins: Sequence[ReliabilityBin]) -> Figure:

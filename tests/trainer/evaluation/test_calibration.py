@@ -1,4 +1,4 @@
-"""Policies for a bundle within a budget, and what may be claimed."""
+"""Validation clips scored, policies within a budget, and what may be claimed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_without_ambient_audio_nothing_is_known(tones_bundle: Bundle):
     assert found.remarks[0].startswith("no ambient audio: nothing is known of false alarms")
 
 
-def test_a_budget_that_cannot_be_kept_is_told(tones_bundle: Bundle):
+def test_a_budget_that_no_policy_keeps_is_in_the_remarks(tones_bundle: Bundle):
     loud = make_file(1.0, dict.fromkeys(range(0, 7500, 10), (1.0, 0.0, 0.0)))
     found = calibrate_bundle(tones_bundle, [VALIDATION], [loud], 1.0, grid=GRID)
     assert any(r.startswith("low_tone: no policy keeps to the budget") for r in found.remarks)
@@ -113,7 +113,7 @@ def test_a_whole_label_is_one_span_from_the_first_sound_to_the_last():
     assert span.offset == pytest.approx(8.0, abs=0.75)
 
 
-def test_spans_that_somebody_gave_stay_as_they_are():
+def test_labelled_spans_stay_as_they_are():
     given = LabelSpan("low_tone", 1.0, 2.0)
     both = replace(CLIP, labels=frozenset({"low_tone", "noise"}), spans=(given,))
     timed, whole = spans_of(both, tone(500.0, 0.5, 3.0), PARAMS)
@@ -121,11 +121,11 @@ def test_spans_that_somebody_gave_stay_as_they_are():
     assert whole == LabelSpan("noise", 0.0, 3.0)
 
 
-def test_a_clip_that_is_quiet_throughout_holds_its_label_all_along():
+def test_in_a_clip_that_is_quiet_throughout_the_label_spans_all_of_it():
     assert spans_of(CLIP, silence(3.0), PARAMS) == (LabelSpan("low_tone", 0.0, 3.0),)
 
 
-def test_where_nobody_knows_a_label_it_is_silent(tones_bundle: Bundle, tmp_path: Path):
+def test_the_scores_of_an_unknown_label_are_0(tones_bundle: Bundle, tmp_path: Path):
     clip = replace(CLIP, path=write_quiet(tmp_path / "x.wav", 3.0, 1.0))
     vague = replace(clip, labels=frozenset(), negatives=frozenset({"noise"}), exhaustive=False)
     table = ClipTable((clip, vague), ("low_tone", "noise"))

@@ -24,7 +24,7 @@ from trainer.evaluation.clip_metrics import (
 )
 
 LABELS = ("cat", "dog", "owl")
-LABELS_PRECISION_RECALL = ("dog", "cat")
+CURVE_LABELS = ("dog", "cat")
 
 
 def one_hot(*labels: int):
@@ -84,7 +84,7 @@ def test_many_labels_by_hand():
     assert metrics.calibration_error == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
 
 
-def test_what_is_not_known_does_not_count():
+def test_unknown_targets_do_not_count():
     targets = np.array([[True, False], [False, False], [False, True]])
     scores = np.array([[0.9, 0.1], [0.9, 0.2], [0.1, 0.8]], np.float32)
     known = np.array([[True, True], [False, True], [True, True]])
@@ -127,20 +127,18 @@ def test_a_curve_by_hand():
     """At 0.6 the dogs of 0.9 and 0.6 are found, and 0.7, which is none."""
     targets = np.array([[True, False], [False, False], [True, False], [True, False]])
     peaks = np.array([[0.9, 0.1], [0.7, 0.1], [0.6, 0.1], [0.2, 0.1]], np.float32)
-    (dog,) = precision_recall_curves(
-        targets, np.ones_like(targets), peaks, LABELS_PRECISION_RECALL, POLICIES
-    )
+    (dog,) = precision_recall_curves(targets, np.ones_like(targets), peaks, CURVE_LABELS, POLICIES)
     assert dog.label == "dog"
     assert dog.precisions == pytest.approx((1, 1 / 2, 2 / 3, 3 / 4))
     assert dog.recalls == pytest.approx((1 / 3, 1 / 3, 2 / 3, 1))
     assert (dog.on_threshold, dog.precision, dog.recall) == pytest.approx((0.6, 2 / 3, 2 / 3))
 
 
-def test_what_nobody_knows_is_left_out():
+def test_unknown_targets_are_left_out_of_a_curve():
     targets = np.array([[True, False], [False, False]])
     known = np.array([[True, True], [False, True]])
     peaks = np.array([[0.5, 0.1], [0.9, 0.1]], np.float32)
-    (dog,) = precision_recall_curves(targets, known, peaks, LABELS_PRECISION_RECALL, POLICIES)
+    (dog,) = precision_recall_curves(targets, known, peaks, CURVE_LABELS, POLICIES)
     assert (dog.precisions, dog.recalls) == ((1.0,), (1.0,))
     assert (dog.precision, dog.recall) == (None, 0.0)  # no event opens at 0.6
 
@@ -148,9 +146,7 @@ def test_what_nobody_knows_is_left_out():
 def test_long_curves_are_thinned_to_their_ends():
     peaks = np.linspace(0.001, 1.0, 5000, dtype=np.float32)[:, None]
     targets = np.ones((5000, 1), np.bool_)
-    (curve,) = precision_recall_curves(
-        targets, targets, peaks, LABELS_PRECISION_RECALL[:1], POLICIES
-    )
+    (curve,) = precision_recall_curves(targets, targets, peaks, CURVE_LABELS[:1], POLICIES)
     assert len(curve.recalls) == MOST_POINTS
     assert (curve.recalls[0], curve.recalls[-1]) == (1 / 5000, 1.0)
 

@@ -92,7 +92,9 @@ def test_the_evaluation_is_json(tones_bundle: Bundle, table: ClipTable):
     assert document["noise"][0]["sound"] == "silence"
 
 
-def test_what_cannot_be_read_is_told(tones_bundle: Bundle, table: ClipTable, tmp_path: Path):
+def test_clips_that_cannot_be_read_are_listed(
+    tones_bundle: Bundle, table: ClipTable, tmp_path: Path
+):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no audio")
     clips = (*table.clips, clip(broken, "low_tone"))
@@ -103,7 +105,7 @@ def test_what_cannot_be_read_is_told(tones_bundle: Bundle, table: ClipTable, tmp
         evaluate_bundle(tones_bundle, replace(table, clips=clips[-1:]), robust=False)
 
 
-def test_progress_is_told(tones_bundle: Bundle, table: ClipTable):
+def test_progress_is_reported(tones_bundle: Bundle, table: ClipTable):
     steps: list[tuple[int, int]] = []
     evaluate_bundle(
         tones_bundle, table, robust=False, progress=lambda done, all_: steps.append((done, all_))
@@ -126,7 +128,9 @@ def test_clips_of_the_training_are_refused(tones_bundle: Bundle, table: ClipTabl
     evaluate_bundle(trained, table, allow_seen=True, robust=False)
 
 
-def test_another_name_is_no_disguise(tones_bundle: Bundle, table: ClipTable, tmp_path: Path):
+def test_a_copy_under_another_name_is_recognised(
+    tones_bundle: Bundle, table: ClipTable, tmp_path: Path
+):
     trained = trained_on(tones_bundle, table)
     copy = tmp_path / "copy.wav"
     copy.write_bytes(table.clips[0].path.read_bytes())

@@ -30,8 +30,8 @@ from trainer.model.yamnet import read_class_map
 POLICY = LabelPolicy(0.5, 0.5, 0.0)
 
 
-def test_noise_raises_the_label_that_hears_noise_and_no_other(tones_bundle: Bundle):
-    """The bundle hears noise from -60 dBFS (0.001) on not, at -40 dBFS (0.01) surely."""
+def test_noise_raises_the_label_of_noise_and_no_other(tones_bundle: Bundle):
+    """The bundle scores noise low at -60 dBFS (0.001) and high at -40 dBFS (0.01)."""
     scorer = open_scorer(tones_bundle)
     found = noise_alarms(scorer, tones_bundle.manifest.policies, seconds=5.0)
     assert [(each.sound, each.level_dbfs) for each in found][:4] == [
@@ -82,15 +82,15 @@ def test_files_and_folders_of_them(tmp_path: Path):
 
 
 def test_long_files_come_in_pieces(tones_bundle: Bundle, tmp_path: Path):
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     file = write_quiet(tmp_path / "hall.wav", 10.0, 5.0)
-    pieces = score_ambient(open_scorer(tones_bundle), [file], lambda *step: told.append(step), 4.0)
+    pieces = score_ambient(open_scorer(tones_bundle), [file], lambda *step: steps.append(step), 4.0)
     assert [piece.seconds for piece in pieces] == pytest.approx([4.0, 4.0, 2.0])
     assert [piece.scores[:, 0].max() > 0.5 for piece in pieces] == [False, True, False]
-    assert told == [(1, 1)]
+    assert steps == [(1, 1)]
 
 
-def test_what_is_not_there_or_no_audio_is_told(tones_bundle: Bundle, tmp_path: Path):
+def test_a_missing_file_and_one_without_audio_are_refused(tones_bundle: Bundle, tmp_path: Path):
     with pytest.raises(DataError, match=r"none.wav: expected a file or folder, found nothing"):
         ambient_files([tmp_path / "none.wav"])
     (tmp_path / "text.wav").write_text("no audio")

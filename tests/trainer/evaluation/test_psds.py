@@ -7,7 +7,14 @@ import pytest
 
 from listener.detection.clip import LabelSpan
 from trainer.evaluation.counts import Counts
-from trainer.evaluation.psds import PSDS1, Scenario, Tolerances, intersection_counts, judge, psds
+from trainer.evaluation.psds import (
+    PSDS1,
+    Scenario,
+    Tolerances,
+    intersection_counts,
+    match_groups,
+    psds,
+)
 from trainer.evaluation.scored_file import ScoredFile
 
 NOTHING = np.empty((0, 2))
@@ -37,10 +44,10 @@ def test_a_false_alarm_in_anothers_truth_is_a_cross_trigger():
     found = intervals((0.0, 1.0), (5.0, 6.0), (8.0, 9.0))
     group = np.array([0, 0, 1])
     others = [intervals((0.7, 3.0)), intervals((5.8, 7.0)), NOTHING]
-    judged = judge(found, group, 2, intervals((8.0, 9.0)), others, tolerances)
-    assert judged.hits.tolist() == [0, 1]
-    assert judged.false_alarms.tolist() == [2, 0]
-    assert judged.cross_triggers.tolist() == [[1, 0, 0], [0, 0, 0]]
+    matched = match_groups(found, group, 2, intervals((8.0, 9.0)), others, tolerances)
+    assert matched.hits.tolist() == [0, 1]
+    assert matched.false_alarms.tolist() == [2, 0]
+    assert matched.cross_triggers.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
 def make_file(*columns: list[float], truth: tuple[LabelSpan, ...]) -> ScoredFile:

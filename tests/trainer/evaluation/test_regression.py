@@ -51,7 +51,7 @@ def test_a_clip_is_a_few_patches_that_do_not_overlap(tmp_path: Path):
     assert sorted(np.bincount(found.clips).tolist()) == [2, 5]
 
 
-def test_of_a_long_clip_what_is_heard_is_kept(tmp_path: Path):
+def test_of_a_long_clip_the_labelled_part_is_kept(tmp_path: Path):
     """Noise from second 30 to 31, silence elsewhere."""
     samples = np.zeros(60 * 16_000)
     samples[30 * 16_000 : 31 * 16_000] = np.random.default_rng(0).normal(0.0, 0.1, 16_000)
@@ -64,7 +64,7 @@ def test_of_a_long_clip_what_is_heard_is_kept(tmp_path: Path):
     assert found.patches.max() > -4.0  # log-mel of silence is -6.9
 
 
-def test_two_sets_are_one_and_say_nothing_of_each_others_labels():
+def test_joined_sets_do_not_know_each_others_labels():
     """Two clips of dog and cat, then one of cat and owl, of two patches."""
     cats = make_set([[1, 0], [0, 1]], ("dog", "cat"))
     owl = replace(make_set([[0, 1]], ("cat", "owl")), clips=np.array([0, 0]))
@@ -111,7 +111,7 @@ def make_set(targets: list[list[int]], labels: tuple[str, ...]) -> RegressionSet
     return RegressionSet(labels, patches, np.arange(len(targets)), known, np.ones_like(known))
 
 
-def test_what_a_new_label_takes_is_lost():
+def test_a_clip_that_a_new_label_wins_is_lost():
     """Two dogs and two cats; afterwards one dog is taken for an owl, which was no label before."""
     held_out = make_set([[1, 0], [1, 0], [0, 1], [0, 1]], ("dog", "cat"))
     before = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8]], np.float32)
@@ -148,7 +148,7 @@ def test_a_clip_of_none_of_the_labels_counts_from_a_half_on():
     assert dog.f1_after == pytest.approx(2 / 3)
 
 
-NOBODY_SAID = frozenset[str]()
+ANY_LABEL = frozenset[str]()
 
 
 def held_out(*heard: str) -> RegressionSet:
@@ -158,21 +158,21 @@ def held_out(*heard: str) -> RegressionSet:
     return RegressionSet(LABELS, patches, np.arange(len(heard)), targets, np.ones_like(targets))
 
 
-def test_all_labels_count_where_nobody_said_which():
-    assert [is_required(label, NOBODY_SAID) for label in LABELS] == [True] * 3
+def test_without_required_labels_all_count():
+    assert [is_required(label, ANY_LABEL) for label in LABELS] == [True] * 3
     assert [is_required(label, frozenset({"cat"})) for label in LABELS] == [False, True, False]
 
 
 def test_what_is_missing_is_named_in_order():
     assert missing_labels(LABELS, frozenset({"owl", "dog", "bat"})) == ["bat", "owl"]
-    assert missing_labels(LABELS, NOBODY_SAID) == []
+    assert missing_labels(LABELS, ANY_LABEL) == []
 
 
 @pytest.mark.parametrize(
     ("required", "clips", "without_holdout"),
     [
-        (NOBODY_SAID, None, LABELS),
-        (NOBODY_SAID, held_out("dog"), ()),
+        (ANY_LABEL, None, LABELS),
+        (ANY_LABEL, held_out("dog"), ()),
         (frozenset({"dog", "cat"}), held_out("dog", "rain"), ("cat",)),
         (frozenset({"dog"}), held_out("dog"), ()),
         (frozenset({"dog"}), None, ("dog",)),

@@ -17,6 +17,7 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from tests.bundles import make_manifest, make_tones_model
 from tests.trainer.data.doubles import write_samples
+from tests.trainer.sections import faults
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, Result, assert_one_line, run
 from tests.trainer.training.tones import tone
 from trainer.errors import DataError, TargetError
@@ -100,6 +101,7 @@ def test_the_smaller_bundle_describes_itself(shrunk: Bundle, bundle: Bundle):
     assert shrunk.saved_model_path is None
     assert shrunk.manifest.policies == bundle.manifest.policies
     known = shrunk.manifest.provenance
+    assert faults(known) == []
     assert known["data"] == bundle.manifest.provenance["data"]
     assert "evaluation" not in known  # it was of another model
     card = (shrunk.path / "card.md").read_text()

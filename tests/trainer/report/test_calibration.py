@@ -9,6 +9,7 @@ import pytest
 
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.policy import LabelPolicy
+from tests.trainer.sections import faults
 from trainer.evaluation.calibration import Calibration, LabelFinding
 from trainer.evaluation.counts import Counts
 from trainer.evaluation.operating_points import AlarmRate, OperatingPoint
@@ -31,10 +32,11 @@ def test_policies_go_into_a_bundle_of_the_next_version(tones_bundle: Bundle, tmp
     assert set(found.manifest.policies.values()) == {LabelPolicy(0.8, 0.4)}
     assert changed_files(tones_bundle, found) == {"card.md"}
     assert found.manifest.provenance["data"] == "none: its weights are set by hand"
-    told = found.manifest.provenance["calibration"]
-    assert told["false_alarms_per_day"] == 1.0
-    assert told["ambient"]["at_most_per_day"] == pytest.approx(56.9, abs=0.1)
-    assert len(told["remarks"]) == 4
+    assert faults(found.manifest.provenance) == []
+    section = found.manifest.provenance["calibration"]
+    assert section["false_alarms_per_day"] == 1.0
+    assert section["ambient"]["at_most_per_day"] == pytest.approx(56.9, abs=0.1)
+    assert len(section["remarks"]) == 4
     assert found.manifest.provenance["calibration_files"] == ["ab12"]
 
 

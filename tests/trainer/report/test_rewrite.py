@@ -69,7 +69,7 @@ def test_a_full_disk_leaves_the_bundle_as_it_was(bundle: Bundle):
     assert read_bundle(bundle.path).id == "tones@1"
 
 
-def test_a_place_that_cannot_be_is_told(bundle: Bundle, tmp_path: Path):
+def test_a_folder_that_cannot_be_made_is_named(bundle: Bundle, tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(TargetError, match="file/tones: cannot be written"):
         rewrite_bundle(bundle, bundle.manifest, out=tmp_path / "file" / "tones")

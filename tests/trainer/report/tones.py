@@ -19,10 +19,10 @@ def write_judged(folder: Path) -> Path:
     rows = ["filename,fold,category"]
     for name, hz in (("low_tone", 500.0), ("high_tone", 3000.0)):
         for fold in (1, 2):
-            for take in (1, 2):
-                file = f"{name}_{fold}_{'ab'[take - 1]}.wav"
+            for number in (1, 2):
+                file = f"{name}_{fold}_{'ab'[number - 1]}.wav"
                 rows.append(f"{file},{fold},{name}")
-                _write(folder / "audio" / file, hz, 0.1 * fold + 0.03 * take)
+                _write(folder / "audio" / file, hz, 0.1 * fold + 0.03 * number)
     _write(folder / "audio" / WRONG, 500.0, 0.5)
     (folder / "judged.csv").write_text("\n".join([*rows, f"{WRONG},2,high_tone"]) + "\n")
     (folder / "LICENSE.txt").write_text("Made by arithmetic: CC0 1.0\n")

@@ -13,6 +13,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
 from listener.detection.clip_files import write_sidecar
 from tests.trainer.retraining.conftest import MIDDLE_HZ
+from tests.trainer.sections import faults
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.clip_store import read_store
@@ -63,7 +64,7 @@ def test_the_regression_check_has_every_old_class_before_and_after(retrained: Re
     assert all(each.clips == 4 for each in check.labels)
     assert all(each.lost_points == 0.0 for each in check.labels)
     card = (retrained.bundle.path / "card.md").read_text()
-    assert "### Certificate" in card
+    assert "### Regression check" in card
     assert "| high | 4 | 100.0 % | 100.0 % | 100.0 % | 100.0 % |" in card
 
 
@@ -71,6 +72,7 @@ def test_the_bundle_says_what_it_was_trained_on(retrained: Retrained, base: Bund
     manifest = retrained.bundle.manifest
     assert (manifest.name, manifest.version) == (base.manifest.name, base.manifest.version + 1)
     known = manifest.provenance
+    assert faults(known) == []
     assert known["retraining"]["base"] == base.id
     assert (known["retraining"]["verdicts"], known["retraining"]["ambient"]) == (12, 6)
     assert set(base.manifest.provenance["training_files"]) < set(known["training_files"])
@@ -108,7 +110,7 @@ def test_the_regression_check_says_which_clips_check_later_bundles(retrained: Re
         HeldOutLabel("middle_tone", 6, learnt=True),
     )
     card = (retrained.bundle.path / "card.md").read_text()
-    assert "held to 6 clips of middle_tone, from which this one learnt." in card
+    assert "checked with 6 clips of middle_tone, which this one learnt from." in card
 
 
 @pytest.fixture

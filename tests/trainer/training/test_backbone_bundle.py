@@ -13,6 +13,7 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
+from tests.trainer.sections import faults
 from trainer.errors import BackboneError, TargetError
 from trainer.model.backbones import resolve_handle
 from trainer.training.backbone_bundle import make_backbone_bundle
@@ -45,6 +46,7 @@ def test_yamnets_bundle_has_521_labels_and_says_where_it_comes_from(yamnet_bundl
     assert {"dog", "chicken_rooster", "crying_sobbing"} <= set(yamnet_bundle.labels)
     assert manifest.features == FeatureParams()
     assert manifest.activation == "sigmoid"
+    assert faults(manifest.provenance) == []
     assert manifest.provenance["licence"] == "Apache-2.0"
     assert manifest.provenance["handle"].endswith("models/yamnet")
     assert manifest.provenance["tflite_score_difference"] < 1e-5

@@ -13,6 +13,7 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from listener.soundscape.synthesis import pink_noise
+from tests.trainer.sections import faults
 from tests.trainer.training.tones import HZ, tone, write_tones
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
@@ -81,6 +82,7 @@ def test_the_saved_model_in_plain_tensorflow_gives_the_same_scores(fitted: Bundl
 
 def test_the_bundle_says_what_it_was_trained_on(fitted: Bundle, request_of_tones: FitRequest):
     known = fitted.manifest.provenance
+    assert faults(known) == []
     assert fitted.manifest.activation == "softmax"
     assert known["folds"] == list(FOLDS)
     assert known["validation_fold"] == 3
