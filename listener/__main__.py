@@ -1,7 +1,5 @@
 """`listener` and `python -m listener`."""
 
-from __future__ import annotations
-
 import os
 import sys
 

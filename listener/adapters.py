@@ -1,7 +1,5 @@
 """Opens the engine and the sources that the settings name; each is imported only when it is used."""
 
-from __future__ import annotations
-
 import logging
 import math
 from functools import partial
@@ -11,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.config import sources
+from listener.config import sources, station
 from listener.config.engine import EngineKind, EngineSettings
-from listener.config.station import ConfigError
 from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.detection.features import contents_of
 from listener.engines.engine import Engine, front_end_of, infer_of
@@ -109,7 +106,9 @@ def _open_remote(bundle: Bundle, settings: EngineSettings, health: Health | None
 
     remote = settings.remote
     if not remote.urls:
-        raise ConfigError("engine.remote.urls: expected at least one model server, got none")
+        raise station.ConfigError(
+            "engine.remote.urls: expected at least one model server, got none"
+        )
     local = settings.model_copy(update={"kind": remote.fallback, "front_end": "cpu"})
     fallback = None if remote.fallback == "none" else _open_local(remote.fallback, bundle, local)
     if health is None:

@@ -1,7 +1,5 @@
 """How long to wait: after a failure before the next attempt, and between messages."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

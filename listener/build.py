@@ -1,7 +1,5 @@
 """Builds a station from its settings: the one module that knows every part a station may have."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,9 +28,7 @@ from listener.pipeline.plan import Detection, DetectionPlan
 from listener.planning import plan_station
 from listener.runtime.hot_swap import BundlePath
 from listener.sinks import clip_store as clips
-from listener.sinks import console, event_file, hook, metrics, mqtt, webhook
-from listener.sinks.event_document import EventDocuments, label_names
-from listener.sinks.sink import ClockNotice, Sink
+from listener.sinks import console, event_document, event_file, hook, metrics, mqtt, sink, webhook
 from listener.supervisor import ClockWatch, Endpoints, Periodic, Supervisor
 
 OpenEngine = Callable[[Bundle, EngineSettings, Health], Engine]
@@ -76,7 +72,7 @@ def build_station(config: Config, open_engine: OpenEngine = open_engine) -> Stat
     path = BundlePath(config.bundle)
     bundle = read_bundle(path.resolve())
     plan = plan_station(bundle, config)
-    names = label_names(bundle.manifest, plan.group_labels)
+    names = event_document.label_names(bundle.manifest, plan.group_labels)
     health = Health(tuple(plan.policies), bundle.id)
     endpoints = _open_endpoints(config, bundle, plan, names, health)
     # a source's next patch comes a hop later: no batch holds more patches than there are sources
@@ -99,7 +95,7 @@ def build_station(config: Config, open_engine: OpenEngine = open_engine) -> Stat
     supervisor = Supervisor(
         config, pipeline, detection, path, load, health, endpoints, outputs.outbox
     )
-    clock = ClockWatch(health, lambda step: pipeline.notify(ClockNotice(step, time.time())))
+    clock = ClockWatch(health, lambda step: pipeline.notify(sink.ClockNotice(step, time.time())))
     disk = () if endpoints.clips is None else (DiskGuard(endpoints.clips, health),)
     services = (endpoints.broker, outputs, endpoints.http, endpoints.review)
     return StationParts(
@@ -169,7 +165,7 @@ class EventOutputs:
         health: Health,
         endpoints: Endpoints,
     ) -> None:
-        self.sinks: dict[str, Sink] = {}
+        self.sinks: dict[str, sink.Sink] = {}
         self.outbox: Outbox | None = None
         self._services: list[Service] = []
         self._station, self._names, self._health = config.station, names, health
@@ -232,8 +228,8 @@ class EventOutputs:
         self._services += [outbox, transport]
         self.sinks["webhook"] = webhook.WebhookSink(outbox, self._documents())
 
-    def _documents(self) -> EventDocuments:
-        return EventDocuments(self._station, self._names)
+    def _documents(self) -> event_document.EventDocuments:
+        return event_document.EventDocuments(self._station, self._names)
 
     def start(self) -> None:
         """Start to send."""

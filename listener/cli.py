@@ -3,8 +3,6 @@
 Each command imports what it needs when it runs, so that a cold start is short.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Files that survive crashes, state that survives restarts, and how times and JSON are written."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Analyses a file with the daemon's own pipeline, faster than real time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path

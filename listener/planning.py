@@ -1,7 +1,5 @@
 """What a station looks for and which clips it keeps: the bundle's policies with the config's changes."""
 
-from __future__ import annotations
-
 import logging
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence

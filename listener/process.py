@@ -1,7 +1,5 @@
 """Exit codes and logs of every command."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

@@ -1,7 +1,5 @@
 """The daemon and its system: signals, the service manager and its watchdog, memory."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import logging

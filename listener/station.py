@@ -1,7 +1,5 @@
 """A running station: starts its parts, runs the main loop, stops them, and gives the exit code."""
 
-from __future__ import annotations
-
 import faulthandler
 import logging
 import os

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from listener.clips.store import ClipStore
 from listener.config.station import Config
-from listener.control import dispatcher, handlers, http_commands, http_server, mqtt
-from listener.control.commands import CommandError
+from listener.control import commands, dispatcher, handlers, http_commands, http_server, mqtt
 from listener.files import iso_utc
 from listener.health import Health
 from listener.mqtt.broker import Broker
@@ -107,7 +106,7 @@ class Supervisor:
 
     def reload(self) -> None:
         """Read the bundle of the config again, as the command does."""
-        with suppress(CommandError):  # logged, counted and published by the hot swap
+        with suppress(commands.CommandError):  # logged, counted and published by the hot swap
             self._hot_swap.reload()
 
 

@@ -1,7 +1,5 @@
 """The first problem that pydantic finds in a value, for an error of one line."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The trainer's command line. TensorFlow is imported only when a command needs it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import typer

@@ -1,7 +1,5 @@
 """Choices and defaults of the command line. Imports no TensorFlow: `--help` needs them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Literal

@@ -3,8 +3,6 @@
 They are here so that the commands can name them without importing TensorFlow.
 """
 
-from __future__ import annotations
-
 
 class BackboneError(ValueError):
     """The handle is not that of a backbone."""

@@ -1,7 +1,5 @@
 """The labels of a bundle, made of the names of classes."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """`trainer soundscape`: generated scenes on disk, with their ground truth."""
 
-from __future__ import annotations
-
 import csv
 import logging
 from collections import defaultdict
@@ -13,10 +11,9 @@ import soundfile
 from listener.soundscape.scene import PlacedSound, clip_sound
 from listener.soundscape.schedule import SceneSpec, random_scene
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
-from trainer.data.audio import read_audio
+from trainer.data import audio, formats
 from trainer.data.clips import Clip
 from trainer.data.files import audio_files
-from trainer.data.formats import read_class_folders
 from trainer.errors import DataError, TargetError
 
 log = logging.getLogger(__name__)
@@ -97,7 +94,7 @@ def with_clips(spec: SceneSpec, folder: Path) -> SceneSpec:
     if not folder.is_dir():
         raise DataError(f"{folder}: expected a folder of clips for each label, found no folder")
     clips: defaultdict[str, list[Generator]] = defaultdict(list)
-    for clip in read_class_folders(folder).clips:
+    for clip in formats.read_class_folders(folder).clips:
         (label,) = clip.labels
         clips[label].append(_read_sound(clip))
     if not clips:
@@ -120,4 +117,4 @@ def with_backgrounds(spec: SceneSpec, folder: Path) -> SceneSpec:
 
 
 def _read_sound(clip: Clip) -> Generator:
-    return clip_sound(read_audio(clip, SAMPLE_RATE_HZ))
+    return clip_sound(audio.read_audio(clip, SAMPLE_RATE_HZ))

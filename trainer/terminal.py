@@ -1,7 +1,5 @@
 """What a person sees on stderr: our own log lines, progress bars and tables, no native output."""
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import logging

@@ -1,7 +1,5 @@
 """The last seconds of one source and its scores, from which clips are cut."""
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 

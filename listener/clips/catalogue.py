@@ -1,7 +1,5 @@
 """Answers questions about clips: from the index, and from a matrix of embeddings for similar clips."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,13 +10,8 @@ from pydantic import ValidationError
 
 from listener.clips.index import ClipFilter, Entry, Index, SimilarClip, Totals
 from listener.clips.layout import audio_path
+from listener.detection import clip_files
 from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, read_analysis
-from listener.detection.clip_files import (
-    analysis_path,
-    clip_bytes,
-    parse_record,
-    sidecar_path,
-)
 
 _FLOAT_BYTES = 4
 
@@ -118,18 +111,16 @@ class Catalogue:
         """
         with self._index.changes():
             for record in records:
-                width, row = self._index.row_of(record.id) or self._add_embedding(record)
-                changed_ns = sidecar_path(record.path).stat().st_mtime_ns
-                entry = Entry(record, clip_bytes(record.path), changed_ns, width, row)
+                width, row = self._index.row_of(record.id) or (None, None)
+                if width is None:
+                    embedding = read_analysis(clip_files.analysis_path(record.path)).mean_embedding
+                    if embedding is not None:
+                        width = len(embedding)
+                        row = self._index.reserve_row(width)
+                        self._matrix(width).put(row, embedding)
+                changed_ns = clip_files.sidecar_path(record.path).stat().st_mtime_ns
+                entry = Entry(record, clip_files.clip_bytes(record.path), changed_ns, width, row)
                 self._index.put(entry)
-
-    def _add_embedding(self, record: ClipRecord) -> tuple[int, int] | tuple[None, None]:
-        embedding = read_analysis(analysis_path(record.path)).mean_embedding
-        if embedding is None:
-            return None, None
-        row = self._index.reserve_row(len(embedding))
-        self._matrix(len(embedding)).put(row, embedding)
-        return len(embedding), row
 
     def remove(self, clip_ids: Sequence[str]) -> None:
         """Remove clips from the index."""
@@ -157,7 +148,7 @@ class Catalogue:
 
     def _record(self, clip_id: str, content: bytes) -> ClipRecord:
         try:
-            return parse_record(content, audio_path(self._directory, clip_id))
+            return clip_files.parse_record(content, audio_path(self._directory, clip_id))
         except ValidationError as error:
             raise ClipError(f"clip {clip_id}: the index holds something else") from error
 

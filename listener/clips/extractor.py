@@ -11,21 +11,11 @@ from random import Random
 import numpy as np
 
 from listener.clips.audio_buffer import AudioBuffer, BufferSlot, Segment
-from listener.detection.audio import AudioChunk
-from listener.detection.clip import (
-    ClipAnalysis,
-    ClipDraft,
-    ClipRecord,
-    GroupMembers,
-    LabelScore,
-    LabelSpan,
-    Reason,
-)
+from listener.detection import audio, clip, scores
 from listener.detection.event import SoundEvent, event_id
 from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.scores import PatchScores, Scores
 
 _TOP_LABELS = 3
 _HOUR_SECONDS = 3600.0
@@ -89,13 +79,18 @@ class ClipExtractor:
         self._near_misses.adjust(policies)
         self._describer.policies = policies
 
-    def push_audio(self, chunk: AudioChunk) -> None:
+    def push_audio(self, chunk: audio.AudioChunk) -> None:
         """Add the next samples, before their scores; call `finish` before a hole."""
         self._buffer.push_audio(chunk)
 
     def push(
-        self, row: PatchScores, smoothed: Scores, events: Iterable[SoundEvent], *, private: bool
-    ) -> list[ClipDraft]:
+        self,
+        row: scores.PatchScores,
+        smoothed: scores.Scores,
+        events: Iterable[SoundEvent],
+        *,
+        private: bool,
+    ) -> list[clip.ClipDraft]:
         """Add the next slot, the latest smoothed scores, and the events that began or ended with it."""
         self._buffer.add(row, private=private)
         self._note_events(events)
@@ -105,7 +100,7 @@ class ClipExtractor:
             self._pending.append(PendingClip("ambient", row.onset, end, end + self._delay_seconds))
         return self._cut_ready(row.offset)
 
-    def finish(self, events: Iterable[SoundEvent]) -> list[ClipDraft]:
+    def finish(self, events: Iterable[SoundEvent]) -> list[clip.ClipDraft]:
         """The audio ended, with these events: pending clips are cut as far as their audio is there."""
         self._note_events(events)
         self._add_near_misses(self._near_misses.finish())
@@ -113,7 +108,7 @@ class ClipExtractor:
         self._buffer.clear()
         return drafts
 
-    def snapshot(self, seconds: float) -> ClipDraft | None:
+    def snapshot(self, seconds: float) -> clip.ClipDraft | None:
         """The last seconds, at most a clip's length; None if the buffer is empty.
 
         Its reason is "missed": a person heard something that the station did not report.
@@ -128,7 +123,10 @@ class ClipExtractor:
                 self._active.add(event.id)
                 if self.keeps(event):
                     start, end = self._longest(event.onset)
-                    span, score = LabelSpan(event.label, event.onset, end), float(event.peak_score)
+                    span, score = (
+                        clip.LabelSpan(event.label, event.onset, end),
+                        float(event.peak_score),
+                    )
                     self._pending.append(PendingClip("event", start, end, end, span, score, event))
                 continue
             self._active.discard(event.id)
@@ -138,14 +136,14 @@ class ClipExtractor:
                     pending.event, pending.score = event, float(event.peak_score)
                     pending.end = min(pending.end, event.offset + self._plan.post_seconds)
                     pending.ready_at = pending.end
-                    pending.span = LabelSpan(event.label, event.onset, event.offset)
+                    pending.span = clip.LabelSpan(event.label, event.onset, event.offset)
 
     def _add_near_misses(self, misses: Iterable[NearMiss]) -> None:
         for miss in misses:
             if miss.label in self._plan.labels:
                 start, longest_end = self._longest(miss.onset)
                 end = min(miss.offset + self._plan.post_seconds, longest_end)
-                span = LabelSpan(miss.label, miss.onset, miss.offset)
+                span = clip.LabelSpan(miss.label, miss.onset, miss.offset)
                 self._pending.append(PendingClip("near_miss", start, end, end, span, miss.score))
 
     def _longest(self, onset: float) -> tuple[float, float]:
@@ -153,13 +151,13 @@ class ClipExtractor:
         start = max(onset - self._plan.pre_seconds, self._buffer.began_at)
         return start, start + self._plan.max_seconds
 
-    def _cut_ready(self, until: float) -> list[ClipDraft]:
+    def _cut_ready(self, until: float) -> list[clip.ClipDraft]:
         ready = [pending for pending in self._pending if pending.ready_at <= until]
         self._pending = [pending for pending in self._pending if pending.ready_at > until]
         drafts = [self._cut(pending) for pending in ready]
         return [draft for draft in drafts if draft is not None]
 
-    def _cut(self, pending: PendingClip) -> ClipDraft | None:
+    def _cut(self, pending: PendingClip) -> clip.ClipDraft | None:
         segment = self._buffer.cut(pending.start, pending.end)
         if segment is None:
             return None
@@ -179,11 +177,11 @@ class PendingClip:
     `span` is the label it stands for and when that sounds, `score` the label's highest score.
     """
 
-    reason: Reason
+    reason: clip.Reason
     start: float
     end: float
     ready_at: float
-    span: LabelSpan | None = None
+    span: clip.LabelSpan | None = None
     score: float | None = None
     event: SoundEvent | None = None
 
@@ -203,7 +201,9 @@ class ClipDescriber:
         self._bundle, self._namespace = bundle, namespace
         self._groups = groups
 
-    def describe(self, pending: PendingClip, segment: Segment, sample_rate_hz: int) -> ClipDraft:
+    def describe(
+        self, pending: PendingClip, segment: Segment, sample_rate_hz: int
+    ) -> clip.ClipDraft:
         """The draft of a clip; `segment` is the part of it that the buffer still has."""
         captured_at, span = segment.captured_at, pending.span
         seconds = len(segment.samples) / sample_rate_hz
@@ -213,7 +213,7 @@ class ClipDescriber:
         else:
             name = f"{pending.reason}:{span.label if span else ''}"
             clip_id = event_id(self._namespace, self._source, name, captured_at)
-        record = ClipRecord(
+        record = clip.ClipRecord(
             id=clip_id,
             path=Path(f"{clip_id}.flac"),
             source=self._source,
@@ -229,31 +229,33 @@ class ClipDescriber:
         if span is not None:
             on_threshold = self.policies[span.label].on_threshold
             record = replace(record, score=pending.score, on_threshold=on_threshold)
-        return ClipDraft(record, sample_rate_hz, segment.samples, analysis)
+        return clip.ClipDraft(record, sample_rate_hz, segment.samples, analysis)
 
 
-def _inside(span: LabelSpan | None, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
+def _inside(
+    span: clip.LabelSpan | None, captured_at: float, seconds: float
+) -> tuple[clip.LabelSpan, ...]:
     """The part of a span that is in a clip, in seconds of the clip."""
     if span is None:
         return ()
     onset = max(0.0, span.onset - captured_at)
     offset = min(seconds, span.offset - captured_at)
-    return (LabelSpan(span.label, onset, offset),) if onset < offset else ()
+    return (clip.LabelSpan(span.label, onset, offset),) if onset < offset else ()
 
 
-def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
+def _top(analysis: clip.ClipAnalysis) -> tuple[clip.LabelScore, ...]:
     if not len(analysis.scores):
         return ()
     highest = analysis.scores.max(axis=0)
     first = np.argsort(-highest, kind="stable")[:_TOP_LABELS]
     return tuple(
-        LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
+        clip.LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
     )
 
 
 def order_members(
-    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: LabelSpan | None
-) -> tuple[GroupMembers, ...]:
+    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: clip.LabelSpan | None
+) -> tuple[clip.GroupMembers, ...]:
     """The members of each group by their highest score; for the span's label, by that within the span.
 
     `slots` are those of a clip, with their `members` in the order of the groups. Empty without slots.
@@ -269,7 +271,7 @@ def order_members(
         peaks = np.max([slot.members[start:end] for slot in heard], axis=0)
         order = np.argsort(-peaks, kind="stable").tolist()
         members = tuple(group.members[column] for column in order)
-        ordered.append(GroupMembers(group.label.slug, members))
+        ordered.append(clip.GroupMembers(group.label.slug, members))
         start = end
     return tuple(ordered)
 
@@ -313,7 +315,7 @@ class NearMissFinder:
         self._on = np.array([p.on_threshold for p in policies.values()], np.float32)
         self._off = np.array([p.off_threshold for p in policies.values()], np.float32)
 
-    def push(self, smoothed: Scores) -> list[NearMiss]:
+    def push(self, smoothed: scores.Scores) -> list[NearMiss]:
         """Add the latest smoothed scores, float32 (K,)."""
         over = smoothed >= self._off
         if not self._open and not over.any():

@@ -1,7 +1,5 @@
 """The index of a store in SQLite: what its sidecars say, for fast queries. It can be rebuilt from them."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sqlite3

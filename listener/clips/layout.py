@@ -1,7 +1,5 @@
 """Where the files of a clip are: `2026/11/21/<id>.flac`, by the UTC date in its id, never by label."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

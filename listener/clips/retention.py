@@ -1,7 +1,5 @@
 """Removes clips that are too old or too many: the oldest first, those with a verdict last."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The clip store: files on disk, an index over them, verdicts, and the disk's reserve."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import re
@@ -11,37 +9,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from listener.clips.catalogue import Embedding
-from listener.clips.index import ClipFilter, SimilarClip, Totals
+from listener.clips import catalogue, index, recovery, retention
 from listener.clips.layout import audio_path, make_private_directory, only_writer
-from listener.clips.recovery import open_catalogue
-from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
-from listener.detection.clip import (
-    ClipAnalysis,
-    ClipDraft,
-    ClipError,
-    ClipRecord,
-    UnknownClipError,
-    Verdict,
-    read_analysis,
-    with_verdict,
-)
-from listener.detection.clip_files import (
-    analysis_path,
-    read_sidecar,
-    remove_clip,
-    sidecar_path,
-    write_clip,
-    write_sidecar,
-)
+from listener.detection import clip, clip_files
 from listener.health import Health
 
 log = logging.getLogger(__name__)
 
 _INDEX_BYTES = 500_000  # what the index may need to remove clips and to add one
 _DISK_CHECK_SECONDS = 5.0
-_EVERY_CLIP = ClipFilter()
+_EVERY_CLIP = index.ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -61,14 +39,14 @@ class ClipStore:
         with _one_line_errors(f"{self._directory}: cannot be opened"):
             make_private_directory(self._directory, self._directory)
             with only_writer(self._directory):
-                self._catalogue = open_catalogue(self._directory)
-        self._retention = Retention(self._directory, self._catalogue, settings)
+                self._catalogue = recovery.open_catalogue(self._directory)
+        self._retention = retention.Retention(self._directory, self._catalogue, settings)
 
     def close(self) -> None:
         """Close the index."""
         self._catalogue.close()
 
-    def add(self, draft: ClipDraft) -> ClipRecord:
+    def add(self, draft: clip.ClipDraft) -> clip.ClipRecord:
         """Store a clip, whole or not at all, then apply the limits of age and size.
 
         A clip that is stored already stays as it is. Older clips go if the disk lacks its reserve.
@@ -96,16 +74,16 @@ class ClipStore:
                 raise
             write()
 
-    def _write(self, record: ClipRecord, draft: ClipDraft) -> None:
+    def _write(self, record: clip.ClipRecord, draft: clip.ClipDraft) -> None:
         try:
             make_private_directory(record.path.parent, self._directory)
-            write_clip(record, draft.samples, draft.sample_rate_hz, draft.analysis)
+            clip_files.write_clip(record, draft.samples, draft.sample_rate_hz, draft.analysis)
             self._catalogue.put([record])
-        except (OSError, ClipError):
-            remove_clip(record.path)
+        except (OSError, clip.ClipError):
+            clip_files.remove_clip(record.path)
             raise
 
-    def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
+    def judge(self, clip_id: str, verdict: clip.Verdict) -> clip.ClipRecord:
         """Add a verdict to a clip's history; it is on disk when this returns.
 
         Raises:
@@ -114,22 +92,26 @@ class ClipStore:
         """
         for label in sorted({span.label for span in verdict.labels} - self.labels):
             if not self._new_labels:
-                raise ClipError(
+                raise clip.ClipError(
                     f"verdict: expected labels of the bundle (or clips.new_labels = true), got {label!r}"
                 )
             if not _SLUG.fullmatch(label):
-                raise ClipError(f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}")
+                raise clip.ClipError(
+                    f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}"
+                )
         path = audio_path(self._directory, clip_id)
         with _one_line_errors(f"clip {clip_id}: cannot be judged"), only_writer(self._directory):
-            if not sidecar_path(path).exists():
-                raise UnknownClipError(f"expected the id of a stored clip, got {clip_id!r}")
+            if not clip_files.sidecar_path(path).exists():
+                raise clip.UnknownClipError(f"expected the id of a stored clip, got {clip_id!r}")
             # from the file, which another process may have changed
-            record = with_verdict(read_sidecar(sidecar_path(path)), verdict)
-            self._with_room(0, lambda: write_sidecar(record))
+            record = clip.with_verdict(
+                clip_files.read_sidecar(clip_files.sidecar_path(path)), verdict
+            )
+            self._with_room(0, lambda: clip_files.write_sidecar(record))
             self._catalogue.put([record])
         return record
 
-    def get(self, clip_id: str) -> ClipRecord:
+    def get(self, clip_id: str) -> clip.ClipRecord:
         """A clip.
 
         Raises:
@@ -137,25 +119,27 @@ class ClipStore:
         """
         return self._catalogue.get(clip_id)
 
-    def analysis(self, clip_id: str) -> ClipAnalysis:
+    def analysis(self, clip_id: str) -> clip.ClipAnalysis:
         """The scores and embeddings of a clip.
 
         Raises:
             UnknownClipError: there is none of that id.
         """
-        return read_analysis(analysis_path(self._catalogue.get(clip_id).path))
+        return clip.read_analysis(clip_files.analysis_path(self._catalogue.get(clip_id).path))
 
     def find(
-        self, wanted: ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
-    ) -> tuple[ClipRecord, ...]:
+        self, wanted: index.ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
+    ) -> tuple[clip.ClipRecord, ...]:
         """Clips, newest first; for the next page, pass the last id of this one as `after`."""
         return self._catalogue.find(wanted, limit, after)
 
-    def review_queue(self, limit: int = 50) -> tuple[ClipRecord, ...]:
+    def review_queue(self, limit: int = 50) -> tuple[clip.ClipRecord, ...]:
         """Clips without a verdict; those from which a verdict teaches most come first."""
         return self._catalogue.urgent(limit)
 
-    def similar(self, to: str | Embedding, count: int = 20) -> tuple[SimilarClip, ...]:
+    def similar(
+        self, to: str | catalogue.Embedding, count: int = 20
+    ) -> tuple[index.SimilarClip, ...]:
         """The clips with mean embeddings nearest to those of a clip, or to an embedding, float32 (D,).
 
         Raises:
@@ -182,7 +166,7 @@ class ClipStore:
         with _one_line_errors(f"{self._directory}: the disk cannot be read"):
             return shutil.disk_usage(self._directory).free
 
-    def totals(self) -> Totals:
+    def totals(self) -> index.Totals:
         """How many clips there are, and how many bytes they take."""
         return self._catalogue.totals()
 
@@ -192,7 +176,7 @@ def _one_line_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ClipError(f"{what}: {error.strerror or error}") from error
+        raise clip.ClipError(f"{what}: {error.strerror or error}") from error
 
 
 class DiskGuard:
@@ -211,7 +195,7 @@ class DiskGuard:
         try:
             self._store.keep_reserve()
             self._health.clips_free_bytes = self._store.free_bytes()
-        except ClipError as error:
+        except clip.ClipError as error:
             if not self._failing:
                 log.warning("clips: %s", error)
             self._failing = True

@@ -3,8 +3,6 @@
 Engines and batch sizes are measured in turn, then the best of them with a longer patch hop.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

@@ -1,7 +1,5 @@
 """`listener check`: every part of a station's config, tested for real; no event is sent."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
@@ -17,16 +15,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from listener.adapters import choose_engine, open_source
-from listener.config.engine import EngineSettings
-from listener.config.sources import SourceSettings
+from listener.config import engine, sources
 from listener.config.station import Config, ConfigError, HttpSettings, ReviewSettings
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.server import Server, open_channel, read_golden_check
-from listener.mqtt.client import BrokerError
-from listener.mqtt.round_trip import check_round_trip
+from listener.mqtt import client, round_trip
 from listener.planning import plan_station
 from listener.process import ExitCode
 from listener.sinks.webhook import Receiver, WebhookError
@@ -72,8 +68,10 @@ def _findings(config: Config) -> Iterator[Finding]:
     if config.mqtt is not None:
         part = f"broker {config.mqtt.host}:{config.mqtt.port}"
         try:
-            milliseconds = check_round_trip(config.mqtt, config.station, _ROUND_TRIP_SECONDS)
-        except BrokerError as error:
+            milliseconds = round_trip.check_round_trip(
+                config.mqtt, config.station, _ROUND_TRIP_SECONDS
+            )
+        except client.BrokerError as error:
             yield Finding(part, works=False, detail=str(error))
         else:
             yield Finding(part, works=True, detail=f"there and back in {milliseconds:.1f} ms")
@@ -103,7 +101,7 @@ def _check_bundle(bundle: Bundle, config: Config) -> Finding:
     return Finding("bundle", works=True, detail=detail)
 
 
-def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]:
+def check_servers(bundle: Bundle, settings: engine.EngineSettings) -> Iterator[Finding]:
     """A finding for each model server of the remote engine: whether it gives the golden scores."""
     if settings.kind != "remote":
         return
@@ -122,7 +120,7 @@ def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]
             yield Finding(part, works=True, detail=detail)
 
 
-def _check_source(settings: SourceSettings) -> Finding:
+def _check_source(settings: sources.SourceSettings) -> Finding:
     part = f"source {settings.name}"
     try:
         with closing(open_source(settings)) as source:

@@ -1,7 +1,5 @@
 """What `listener clips` does with the clip store: list, show, export, label."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -21,9 +19,8 @@ from rich.table import Table
 from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config, ConfigError
-from listener.detection.bundle import read_bundle
+from listener.detection import bundle, clip_files
 from listener.detection.clip import ClipRecord, LabelSpan, Verdict, VerdictValue
-from listener.detection.clip_files import record_bytes
 from listener.files import to_json
 
 _EXPORT_TABLE, _EXPORT_COLUMNS = "clips.csv", ("filename", "onset", "offset", "label")
@@ -95,7 +92,7 @@ def print_clip(config: Config, clip_id: str) -> None:
 
 def clip_document(record: ClipRecord) -> dict[str, object]:
     """The sidecar's content, and the path of the audio."""
-    document: dict[str, object] = json.loads(record_bytes(record))
+    document: dict[str, object] = json.loads(clip_files.record_bytes(record))
     return document | {"path": str(record.path)}
 
 
@@ -172,7 +169,7 @@ def label_clip(
     """
     if right + wrong + bool(labels) != 1:
         raise ConfigError("expected one of --right, --wrong and --label")
-    with opened_store(config, read_bundle(config.bundle).labels) as store:
+    with opened_store(config, bundle.read_bundle(config.bundle).labels) as store:
         seconds = store.get(clip_id).seconds
         spans = tuple(parse_span(text, seconds) for text in labels)
         value: VerdictValue = "right" if right else "wrong" if wrong else "labels"

@@ -1,7 +1,5 @@
 """`listener clips`: the clip store on the command line."""
 
-from __future__ import annotations
-
 import getpass
 from datetime import datetime
 from enum import StrEnum

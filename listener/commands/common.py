@@ -1,7 +1,5 @@
 """What several commands share: the config option, the bundle to use, and errors as one line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -22,10 +22,8 @@ from rich.console import Console
 from rich.live import Live
 
 from listener.build import build_station
-from listener.commands import demo_screen
+from listener.commands import demo_screen, terminal, watch_screen
 from listener.commands.demo_screen import SCENE_SECONDS, DemoProgress, HeardEvent
-from listener.commands.terminal import can_draw
-from listener.commands.watch_screen import fetch_views
 from listener.config.load import parse_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
@@ -80,14 +78,14 @@ def _play(config: Config, scene: Scene, *, plain: bool) -> ExitCode:
         metrics = f"http://127.0.0.1:{station.http_port}/metrics"
         played = f"{len(scene.truth)} sounds in {SCENE_SECONDS:g} s, played in real time"
         console.print(f"{played}; metrics: {metrics}", soft_wrap=True)
-        if plain or not can_draw(console):
+        if plain or not terminal.can_draw(console):
             _follow(client, progress, began_at, lambda: None)
             console.print(demo_screen.plain_table(progress))
         else:
             with Live(console=console, auto_refresh=False) as live:
 
                 def show() -> None:
-                    progress.add_view(fetch_views(metrics)[_SOURCE])
+                    progress.add_view(watch_screen.fetch_views(metrics)[_SOURCE])
                     picture = demo_screen.demo_picture(progress, console.width)
                     live.update(picture, refresh=True)
 

@@ -1,7 +1,5 @@
 """The scene of `listener demo`, and its screen: truth, scores and events along one time axis."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -11,8 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from listener.commands.terminal import level_bar, sparkline
-from listener.commands.watch_screen import SourceView
+from listener.commands import terminal, watch_screen
 from listener.config.station import ConfigError
 from listener.soundscape.scene import PlacedSound, Scene, mix_scene
 from listener.soundscape.sounds import busy_signal, reversing_beeper, smoke_alarm, yelp
@@ -91,7 +88,7 @@ class DemoProgress:
     heard: dict[str, HeardEvent] = field(default_factory=dict)
     scores: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
-    def add_view(self, view: SourceView) -> None:
+    def add_view(self, view: watch_screen.SourceView) -> None:
         """Add level and scores from the station's metrics."""
         self.level_dbfs = view.level_dbfs
         for label, score in view.scores.items():
@@ -135,7 +132,7 @@ def demo_picture(progress: DemoProgress, width: int) -> Group:
         table.add_row(sound.label, *timeline, played, heard, _peak(event))
     level = Text("level")
     if progress.level_dbfs is not None:
-        bar = level_bar(progress.level_dbfs, min(_LEVEL_CELLS, max(1, width - 20)))
+        bar = terminal.level_bar(progress.level_dbfs, min(_LEVEL_CELLS, max(1, width - 20)))
         level = Text.assemble("level ", bar, f" {progress.level_dbfs:.1f} dBFS")
     return Group(_title(progress), level, Text(), table)
 
@@ -154,7 +151,7 @@ def _timeline(progress: DemoProgress, sound: PlacedSound, cells: int) -> Text:
         scores[cell] = max(scores[cell] or 0.0, score)
     for cell in range(1, len(scores)):  # without a reading the one before holds
         scores[cell] = scores[cell - 1] if scores[cell] is None else scores[cell]
-    return Text("\n").join((truth, Text(sparkline(scores), "cyan")))
+    return Text("\n").join((truth, Text(terminal.sparkline(scores), "cyan")))
 
 
 def _cell(seconds: float, cells: int) -> int:

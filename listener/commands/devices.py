@@ -1,7 +1,5 @@
 """`listener devices`: the capture devices that the config can name as a microphone."""
 
-from __future__ import annotations
-
 from rich.console import Console
 from rich.table import Table
 

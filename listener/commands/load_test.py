@@ -1,7 +1,5 @@
 """How much audio this machine analyses per second: the real pipeline on noise, as fast as it goes."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """`listener replay`: files in, one event a line out."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Levels and scores drawn as characters in a terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """`listener watch`: live levels, top scores and events of a running station, from its /metrics."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
@@ -30,7 +28,12 @@ def watch_station(config: Path | None, url: str | None, *, plain: bool = False) 
     Raises:
         ConfigError: the config is wrong or turns HTTP off, or nothing at the address is a station.
     """
-    address = (url or _address(config)).rstrip("/") + "/metrics"
+    if url is None:
+        settings = HttpSettings() if config is None else load_config(config).http
+        if not settings.enabled:
+            raise ConfigError(f"{config}: http: the station serves no metrics to watch")
+        url = f"http://{settings.host}:{settings.port}"
+    address = url.rstrip("/") + "/metrics"
     console = Console()
     try:
         _show(console, address, plain=plain or not can_draw(console))
@@ -41,13 +44,6 @@ def watch_station(config: Path | None, url: str | None, *, plain: bool = False) 
     except (OSError, HTTPException) as error:
         typer.echo(f"listener: {address}: the station does not answer: {error}", err=True)
         return ExitCode.LOST
-
-
-def _address(config: Path | None) -> str:
-    settings = HttpSettings() if config is None else load_config(config).http
-    if not settings.enabled:
-        raise ConfigError(f"{config}: http: the station serves no metrics to watch")
-    return f"http://{settings.host}:{settings.port}"
 
 
 def _show(console: Console, address: str, *, plain: bool) -> NoReturn:

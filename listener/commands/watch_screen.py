@@ -1,7 +1,5 @@
 """The screen of `listener watch`: levels and scores of each source, and the newest events below."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping

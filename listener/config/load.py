@@ -1,7 +1,5 @@
 """TOML -> settings. An error names the file, the key, the value and what is allowed."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The base of every table of the config, and the value types that tables share."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 

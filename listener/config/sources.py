@@ -1,7 +1,5 @@
 """The settings of sources, and when a source counts as silent, clipping or lost."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The commands of a station, and how they are read from JSON."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError

@@ -1,7 +1,5 @@
 """Commands from any thread: checked, handled on one thread, answered and counted."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import deque

@@ -1,7 +1,5 @@
 """Carries out each command at the part of the station that it concerns."""
 
-from __future__ import annotations
-
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """/metrics, /healthz, /readyz and commands over HTTP; small and bounded."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

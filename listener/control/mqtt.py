@@ -1,7 +1,5 @@
 """Commands over MQTT: each is answered on its response topic, or on `command/<name>/result`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Protocol

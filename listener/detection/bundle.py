@@ -7,8 +7,6 @@ saved_model/   for TensorFlow and TensorFlow Serving (optional)
 card.md        what it was trained on and how well it does
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import os
@@ -26,9 +24,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from listener.detection import params, policy
 from listener.detection.features import FrontEnd, contents_of
-from listener.detection.params import FeatureParams
-from listener.detection.policy import LabelPolicy
 from listener.validation import first_problem
 
 FORMAT = 1
@@ -71,8 +68,8 @@ class Manifest:
     version: int
     created: str
     labels: tuple[Label, ...]
-    policies: dict[str, LabelPolicy]
-    features: FeatureParams = dataclasses.field(default_factory=FeatureParams)
+    policies: dict[str, policy.LabelPolicy]
+    features: params.FeatureParams = dataclasses.field(default_factory=params.FeatureParams)
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)

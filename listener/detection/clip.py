@@ -1,7 +1,5 @@
 """What is known of a clip: its record, the verdicts of people, and the model's scores in it."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import re

@@ -3,8 +3,6 @@
 A clip without a sidecar was never finished. Only the files' owner may read them (0600).
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Sound events: one label active from onset to offset on one source, and their ids."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The front end is that of the YAMNet reference (`features.py`): magnitude STFT wi
 HTK mel bands, log(mel + offset); before it, the `Preprocessing`. All arithmetic is float32.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The patch grid of a stream, and how chunks are cut at it, so that each completes one patch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

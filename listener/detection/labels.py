@@ -1,7 +1,5 @@
 """Which of the engine's scores a station uses: single labels, groups of labels, private labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self

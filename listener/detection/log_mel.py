@@ -1,7 +1,5 @@
 """STFT magnitudes and mel bands, as `tf.signal` computes them for the YAMNet reference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeVar

@@ -1,7 +1,5 @@
 """The front end's parameters, and the sample counts that follow from them."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """LabelPolicy: when the scores of a label make an event."""
 
-from __future__ import annotations
-
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 

@@ -1,14 +1,11 @@
 """PatchScores, the time slots of overlapping patches, and the smoother."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import SILENCE_DBFS
-from listener.detection.features import Patch
+from listener.detection import audio, features
 from listener.detection.params import FeatureParams
 
 Scores = NDArray[np.float32]
@@ -28,11 +25,11 @@ class PatchScores:
     offset: float
     scores: Scores
     embedding: NDArray[np.float32] | None = None
-    level_dbfs: float = SILENCE_DBFS
+    level_dbfs: float = audio.SILENCE_DBFS
     members: Scores | None = None
 
 
-def slot_of(patch: Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:
+def slot_of(patch: features.Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:
     """Onset and offset of the hop-wide slot at the centre of a patch, seconds.
 
     Patches overlap, so each stands only for what is nearest to its centre. The first patch of a stream, or

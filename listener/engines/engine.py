@@ -1,7 +1,5 @@
 """The interface of every engine."""
 
-from __future__ import annotations
-
 import importlib
 from types import ModuleType
 from typing import Protocol, runtime_checkable

@@ -1,7 +1,5 @@
 """LiteRT (TensorFlow Lite), the default engine on CPUs."""
 
-from __future__ import annotations
-
 import ctypes
 import logging
 from pathlib import Path

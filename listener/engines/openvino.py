@@ -1,7 +1,5 @@
 """OpenVINO on x86 and ARM CPUs; an extra."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

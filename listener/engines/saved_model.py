@@ -1,7 +1,5 @@
 """A bundle's `saved_model/` in TensorFlow: loaded, its signatures checked."""
 
-from __future__ import annotations
-
 import logging
 import os
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """The engine that a station uses under `engine.kind = "auto"`: the fastest on its bundle, measured."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The tensors of a bundle's `model.tflite`, found by the names in its one signature and checked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Keeps Home Assistant up to date: devices and entities, the last events, mutes and thresholds."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,21 +12,12 @@ from listener.config.station import Config
 from listener.detection.bundle import Label
 from listener.files import to_json
 from listener.health import Health
-from listener.homeassistant import devices
-from listener.homeassistant.discovery import Identity
+from listener.homeassistant import devices, discovery
 from listener.mqtt.broker import Broker, Publisher
 from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
+from listener.sinks import frigate, sink
 from listener.sinks.event_document import event_document, label_names
-from listener.sinks.frigate import FrigateSink
-from listener.sinks.sink import (
-    BirthNotice,
-    BundleNotice,
-    EventNotice,
-    Notice,
-    OverridesNotice,
-    Sink,
-)
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +35,8 @@ class HomeAssistantBridge:
     def __init__(
         self, config: Config, broker: Broker | None, labels: Sequence[Label], health: Health
     ) -> None:
-        self.sinks: dict[str, Sink] = {}
-        self.notify: Callable[[Notice], None] = lambda _: None
+        self.sinks: dict[str, sink.Sink] = {}
+        self.notify: Callable[[sink.Notice], None] = lambda _: None
         """Hands a notice to the sinks; the pipeline's, once it is built."""
         self._birth: BirthWatch | None = None
         self._diagnostics: Diagnostics | None = None
@@ -68,14 +57,14 @@ class HomeAssistantBridge:
         elif settings.state_file.exists():
             devices.Announcer(broker, settings.state_file).announce({}, ())
         if settings.frigate_mirror:
-            self.sinks["frigate"] = FrigateSink(
+            self.sinks["frigate"] = frigate.FrigateSink(
                 broker, settings.frigate_mirror, config.mqtt.level_interval_seconds
             )
 
     def tick(self) -> None:
         """Answer Home Assistant's birth and publish the diagnostics; a few times a second."""
         if self._birth is not None and self._birth.is_due():
-            self.notify(BirthNotice())
+            self.notify(sink.BirthNotice())
         if self._diagnostics is not None:
             self._diagnostics.tick()
 
@@ -96,7 +85,7 @@ class HomeAssistantSink:
     what else entities read, retained: `last`, `muted` and `threshold`.
     """
 
-    accepts = (BirthNotice, BundleNotice, EventNotice, OverridesNotice)
+    accepts = (sink.BirthNotice, sink.BundleNotice, sink.EventNotice, sink.OverridesNotice)
 
     def __init__(
         self,
@@ -112,22 +101,22 @@ class HomeAssistantSink:
         self._overrides: dict[str, str] = {}  # by topic the last payload of mutes and thresholds
         self._announce(labels)
 
-    def handle(self, notice: Notice) -> None:
+    def handle(self, notice: sink.Notice) -> None:
         """Publish what has changed; does not block."""
         match notice:
-            case BundleNotice():
+            case sink.BundleNotice():
                 names = label_names(notice.manifest, notice.groups)
                 self._announce([Label(slug, names[slug]) for slug in notice.labels])
-            case EventNotice(event, _, clip):
+            case sink.EventNotice(event, _, clip):
                 if event.offset is None:
                     self._last[event.source] = event.id
                 if self._last.get(event.source) == event.id:  # an earlier event is not shown again
                     name = self._names[event.label]
                     document = event_document(event, self._topics.station, name, clip)
                     self._retain(self._topics.last(event.source), to_json(document))
-            case BirthNotice():
+            case sink.BirthNotice():
                 self._announcer.repeat()
-            case OverridesNotice():
+            case sink.OverridesNotice():
                 self._publish_overrides(notice)
 
     def close(self) -> None:
@@ -144,10 +133,12 @@ class HomeAssistantSink:
         self._names = {label.slug: label.name for label in labels}
         topics, prefix, slugs = self._topics, self._plan.discovery_prefix, list(self._names)
         # the station first: the sources' devices refer to it
-        documents = {Identity(topics.station).config_topic(prefix): devices.station_device(topics)}
+        documents = {
+            discovery.Identity(topics.station).config_topic(prefix): devices.station_device(topics)
+        }
         states: list[str] = []  # the retained topics of the sources, also those of the MQTT sink
         for source in self._plan.sources:
-            config_topic = Identity(topics.station, source).config_topic(prefix)
+            config_topic = discovery.Identity(topics.station, source).config_topic(prefix)
             documents[config_topic] = devices.source_device(
                 topics, source, labels, self._plan.support
             )
@@ -156,7 +147,7 @@ class HomeAssistantSink:
             states += [topics.threshold(source, slug) for slug in slugs]
         self._announcer.announce(documents, states)
 
-    def _publish_overrides(self, notice: OverridesNotice) -> None:
+    def _publish_overrides(self, notice: sink.OverridesNotice) -> None:
         overrides = {
             self._topics.threshold(source, label): f"{on:g}"
             for source, thresholds in notice.thresholds.items()

@@ -4,8 +4,6 @@ Written from https://www.home-assistant.io/integrations/mqtt/ and its pages on b
 number, sensor and switch.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The one MQTT connection of a station: will, reconnect with back-off, retained state."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
@@ -12,8 +10,7 @@ from typing import Protocol
 from listener.backoff import Backoff
 from listener.config.outputs import MqttSettings
 from listener.health import Health
-from listener.mqtt.client import describe
-from listener.mqtt.connection import Connection
+from listener.mqtt import client, connection
 from listener.mqtt.messages import DeliveryListener, InboundMessage, OutboundMessage, Subscription
 from listener.mqtt.send_queue import QoS0Message, QueuedMessage, SendQueue
 from listener.mqtt.session import OFFLINE, ONLINE, Session
@@ -65,7 +62,7 @@ class Broker:
     ) -> None:
         self._address = f"{settings.host}:{settings.port}"
         self._status_topic, self._health = status_topic, health
-        self._connection = Connection(settings, client_id, (status_topic, OFFLINE))
+        self._connection = connection.Connection(settings, client_id, (status_topic, OFFLINE))
         self._queue, self._backoff, self._now = SendQueue(now), backoff or Backoff(), now
         self._queue.add(QueuedMessage(status_topic, ONLINE, retain=True), connected=False)
         self._duplicates = DuplicateClientWatch(status_topic, health)
@@ -140,7 +137,7 @@ class Broker:
         try:
             self._connection.open()
         except OSError as error:
-            self._report(describe(error))
+            self._report(client.describe(error))
             return
         self._sessions += 1
         session = self._session = Session(

@@ -1,7 +1,5 @@
 """A paho-mqtt client as the settings ask for it: protocol, credentials, TLS, time limits."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import socket

@@ -1,7 +1,5 @@
 """Checks for `listener check` that the broker accepts and delivers messages."""
 
-from __future__ import annotations
-
 import sys
 import time
 import uuid

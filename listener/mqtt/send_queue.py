@@ -1,7 +1,5 @@
 """What waits to be sent, what is retained, and what waits for its acknowledgement."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable

@@ -1,20 +1,11 @@
 """One connection, from CONNECT to its end: what is sent, and how long an answer may take."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 
 from listener.health import Health
+from listener.mqtt import messages, send_queue
 from listener.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Refused
-from listener.mqtt.messages import (
-    DeliveryListener,
-    InboundMessage,
-    OutboundMessage,
-    Subscription,
-    correlation_properties,
-)
-from listener.mqtt.send_queue import QoS1Message, QueuedMessage, SendQueue
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole
@@ -34,11 +25,11 @@ class Session:
         self,
         number: int,
         connection: Connection,
-        queue: SendQueue,
-        subscriptions: Sequence[Subscription],
+        queue: send_queue.SendQueue,
+        subscriptions: Sequence[messages.Subscription],
         status_topic: str,
         health: Health,
-        listener: DeliveryListener | None,
+        listener: messages.DeliveryListener | None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._number, self._connection, self._queue = number, connection, queue
@@ -52,12 +43,12 @@ class Session:
         self.ended: Ended | None = None
         self.refusal: str | None = None
 
-    def serve(self) -> list[InboundMessage]:
+    def serve(self) -> list[messages.InboundMessage]:
         """Do what is due, waiting for it at most a second; gives the messages that came in."""
-        incoming: list[InboundMessage] = []
+        incoming: list[messages.InboundMessage] = []
         for event in self._connection.serve(self._wait_seconds()):
             match event:
-                case InboundMessage():
+                case messages.InboundMessage():
                     incoming.append(event)
                 case Accepted():
                     self._accept(event)
@@ -104,7 +95,7 @@ class Session:
         sent = self._queue.in_flight.pop(event.mid, None)
         if sent is None:
             return
-        if self._listener is not None and isinstance(sent.message, OutboundMessage):
+        if self._listener is not None and isinstance(sent.message, messages.OutboundMessage):
             self._listener.answered(sent.message.key, event.refusal)
         if event.refusal is not None:
             self._health.mqtt_refused += 1
@@ -114,10 +105,13 @@ class Session:
             if self._listener is not None:
                 self._listener.connected(self._number, self._max_packet_bytes)
 
-    def _publish(self, message: QoS1Message) -> int:
+    def _publish(self, message: send_queue.QoS1Message) -> int:
         retain, properties = False, None
-        if isinstance(message, QueuedMessage):
-            retain, properties = message.retain, correlation_properties(message.correlation)
+        if isinstance(message, send_queue.QueuedMessage):
+            retain, properties = (
+                message.retain,
+                messages.correlation_properties(message.correlation),
+            )
         info = self._connection.client.publish(
             message.topic, message.payload, 1, retain, properties=properties
         )
@@ -150,7 +144,7 @@ class Session:
         deadline = time.monotonic() + seconds
         self._serve_until_empty(deadline)
         if self.ended is None and self.accepted:
-            self._publish(QueuedMessage(self._status_topic, OFFLINE, retain=True))
+            self._publish(send_queue.QueuedMessage(self._status_topic, OFFLINE, retain=True))
         self._serve_until_empty(deadline)
         if self.ended is not None:
             return False

@@ -1,7 +1,5 @@
 """The MQTT topics of a station. Every name in them is a slug of the config or the bundle."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

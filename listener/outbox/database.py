@@ -1,7 +1,5 @@
 """The outbox's tables in SQLite: WAL, every commit on the disk before it returns."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sqlite3

@@ -1,7 +1,5 @@
 """Saving changes on a disk that may be full, broken or away: never an error, but a state."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil
@@ -10,8 +8,7 @@ import time
 from pathlib import Path
 
 from listener.health import OutboxHealth
-from listener.outbox import database
-from listener.outbox.row import Changes
+from listener.outbox import database, row
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +55,7 @@ class Disk:
         self._reserve.create()
         return opened
 
-    def save(self, changes: Changes) -> bool:
+    def save(self, changes: row.Changes) -> bool:
         """Whether all of it is on disk now."""
         if not changes.any:
             return True
@@ -75,7 +72,7 @@ class Disk:
                 log.debug("outbox: finished messages stay: %s", error)
         return self._write(changes)
 
-    def _write(self, changes: Changes) -> bool:
+    def _write(self, changes: row.Changes) -> bool:
         try:
             opened = self.database or self._reopen(changes)
             opened.save(changes)
@@ -89,7 +86,7 @@ class Disk:
             self._reserve.create()
         return True
 
-    def _reopen(self, changes: Changes) -> database.Database:
+    def _reopen(self, changes: row.Changes) -> database.Database:
         opened = self._open()
         if opened.last_seq >= min(changes.rows, default=opened.last_seq + 1):
             opened.database.close()

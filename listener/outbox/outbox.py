@@ -1,7 +1,5 @@
 """The outbox: messages go to the disk, and from there to the broker, in order, until it has them."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time

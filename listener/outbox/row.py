@@ -1,7 +1,5 @@
 """A message as the outbox keeps it, and what has to be written about it."""
 
-from __future__ import annotations
-
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """Sends the messages of the store in order: a window, one by one after a break, poison quarantined."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import deque

@@ -1,7 +1,5 @@
 """The messages of the outbox: on disk, and in memory for as long as the disk cannot take them."""
 
-from __future__ import annotations
-
 import heapq
 import json
 import sqlite3

@@ -1,15 +1,12 @@
 """The bounded queues between the captures and the inference, one a source and fair between them."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Condition, Event, Lock
 
-from listener.detection.audio import AudioChunk
-from listener.detection.framing import PatchGrid
+from listener.detection import audio, framing
 from listener.detection.params import FeatureParams
 
 _GATHER_STEPS = 4
@@ -28,7 +25,7 @@ class StreamEnd:
     detail: str | None = None
 
 
-Item = AudioChunk | StreamEnd
+Item = audio.AudioChunk | StreamEnd
 
 
 class _Lane:
@@ -46,7 +43,7 @@ class _Lane:
         """
         if len(self.items) <= capacity:  # nearly always
             return 0
-        if sum(isinstance(item, AudioChunk) for item in self.items) <= capacity:
+        if sum(isinstance(item, audio.AudioChunk) for item in self.items) <= capacity:
             return 0
         left = dropped = (capacity + 1) // 2
         ends: list[Item] = []
@@ -77,7 +74,7 @@ class ChunkQueue:
     ) -> None:
         self._lanes = {source: _Lane() for source in sources}
         self._turns: deque[str] = deque()  # each source with something waiting once, next one first
-        self.grids = dict.fromkeys(self._lanes, PatchGrid(params or FeatureParams()))
+        self.grids = dict.fromkeys(self._lanes, framing.PatchGrid(params or FeatureParams()))
         self.capacity = capacity  # one reference: any thread may set it
         self._arrived = Event()
         self._wanted = 1  # how many turns the getter waits for; fewer need not wake it

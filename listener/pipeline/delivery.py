@@ -1,7 +1,5 @@
 """One thread a sink, each with its own bounded queue: a slow broker cannot delay a clip."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The whole flow of a station: starts its threads, watches them, stops them in order."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +12,10 @@ from listener.config.sources import BackoffSettings, ConditionSettings
 from listener.detection.audio import ConditionLimits
 from listener.engines.engine import Engine
 from listener.health import Health
+from listener.pipeline import chunk_queue, inference, source_state
 from listener.pipeline.capture import Capture, SourcePlan
-from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
-from listener.pipeline.inference import Inference
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.source_state import ScoresTap
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)
@@ -49,7 +45,7 @@ class Pipeline:
         sinks: Mapping[str, Sink],
         health: Health,
         settings: PipelineSettings,
-        tap: ScoresTap | None = None,
+        tap: source_state.ScoresTap | None = None,
     ) -> None:
         self._health, self._settings = health, settings
         self._stop = Event()
@@ -62,8 +58,8 @@ class Pipeline:
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
         capacity = _queue_capacity(settings.engine, plan)
-        self._chunks = ChunkQueue(health.sources, capacity, plan.params)
-        self._inference = Inference(
+        self._chunks = chunk_queue.ChunkQueue(health.sources, capacity, plan.params)
+        self._inference = inference.Inference(
             engine,
             plan,
             self._chunks,

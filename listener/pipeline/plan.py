@@ -1,7 +1,5 @@
 """What a pipeline works with; another thread replaces it as a whole, between two batches."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """One source on the inference thread: chunks -> patches, and their scores -> notices."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -12,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.clips.extractor import ClipExtractor
+from listener.detection import framing, hysteresis
 from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
 from listener.detection.clip import ClipDraft, ClipError
 from listener.detection.event import SoundEvent
 from listener.detection.features import FrontEnd, Patch, PatchStream
-from listener.detection.framing import PatchGrid
-from listener.detection.hysteresis import EventDetector
 from listener.detection.scores import PatchScores, Scores, slot_of
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import Item, StreamEnd
@@ -46,7 +43,7 @@ class SourceState:
         health: SourceHealth,
         front_end: FrontEnd,
         tap: ScoresTap | None,
-        grids: dict[str, PatchGrid],
+        grids: dict[str, framing.PatchGrid],
         limits: ConditionLimits,
     ) -> None:
         self._name, self._health, self._tap, self._grids = name, health, tap, grids
@@ -63,7 +60,7 @@ class SourceState:
 
     def _use_plan(self, plan: DetectionPlan) -> None:
         self._extractor = _make_extractor(self._name, plan)
-        self._detector = EventDetector(
+        self._detector = hysteresis.EventDetector(
             self._name,
             plan.policies,
             plan.params.patch_hop_seconds,
@@ -113,7 +110,7 @@ class SourceState:
             self._cut_until = 0
             return [*self._patches.finish(), item]
         if self._new_grid:
-            self._grids[self._name] = PatchGrid(self._plan.params, item.start)
+            self._grids[self._name] = framing.PatchGrid(self._plan.params, item.start)
             self._new_grid = False
         self._health.missing_samples += max(0, item.start - self._cut_until)
         self._cut_until = item.end

@@ -1,7 +1,5 @@
 """The live view: a sink that makes lines of JSON for the page, while somebody watches."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections import deque
@@ -12,11 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from listener.detection.bundle import Label, Manifest
+from listener.detection import bundle, clip_files, features
 from listener.detection.clip import ClipRecord
-from listener.detection.clip_files import record_bytes
 from listener.detection.event import SoundEvent
-from listener.detection.features import LogMel
 from listener.files import to_json
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, EventNotice, Notice, PatchNotice, SourceStatus
@@ -33,7 +29,7 @@ _DARKEST, _BRIGHTEST = -6.9, 3.1
 
 def clip_item(record: ClipRecord) -> dict[str, Any]:
     """A clip as in its sidecar, with the latest verdict as `verdict`."""
-    item: dict[str, Any] = json.loads(record_bytes(record))
+    item: dict[str, Any] = json.loads(clip_files.record_bytes(record))
     return item | {"verdict": item["verdicts"][-1] if item["verdicts"] else None}
 
 
@@ -51,7 +47,7 @@ def event_item(event: SoundEvent, clip: str | None) -> dict[str, Any]:
     }
 
 
-def pixels(log_mel: LogMel) -> str:
+def pixels(log_mel: features.LogMel) -> str:
     """Log-mel (frames, bands) as base64 of one byte per value, 0 for silence, frame after frame."""
     shares = (log_mel - _DARKEST) / (_BRIGHTEST - _DARKEST)
     return base64.b64encode((np.clip(shares, 0.0, 1.0) * 255.0).astype(np.uint8)).decode()
@@ -127,9 +123,9 @@ class LiveView:
     def __init__(
         self,
         sources: Iterable[str],
-        manifest: Manifest,
+        manifest: bundle.Manifest,
         timeline: Timeline,
-        groups: Sequence[Label] = (),
+        groups: Sequence[bundle.Label] = (),
     ) -> None:
         self.sources: dict[str, str] = dict.fromkeys(sources, "offline")
         """Status of each source: online, silent, clipping or offline."""

@@ -1,7 +1,5 @@
 """The JSON API of the review page: clips and their pictures, the station, live lines, commands."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,11 +19,9 @@ from listener.clips.store import ClipStore
 from listener.config.settings import Slug
 from listener.control.commands import ClipId
 from listener.control.http_commands import COMMAND_PATH, HttpCommandError, HttpCommands
+from listener.detection import clip_files, features, params
 from listener.detection.audio import AudioChunk, ChunkResampler
 from listener.detection.clip import ClipAnalysis, ClipRecord, Reason
-from listener.detection.clip_files import read_audio
-from listener.detection.features import make_front_end
-from listener.detection.params import FeatureParams
 from listener.review.live import KEPT_EVENTS, MAX_WATCHERS, EventItem, LiveView, clip_item, pixels
 
 _MOST_COLUMNS = 1500  # of a picture, as wide as a screen
@@ -35,7 +31,7 @@ BODY_SECONDS = 5.0
 BEAT_SECONDS = 5.0  # how soon each side notices that the other is gone
 _BEAT = '{"kind":"beat"}\n'
 _WAITING_COMMANDS = 4
-_PARAMS = FeatureParams()
+_PARAMS = params.FeatureParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,11 @@ def clip_picture(record: ClipRecord, analysis: ClipAnalysis) -> dict[str, Any]:
     Raises:
         ClipError: the audio cannot be read.
     """
-    samples, rate_hz = read_audio(record)
+    samples, rate_hz = clip_files.read_audio(record)
     chunk = AudioChunk("", 0, 0.0, rate_hz, samples)
     resampler = ChunkResampler(_PARAMS.sample_rate_hz)
     resampled = np.concatenate([resampler.push(chunk).samples, resampler.finish(chunk).samples])
-    log_mel = make_front_end(_PARAMS)(resampled)
+    log_mel = features.make_front_end(_PARAMS)(resampled)
     step = -(-len(log_mel) // _MOST_COLUMNS)
     if step > 1:  # each column is the loudest of the frames it stands for
         log_mel = np.maximum.reduceat(log_mel, np.arange(0, len(log_mel), step))

@@ -1,7 +1,5 @@
 """The web server of the review page: uvicorn on a thread of its own, with bounds."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Sequence
@@ -11,8 +9,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from listener.clips.index import ClipFilter
-from listener.clips.store import ClipStore
+from listener.clips import index, store
 from listener.config.station import Config, ConfigError, ReviewSettings
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Bundle, Label
@@ -23,7 +20,7 @@ from listener.review.routes import ReviewParts
 MAX_CONNECTIONS = 32
 REQUEST_SECONDS = 5.0  # to send request line and headers
 HEAD_BYTES = 8 * 1024
-_EVENT_CLIPS = ClipFilter(reason="event")
+_EVENT_CLIPS = index.ClipFilter(reason="event")
 _CLOSE_SECONDS = 2.0
 _STREAM_END_SECONDS = 1
 
@@ -117,7 +114,7 @@ def _listen(settings: ReviewSettings) -> socket.socket:
 
 
 def make_review(
-    config: Config, bundle: Bundle, clips: ClipStore | None, groups: Sequence[Label] = ()
+    config: Config, bundle: Bundle, clips: store.ClipStore | None, groups: Sequence[Label] = ()
 ) -> ReviewServer:
     """The server of a station, bound to its address; its live view is a sink.
 
@@ -131,7 +128,7 @@ def make_review(
     return ReviewServer(config.review, parts)
 
 
-def _stored_events(clips: ClipStore | None) -> list[EventItem]:
+def _stored_events(clips: store.ClipStore | None) -> list[EventItem]:
     """The events of stored clips, oldest first; one without an offset ends with its clip."""
     items: list[EventItem] = []
     for record in reversed(() if clips is None else clips.find(_EVENT_CLIPS, KEPT_EVENTS)):

@@ -1,7 +1,5 @@
 """The plan that the pipeline works with: a bundle under the overrides that people set."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listener.config.station import ConfigError, ControlSettings
-from listener.control.commands import CommandError
-from listener.control.dispatcher import Answer
+from listener.control import commands, dispatcher
 from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
 from listener.health import Health
@@ -68,7 +67,7 @@ class HotSwap:
         self._checked_at = -math.inf
         self._clear_refusal()  # one of an earlier process may be retained
 
-    def reload(self) -> Answer:
+    def reload(self) -> dispatcher.Answer:
         """Read the bundle of the config again; which one it is, and whether it changed.
 
         Raises:
@@ -81,7 +80,7 @@ class HotSwap:
         except (BundleError, ConfigError, EngineError) as error:
             reason = " ".join(str(error).split())
             self._refuse(None, self._path.target, reason, "refused")
-            raise CommandError(f"reload: {reason}") from error
+            raise commands.CommandError(f"reload: {reason}") from error
         self._clear_refusal()
         known = self._current.path, self._current.detection.manifest
         changed = (path, detection.manifest) != known
@@ -94,7 +93,7 @@ class HotSwap:
     def tick(self) -> None:
         """Follow the path if it points elsewhere; check the bundle on probation."""
         if self._path.has_moved():
-            with suppress(CommandError):  # logged, counted and published by `reload`
+            with suppress(commands.CommandError):  # logged, counted and published by `reload`
                 self.reload()
             return
         now = self._now()

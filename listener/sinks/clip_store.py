@@ -1,7 +1,5 @@
 """Stores clips."""
 
-from __future__ import annotations
-
 import logging
 
 from listener.clips.store import ClipStore

@@ -1,7 +1,5 @@
 """Prints events on stdout, one a line."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """The JSON form of an event, schema 1, which all sinks share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Writes events as lines of JSON into a file, which is rotated each day and when it is large."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -4,8 +4,6 @@ They are `<prefix>/<camera>/audio/<type>`, and for a type `all`, `dBFS` and `rms
 (https://docs.frigate.video/integrations/mqtt). Silence is -120 dBFS, as everywhere here; Frigate says 0.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from listener.detection.audio import SILENCE_DBFS

@@ -1,7 +1,5 @@
 """Runs a program for each event."""
 
-from __future__ import annotations
-
 import logging
 import os
 import select

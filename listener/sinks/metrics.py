@@ -1,7 +1,5 @@
 """Health as Prometheus metrics, made at the moment of a scrape."""
 
-from __future__ import annotations
-
 import itertools
 import platform
 import time

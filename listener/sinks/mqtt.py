@@ -1,7 +1,5 @@
 """Publishes events, states, levels and the bundle on MQTT."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +10,7 @@ from listener.files import iso_utc, to_json
 from listener.health import Health
 from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics
-from listener.sinks import sink
-from listener.sinks.event_document import EventDocuments, label_names
+from listener.sinks import event_document, sink
 
 
 class MqttSink:
@@ -47,7 +44,9 @@ class MqttSink:
     ) -> None:
         self._publisher, self._events, self._topics = publisher, events, topics
         self._health = health
-        self._documents = EventDocuments(topics.station, label_names(manifest, groups))
+        self._documents = event_document.EventDocuments(
+            topics.station, event_document.label_names(manifest, groups)
+        )
         self._labels = tuple(labels)
         self._level_interval_seconds = level_interval_seconds
         self._levels_at: dict[str, float] = {}

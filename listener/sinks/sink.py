@@ -1,7 +1,5 @@
 """The notices of the pipeline, and what every sink is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,11 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Status
-from listener.detection.bundle import Label, Manifest
+from listener.detection import audio, bundle, features
 from listener.detection.clip import ClipDraft
 from listener.detection.event import SoundEvent
-from listener.detection.features import LogMel, Patch, log_mel_of
 from listener.detection.params import FeatureParams
 
 
@@ -48,7 +44,7 @@ class SourceStatus:
     """
 
     source: str
-    status: Status
+    status: audio.Status
     at: float
     reason: str | None = None
 
@@ -61,10 +57,10 @@ class BundleNotice:
     of the previous bundle's events.
     """
 
-    manifest: Manifest
+    manifest: bundle.Manifest
     labels: tuple[str, ...]
     at: float
-    groups: tuple[Label, ...] = ()
+    groups: tuple[bundle.Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +100,15 @@ class PatchNotice:
 
     source: str
     at: float
-    patch: Patch
+    patch: features.Patch
     params: FeatureParams
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
 
     @property
-    def new_frames(self) -> LogMel:
+    def new_frames(self) -> features.LogMel:
         """Log-mel of the last patch hop, float32 (frames, 64); computed here if it is not there yet."""
-        return log_mel_of(self.patch.content, self.params)[-self.params.patch_hop_frames :]
+        return features.log_mel_of(self.patch.content, self.params)[-self.params.patch_hop_frames :]
 
 
 Notice = (

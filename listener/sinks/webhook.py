@@ -1,7 +1,5 @@
 """Posts events to a server, through an outbox of its own."""
 
-from __future__ import annotations
-
 import logging
 import ssl
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Scenes: sounds mixed over a background, with exact ground truth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Random scenes: which sounds, when, how loud and over which background."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

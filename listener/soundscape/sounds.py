@@ -1,14 +1,12 @@
 """The generated sounds: alarms of the home, doorbell, appliance, telephone and vehicles, by label."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from listener.detection.audio import Samples
+from listener.soundscape import synthesis
 from listener.soundscape import synthesis as synth
-from listener.soundscape.synthesis import Generator
 
 _TIMING_TOLERANCE = 0.1  # ISO 8201 and NFPA 72 allow 10 % for each pulse and pause
 _PITCH_TOLERANCE = 0.015  # ITU-T E.180 allows telephone tones that much
@@ -155,7 +153,7 @@ def _sweeps(
     return synth.glide(low_hz * (high_hz / low_hz) ** height, _SIREN_HARMONICS)
 
 
-ALARMS: Mapping[str, tuple[Generator, ...]] = {
+ALARMS: Mapping[str, tuple[synthesis.Generator, ...]] = {
     "smoke_alarm": (smoke_alarm, low_smoke_alarm),
     "co_alarm": (co_alarm,),
     "siren": (wail, yelp, hi_lo),

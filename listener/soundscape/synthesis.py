@@ -1,7 +1,5 @@
 """Building blocks of sounds: tones, glides, decays, pulse patterns, noises, knocks and clicks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """An audio file as a source: in real time, or as fast as it is read."""
 
-from __future__ import annotations
-
 import stat
 import threading
 import time
@@ -109,7 +107,17 @@ class FileSource:
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    _check_regular(path)
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            path.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+        raise SourceError(f"{path}: expected a file, found {kind}")
+    if status.st_size == 0:
+        raise SourceError(f"{path}: the file is empty")
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
@@ -124,17 +132,3 @@ def _open(path: Path) -> soundfile.SoundFile:
         file.close()
         raise SourceError(f"{path}: {fault}")
     return file
-
-
-def _check_regular(path: Path) -> None:
-    try:
-        status = path.stat()
-        if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-            path.open("rb").close()
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
-        raise SourceError(f"{path}: expected a file, found {kind}")
-    if status.st_size == 0:
-        raise SourceError(f"{path}: the file is empty")

@@ -1,7 +1,5 @@
 """Live audio between its arrival and `read`: buffered, paced, and each sample with a time."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """A microphone as a source, by its stable name, through PortAudio."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
@@ -11,8 +9,7 @@ from typing import TypeVar
 
 from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, mix_to_mono
-from listener.sources import portaudio
-from listener.sources.live import GapDetector, LiveBuffer
+from listener.sources import live, portaudio
 from listener.sources.source import IDLE_SECONDS, SourceError
 
 log = logging.getLogger(__name__)
@@ -49,8 +46,8 @@ class MicrophoneSource:
             )
         except TimeoutError as error:
             raise SourceError(f"{self._label}: the sound system does not answer") from error
-        gaps = GapDetector(GAP_SECONDS, GAP_WINDOW_SECONDS)
-        self._buffer = LiveBuffer(settings.name, round(self._stream.samplerate), gaps)
+        gaps = live.GapDetector(GAP_SECONDS, GAP_WINDOW_SECONDS)
+        self._buffer = live.LiveBuffer(settings.name, round(self._stream.samplerate), gaps)
 
     @property
     def overflows(self) -> int:

@@ -1,7 +1,5 @@
 """PortAudio through sounddevice, loaded when first needed: capture devices, streams and their blocks."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import threading

@@ -1,7 +1,5 @@
 """The interface of every source."""
 
-from __future__ import annotations
-
 import time
 from typing import Protocol
 

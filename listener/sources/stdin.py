@@ -1,7 +1,5 @@
 """Standard input as a source: raw PCM or WAV from a pipe."""
 
-from __future__ import annotations
-
 import logging
 import os
 import select

@@ -1,7 +1,5 @@
 """A network stream, or a file in any codec, as a source: FFmpeg through PyAV."""
 
-from __future__ import annotations
-
 import errno
 import importlib
 import threading

@@ -1,7 +1,5 @@
 """WAV from a pipe: the header is parsed without seeking, PCM bytes become samples."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from enum import Enum

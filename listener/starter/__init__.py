@@ -3,8 +3,6 @@
 `trainer starter` makes it; its card.md names the data, the results and the licences.
 """
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

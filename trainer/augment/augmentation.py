@@ -1,7 +1,5 @@
 """Augmentation: how strongly clips are varied, and one varied copy of a clip."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,15 +7,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from listener.detection.audio import Samples
-from trainer.augment.waveform import (
-    add_background,
-    add_coloured_noise,
-    add_reverb,
-    change_gain,
-    change_speed,
-    shift_pitch,
-    shift_time,
-)
+from trainer.augment import waveform
 
 Span = tuple[float, float]  # least and most; drawn uniformly between
 
@@ -71,19 +61,19 @@ def augment(
     if not len(samples):
         return samples
     most = round(augmentation.shift_seconds * sample_rate_hz)
-    samples = shift_time(samples, int(rng.integers(-most, most + 1)))
+    samples = waveform.shift_time(samples, int(rng.integers(-most, most + 1)))
     if rng.random() < augmentation.pitch_chance:
         semitones = augmentation.pitch_semitones * rng.uniform(-1.0, 1.0)
-        samples = shift_pitch(samples, semitones)
+        samples = waveform.shift_pitch(samples, semitones)
     if rng.random() < augmentation.speed_chance:
-        samples = change_speed(samples, rng.uniform(*augmentation.speed_factor))
+        samples = waveform.change_speed(samples, rng.uniform(*augmentation.speed_factor))
     if rng.random() < augmentation.reverb_chance:
         rt60 = rng.uniform(*augmentation.rt60_seconds)
         ratio_db = rng.uniform(*augmentation.direct_to_reverb_db)
-        samples = add_reverb(samples, rt60, ratio_db, sample_rate_hz, rng)
+        samples = waveform.add_reverb(samples, rt60, ratio_db, sample_rate_hz, rng)
     if rng.random() < augmentation.noise_chance:
         samples = _add_background_or_noise(samples, augmentation, rng, backgrounds)
-    return change_gain(samples, rng.uniform(*augmentation.gain_db))
+    return waveform.change_gain(samples, rng.uniform(*augmentation.gain_db))
 
 
 def _add_background_or_noise(
@@ -95,5 +85,7 @@ def _add_background_or_noise(
     snr_db = rng.uniform(*augmentation.snr_db)
     if backgrounds and rng.random() < augmentation.background_chance:
         background = backgrounds[int(rng.integers(len(backgrounds)))]
-        return add_background(samples, background, snr_db, rng)
-    return add_coloured_noise(samples, snr_db, rng.uniform(*augmentation.noise_exponent), rng)
+        return waveform.add_background(samples, background, snr_db, rng)
+    return waveform.add_coloured_noise(
+        samples, snr_db, rng.uniform(*augmentation.noise_exponent), rng
+    )

@@ -1,7 +1,5 @@
 """Changes of a waveform: gain, shift, speed, pitch, reverb and noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import soxr
 from numpy.typing import NDArray

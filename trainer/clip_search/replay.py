@@ -1,7 +1,5 @@
 """`trainer replay`: the events of two bundles in the same stored clips, compared."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +10,7 @@ from typing import Literal
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord, LabelSpan
-from trainer.data.audio import read_audio
-from trainer.data.checks import quarantined
-from trainer.data.clip_store import read_store
+from trainer.data import audio, checks, clip_store
 from trainer.data.clips import Clip
 from trainer.errors import DataError
 from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
@@ -87,7 +83,9 @@ def replay(
         DataError: not a clip store, or no clip since then.
         BundleError: a model cannot be run.
     """
-    records = [r for r in read_store(store).records if since is None or r.captured_at >= since]
+    records = [
+        r for r in clip_store.read_store(store).records if since is None or r.captured_at >= since
+    ]
     if not records:
         raise DataError(f"{store}: expected clips in that time, found none")
     finders = _EventFinder(before), _EventFinder(after)
@@ -97,7 +95,7 @@ def replay(
             for finder in finders:
                 finder.add(record)
         except DataError as error:  # both read the same audio: the first of them fails, or none
-            quarantined(record.path, str(error).removeprefix(f"{record.path}: "))
+            checks.quarantined(record.path, str(error).removeprefix(f"{record.path}: "))
             unreadable += 1
         if progress is not None:
             progress(number, len(records))
@@ -124,7 +122,7 @@ class _EventFinder:
         """
         features = self._scorer.features
         whole = Clip(record.path, frozenset(), group=record.id, fold=0)
-        samples = read_audio(whole, features.sample_rate_hz)
+        samples = audio.read_audio(whole, features.sample_rate_hz)
         file = score_file(self._scorer, samples, record.id)
         spans = find_spans(file, self._policies, features.patch_hop_seconds)
         self.found += [_Found(record, span) for span in spans]

@@ -1,7 +1,5 @@
 """`trainer similar`: the stored clips that sound most like one of them, and tables of search results."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle
+from listener.detection import bundle, clip_files
 from listener.detection.clip import ClipError, ClipRecord, read_analysis
-from listener.detection.clip_files import analysis_path
 from trainer.clip_search.replay import Change, Comparison
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError
@@ -87,13 +84,13 @@ def cosine(wanted: Embedding, others: Embedding) -> NDArray[np.float32]:
 
 def _embedding(record: ClipRecord) -> Embedding | None:
     try:
-        return read_analysis(analysis_path(record.path)).mean_embedding
+        return read_analysis(clip_files.analysis_path(record.path)).mean_embedding
     except ClipError as error:
         log.warning("%s", error)
         return None
 
 
-def show_comparison(found: Comparison, before: Bundle, after: Bundle) -> None:
+def show_comparison(found: Comparison, before: bundle.Bundle, after: bundle.Bundle) -> None:
     """Print counts for each label, then what changed and where to listen."""
     labels = sorted({each.label for each in found.events})
     heads = ("label", "same", f"gone with {after.id}", "new")

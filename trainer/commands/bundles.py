@@ -1,7 +1,5 @@
 """`trainer export`, `backbone`, `shrink` and `starter`: commands that make bundles or serve them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`trainer replay`, `similar` and `soundscape`: commands that search or make clips."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import asdict

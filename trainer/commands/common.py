@@ -1,7 +1,5 @@
 """Options and settings that several commands share, and the session around each command."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`trainer evaluate` and `trainer calibrate`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,19 +1,14 @@
 """The part of a clip that its label is about; the quiet rest is background."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection import params, scores
 from listener.detection.audio import Samples
 from listener.detection.clip import LabelSpan
-from listener.detection.params import FeatureParams
-from listener.detection.scores import slot_boundaries
-from trainer.data.audio import read_audio
-from trainer.data.cache import Entry, make_key
-from trainer.data.clips import BACKGROUND
+from trainer.data import audio, cache, clips
 from trainer.data.patches import EmbeddedClip, EmbeddedTable
 
 # Many clips of ESC-10 are one bark and four seconds of silence. Taken as the label, that silence made
@@ -35,7 +30,7 @@ def mark_activity(table: EmbeddedTable) -> EmbeddedTable:
     marked: list[EmbeddedClip] = []
     for embedded in table.clips:
         clip = embedded.clip
-        if clip.spans or len(clip.labels) != 1 or BACKGROUND in clip.labels:
+        if clip.spans or len(clip.labels) != 1 or clips.BACKGROUND in clip.labels:
             marked.append(embedded)
             continue
         (label,) = clip.labels
@@ -43,24 +38,24 @@ def mark_activity(table: EmbeddedTable) -> EmbeddedTable:
         spans = tuple(LabelSpan(label, *span) for span in active)
         clip = replace(clip, spans=spans, exhaustive=bool(spans))
         marked.append(replace(embedded, clip=clip))
-    others = tuple(name for name in table.classes if name != BACKGROUND)
-    return replace(table, clips=tuple(marked), classes=(*others, BACKGROUND))
+    others = tuple(name for name in table.classes if name != clips.BACKGROUND)
+    return replace(table, clips=tuple(marked), classes=(*others, clips.BACKGROUND))
 
 
 def _cached_levels(embedded: EmbeddedClip, table: EmbeddedTable) -> NDArray[np.float64]:
     clip, features = embedded.clip, table.features
     cut = [embedded.digest, clip.onset, clip.seconds]
-    key = make_key({"levels of": cut, "features": asdict(features)})
+    key = cache.make_key({"levels of": cut, "features": asdict(features)})
     entry = table.cache.load(key)
     if entry is None:
-        levels = patch_levels(read_audio(clip, features.sample_rate_hz), features)
-        entry = Entry(levels[:, None].astype(np.float32), embedded.seconds)
+        levels = patch_levels(audio.read_audio(clip, features.sample_rate_hz), features)
+        entry = cache.Entry(levels[:, None].astype(np.float32), embedded.seconds)
         table.cache.store(key, entry)
     return entry.embeddings[:, 0].astype(np.float64)
 
 
 def find_active(
-    levels: NDArray[np.float64], seconds: float, features: FeatureParams
+    levels: NDArray[np.float64], seconds: float, features: params.FeatureParams
 ) -> list[tuple[float, float]]:
     """Onsets and offsets, seconds, of the runs of patch slots that are not quiet.
 
@@ -70,7 +65,7 @@ def find_active(
     if not len(levels):
         return []
     active = (levels > levels.max() - QUIET_BELOW_LOUDEST_DB) & (levels > QUIET_DBFS)
-    boundaries = slot_boundaries(len(levels), seconds, features)
+    boundaries = scores.slot_boundaries(len(levels), seconds, features)
     changes = np.flatnonzero(np.diff(active, prepend=False, append=False))
     return [
         (float(boundaries[first]), float(boundaries[after]))
@@ -78,7 +73,7 @@ def find_active(
     ]
 
 
-def patch_levels(samples: Samples, features: FeatureParams) -> NDArray[np.float64]:
+def patch_levels(samples: Samples, features: params.FeatureParams) -> NDArray[np.float64]:
     """The level of each patch of a waveform, dBFS, (patches,), the last one padded with silence."""
     if not len(samples):
         return np.empty(0)

@@ -1,7 +1,5 @@
 """A clip's waveform, mixed to mono and resampled as the daemon does it."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -13,13 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from listener.detection.audio import (
-    AudioChunk,
-    ChunkResampler,
-    Samples,
-    mix_to_mono,
-    zero_nonfinite,
-)
+from listener.detection import audio
 from trainer.data.clips import Clip
 from trainer.errors import DataError
 
@@ -30,7 +22,7 @@ LONGEST_SECONDS = 3600.0  # 230 MB at 16 kHz; a clip is held in memory as a whol
 _Block = tuple[int, NDArray[np.float32]]  # sample rate in Hz; float32 (n, channels)
 
 
-def decode(path: Path, onset: float = 0.0) -> Iterator[AudioChunk]:
+def decode(path: Path, onset: float = 0.0) -> Iterator[audio.AudioChunk]:
     """Mono samples of a file from `onset` (seconds) on, at the file's rate; `start` counts from there.
 
     There is no chunk if the file ends before `onset`.
@@ -52,7 +44,7 @@ def decode(path: Path, onset: float = 0.0) -> Iterator[AudioChunk]:
         blocks = _decode_with_libsndfile(path, file, onset)
     start = 0
     for rate, pcm in blocks:
-        chunk = AudioChunk(str(path), start, start / rate, rate, mix_to_mono(pcm))
+        chunk = audio.AudioChunk(str(path), start, start / rate, rate, audio.mix_to_mono(pcm))
         start = chunk.end
         yield chunk
 
@@ -108,7 +100,7 @@ def _read_frames(path: Path, av: Any, container: Any, onset: float) -> Iterator[
                 yield floats.sample_rate, pcm[skipped:]
 
 
-def read_audio(clip: Clip, sample_rate_hz: int) -> Samples:
+def read_audio(clip: Clip, sample_rate_hz: int) -> audio.Samples:
     """The clip's part of its file: float32 (n,), mono, [-1, 1], at `sample_rate_hz`; n > 0.
 
     A clip that reaches past the end of the file ends there.
@@ -119,12 +111,12 @@ def read_audio(clip: Clip, sample_rate_hz: int) -> Samples:
     chunks = decode(clip.path, clip.onset)
     if clip.seconds is not None:
         chunks = _first_seconds(chunks, clip.seconds)
-    resampler = ChunkResampler(sample_rate_hz)
+    resampler = audio.ChunkResampler(sample_rate_hz)
     pieces, last = [np.empty(0, np.float32)], None
     for last in chunks:
         if last.ended_at > LONGEST_SECONDS:
             raise DataError(f"{clip.path}: expected at most {LONGEST_SECONDS:g} s, it is longer")
-        _, bad = zero_nonfinite(last.samples)
+        _, bad = audio.zero_nonfinite(last.samples)
         if bad:
             raise DataError(f"{clip.path}: expected numbers near [-1, 1], {bad} samples are not")
         pieces.append(resampler.push(last).samples)
@@ -137,7 +129,9 @@ def read_audio(clip: Clip, sample_rate_hz: int) -> Samples:
     return samples
 
 
-def _first_seconds(chunks: Iterable[AudioChunk], seconds: float) -> Iterator[AudioChunk]:
+def _first_seconds(
+    chunks: Iterable[audio.AudioChunk], seconds: float
+) -> Iterator[audio.AudioChunk]:
     for chunk in chunks:
         left = round(seconds * chunk.sample_rate_hz) - chunk.start
         if left <= 0:

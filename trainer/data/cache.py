@@ -4,8 +4,6 @@ No entry can be stale, because a changed ingredient gives another name. Entries 
 any number of processes may fill one directory at once. It can be deleted at any time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

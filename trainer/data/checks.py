@@ -1,7 +1,5 @@
 """What cannot be trained on: tables are refused as a whole, single inputs are quarantined."""
 
-from __future__ import annotations
-
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ A store holds `YYYY/MM/DD/<id>.json` beside `<id>.flac`. Only the sidecars are r
 difference whether the station is running.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

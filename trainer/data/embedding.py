@@ -1,7 +1,5 @@
 """The embeddings of a table of clips, from the cache or from the backbone."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

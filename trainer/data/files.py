@@ -1,7 +1,5 @@
 """The files of a data set: audio, tables of text, and a licence."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator

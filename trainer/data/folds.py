@@ -1,7 +1,5 @@
 """Cross-validation folds by recording, which clips added later do not change."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

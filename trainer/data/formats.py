@@ -9,17 +9,13 @@ A data set is one of:
 - a folder per class
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from trainer.data import span_formats
-from trainer.data.checks import check_table, quarantined, warn_of_lone_recordings
-from trainer.data.clip_store import holds_clip_store, read_clip_store
+from trainer.data import checks, clip_store, folds, span_formats
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, is_background
 from trainer.data.files import (
     TextTable,
@@ -29,7 +25,6 @@ from trainer.data.files import (
     read_text_table,
     set_name,
 )
-from trainer.data.folds import fold_of
 from trainer.errors import DataError
 from trainer.labels import slug_of
 
@@ -58,10 +53,10 @@ def read_clips(paths: Sequence[Path], classes: Sequence[str] | None = None) -> C
     table = merge_tables([_read(path) for path in paths], classes)
     found = tuple(clip for clip in table.clips if clip.path.is_file())
     missing = dict.fromkeys(clip.path for clip in table.clips if not clip.path.is_file())
-    left_out = tuple(quarantined(path, "expected a file, found none") for path in missing)
+    left_out = tuple(checks.quarantined(path, "expected a file, found none") for path in missing)
     table = ClipTable(found, table.classes, table.quarantined + left_out)
-    check_table(table, complete=classes is None)
-    warn_of_lone_recordings(table)
+    checks.check_table(table, complete=classes is None)
+    checks.warn_of_lone_recordings(table)
     return table
 
 
@@ -75,8 +70,8 @@ def _read(path: Path) -> ClipTable:
 
 
 def _folder_reader(folder: Path) -> _Reader | None:
-    if holds_clip_store(folder):
-        return partial(read_clip_store, folder)
+    if clip_store.holds_clip_store(folder):
+        return partial(clip_store.read_clip_store, folder)
     # not .txt: that is a label track beside its audio
     candidates = sorted(
         path for meta in (folder, folder / "meta") for path in meta.glob("*.[ct]sv")
@@ -120,7 +115,7 @@ def read_class_folders(root: Path) -> ClipTable:
         classes.append(label)
         for path in files:
             group = group_of(path, set_name(root), label)
-            clip = Clip(path, frozenset({label}), group, fold_of(group), exhaustive=True)
+            clip = Clip(path, frozenset({label}), group, folds.fold_of(group), exhaustive=True)
             clips.append(clip)
     return ClipTable(tuple(clips), tuple(dict.fromkeys(classes)))
 

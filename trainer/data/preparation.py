@@ -1,7 +1,5 @@
 """From a clip to its patches: read the waveform, change it, compute the log-mel."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.data.audio import read_audio
-from trainer.data.clips import Clip
+from trainer.data import audio, clips
 from trainer.errors import DataError
 
 
@@ -36,7 +33,9 @@ class Preparation:
     change: Callable[[Samples, int, np.random.Generator], Samples] = leave_as_is
     seed: int = 0
 
-    def apply(self, samples: Samples, sample_rate_hz: int, clip: Clip, digest: str) -> Samples:
+    def apply(
+        self, samples: Samples, sample_rate_hz: int, clip: clips.Clip, digest: str
+    ) -> Samples:
         """The changed waveform of a clip; `digest` is the SHA-256 of its file."""
         cut = hashlib.sha256(f"{digest} {clip.onset} {clip.seconds}".encode()).digest()
         random = np.random.default_rng([self.seed, int.from_bytes(cut[:8], "big")])
@@ -54,13 +53,15 @@ class Prepared:
     seconds: float
 
 
-def prepare(clip: Clip, features: FeatureParams, preparation: Preparation, digest: str) -> Prepared:
+def prepare(
+    clip: clips.Clip, features: FeatureParams, preparation: Preparation, digest: str
+) -> Prepared:
     """The patches of a clip, the last one padded with silence; `digest` is the SHA-256 of its file.
 
     Raises:
         DataError: unusable audio, or a span that begins after its end.
     """
-    samples = read_audio(clip, features.sample_rate_hz)
+    samples = audio.read_audio(clip, features.sample_rate_hz)
     seconds = len(samples) / features.sample_rate_hz
     for span in clip.spans:
         if span.onset >= seconds:

@@ -5,8 +5,6 @@ sed_eval and DESED are of this form: tabs, and the label's column is named `even
 the names of the columns to be left out (https://tut-arg.github.io/sed_eval/).
 """
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,8 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from listener.detection.clip import LabelSpan
-from trainer.data import files
-from trainer.data.checks import quarantined
+from trainer.data import checks, files
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
 from trainer.data.folds import fold_of
 from trainer.errors import DataError
@@ -88,7 +85,7 @@ def read_label_tracks(folder: Path) -> ClipTable:
         track = path.with_suffix(".txt")
         if not track.is_file():
             reason = f"expected a label track {track.name} beside it, found none"
-            left_out.append(quarantined(path, reason))
+            left_out.append(checks.quarantined(path, reason))
             continue
         # a line of frequencies begins with a backslash
         lines = files.read_lines(track)

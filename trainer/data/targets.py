@@ -1,16 +1,13 @@
 """The training targets of clips and patches, and which of them are known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection import params, scores
 from listener.detection.clip import LabelSpan
-from listener.detection.params import FeatureParams
-from listener.detection.scores import slot_boundaries
 from trainer.data.checks import check_labels
 from trainer.data.clips import BACKGROUND, Clip
 
@@ -50,7 +47,7 @@ def patch_targets(
     classes: tuple[str, ...],
     patch_count: int,
     seconds: float,
-    features: FeatureParams,
+    features: params.FeatureParams,
     *,
     exclusive: bool = False,
 ) -> Targets:
@@ -66,7 +63,7 @@ def patch_targets(
     whole = clip_targets(clip, classes, exclusive=exclusive)
     values = np.repeat(whole.values, patch_count, axis=0)
     known = np.repeat(whole.known, patch_count, axis=0)
-    boundaries = slot_boundaries(patch_count, seconds, features)
+    boundaries = scores.slot_boundaries(patch_count, seconds, features)
     for label in {span.label for span in clip.spans}:
         spans = [span for span in clip.spans if span.label == label]
         values[:, classes.index(label)] = _heard(spans, boundaries)

@@ -1,7 +1,5 @@
 """Events where there should be none: in noise, in silence, in ambient audio."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +14,7 @@ from listener.detection.policy import LabelPolicy
 from listener.soundscape.schedule import busy_ambience
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ, brown_noise, pink_noise, white_noise
 from trainer.augment.waveform import change_gain
-from trainer.data.audio import decode, read_audio
-from trainer.data.clips import Clip
+from trainer.data import audio, clips
 from trainer.data.files import audio_files
 from trainer.errors import DataError
 from trainer.evaluation.operating_points import AlarmRate
@@ -166,12 +163,12 @@ def score_ambient(
 
 
 def _read_pieces(path: Path, sample_rate_hz: int, piece_seconds: float) -> Iterator[Samples]:
-    whole = Clip(path, frozenset(), group=path.stem, fold=0, seconds=piece_seconds)
+    whole = clips.Clip(path, frozenset(), group=path.stem, fold=0, seconds=piece_seconds)
     for number in count():
         onset = number * piece_seconds
-        if number and next(decode(path, onset), None) is None:
+        if number and next(audio.decode(path, onset), None) is None:
             return
-        yield read_audio(replace(whole, onset=onset), sample_rate_hz)
+        yield audio.read_audio(replace(whole, onset=onset), sample_rate_hz)
 
 
 def score_generated_ambient(

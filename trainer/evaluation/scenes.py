@@ -1,7 +1,5 @@
 """Scenes of recordings over noise, with exact truth: when each sound really sounds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The clips of a table with the scores that a bundle gives them, as they are and in worse conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

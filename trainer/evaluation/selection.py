@@ -1,7 +1,5 @@
 """Which clips judge a bundle: not those that it knows, by the folds and labels that are asked for."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -10,10 +8,8 @@ from pathlib import Path
 
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
-from trainer.data.audio import read_audio
-from trainer.data.checks import or_quarantined
+from trainer.data import audio, checks, preparation
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
-from trainer.data.preparation import digest_file
 from trainer.errors import DataError
 from trainer.labels import slug_of
 from trainer.provenance import FileList, provenance_of
@@ -35,7 +31,7 @@ def digest_files(paths: Collection[Path]) -> list[str]:
     Raises:
         DataError: a file cannot be read.
     """
-    return sorted({digest_file(path) for path in set(paths)})
+    return sorted({preparation.digest_file(path) for path in set(paths)})
 
 
 def paths_of(table: ClipTable) -> set[Path]:
@@ -51,7 +47,9 @@ def seen_paths(bundle: Bundle, paths: Collection[Path], keys: Sequence[FileList]
     """
     provenance = provenance_of(bundle.manifest)
     known = {digest for key in keys for digest in provenance.get(key, ())}
-    return {path for path in set(paths) if digest_file(path) in known} if known else set()
+    return (
+        {path for path in set(paths) if preparation.digest_file(path) in known} if known else set()
+    )
 
 
 def check_unseen(
@@ -139,6 +137,9 @@ def read_one_by_one(
 ) -> Iterator[tuple[Clip, Samples | Quarantined]]:
     """Each clip with its samples, float32 (n,), or with why it cannot be read; one is in memory."""
     for number, clip in enumerate(table.clips, start=1):
-        yield clip, or_quarantined(clip.path, partial(read_audio, clip, sample_rate_hz))
+        yield (
+            clip,
+            checks.or_quarantined(clip.path, partial(audio.read_audio, clip, sample_rate_hz)),
+        )
         if progress is not None:
             progress(number, len(table.clips))

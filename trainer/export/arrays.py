@@ -3,8 +3,6 @@
 No import of TensorFlow here: evaluation and retraining read these files too.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Keras model over patches -> bundle, checked with the daemon's own engine before it is in place."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import tempfile
@@ -17,9 +15,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from listener.detection import bundle as bundles
+from listener.detection import params
 from listener.detection.bundle import MODEL_FILE, SAVED_MODEL_DIR, Bundle, Golden, Manifest
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
 from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, Storage
 from trainer.errors import ParityError, TargetError
@@ -136,7 +134,7 @@ def check_target(path: Path) -> None:
         raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def make_golden(model: keras.Model, features: FeatureParams) -> Golden:
+def make_golden(model: keras.Model, features: params.FeatureParams) -> Golden:
     """The golden waveform with the Keras model's scores, so that the check covers the conversion."""
     waveform = golden_waveform(features.sample_rate_hz)
     scores = model(log_mel_patches(waveform, features), training=False)["scores"]

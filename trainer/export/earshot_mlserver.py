@@ -3,8 +3,6 @@
 It needs mlserver and ai-edge-litert where it runs, and nothing of Earshot.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import os

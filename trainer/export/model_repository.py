@@ -1,7 +1,5 @@
 """Bundle -> a model in the repository of a model server: Triton, OpenVINO Model Server, MLServer."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil

@@ -3,8 +3,6 @@
 The log-mel is computed inside with `tf.signal`, as the YAMNet reference does (`features.py` there).
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from listener.detection.audio import SILENCE_DBFS
-from listener.detection.log_mel import low_frequency_basis, mean_square_weights
+from listener.detection import audio, log_mel
 from listener.detection.params import FeatureParams
 
 WAVEFORM_SIGNATURE = "serving_default"
 PATCHES_SIGNATURE = "patches"
 WINDOWS_SIGNATURE = "windows"
-_SILENT_POWER = 10.0 ** (SILENCE_DBFS / 10.0)
+_SILENT_POWER = 10.0 ** (audio.SILENCE_DBFS / 10.0)
 
 
 def write_saved_model(model: keras.Model, features: FeatureParams, directory: Path) -> None:
@@ -34,7 +31,7 @@ def write_saved_model(model: keras.Model, features: FeatureParams, directory: Pa
     archive.track(model)
     archive.add_endpoint(
         WAVEFORM_SIGNATURE,
-        lambda waveform: _infer_clip(model, tf_log_mel_patches(waveform, features)),
+        lambda waveform: _infer(model, tf_log_mel_patches(waveform, features), whole_clip=True),
         input_signature=[tf.TensorSpec((None,), tf.float32, "waveform")],
     )
     archive.add_endpoint(
@@ -52,14 +49,12 @@ def write_saved_model(model: keras.Model, features: FeatureParams, directory: Pa
     archive.write_out(directory, verbose=False)
 
 
-def _infer(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
+def _infer(model: keras.Model, patches: tf.Tensor, *, whole_clip: bool = False) -> dict[str, Any]:
     outputs = model(patches, training=False)
-    return {"scores": outputs["scores"], "embeddings": outputs["embeddings"]}
-
-
-def _infer_clip(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
-    outputs = _infer(model, patches)
-    return outputs | {"clip_scores": tf.reduce_mean(outputs["scores"], axis=0)}
+    found = {"scores": outputs["scores"], "embeddings": outputs["embeddings"]}
+    if whole_clip:
+        found["clip_scores"] = tf.reduce_mean(outputs["scores"], axis=0)
+    return found
 
 
 def tf_log_mel_patches(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
@@ -99,7 +94,7 @@ def _magnitudes(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(..., n) -> (..., frames, 257), without what the high-pass removes."""
     window, hop = features.stft_window_samples, features.stft_hop_samples
     frames = tf.signal.frame(waveform, window, hop)
-    low = low_frequency_basis(features)
+    low = log_mel.low_frequency_basis(features)
     if low is not None:
         exact = tf.cast(frames, tf.float64)  # as the listener does, whose reason it is
         exact -= tf.matmul(exact @ low, low, transpose_b=True)
@@ -114,7 +109,7 @@ def _frame(frames: tf.Tensor, features: FeatureParams) -> tf.Tensor:
 
 def _mean_squares(spectrum: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(..., frames, 257) -> (..., frames)."""
-    return tf.linalg.matvec(tf.square(spectrum), mean_square_weights(features))
+    return tf.linalg.matvec(tf.square(spectrum), log_mel.mean_square_weights(features))
 
 
 def _levelled(mel: tf.Tensor, mean_squares: tf.Tensor, features: FeatureParams) -> tf.Tensor:

@@ -1,7 +1,5 @@
 """Backbones: networks whose published weights turn patches into embeddings."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

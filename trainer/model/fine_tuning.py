@@ -1,7 +1,5 @@
 """What of a backbone is frozen: a SavedModel as a whole, or all but the last blocks of YAMNet."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The head on a backbone's embeddings, and the whole network that is trained or exported."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

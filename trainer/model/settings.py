@@ -1,7 +1,5 @@
 """The settings of a training; importing them does not import TensorFlow."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Literal
 

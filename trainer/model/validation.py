@@ -1,7 +1,5 @@
 """Validation: the scores, loss and accuracy of a network on whole clips."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import keras

@@ -5,8 +5,6 @@ builds it. google/yamnet/1 cannot be fine-tuned through its own signature, so th
 here and the variables are read by name.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from dataclasses import dataclass

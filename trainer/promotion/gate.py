@@ -1,7 +1,5 @@
 """The gate: what a candidate bundle must not lose, and where it must stay silent."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +8,7 @@ from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.engines.litert import LiteRTEngine
 from trainer.data.clip_store import is_quiet, read_store
 from trainer.errors import DataError
-from trainer.evaluation import false_alarms, regression
-from trainer.evaluation.operating_points import allowed_alarms
-from trainer.evaluation.scoring import open_scorer, ordered_policies
+from trainer.evaluation import false_alarms, operating_points, regression, scoring
 from trainer.terminal import Progress
 
 _MAY_DIFFER = "patch_hop_seconds"  # of the front end: the held-out patches do not overlap
@@ -82,7 +78,9 @@ def _find_losses(request: GateRequest) -> list[str]:
         ]
     if held_out is None:
         return []
-    if not _same_front_end(current, candidate):
+    ones, others = current.manifest.features, candidate.manifest.features
+    names = [name for name in ones.__dataclass_fields__ if name != _MAY_DIFFER]
+    if any(getattr(ones, name) != getattr(others, name) for name in names):
         return [f"front end: expected that of {current.id}, whose held-out clips are log-mel of it"]
     before, after = (
         held_out.mean_scores(_score_patches(bundle)) for bundle in (current, candidate)
@@ -97,12 +95,6 @@ def _find_losses(request: GateRequest) -> list[str]:
     ]
 
 
-def _same_front_end(first: Bundle, second: Bundle) -> bool:
-    ones, others = first.manifest.features, second.manifest.features
-    names = [name for name in ones.__dataclass_fields__ if name != _MAY_DIFFER]
-    return all(getattr(ones, name) == getattr(others, name) for name in names)
-
-
 def _score_patches(bundle: Bundle) -> regression.ScorePatches:
     infer = LiteRTEngine(bundle.model_path).infer
     return lambda patches: infer(patches)[0]
@@ -113,10 +105,12 @@ def _find_noise_alarms(request: GateRequest) -> list[str]:
     candidate = request.candidate
     ignored = request.noise_labels | false_alarms.noise_classes_of(candidate)
     ignored |= {label for label in candidate.labels if not request.requires(label)}
-    policies = ordered_policies(candidate)
+    policies = scoring.ordered_policies(candidate)
     return [
         f"{each.sound} at {each.level_dbfs:g} dBFS: expected silence, heard {_counted(each.events)}"
-        for each in false_alarms.noise_alarms(open_scorer(candidate), policies, ignored=ignored)
+        for each in false_alarms.noise_alarms(
+            scoring.open_scorer(candidate), policies, ignored=ignored
+        )
         if each.events
     ]
 
@@ -127,12 +121,15 @@ def _find_ambient_alarms(request: GateRequest, store: Path, progress: Progress |
     if not files:
         raise DataError(f"{store}: expected ambient clips, found none")
     candidate = request.candidate
-    policies, hop = ordered_policies(candidate), candidate.manifest.features.patch_hop_seconds
-    scored = false_alarms.score_ambient(open_scorer(candidate), files, progress)
+    policies, hop = (
+        scoring.ordered_policies(candidate),
+        candidate.manifest.features.patch_hop_seconds,
+    )
+    scored = false_alarms.score_ambient(scoring.open_scorer(candidate), files, progress)
     found = false_alarms.ambient_alarms(scored, policies, hop)
     counts = {k: rate.alarms for k, rate in found.labels.items() if request.requires(k)}
     total, hours = sum(counts.values()), found.total.hours
-    allowed = allowed_alarms(request.false_alarms_per_day, hours)
+    allowed = operating_points.allowed_alarms(request.false_alarms_per_day, hours)
     if total <= allowed:
         return []
     events = _counted({label: count for label, count in counts.items() if count})

@@ -4,8 +4,6 @@
 bundle before it, `DIR/history.jsonl` one line per bundle that was put in use, oldest first.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import logging

@@ -1,7 +1,5 @@
 """`trainer promote` and `trainer rollback`: which bundle a station uses."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from pathlib import Path

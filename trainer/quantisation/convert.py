@@ -1,7 +1,5 @@
 """A quantised form of a bundle as a bundle of its own, with a golden check that suits it."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ numbers come from the ranges of activations, because TFLite has one scale for al
 but one for each channel of a kernel.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from itertools import pairwise

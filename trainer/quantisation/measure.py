@@ -1,7 +1,5 @@
 """How good, how fast and how sensitive to rounding each form of a model is, beside float32."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

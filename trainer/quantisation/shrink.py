@@ -1,7 +1,5 @@
 """`trainer shrink`: a bundle in, its smallest form that is good enough out."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,14 +16,7 @@ from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, WantedForm
 from trainer.data.formats import read_clips
 from trainer.errors import QuantisationError, TargetError
-from trainer.evaluation.clip_metrics import ClipMetrics
-from trainer.evaluation.selection import (
-    TRAINED_OR_TUNED,
-    check_unseen,
-    choose_clips,
-    match_classes,
-    paths_of,
-)
+from trainer.evaluation import clip_metrics, selection
 from trainer.export.bundle import check_target, convert_to_tflite
 from trainer.quantisation import convert, measure
 from trainer.quantisation.equalise import equalise
@@ -67,9 +58,11 @@ def shrink_bundle(request: ShrinkRequest, report: ReportClips) -> Bundle:
     """
     bundle, features = request.bundle, request.bundle.manifest.features
     saved_model = _check_paths(request)
-    table = choose_clips(bundle, read_clips(request.data), request.folds, TRAINED_OR_TUNED)
-    check_unseen(bundle, paths_of(table))
-    calibration, evaluation = measure.split_clips(match_classes(table, bundle))
+    table = selection.choose_clips(
+        bundle, read_clips(request.data), request.folds, selection.TRAINED_OR_TUNED
+    )
+    selection.check_unseen(bundle, selection.paths_of(table))
+    calibration, evaluation = measure.split_clips(selection.match_classes(table, bundle))
     progress = report("reading clips for the activations' ranges")
     patches = measure.representative_patches(calibration, features, progress)
     with tempfile.TemporaryDirectory(prefix="earshot-forms-") as workspace:
@@ -114,7 +107,7 @@ def _check_paths(request: ShrinkRequest) -> Path:
 def _measure(
     bundle: Bundle,
     models: Mapping[Form, _Model],
-    clips: Mapping[Form, ClipMetrics],
+    clips: Mapping[Form, clip_metrics.ClipMetrics],
     patches: NDArray[np.float32],
 ) -> tuple[QuantisedFigures, ...]:
     features, float32 = bundle.manifest.features, clips["float32"]

@@ -1,7 +1,5 @@
 """What a retraining takes over from its base bundle: the recipe, the backbone, the false alarm budget."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from pathlib import Path

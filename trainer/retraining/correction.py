@@ -4,8 +4,6 @@ The old head stays inside, frozen, and the weight decay acts on the difference a
 verdict names the difference stays near zero.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Cross-validation of clips with a verdict: verdicts that all others contradict, scores of new labels."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,11 +9,7 @@ from numpy.typing import NDArray
 from trainer.data.batches import Batch, join_batches
 from trainer.data.clips import Clip
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.retraining.correction import Component, fit_correction
-from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.thresholds import ScoredFiles
-from trainer.retraining.training_set import CorrectionData
-from trainer.retraining.verdicts import JudgedClip, named_columns
+from trainer.retraining import correction, linear_head, thresholds, training_set, verdicts
 
 FOLDS = 5
 # The review of labels
@@ -40,7 +34,7 @@ class LabelDoubt:
     score: float
 
 
-def find_doubts(data: CorrectionData) -> tuple[LabelDoubt, ...]:
+def find_doubts(data: training_set.CorrectionData) -> tuple[LabelDoubt, ...]:
     """Cross-validated over clips: each is scored by a head that was trained on the others alone.
 
     The head starts at zero and not at the bundle's, which corrections are there to contradict; for the
@@ -50,9 +44,9 @@ def find_doubts(data: CorrectionData) -> tuple[LabelDoubt, ...]:
     recipe = data.builder.recipe
     settings = replace(recipe.fit, max_epochs=EPOCHS)
     zeros = np.zeros((data.builder.backbone.embedding_size, len(columns)), np.float32)
-    start = LinearHead(zeros, zeros, zeros[0])
+    start = linear_head.LinearHead(zeros, zeros, zeros[0])
     ambient = [] if data.ambient_rows is None else [replace(data.ambient_rows, share=1.0)]
-    named = named_columns(columns, judged)
+    named = verdicts.named_columns(columns, judged)
     doubts: list[LabelDoubt] = []
     folds = np.arange(len(judged)) % FOLDS
     for fold in np.unique(folds):
@@ -60,8 +54,10 @@ def find_doubts(data: CorrectionData) -> tuple[LabelDoubt, ...]:
         rest = np.flatnonzero(folds != fold).tolist()
         if not rest:
             continue
-        learnt = Component(join_batches([rows[index] for index in rest]), 1.0)
-        head = fit_correction(start, (learnt, *ambient), settings, recipe.batch_size, named)
+        learnt = correction.Component(join_batches([rows[index] for index in rest]), 1.0)
+        head = correction.fit_correction(
+            start, (learnt, *ambient), settings, recipe.batch_size, named
+        )
         others = [judged[index] for index in rest]
         for index in held:
             scores = head.scores(rows[index].inputs, settings.activation)
@@ -70,10 +66,10 @@ def find_doubts(data: CorrectionData) -> tuple[LabelDoubt, ...]:
 
 
 def _doubts_of(
-    judged: JudgedClip,
+    judged: verdicts.JudgedClip,
     rows: Batch,
     scores: NDArray[np.float32],
-    others: Sequence[JudgedClip],
+    others: Sequence[verdicts.JudgedClip],
     columns: tuple[str, ...],
 ) -> list[LabelDoubt]:
     """The labels that the verdict names and the scores deny, where the others say enough of them."""
@@ -94,7 +90,7 @@ def _doubts_of(
     return found
 
 
-def cross_validated_scores(data: CorrectionData) -> dict[str, ScoredFiles]:
+def cross_validated_scores(data: training_set.CorrectionData) -> dict[str, thresholds.ScoredFiles]:
     """By new label, its clips; each scored by a head that was trained on the other folds alone."""
     labels = data.verdicts.new_labels
     clips = [each.clip for each in data.judged_clips.clips]
@@ -107,7 +103,7 @@ def cross_validated_scores(data: CorrectionData) -> dict[str, ScoredFiles]:
             for label in clips[index].labels.intersection(labels):
                 scored[label].append(file)
     hop = data.judged_clips.features.patch_hop_seconds
-    return {label: ScoredFiles(tuple(files), hop) for label, files in scored.items()}
+    return {label: thresholds.ScoredFiles(tuple(files), hop) for label, files in scored.items()}
 
 
 def make_folds(clips: Sequence[Clip], labels: Sequence[str]) -> NDArray[np.int64]:

@@ -1,7 +1,5 @@
 """The holdout of new labels: clips that nothing is trained on, to check later bundles by."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from listener.detection.bundle import Bundle

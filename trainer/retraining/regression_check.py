@@ -1,14 +1,10 @@
 """The regression check: every old label on held-out clips, before the correction and after."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from trainer.errors import RegressionError
 from trainer.evaluation import regression
-from trainer.retraining.holdout import HeldOutLabel
-from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.training_set import CorrectionData
+from trainer.retraining import holdout, linear_head, training_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class RegressionCheck:
     clips: int
     labels: tuple[regression.LabelRegression, ...]
     most_loss: float
-    kept: tuple[HeldOutLabel, ...] = ()
+    kept: tuple[holdout.HeldOutLabel, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property
@@ -38,8 +34,8 @@ class RegressionCheck:
 
 
 def check_regressions(
-    data: CorrectionData,
-    head: LinearHead,
+    data: training_set.CorrectionData,
+    head: linear_head.LinearHead,
     most_loss: float,
     required: frozenset[str],
     *,

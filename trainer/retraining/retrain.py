@@ -1,7 +1,5 @@
 """`trainer retrain`: a bundle and a clip store in, the bundle corrected by people out."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +9,15 @@ from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
-from trainer.retraining.base_bundle import budget_of
-from trainer.retraining.cross_validation import LabelDoubt, cross_validated_scores, find_doubts
-from trainer.retraining.linear_head import LinearHead
+from trainer.retraining import (
+    base_bundle,
+    cross_validation,
+    linear_head,
+    thresholds,
+    training_set,
+    write,
+)
 from trainer.retraining.regression_check import RegressionCheck, check_regressions
-from trainer.retraining.thresholds import AmbientCheck, fit_to_ambient, place_threshold
-from trainer.retraining.training_set import CorrectionData, read_correction_data
-from trainer.retraining.write import RetrainingRecord, write_retrained
 from trainer.terminal import ReportClips
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class Findings:
     """What the correction cost, which verdicts are in doubt, and which thresholds the room needs."""
 
     regression_check: RegressionCheck
-    doubts: tuple[LabelDoubt, ...]
-    ambient_check: AmbientCheck
+    doubts: tuple[cross_validation.LabelDoubt, ...]
+    ambient_check: thresholds.AmbientCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +77,21 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
         raise TargetError(
             f"{request.out}: expected another path than the base's, which stays as it is"
         )
-    data = read_correction_data(
+    data = training_set.read_correction_data(
         base, request.clips, request.data, request.cache, report, new_classes=request.new_classes
     )
     if missing := ", ".join(missing_labels(data.labels, required)):
         raise DataError(f"--label: neither {base.id} nor what is added has {missing}")
     log.info("reviewing %d verdicts", len(data.judged))
-    doubts = find_doubts(data)
+    doubts = cross_validation.find_doubts(data)
     log.info("training on %d verdicts", len(data.judged))
     head = data.fit_head(range(len(data.judged)))
     check = check_regressions(
         data, head, request.most_loss, required, without_holdout=request.without_holdout
     )
-    budget = request.false_alarms_per_day or budget_of(base)
-    ambient = fit_to_ambient(_policies(data, head), data.score_ambient(head), budget)
-    record = RetrainingRecord(
+    budget = request.false_alarms_per_day or base_bundle.budget_of(base)
+    ambient = thresholds.fit_to_ambient(_policies(data, head), data.score_ambient(head), budget)
+    record = write.RetrainingRecord(
         base=base.id,
         clips=str(request.clips),
         verdicts=len(data.judged),
@@ -105,18 +105,20 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
         alarms=ambient.alarms,
     )
     version = request.version or base.manifest.version + 1
-    bundle = write_retrained(request.out, version, data, head, ambient.policies, record)
+    bundle = write.write_retrained(request.out, version, data, head, ambient.policies, record)
     return Retrained(bundle, Findings(check, doubts, ambient))
 
 
-def _policies(data: CorrectionData, head: LinearHead) -> dict[str, LabelPolicy]:
+def _policies(
+    data: training_set.CorrectionData, head: linear_head.LinearHead
+) -> dict[str, LabelPolicy]:
     """The base's; for new labels thresholds between their own clips and held-out ones of old labels."""
     known = data.base.manifest.policies
     policies = {label: known.get(label, LabelPolicy()) for label in data.labels}
     if data.verdicts.new_labels:
         log.info("scoring clips of new labels by heads that were not trained on them")
         others = data.score_held_out(head)
-        for label, own in cross_validated_scores(data).items():
+        for label, own in cross_validation.cross_validated_scores(data).items():
             column = data.labels.index(label)
-            policies[label] = place_threshold(policies[label], column, own, others)
+            policies[label] = thresholds.place_threshold(policies[label], column, own, others)
     return policies

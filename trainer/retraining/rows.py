@@ -1,7 +1,5 @@
 """Clips as rows to train on: what verdicts say of each patch, elsewhere what the bundle said before."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle
-from listener.detection.params import FeatureParams
+from listener.detection import bundle, params
 from trainer.data.batches import Batch, class_weights, join_batches
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined
@@ -19,16 +16,13 @@ from trainer.data.embedding import embed_table
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.data.targets import Targets, patch_targets
-from trainer.evaluation.regression import RegressionSet, make_regression_set
-from trainer.evaluation.selection import read_one_by_one
-from trainer.model.backbones import Backbone
-from trainer.model.settings import Activation
+from trainer.evaluation import regression, selection
+from trainer.model import backbones, settings
 from trainer.retraining.base_bundle import open_base_backbone, recipe_of
 from trainer.retraining.linear_head import LinearHead, read_head
 from trainer.terminal import ReportClips
+from trainer.training import sampling, training_set
 from trainer.training.recipe import Recipe
-from trainer.training.sampling import Strided
-from trainer.training.training_set import varied_copy
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
 
@@ -38,7 +32,7 @@ Scores = NDArray[np.float32]
 def verdict_targets(
     clip: Clip,
     seconds: float,
-    features: FeatureParams,
+    features: params.FeatureParams,
     columns: tuple[str, ...],
     base_scores: Scores,
     in_base: NDArray[np.bool_],
@@ -81,7 +75,7 @@ class RowBuilder:
     `base_outputs` say which output of the base's head each column is; None: a new label.
     """
 
-    backbone: Backbone
+    backbone: backbones.Backbone
     cache: EmbeddingCache
     recipe: Recipe
     base_head: LinearHead
@@ -90,7 +84,7 @@ class RowBuilder:
     report: ReportClips
 
     @property
-    def activation(self) -> Activation:
+    def activation(self) -> settings.Activation:
         """Of the head."""
         return self.recipe.fit.activation
 
@@ -113,13 +107,13 @@ class RowBuilder:
         """Embeddings of a table's clips; what cannot be read is quarantined."""
         return embed_table(table, self.backbone, self.cache, preparation, self.report(what))
 
-    def regression_set(self, table: ClipTable) -> RegressionSet | None:
+    def regression_set(self, table: ClipTable) -> regression.RegressionSet | None:
         """Some of a table's clips to check later bundles by; None where none can be read."""
-        return make_regression_set(table, table.classes, self.backbone.features)
+        return regression.make_regression_set(table, table.classes, self.backbone.features)
 
     def verdict_rows(self, source: PatchSource, index: int, weight: float = 1.0) -> Batch:
         """One clip with a verdict, or an ambient one."""
-        strided = Strided(source, self.stride)
+        strided = sampling.Strided(source, self.stride)
         patches = strided.load(index)
         scores = self.base_scores(patches.inputs)
         clip, seconds = source.table.clips[index], patches.seconds
@@ -134,7 +128,7 @@ class RowBuilder:
 
         `without_new`: they hold none of the new labels; else of those nothing is known.
         """
-        strided = Strided(source, self.stride)
+        strided = sampling.Strided(source, self.stride)
         inputs = [strided.load(index).inputs for index in range(len(source.table.clips))]
         return self.base_rows_of(np.concatenate(inputs), without_new=without_new)
 
@@ -153,7 +147,7 @@ class RowBuilder:
 
 
 def open_row_builder(
-    base: Bundle, columns: tuple[str, ...], cache: Path, report: ReportClips
+    base: bundle.Bundle, columns: tuple[str, ...], cache: Path, report: ReportClips
 ) -> RowBuilder:
     """The base's head and backbone, to make rows with.
 
@@ -200,9 +194,11 @@ def build_verdict_rows(
 def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
     chosen = tuple(backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1])
     rate_hz = builder.backbone.features.sample_rate_hz
-    read = [samples for _, samples in read_one_by_one(ClipTable(chosen, ()), rate_hz, None)]
+    read = [
+        samples for _, samples in selection.read_one_by_one(ClipTable(chosen, ()), rate_hz, None)
+    ]
     sounds = [samples for samples in read if not isinstance(samples, Quarantined)]
     digests = "".join(digest_file(clip.path) for clip in chosen)
     digest = hashlib.sha256(digests.encode()).hexdigest()
     numbers = range(1, builder.recipe.copies + 1)
-    return [varied_copy(builder.recipe, number, sounds, digest) for number in numbers]
+    return [training_set.varied_copy(builder.recipe, number, sounds, digest) for number in numbers]

@@ -1,12 +1,9 @@
 """What a person sees of a retraining: regressions, thresholds that were raised, verdicts in doubt."""
 
-from __future__ import annotations
-
 import logging
 
 from trainer.formatting import percent
-from trainer.retraining.retrain import Findings
-from trainer.retraining.thresholds import AmbientCheck
+from trainer.retraining import retrain, thresholds
 from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
@@ -14,7 +11,7 @@ log = logging.getLogger(__name__)
 _HEADS = ("label", "clips", "F1 before", "after", "average precision before", "after")
 
 
-def show_findings(findings: Findings) -> None:
+def show_findings(findings: retrain.Findings) -> None:
     """A table of old classes on stderr, then one line for each thing to know."""
     check = findings.regression_check
     if check.clips:
@@ -47,7 +44,7 @@ def show_findings(findings: Findings) -> None:
         )
 
 
-def _log_ambient(check: AmbientCheck) -> None:
+def _log_ambient(check: thresholds.AmbientCheck) -> None:
     if check.alarms is None:
         log.warning("no ambient clips: nothing is known of false alarms in this room")
         return

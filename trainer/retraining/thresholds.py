@@ -1,7 +1,5 @@
 """Thresholds: raised until a room's ambient clips keep to the budget, and placed for new labels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

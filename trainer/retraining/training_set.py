@@ -1,7 +1,5 @@
 """What a correction is trained on and checked by, read and embedded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +8,11 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from listener.detection.scores import slot_boundaries
+from trainer.data import clip_store, formats, preparation
 from trainer.data.batches import Batch, Batching, iterate_batches, join_batches
-from trainer.data.clip_store import read_store
 from trainer.data.clips import ClipTable
 from trainer.data.folds import hold_out_clips
-from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
-from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
 from trainer.evaluation.regression import RegressionSet, read_regression
 from trainer.evaluation.scored_file import ScoredFile
@@ -142,7 +138,7 @@ def read_correction_data(
     Raises:
         DataError, BackboneError, BundleError: one line on what cannot be used.
     """
-    verdicts = read_verdicts(read_store(clips), base, new_classes=new_classes)
+    verdicts = read_verdicts(clip_store.read_store(clips), base, new_classes=new_classes)
     holdout = hold_out(verdicts, base)
     base_data = read_base_data(data, base) if data else None
     builder = open_row_builder(base, verdicts.columns, cache, report)
@@ -152,7 +148,7 @@ def read_correction_data(
     )
     usable = {each.clip.path for each in judged_clips.clips}
     few = verdicts.ambient[:: -(-len(verdicts.ambient) // MOST_AMBIENT) or 1]  # rounded up
-    ambient = builder.embed(verdicts.table(few), AS_IS, "embedding ambient clips")
+    ambient = builder.embed(verdicts.table(few), preparation.AS_IS, "embedding ambient clips")
     ambient_rows = [builder.verdict_rows(ambient, index) for index in range(len(ambient.clips))]
     if base_data is None:
         rehearsal = rehearse_outputs(builder, verdicts.table(verdicts.unjudged), memory)
@@ -191,7 +187,7 @@ def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
     Raises:
         DataError: data that cannot be used, a class that the base does not know, or none of its files.
     """
-    table = match_classes(read_clips(paths), base)
+    table = match_classes(formats.read_clips(paths), base)
     if "training_files" not in provenance_of(base.manifest):
         folds = tuple(sorted({clip.fold for clip in table.clips}))
         return BaseData(*hold_out_clips(table, folds))
@@ -237,6 +233,6 @@ def rehearse_outputs(builder: RowBuilder, unjudged: ClipTable, memory: Embedding
     if memory is not None:
         rows.append(builder.base_rows_of(memory, without_new=True))
     if unjudged.clips:
-        clips = builder.embed(unjudged, AS_IS, "embedding clips without a verdict")
+        clips = builder.embed(unjudged, preparation.AS_IS, "embedding clips without a verdict")
         rows.append(builder.base_rows(clips))
     return join_batches(rows)

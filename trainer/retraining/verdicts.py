@@ -1,7 +1,5 @@
 """A station's clips by what people said of them, in the labels of the bundle that is retrained."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

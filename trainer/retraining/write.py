@@ -1,16 +1,12 @@
 """A corrected head as a bundle, one version on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import Bundle, Label
-from listener.detection.policy import LabelPolicy
-from trainer.evaluation.operating_points import AlarmRate
-from trainer.evaluation.regression import REGRESSION_FILE
+from listener.detection import bundle, policy
+from trainer.evaluation import operating_points, regression
 from trainer.export.bundle import export_bundle
 from trainer.model_card import make_card
 from trainer.provenance import (
@@ -20,10 +16,7 @@ from trainer.provenance import (
     with_introduction,
     without,
 )
-from trainer.retraining.cross_validation import LabelDoubt
-from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.regression_check import RegressionCheck
-from trainer.retraining.training_set import CorrectionData
+from trainer.retraining import cross_validation, linear_head, regression_check, training_set
 from trainer.training.sampling import MEMORY_FILE, memory_bytes
 
 
@@ -40,28 +33,30 @@ class RetrainingRecord:
     ambient: int
     rehearsal: str
     new_labels: tuple[str, ...]
-    certificate: RegressionCheck
-    doubts: tuple[LabelDoubt, ...]
+    certificate: regression_check.RegressionCheck
+    doubts: tuple[cross_validation.LabelDoubt, ...]
     false_alarms_per_day: float
     raised: Mapping[str, tuple[float, float]]
-    alarms: AlarmRate | None
+    alarms: operating_points.AlarmRate | None
 
 
 def write_retrained(
     out: Path,
     version: int,
-    data: CorrectionData,
-    head: LinearHead,
-    policies: Mapping[str, LabelPolicy],
+    data: training_set.CorrectionData,
+    head: linear_head.LinearHead,
+    policies: Mapping[str, policy.LabelPolicy],
     record: RetrainingRecord,
-) -> Bundle:
+) -> bundle.Bundle:
     """The base with another head, and what is known of it, except what was measured of the base alone.
 
     Raises:
         TargetError, ParityError, BundleError: see `export_bundle`.
     """
     before = data.base.manifest
-    new = (Label(slug, slug.replace("_", " ").capitalize()) for slug in data.verdicts.new_labels)
+    new = (
+        bundle.Label(slug, slug.replace("_", " ").capitalize()) for slug in data.verdicts.new_labels
+    )
     manifest = replace(
         before,
         version=version,
@@ -73,7 +68,7 @@ def write_retrained(
     )
     files = {}
     if (held_out := data.next_held_out()) is not None:
-        files[REGRESSION_FILE] = held_out.to_bytes()
+        files[regression.REGRESSION_FILE] = held_out.to_bytes()
     if (memory := data.next_memory()) is not None:
         files[MEMORY_FILE] = memory_bytes(memory)
     net = data.builder.backbone.build_net()
@@ -81,7 +76,7 @@ def write_retrained(
     return export_bundle(out, model, manifest, make_card(manifest), files=files)
 
 
-def _provenance(data: CorrectionData, record: RetrainingRecord) -> Provenance:
+def _provenance(data: training_set.CorrectionData, record: RetrainingRecord) -> Provenance:
     ambient_files = {each.digest for each in data.ambient.clips}
     training_files = ambient_files | {each.digest for each in data.judged_clips.clips}
     known = provenance_of(data.base.manifest)

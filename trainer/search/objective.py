@@ -1,7 +1,5 @@
 """What a search maximises: the clip accuracy of a recipe, over folds that are held out in turn."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +15,7 @@ from trainer.augment.augmentation import Augmentation
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.errors import FitError
-from trainer.model.backbones import Backbone
-from trainer.model.progress import OnEpoch
-from trainer.model.settings import FitSettings, HeadShape, Thawing
+from trainer.model import backbones, progress, settings
 from trainer.search.trials import DIVERGED, Params
 from trainer.terminal import clips_bar
 from trainer.training.recipe import Recipe
@@ -71,7 +67,7 @@ def make_recipe(params: Params, base: Recipe) -> Recipe:
     """The recipe with these parameters; all else is as in `base`."""
     fit = replace(
         base.fit,
-        head=HeadShape(params["hidden"], params["dropout"]),
+        head=settings.HeadShape(params["hidden"], params["dropout"]),
         thawing=replace(base.fit.thawing, blocks=params.get("thawed_blocks", 0)),
         learning_rate=params["learning_rate"],
         weight_decay=params["weight_decay"],
@@ -89,7 +85,7 @@ def make_recipe(params: Params, base: Recipe) -> Recipe:
 
 def default_params() -> dict[str, Any]:
     """The parameters of `trainer fit`."""
-    recipe, fit = Recipe(), FitSettings()
+    recipe, fit = Recipe(), settings.FitSettings()
     return {
         "learning_rate": fit.learning_rate,
         "batch_size": recipe.batch_size,
@@ -100,7 +96,7 @@ def default_params() -> dict[str, Any]:
         "augmentation": "default",
         "copies": recipe.copies,
         "repeats": recipe.repeats,
-        "thawed_blocks": Thawing().blocks,
+        "thawed_blocks": settings.Thawing().blocks,
     }
 
 
@@ -109,7 +105,7 @@ class TrainingSets:
     """The training sets of a table of clips, each made once for all recipes that can share it."""
 
     table: ClipTable
-    backbone: Backbone
+    backbone: backbones.Backbone
     cache: EmbeddingCache
     _made: dict[tuple[Augmentation, int], TrainingSet] = field(default_factory=dict)
 
@@ -172,7 +168,7 @@ class HeldOutFolds:
 
 
 @contextlib.contextmanager
-def _no_progress(_what: str, _epochs: int) -> Iterator[OnEpoch]:
+def _no_progress(_what: str, _epochs: int) -> Iterator[progress.OnEpoch]:
     """Log nothing: a search trains many times."""
     yield lambda _epoch: None
 

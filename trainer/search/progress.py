@@ -1,7 +1,5 @@
 """What a user sees of a search: one log line for each trial, and plots of the study."""
 
-from __future__ import annotations
-
 import logging
 import time
 import warnings

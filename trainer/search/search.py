@@ -1,7 +1,5 @@
 """`trainer search`: data sets in, the best recipe out."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -17,13 +15,11 @@ from trainer.config import Sampler
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
 from trainer.errors import SearchError, StorageError
-from trainer.model.backbones import open_backbone
-from trainer.model.settings import Activation
+from trainer.model import backbones, settings
 from trainer.search import objective as objectives
+from trainer.search import progress, worker
 from trainer.search.objective import HeldOutFolds
-from trainer.search.progress import TrialLines, best_of, write_plots
 from trainer.search.storage import open_storage, open_study
-from trainer.search.worker import Worker, make_plan
 from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
 from trainer.training.recipe import Recipe, write_recipe
 
@@ -53,7 +49,7 @@ class SearchRequest:
     patch_hop_seconds: float = FIT_HOP_SECONDS
     preprocessing: Preprocessing | None = None
     folds: tuple[int, ...] = ()
-    activation: Activation | None = None
+    activation: settings.Activation | None = None
     grace_seconds: float = 60.0
 
 
@@ -73,9 +69,9 @@ def search_recipe(request: SearchRequest) -> Path:
             objective = _open_objective(request)
             space = objectives.make_space(request.most_thawed)
             study = open_study(storage, request.study, _describe(request, objective, space))
-            plan = make_plan(request.sampler, request.trials, space, request.base.seed)
-            lines = TrialLines(study, plan.count, len(objective.folds))
-            Worker(study, plan, objective, request.grace_seconds).run(lines)
+            plan = worker.make_plan(request.sampler, request.trials, space, request.base.seed)
+            lines = progress.TrialLines(study, plan.count, len(objective.folds))
+            worker.Worker(study, plan, objective, request.grace_seconds).run(lines)
             return _write_best(request, study, objective)
     except StorageInternalError as error:
         raise StorageError(f"storage: lost: {error.__cause__ or error}") from error
@@ -90,7 +86,9 @@ def _open_objective(request: SearchRequest) -> HeldOutFolds:
         )
     activation = request.activation or choose_activation(table)
     base = replace(request.base, fit=replace(request.base.fit, activation=activation))
-    backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
+    backbone = backbones.open_backbone(
+        request.backbone, request.patch_hop_seconds, request.preprocessing
+    )
     cache = EmbeddingCache(request.cache)
     training_sets = objectives.TrainingSets(table.in_folds(*folds), backbone, cache)
     return HeldOutFolds(folds, base, training_sets)
@@ -117,7 +115,7 @@ def _describe(
 
 
 def _write_best(request: SearchRequest, study: optuna.Study, objective: HeldOutFolds) -> Path:
-    best = best_of(study)
+    best = progress.best_of(study)
     if best is None:
         raise SearchError(f"study {request.study}: expected a complete trial, found none")
     found = {
@@ -130,5 +128,5 @@ def _write_best(request: SearchRequest, study: optuna.Study, objective: HeldOutF
     request.out.mkdir(parents=True, exist_ok=True)
     path = request.out / BEST_FILE
     write_recipe(path, objectives.make_recipe(best.params, objective.base), found)
-    write_plots(study, request.out / PLOTS_FOLDER)
+    progress.write_plots(study, request.out / PLOTS_FOLDER)
     return path

@@ -1,7 +1,5 @@
 """Where a study is kept, a journal file or a database, and the heartbeats of its running trials."""
 
-from __future__ import annotations
-
 import fcntl
 import itertools
 import logging

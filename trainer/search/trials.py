@@ -5,8 +5,6 @@ A storage numbers trials one after another, so all processes agree which of two 
 trials in one slot, only the first that has not failed counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

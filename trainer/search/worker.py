@@ -1,7 +1,5 @@
 """One process of a search: runs trials until every slot has a finished one."""
 
-from __future__ import annotations
-
 import logging
 import os
 import socket
@@ -15,9 +13,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from trainer.config import Sampler
+from trainer.search import storage
 from trainer.search import trials as slots
 from trainer.search.objective import Space, default_params, make_grid
-from trainer.search.storage import HeartbeatMonitor, heartbeats
 from trainer.search.trials import SLOT, WORKER, Params
 
 log = logging.getLogger(__name__)
@@ -81,7 +79,7 @@ class Worker:
     ) -> None:
         self._study, self._plan, self._objective = study, plan, objective
         self._grace_seconds = grace_seconds
-        self._monitor = HeartbeatMonitor(grace_seconds)
+        self._monitor = storage.HeartbeatMonitor(grace_seconds)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self, on_end: OnEnd) -> None:
@@ -127,7 +125,7 @@ class Worker:
         try:
             try:
                 trial.set_user_attr(WORKER, self._name)
-                with heartbeats(trial, self._grace_seconds):
+                with storage.heartbeats(trial, self._grace_seconds):
                     value = self._objective(trial)
             except optuna.TrialPruned:
                 state = TrialState.PRUNED

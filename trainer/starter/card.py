@@ -1,7 +1,5 @@
 """The starter's card: its labels, figures, training data and credits."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """How well a starter does on audio that it was not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
+from listener.detection import audio, features, hysteresis, policy
 from listener.detection.event import SoundEvent
-from listener.detection.features import log_mel_patches
-from listener.detection.hysteresis import detect_events
-from listener.detection.policy import LabelPolicy
 from listener.detection.scores import slot_boundaries
 from listener.engines.engine import Engine
 from listener.soundscape.scene import PlacedSound, Scene
@@ -23,7 +18,7 @@ from trainer.starter import strips
 _BATCH_PATCHES = 64
 
 ScoreTable = NDArray[np.float32]  # (T, K): the scores of all patches of some audio
-Policies = Mapping[str, LabelPolicy]
+Policies = Mapping[str, policy.LabelPolicy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ def esc10_accuracy(recordings: Sequence[strips.Recording], engine: Engine) -> fl
     return float(np.mean(right))
 
 
-def classify(samples: Samples, engine: Engine) -> str:
+def classify(samples: audio.Samples, engine: Engine) -> str:
     """The label of ESC-10 with the highest score, averaged over the clip's patches."""
     columns = [strips.COLUMNS[label.slug] for label in strips.ESC10_LABELS]
     best = int(score(samples, engine)[:, columns].mean(axis=0).argmax())
@@ -116,16 +111,16 @@ def count(scenes: Iterable[Scene], engine: Engine, policies: Policies) -> Counts
     return Counts(expected, tuple(missed), tuple(false_alarms), round(seconds, 3))
 
 
-def find_events(samples: Samples, engine: Engine, policies: Policies) -> list[SoundEvent]:
+def find_events(samples: audio.Samples, engine: Engine, policies: Policies) -> list[SoundEvent]:
     """The events that the daemon's own detector finds, for the labels that have a policy."""
     table = score(samples, engine)[:, [strips.COLUMNS[label] for label in policies]]
     boundaries = slot_boundaries(len(table), len(samples) / SAMPLE_RATE_HZ, strips.FEATURES)
-    return detect_events(table, boundaries, policies, strips.FEATURES.patch_hop_seconds)
+    return hysteresis.detect_events(table, boundaries, policies, strips.FEATURES.patch_hop_seconds)
 
 
-def score(samples: Samples, engine: Engine) -> ScoreTable:
+def score(samples: audio.Samples, engine: Engine) -> ScoreTable:
     """The scores of every patch, float32 (T, K)."""
-    patches = log_mel_patches(samples, strips.FEATURES)
+    patches = features.log_mel_patches(samples, strips.FEATURES)
     starts = range(0, len(patches), _BATCH_PATCHES)
     scores = [engine.infer(patches[start : start + _BATCH_PATCHES])[0] for start in starts]
     return np.concatenate(scores)

@@ -1,7 +1,5 @@
 """`trainer starter`: ESC-10 and generated alarms -> the bundle that ships with the package."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A LabelPolicy for each of the starter's labels: it bridges pauses and stays quiet in noise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The audio that the starter learns from and is measured on: recordings, scenes and mixed strips."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,7 @@ from listener.soundscape.scene import Scene, at_level, reverberate, without_clip
 from listener.soundscape.schedule import SceneSpec, ambience, busy_ambience, random_scene
 from listener.soundscape.sounds import ALARMS
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
-from trainer.data.audio import read_audio
-from trainer.data.files import read_text_table
-from trainer.data.formats import read_esc50
+from trainer.data import audio, files, formats
 from trainer.errors import DataError
 
 SCENE_SECONDS = 30.0
@@ -94,11 +90,11 @@ def read_recordings(folder: Path) -> list[Recording]:
         DataError: the table or a file is missing, or a category is not one of the ten.
     """
     recordings = []
-    for clip in read_esc50(read_text_table(folder / TABLE_FILE)).clips:
+    for clip in formats.read_esc50(files.read_text_table(folder / TABLE_FILE)).clips:
         (label,) = clip.labels
         if label not in COLUMNS:
             raise DataError(f"{clip.path}: expected one of ESC-10's ten categories, got {label!r}")
-        samples = read_audio(clip, SAMPLE_RATE_HZ)
+        samples = audio.read_audio(clip, SAMPLE_RATE_HZ)
         recordings.append(Recording(clip.path.stem, label, clip.fold, samples))
     return recordings
 

@@ -1,7 +1,5 @@
 """The starter's network and its training, on labels and a teacher's embeddings (arXiv:1503.02531)."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

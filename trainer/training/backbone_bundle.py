@@ -1,14 +1,10 @@
 """YAMNet's SavedModel -> a bundle of the 521 AudioSet classes."""
 
-from __future__ import annotations
-
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import Bundle, Manifest
-from listener.detection.params import FeatureParams
-from listener.detection.policy import LabelPolicy
+from listener.detection import bundle, params, policy
 from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export.bundle import check_target, export_bundle
@@ -25,7 +21,7 @@ CREDITS = "YAMNet by Manoj Plakal and Dan Ellis, Google, trained on AudioSet (Ge
 # With a median of 1.44 s, an on_threshold of 0.4 gives 66 % of them their own label (0.3: 69 %,
 # 0.5: 62 %, 0.6: 56 %) and 4 % the label of another of the ten classes (0.3: 5 %, 0.5: 3 %).
 # Closing at half of it and bridging 1 s leaves 1.07 events a recording; 0.3 without it, 1.16.
-DEFAULT_POLICY = LabelPolicy(
+DEFAULT_POLICY = policy.LabelPolicy(
     on_threshold=0.4, off_threshold=0.2, smoothing_seconds=1.44, max_gap_seconds=1.0
 )
 _CARD = """\
@@ -46,8 +42,8 @@ sound often makes several labels active, so that a bark is also `dog` and `anima
 
 
 def make_backbone_bundle(
-    handle: str, out: Path, features: FeatureParams, storage: Storage = "float32"
-) -> Bundle:
+    handle: str, out: Path, features: params.FeatureParams, storage: Storage = "float32"
+) -> bundle.Bundle:
     """Resolve the handle and write its bundle, `yamnet` version 1, to `out`.
 
     Raises:
@@ -81,9 +77,11 @@ def make_backbone_bundle(
     return export_bundle(out, model, _manifest(handle, classes, features), card, storage)
 
 
-def _manifest(handle: str, classes: list[AudioSetClass], features: FeatureParams) -> Manifest:
+def _manifest(
+    handle: str, classes: list[AudioSetClass], features: params.FeatureParams
+) -> bundle.Manifest:
     labels = make_labels(audio_class.name for audio_class in classes)
-    return Manifest(
+    return bundle.Manifest(
         name="yamnet",
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

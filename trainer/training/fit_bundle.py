@@ -1,14 +1,10 @@
 """`trainer fit`: data sets in, a bundle out."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import Bundle, Manifest
-from listener.detection.params import Preprocessing
-from listener.detection.policy import LabelPolicy
+from listener.detection import bundle, params, policy
 from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
@@ -19,9 +15,7 @@ from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export.bundle import check_target, export_bundle
 from trainer.labels import make_labels, slug_of
-from trainer.model.backbones import open_backbone
-from trainer.model.progress import epochs_bar
-from trainer.model.settings import Activation
+from trainer.model import backbones, progress, settings
 from trainer.model_card import make_card
 from trainer.provenance import Provenance, to_document
 from trainer.terminal import clips_bar
@@ -34,7 +28,9 @@ from trainer.training.training_set import TrainingSet, make_training_set
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
 FIT_HOP_SECONDS = 0.24
-DEFAULT_POLICY = LabelPolicy()  # until `trainer calibrate` measures the user's own background
+DEFAULT_POLICY = (
+    policy.LabelPolicy()
+)  # until `trainer calibrate` measures the user's own background
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +46,19 @@ class FitRequest:
     cache: Path
     recipe: Recipe
     patch_hop_seconds: float = FIT_HOP_SECONDS
-    preprocessing: Preprocessing | None = None
+    preprocessing: params.Preprocessing | None = None
     timed: bool = (
         False  # embeddings that tell when in a patch something sounds, see `open_backbone`
     )
     folds: tuple[int, ...] = ()
     validation_fold: int | None = None
-    activation: Activation | None = None  # None: softmax, unless a clip has several labels
+    activation: settings.Activation | None = None  # None: softmax, unless a clip has several labels
     storage: Storage = "float32"
     hold_back: bool = True  # keep a few clips in the bundle, to check later bundles for regressions
     licence: str | None = None  # of the data; None: what is found beside it
 
 
-def fit_bundle(request: FitRequest) -> Bundle:
+def fit_bundle(request: FitRequest) -> bundle.Bundle:
     """Read, embed, train, write.
 
     Raises:
@@ -74,7 +70,7 @@ def fit_bundle(request: FitRequest) -> Bundle:
     folds, validation_fold = choose_folds(table, request.folds, request.validation_fold)
     activation = request.activation or choose_activation(table)
     recipe = replace(request.recipe, fit=replace(request.recipe.fit, activation=activation))
-    backbone = open_backbone(
+    backbone = backbones.open_backbone(
         request.backbone, request.patch_hop_seconds, request.preprocessing, timed=request.timed
     )
     used, held = (
@@ -84,9 +80,9 @@ def fit_bundle(request: FitRequest) -> Bundle:
         cache = EmbeddingCache(request.cache)
         training_set = make_training_set(used, backbone, cache, recipe, report)
     parts = split(training_set, folds, validation_fold)
-    trained = train(parts, backbone, recipe, epochs_bar)
+    trained = train(parts, backbone, recipe, progress.epochs_bar)
     labels = make_labels(trained.classes)
-    manifest = Manifest(
+    manifest = bundle.Manifest(
         name=slug_of(request.out.name),
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -134,7 +130,7 @@ def _provenance(
     return known
 
 
-def _held_files(manifest: Manifest, held: ClipTable | None) -> dict[str, bytes]:
+def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, bytes]:
     """The regression set of clips that were held back, if there are any that can be read."""
     if held is None:
         return {}
@@ -143,7 +139,7 @@ def _held_files(manifest: Manifest, held: ClipTable | None) -> dict[str, bytes]:
     return {} if regression is None else {REGRESSION_FILE: regression.to_bytes()}
 
 
-def choose_activation(table: ClipTable) -> Activation:
+def choose_activation(table: ClipTable) -> settings.Activation:
     """Softmax where each clip has one label at most, else independent scores."""
     return "sigmoid" if any(len(clip.labels) > 1 for clip in table.clips) else "softmax"
 

@@ -4,8 +4,6 @@ Patches of one recording sound alike: a head that was trained on some of them kn
 is measured only to be shown, as a warning, beside the honest one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Every choice of a training run, and the file in which `trainer search` keeps it. No TensorFlow here."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

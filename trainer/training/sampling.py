@@ -1,7 +1,5 @@
 """Which patches are trained on: sources joined, thinned out and cached, and a bundle's replay memory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

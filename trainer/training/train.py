@@ -1,7 +1,5 @@
 """From a training set to a trained network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,8 +11,7 @@ import numpy as np
 from trainer.data.batches import Batching, iterate_batches, make_dataset
 from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
-from trainer.model.backbones import Backbone
-from trainer.model.fine_tuning import thaw
+from trainer.model import backbones, fine_tuning
 from trainer.model.fit import Fitted, fit
 from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
 from trainer.model.progress import History, OnEpoch
@@ -68,7 +65,9 @@ def split(training_set: TrainingSet, folds: tuple[int, ...], validation_fold: in
     return Split(training_set.in_folds(*others), training_set.in_folds(validation_fold), both)
 
 
-def train(parts: Split, backbone: Backbone, recipe: Recipe, report: ReportEpochs) -> Trained:
+def train(
+    parts: Split, backbone: backbones.Backbone, recipe: Recipe, report: ReportEpochs
+) -> Trained:
     """Heads on frozen embeddings, or if the recipe says so, the last blocks of YAMNet as well.
 
     Heads: validation finds how long to train, then they are trained that long on everything. Thawed
@@ -103,9 +102,11 @@ def train_head(source: PatchSource, recipe: Recipe, report: ReportEpochs) -> Tra
     return trainer.trained([fitted.network], [fitted.history])
 
 
-def _fine_tune(parts: Split, backbone: Backbone, recipe: Recipe, report: ReportEpochs) -> Trained:
+def _fine_tune(
+    parts: Split, backbone: backbones.Backbone, recipe: Recipe, report: ReportEpochs
+) -> Trained:
     net = backbone.build_net()
-    thaw(net, recipe.fit.thawing.blocks)
+    fine_tuning.thaw(net, recipe.fit.thawing.blocks)
     trainer = _Trainer(parts.train.embedded(), recipe, report)
     embedded: tuple[PatchSource, ...] = ()
     log_mel: tuple[PatchSource, ...] = ()

@@ -12,12 +12,10 @@ from listener.detection.audio import Samples
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.soundscape.synthesis import coloured_noise
-from trainer.augment.augmentation import augment
-from trainer.augment.waveform import change_gain
-from trainer.data.activity import mark_activity
+from trainer.augment import augmentation, waveform
+from trainer.data import activity, embedding
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, without_background
-from trainer.data.embedding import embed_table
 from trainer.data.patches import ClipPatches, EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
@@ -100,10 +98,10 @@ def make_training_set(
     preparations = (AS_IS, *(varied_copy(recipe, number) for number in numbers))
     names = ("clips", *(f"copy {number}" for number in numbers))
     tables = [
-        embed_table(table, backbone, cache, preparation, report(f"embedding, {name}"))
+        embedding.embed_table(table, backbone, cache, preparation, report(f"embedding, {name}"))
         for preparation, name in zip(preparations, names, strict=True)
     ]
-    marked = mark_activity(tables[0]) if exclusive and recipe.background else tables[0]
+    marked = activity.mark_activity(tables[0]) if exclusive and recipe.background else tables[0]
     background = (
         embed_background(marked.classes, backbone, cache, recipe.seed)
         if recipe.background
@@ -120,7 +118,9 @@ def varied_copy(
     """How the copy of this number is made; `digest` is that of recorded `backgrounds`, if there are any."""
 
     def change(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:
-        return augment(samples, recipe.augmentation, sample_rate_hz, random, backgrounds)
+        return augmentation.augment(
+            samples, recipe.augmentation, sample_rate_hz, random, backgrounds
+        )
 
     name = repr(recipe.augmentation) + (f" over {digest}" if digest else "")
     return Preparation(name, change, seed=1000 * recipe.seed + number)
@@ -140,7 +140,7 @@ def generate_background(classes: Sequence[str], features: FeatureParams, seed: i
     """Log-mel patches of noises of all colours and levels, and of silence; the same for the same seed."""
     random = np.random.default_rng([seed, NOISES])
     noises = [
-        change_gain(
+        waveform.change_gain(
             coloured_noise(CLIP_SECONDS, random, random.uniform(*EXPONENTS)),
             random.uniform(*GAIN_DB),
         )

@@ -1,7 +1,5 @@
 """The interface of a connection to a model server, and what both protocols share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 

@@ -1,7 +1,5 @@
 """The Open Inference Protocol over gRPC, through tritonclient."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Open Inference Protocol over HTTP: tensors as bytes, or as JSON if a server takes no bytes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

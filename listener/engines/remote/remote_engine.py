@@ -1,7 +1,5 @@
 """The engine that sends patches to model servers, and to a local engine while none of them answers."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

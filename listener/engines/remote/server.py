@@ -1,7 +1,5 @@
 """Model servers: trusted once they give the bundle's golden scores, tried again when they are lost."""
 
-from __future__ import annotations
-
 import logging
 import time
 import weakref
@@ -19,6 +17,7 @@ from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle, ServedModel, served_model
 from listener.detection.features import log_mel_patches
 from listener.engines.engine import Engine, EngineError, Outputs
+from listener.engines.remote import grpc, http
 from listener.engines.remote.channel import (
     Channel,
     Datatype,
@@ -26,8 +25,6 @@ from listener.engines.remote.channel import (
     ServerTimeoutError,
     choose_datatype,
 )
-from listener.engines.remote.grpc import GrpcChannel
-from listener.engines.remote.http import HttpChannel
 from listener.health import RemoteHealth
 
 log = logging.getLogger(__name__)
@@ -146,8 +143,8 @@ def open_channel(url: str, model: ServedModel, settings: RemoteSettings) -> Chan
             raise EngineError(f"engine.remote.ca_file: {ca_file}: {error.strerror}") from error
     parts = urlsplit(url)
     if parts.scheme in ("http", "https"):
-        return HttpChannel(url, model, settings.in_flight, ca_file=ca_file)
-    return GrpcChannel(parts.netloc, model, tls=parts.scheme == "grpcs", ca_file=ca_file)
+        return http.HttpChannel(url, model, settings.in_flight, ca_file=ca_file)
+    return grpc.GrpcChannel(parts.netloc, model, tls=parts.scheme == "grpcs", ca_file=ca_file)
 
 
 OpenServer = Callable[[str], Engine]
