@@ -1,3 +1,3 @@
 """Earshot's daemon: audio in, sound events out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
