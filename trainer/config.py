@@ -1,4 +1,4 @@
-"""Choices and defaults of the command line. Imports no TensorFlow: `--help` needs them."""
+"""Choices and defaults of the command line; importing them does not import TensorFlow."""
 
 import os
 from pathlib import Path

@@ -1,14 +1,21 @@
-"""The picture of the rooms in docs/, drawn from the floors in tests/test_imports.py: `make docs`."""
+"""What docs/architecture.md takes from the source: the picture of the rooms and the list of files.
+
+The picture is drawn from the floors in tests/test_imports.py, the list from the modules' docstrings.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from xml.sax.saxutils import escape
 
 from tests.shared import ROOT
-from tests.test_imports import FLOORS
+from tests.test_imports import FLOORS, MODULES, TRAINER_FLOORS
 
 PICTURE = ROOT / "docs" / "pictures" / "rooms.svg"
+PAGE = ROOT / "docs" / "architecture.md"
+HEAD, TAIL = "<!-- files: make docs -->\n", "<!-- end of files -->\n"
 _WIDTH, _BOX_HEIGHT, _GAP, _HEAD = 1080, 34, 8, 30
 _PER_ROW = 6
 _STYLE = (
@@ -59,8 +66,31 @@ def _boxes(rooms: Sequence[str], top: int) -> Iterator[str]:
 
 def picture() -> str:
     """The picture of both programs."""
-    return rooms_picture([("listener", FLOORS)])
+    return rooms_picture([("listener", FLOORS), ("trainer", TRAINER_FLOORS)])
+
+
+def list_of_files() -> str:
+    """Every module of both programs with the first line of its docstring, room by room."""
+    modules = [name for name, path in MODULES.items() if not path.name.startswith("__")]
+    parts = []
+    folder_of = {name: MODULES[name].parent.relative_to(ROOT).as_posix() for name in modules}
+    for folder, names in groupby(sorted(modules, key=lambda m: (folder_of[m], m)), folder_of.get):
+        lines = [f"- `{MODULES[name].name}` {_first_line(name)}" for name in names]
+        parts.append("\n".join([f"**`{folder}/`**", "", *lines, ""]))
+    return "\n".join(parts)
+
+
+def _first_line(module: str) -> str:
+    text = ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
+
+
+def page() -> str:
+    """The page with today's list of files."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEAD)
+    return f"{before}{HEAD}\n{list_of_files()}\n{TAIL}{rest.partition(TAIL)[2]}"
 
 
 if __name__ == "__main__":
     PICTURE.write_text(picture(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

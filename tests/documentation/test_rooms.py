@@ -1,12 +1,18 @@
-"""The picture of the rooms is that of today's floors."""
+"""The picture of the rooms and the list of files are those of today's source."""
 
 from __future__ import annotations
 
-from tests.documentation.rooms import PICTURE, picture, rooms_picture
+from tests.documentation.rooms import PAGE, PICTURE, page, picture, rooms_picture
 
 
 def test_the_picture_is_up_to_date():
     assert PICTURE.read_text(encoding="utf-8") == picture(), "run make docs"
+
+
+def test_the_list_of_files_is_up_to_date():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(), "run make docs"
+    assert "- `hysteresis.py` From scores to events" in text
 
 
 def test_every_room_has_a_box_on_its_floor():
