@@ -6,12 +6,13 @@ from pathlib import Path
 
 from listener.detection.bundle import read_bundle, served_model
 from listener.starter import starter_bundle_path
-from tests.trainer.test_cli import assert_one_line, run
+from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
 
 
 def test_the_folder_of_the_version_goes_to_stdout(tmp_path: Path):
-    starter = starter_bundle_path()
-    result = run("export", starter, "--serving", tmp_path / "repository")
+    """A bundle without a SavedModel needs no TensorFlow."""
+    starter, repository = starter_bundle_path(), tmp_path / "repository"
+    result = run("export", starter, "--serving", repository, start=WITHOUT_TENSORFLOW)
     assert result.returncode == 0, result.stderr
     served = served_model(read_bundle(starter))
     version = tmp_path / "repository" / served.name / served.version
