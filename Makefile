@@ -1,20 +1,20 @@
-# `make demo` and `make test` are all that a newcomer needs: Python 3.11 or newer, and make.
+# `make demo` and `make test` are all that a newcomer needs. Requires Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
-# What MediaPipe asks for and what this project does differ, so it has an environment of its own
+# MediaPipe's requirements conflict with this project's, so it has an environment of its own
 MEDIAPIPE := .venv-mediapipe
-# MLServer pins packages of its own; tests of the remote engine are skipped without it
+# MLServer pins its packages and needs Python 3.12 or older; without it the tests of the remote engine are skipped
 MLSERVER := .venv-mlserver
-# Of the tests: many wait for the real time of sound, so one more than two cores
+# Test processes: many tests wait for audio in real time, so use one more than two cores
 WORKERS ?= 3
 
 .PHONY: help demo test check format bench peers mlserver soak constraints fuzz docs debian clean
 
-help:  ## Say what there is
+help:  ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 PIP_INSTALL = $(PYTHON) -m venv $(VENV) && \
@@ -29,23 +29,24 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PIP_INSTALL) '.[dev]'
 	touch $@ $(DEMO)
 
-demo: $(DEMO)  ## Hear a generated soundscape: real pipeline, real broker, no microphone
+demo: $(DEMO)  ## Analyse a generated soundscape: real pipeline, real broker, no microphone
 	$(BIN)/listener demo
 
 test: $(INSTALLED)  ## Run the tests
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
-check: $(INSTALLED)  ## What must pass before a change lands
+check: $(INSTALLED)  ## Run what must pass before a change is merged
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(MAKE) test
+	$(MAKE) test COVERAGE='--cov=listener --cov=trainer --cov-report='
+	@echo "lines covered in the tests' own processes: $$($(BIN)/coverage report --format=total) %"
 
-format: $(INSTALLED)  ## Bring the code into form
+format: $(INSTALLED)  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED)  ## Measure cost and latency beside the bare engine and TensorFlow Hub
+bench: $(INSTALLED)  ## Measure cost and latency, compared with the bare engine and TensorFlow Hub
 	$(BIN)/python -m benchmarks
 
 $(MEDIAPIPE)/.installed:
@@ -53,7 +54,7 @@ $(MEDIAPIPE)/.installed:
 	$(MEDIAPIPE)/bin/pip install --quiet --disable-pip-version-check 'mediapipe>=1.2'
 	touch $@
 
-peers: $(INSTALLED) $(MEDIAPIPE)/.installed  ## Measure a station beside TensorFlow Hub, a TFLite loop and MediaPipe
+peers: $(INSTALLED) $(MEDIAPIPE)/.installed  ## Compare a station with TensorFlow Hub, a TFLite loop and MediaPipe
 	$(BIN)/python -m benchmarks peers
 
 $(MLSERVER)/.installed: tests/rigs/mlserver.txt
@@ -63,22 +64,23 @@ $(MLSERVER)/.installed: tests/rigs/mlserver.txt
 
 mlserver: $(MLSERVER)/.installed  ## Install the model server that tests and benchmarks of the remote engine use
 
-soak: $(INSTALLED)  ## Hear 100 000 patches at many times the speed of time: does the station grow?
+soak: $(INSTALLED)  ## Run a station over 100 000 patches and check that it does not leak
 	$(BIN)/python -m benchmarks.soak
 
-constraints: $(INSTALLED)  ## Write down the versions that are installed, after an update
+constraints: $(INSTALLED)  ## Pin the installed versions, after an update
 	$(BIN)/pip freeze --exclude-editable | LC_ALL=C sort > constraints.txt
 
-fuzz: $(INSTALLED)  ## Look for inputs that break something, a minute for each door
+fuzz: $(INSTALLED)  ## Fuzz every kind of input, a minute each
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz
 
-docs: $(INSTALLED)  ## Make the page on the configuration and the pictures of the review page again
+docs: $(INSTALLED)  ## Regenerate the page on the configuration and the pictures of the review page
 	$(BIN)/python -m tests.documentation.configuration_page
+	$(BIN)/python -m tests.documentation.rooms
 	$(BIN)/python -m tests.documentation.pictures
 
 debian:  ## Run the demo and the tests on fresh Debian 12 and 13: as root, with debootstrap
 	tests/debian.sh
 
-clean:  ## Forget the installation and every cache
-	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## Delete the installation and every cache
+	rm -rf $(VENV) $(MEDIAPIPE) $(MLSERVER) build models *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,7 @@ from benchmarks.figures import Aim, Figure
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import Command, CommandError
-from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import Answer, CommandDispatcher
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
 from listener.detection.policy import LabelPolicy
@@ -33,7 +33,7 @@ _SETTINGS = ReviewSettings(enabled=True, host="0.0.0.0", port=0)
 
 
 class _NothingChanges:
-    def act(self, command: Command, origin: str) -> Answer:
+    def handle(self, command: Command, origin: str) -> Answer:
         raise CommandError(f"{origin}: {command}: a benchmark only asks")
 
 
@@ -107,8 +107,8 @@ def _serve(store: ClipStore, labels: tuple[str, ...]) -> Iterator[Page]:
     )
     live = LiveView(["hall"], manifest, Timeline())
     server = ReviewServer(_SETTINGS, ReviewParts("bench", live, store))
-    desk = CommandDispatcher(ReplayGuard(), _NothingChanges(), Health(labels, "bench@1"))
-    server.take_commands(HttpCommands(desk, _TOKEN.encode()))
+    dispatcher = CommandDispatcher(_NothingChanges(), Health(labels, "bench@1"))
+    server.serve_commands(HttpCommands(dispatcher, _TOKEN.encode()))
     server.start()
     try:
         yield Page(server.port)

@@ -18,7 +18,7 @@ from benchmarks.figures import Figure
 from benchmarks.machine import describe_machine
 from benchmarks.materials import find_materials
 from benchmarks.tables import as_table
-from listener.build import open_engine
+from listener.adapters import open_engine
 from listener.config.engine import EngineKind, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.engines.engine import Engine

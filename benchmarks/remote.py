@@ -29,7 +29,7 @@ from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.engines.engine import Engine
 from listener.engines.litert import LiteRTEngine
-from listener.engines.remote.engine import open_remote
+from listener.engines.remote.remote_engine import open_remote
 from listener.health import RemoteHealth
 from tests.rigs.model_server import ModelServer
 from trainer.export.model_repository import write_to_repository

@@ -1,12 +1,10 @@
 """`listener` and `python -m listener`."""
 
-from __future__ import annotations
-
 import os
 import sys
 
-# Read by OpenBLAS when numpy is imported. A second thread gains nothing on matrices of 48 x 257 and
-# waits for its next one in a busy loop: one source cost 182 instead of 9 core-ms a second of audio.
+# OpenBLAS reads this when numpy is imported. On matrices of 48 x 257 a second thread gains nothing and
+# spins while it waits: one source cost 182 instead of 9 core-ms per second of audio.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

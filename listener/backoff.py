@@ -1,15 +1,11 @@
-"""How long to wait: after a failure before the next try, and between messages."""
-
-from __future__ import annotations
+"""How long to wait: after a failure before the next attempt, and between messages."""
 
 import math
 import time
 from collections.abc import Callable
 from random import Random
 
-_LEAST_SHARE = (
-    0.5  # of the wait, drawn at random, so that a house of stations does not come all at once
-)
+_LEAST_SHARE = 0.5  # of a wait after jitter, so that many stations do not retry at once
 
 
 class Backoff:
@@ -23,22 +19,22 @@ class Backoff:
         self.failures = 0  # in a row
 
     def reset(self) -> None:
-        """The last try succeeded."""
+        """The last attempt succeeded."""
         self.failures = 0
 
     def next_seconds(self, limit_seconds: float = math.inf) -> float:
-        """The wait after one more failure, between half of it and all of it; never over `limit_seconds`."""
+        """The wait after one more failure, with jitter; never over `limit_seconds`."""
         doubled = self._first_seconds * 2.0 ** min(self.failures, 32)
         self.failures += 1
         return self.spread(min(doubled, self._limit_seconds, limit_seconds))
 
     def spread(self, seconds: float) -> float:
-        """Between half of a wait and all of it, at random."""
+        """A random wait between half of `seconds` and all of it."""
         return seconds * self._random.uniform(_LEAST_SHARE, 1.0)
 
 
 class TokenBucket:
-    """Lets `burst` through at once, then `per_second`; times are monotonic seconds."""
+    """Lets `burst` messages pass at once, then `per_second`; times are monotonic seconds."""
 
     def __init__(
         self, per_second: float, burst: float, now: Callable[[], float] = time.monotonic
@@ -48,14 +44,14 @@ class TokenBucket:
 
     @property
     def wait_seconds(self) -> float:
-        """How long until the next one may go; 0: now."""
+        """How long until the next message may pass; 0: now."""
         self._fill()
         return max(0.0, (1.0 - self._tokens) / self._per_second)
 
-    def take(self) -> None:
-        """Count one that goes; the caller has waited."""
+    def take(self, tokens: float = 1.0) -> None:
+        """Count one that goes, or so many; the caller has waited."""
         self._fill()
-        self._tokens -= 1.0
+        self._tokens -= tokens
 
     def _fill(self) -> None:
         now = self._now()

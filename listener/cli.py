@@ -1,9 +1,7 @@
-"""The daemon's commands. Machine output goes to stdout and nothing else does.
+"""The daemon's commands. Only output for programs goes to stdout.
 
-A command imports what it alone needs: a cold start hears its first event sooner.
+Each command imports what it needs when it runs, so that a cold start is short.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +11,20 @@ import typer
 
 from listener import __version__
 from listener.commands import clips
+from listener.commands.common import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
 from listener.commands.replay import ReplayFormat, replay_files
-from listener.commands.terminal import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
 from listener.config.load import load_config
 from listener.process import ExitCode, set_up_logging
 
+BundleOption = Annotated[
+    Path | None, typer.Option(envvar="EARSHOT_BUNDLE", help="Default: the config's.")
+]
 PlainOption = Annotated[
-    bool, typer.Option("--plain", help="Lines in place of a picture, as without a terminal.")
+    bool, typer.Option("--plain", help="Print plain lines, as without a terminal.")
 ]
 
 app = typer.Typer(
-    help="Listens around the clock and turns what it hears into sound events.",
+    help="Listens around the clock and turns audio into sound events.",
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -53,11 +54,11 @@ def _options(
 def demo(
     bundle: Annotated[
         Path | None,
-        typer.Option(envvar="EARSHOT_BUNDLE", help="Default: the starter bundle of the package."),
+        typer.Option(envvar="EARSHOT_BUNDLE", help="Default: the starter bundle in the package."),
     ] = None,
     plain: PlainOption = False,
 ) -> None:
-    """Hear a generated soundscape: real pipeline and broker, no microphone, no config."""
+    """Detect events in a generated soundscape; needs no microphone and no config."""
     from listener.commands.demo import run_demo  # noqa: PLC0415
 
     with one_line_errors():
@@ -67,7 +68,7 @@ def demo(
 
 @app.command(epilog="Example: listener run --config config.toml")
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Listen, until SIGTERM, SIGINT or the end of the last source."""
+    """Run a station until SIGTERM, SIGINT or the end of the last source."""
     from listener.station import run_daemon  # noqa: PLC0415
 
     with one_line_errors():
@@ -77,52 +78,52 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 @app.command(epilog="Example: listener replay night.flac --bundle models/yamnet --format audacity")
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-    bundle: Annotated[
-        Path | None, typer.Option(envvar="EARSHOT_BUNDLE", help="Default: that of the config.")
-    ] = None,
+    bundle: BundleOption = None,
     config: Annotated[
-        Path | None, typer.Option(help="Labels, policies and engine from a station's settings.")
+        Path | None, typer.Option(help="Take labels, policies and engine from a station's config.")
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
-        ReplayFormat, typer.Option(help="What a line looks like.")
+        ReplayFormat, typer.Option(help="Format of the lines.")
     ] = ReplayFormat.JSONL,
     scores: Annotated[
-        Path | None, typer.Option(help="Also store scores, slot boundaries and labels, as .npz.")
+        Path | None,
+        typer.Option(help="Also write scores, slot boundaries and labels to an .npz file."),
     ] = None,
 ) -> None:
-    """Analyse files faster than real time; one event a line, in seconds of the file."""
+    """Analyse files faster than real time; one event per line, in seconds of the file."""
     with one_line_errors():
         settings = None if config is None else load(config)
-        set_up_logging("error")  # a file that cannot be read has a line of its own
+        set_up_logging("error")  # an unreadable file gets a line of its own
         raise typer.Exit(replay_files(files, bundle, settings, format, scores))
 
 
 @app.command(epilog="Example: listener check --config config.toml")
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Try every part of a station's settings for real, and say what works."""
+    """Test every part of a station's config for real, and report what works."""
     from listener.commands.check import check_station  # noqa: PLC0415
 
     with one_line_errors():
         settings = load_config(config)
-        set_up_logging("error")  # the table says it
+        set_up_logging("error")  # the table reports it
         raise typer.Exit(check_station(settings))
 
 
 @app.command(epilog="Example: listener bench --bundle models/yamnet --sources 40")
 def bench(
-    bundle: Annotated[
-        Path | None, typer.Option(envvar="EARSHOT_BUNDLE", help="Default: that of the config.")
-    ] = None,
+    bundle: BundleOption = None,
     config: Annotated[
-        Path | None, typer.Option(help="Labels, threads and number of sources of a station.")
+        Path | None,
+        typer.Option(help="Take labels, threads and sources from a station's config."),
     ] = None,
     sources: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="How many are wanted; too many: code 1.")
+        int | None, typer.Option(min=1, max=1024, help="Sources that must fit, else exit code 1.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.05, help="Of each of some 20 runs.")] = 0.3,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    seconds: Annotated[
+        float, typer.Option(min=0.05, help="Duration of each of about 20 runs.")
+    ] = 0.3,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure how many sources this machine carries, with which engine, batch and patch hop."""
+    """Measure how many sources this machine can handle, with which engine, batch and patch hop."""
     from listener.commands.bench import bench_machine  # noqa: PLC0415
 
     with one_line_errors():
@@ -133,7 +134,7 @@ def bench(
 
 @app.command(epilog="Example: listener devices")
 def devices() -> None:
-    """List the capture devices by the names that go into the config."""
+    """List the capture devices, by the names that the config takes."""
     from listener.commands.devices import print_devices  # noqa: PLC0415
 
     with one_line_errors():
@@ -143,12 +144,12 @@ def devices() -> None:
 @app.command(epilog="Example: listener watch --url http://127.0.0.1:9464")
 def watch(
     config: Annotated[
-        Path | None, typer.Option(help="Settings of the station to watch, for its address.")
+        Path | None, typer.Option(help="The station's config, which has its address.")
     ] = None,
     url: Annotated[str | None, typer.Option(help="Address of a running station.")] = None,
     plain: PlainOption = False,
 ) -> None:
-    """Show live levels, top scores and events of a running station; end with Ctrl-C."""
+    """Show levels, top scores and events of a running station; stop with Ctrl-C."""
     from listener.commands.watch import watch_station  # noqa: PLC0415
 
     with one_line_errors():
@@ -156,12 +157,12 @@ def watch(
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     command = typer.main.get_command(app)
     try:
         code: int | None = command.main(arguments, prog_name="listener", standalone_mode=False)
     except typer.TyperException as error:
-        message = error.format_message() or "expected a command"  # its help has been shown
+        message = error.format_message() or "expected a command"  # typer has printed the help
         typer.echo(f"listener: {message}", err=True)
         return ExitCode.USAGE
     return code or ExitCode.DONE

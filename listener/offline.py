@@ -1,6 +1,4 @@
-"""A file through the daemon's own pipeline, faster than real time."""
-
-from __future__ import annotations
+"""Analyses a file with the daemon's own pipeline, faster than real time."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +9,6 @@ from numpy.typing import NDArray
 
 from listener.config.sources import FileSettings
 from listener.detection.event import SoundEvent
-from listener.detection.params import FeatureParams
 from listener.detection.scores import PatchScores, slot_boundaries
 from listener.engines.engine import Engine
 from listener.health import Health
@@ -27,9 +24,9 @@ _SOURCE = "file"
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was found in one file, times in seconds of the file.
+    """Events and scores of a file, in seconds of the file.
 
-    `scores` is float32 (T, K), `boundaries` float64 (T + 1,): the slots that the rows speak for.
+    `scores` is float32 (T, K), `boundaries` float64 (T + 1,): the time slots of the rows.
     """
 
     events: list[SoundEvent]
@@ -38,10 +35,10 @@ class Analysis:
 
 
 @dataclass(slots=True)
-class _Findings:
-    """A sink that keeps what it is given."""
+class _Collector:
+    """A sink that keeps events, and the end of the source."""
 
-    takes: tuple[type[Notice], ...] = (EventNotice, SourceStatus)
+    accepts: tuple[type[Notice], ...] = (EventNotice, SourceStatus)
     events: list[SoundEvent] = field(default_factory=list)
     ended_at: float = 0.0
     ended_why: str | None = None
@@ -66,22 +63,17 @@ def analyse_file(
     """
     source = FileSettings(name=_SOURCE, kind="file", path=path, pace="fast")
     source_plan = SourcePlan(_SOURCE, partial(FileSource, source), lossless=True, restarts=False)
-    findings = _Findings()
+    collector = _Collector()
     rows: list[PatchScores] = []
     health = Health(tuple(plan.policies), plan.bundle)
     pipeline = Pipeline(
-        [source_plan], engine, plan, {"findings": findings}, health, settings, rows.append
+        [source_plan], engine, plan, {"collector": collector}, health, settings, rows.append
     )
     pipeline.run_to_end()
     if health.sources[_SOURCE].failed:
-        raise SourceError(findings.ended_why)
-    events = sorted(findings.events, key=lambda event: (event.onset, event.label))
-    return Analysis(events, *_table(rows, findings.ended_at, plan.params))
-
-
-def _table(
-    rows: list[PatchScores], seconds: float, params: FeatureParams
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        raise SourceError(collector.ended_why)
+    events = sorted(collector.events, key=lambda event: (event.onset, event.label))
     if not rows:
-        return np.empty((0, 0), np.float32), np.zeros(1)
-    return np.array([row.scores for row in rows]), slot_boundaries(len(rows), seconds, params)
+        return Analysis(events, np.empty((0, 0), np.float32), np.zeros(1))
+    scores = np.array([row.scores for row in rows])
+    return Analysis(events, scores, slot_boundaries(len(rows), collector.ended_at, plan.params))

@@ -1,24 +1,20 @@
-"""What the main thread does while a station runs: commands, other bundles, mutes that end."""
+"""The periodic work of a running station: commands, bundle swaps, mutes and thresholds, the clock."""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from listener.build import open_engine, plan_station
 from listener.clips.store import ClipStore
-from listener.config.engine import EngineSettings
 from listener.config.station import Config
-from listener.control.commands import CommandError
-from listener.control.dispatcher import CommandDispatcher, ReplayGuard
-from listener.control.handlers import StationCommands
-from listener.control.http_commands import HttpCommands, read_token
-from listener.control.mqtt import MqttCommands
-from listener.detection.bundle import read_bundle
+from listener.control import commands, dispatcher, handlers, http_commands, http_server, mqtt
 from listener.files import iso_utc
 from listener.health import Health
 from listener.mqtt.broker import Broker
@@ -27,30 +23,39 @@ from listener.outbox.outbox import Outbox
 from listener.pipeline.pipeline import Pipeline
 from listener.pipeline.plan import Detection
 from listener.runtime.active import ActivePlan, OverrideCommands
-from listener.runtime.hot_swap import BundlePath, HotSwap, Refusal
-from listener.runtime.overrides import quiet_hours, read_overrides
+from listener.runtime.hot_swap import BundlePath, HotSwap, Load
+from listener.runtime.overrides import Overrides, QuietHours
+from listener.sources.source import unix_minus_monotonic
+
+if TYPE_CHECKING:
+    from listener.review.server import ReviewServer  # an extra
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 
 
-class Endpoint(Protocol):
-    """A server where commands come in."""
+class Periodic(Protocol):
+    """A part with work on the main thread."""
 
-    def take_commands(self, commands: HttpCommands) -> None:
-        """Take commands, too; before the start."""
+    def tick(self) -> None:
+        """Do what is due; a few times a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where commands may come in, and where they may lead; None is what the station has not."""
+    """What a station is reached by, and its clips; None is a part that the settings leave out."""
 
     broker: Broker | None
-    http: Endpoint | None
-    review: Endpoint | None
+    http: http_server.HttpServer | None
+    review: ReviewServer | None
     clips: ClipStore | None
-    outbox: Outbox | None
 
 
 class Supervisor:
-    """Everything that may change in a running station; built before its parts start.
+    """Handles commands, swaps the bundle and keeps the active plan, all on the main thread.
+
+    Built before the other parts start. `periodic` is its work in the main loop.
 
     Raises:
         ConfigError: the token's file cannot be used.
@@ -59,97 +64,77 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
-        engine: EngineSettings,
         pipeline: Pipeline,
         detection: Detection,
         path: BundlePath,
+        load: Load,
         health: Health,
-        doors: Endpoints,
+        endpoints: Endpoints,
+        outbox: Outbox | None,
     ) -> None:
         sources = tuple(source.name for source in config.sources)
-        state_file = config.control.state_file
-        self._at_work = ActivePlan(
-            pipeline,
-            detection,
-            read_overrides(state_file),
+        control = config.control
+        overrides = Overrides.read(control.state_file)
+        quiet = tuple(map(QuietHours.of, config.quiet))
+        active_plan = ActivePlan(pipeline, detection, overrides, sources, quiet=quiet)
+        refusals = partial(_publish_refusal, config, endpoints.broker)
+        self._hot_swap = HotSwap(active_plan, path, load, health, control, refusals)
+        handler = handlers.StationCommands(
+            OverrideCommands(active_plan, control.state_file),
+            self._hot_swap,
             sources,
-            quiet=quiet_hours(config.quiet),
+            endpoints.clips,
+            None if endpoints.clips is None else pipeline,
+            outbox,
         )
-        self._bundles = HotSwap(
-            self._at_work,
-            path,
-            lambda directory: load_detection(config, engine, directory, health),
-            health,
-            config.control,
-            _refusals(config, doors.broker),
-        )
-        rules = OverrideCommands(self._at_work, state_file)
-        recorder = None if doors.clips is None else pipeline
-        actor = StationCommands(
-            rules, self._bundles, sources, doors.clips, recorder, outbox=doors.outbox
-        )
-        self._desk = CommandDispatcher(ReplayGuard(), actor, health)
-        _open_doors(config, self._desk, doors)
+        self._dispatcher = dispatcher.CommandDispatcher(handler, health)
+        self.periodic: tuple[Periodic, ...] = (self._dispatcher, self._hot_swap, active_plan)
+        if endpoints.broker is not None and config.mqtt is not None and control.mqtt:
+            topics = Topics(config.mqtt.topic_prefix, config.station)
+            mqtt.MqttCommands(endpoints.broker, topics, self._dispatcher, control.answer_prefix)
+        if control.http_token_file is not None:
+            token = http_commands.read_token(control.http_token_file)
+            for origin, server in {"http": endpoints.http, "review": endpoints.review}.items():
+                if server is not None:
+                    server.serve_commands(
+                        http_commands.HttpCommands(self._dispatcher, token, origin)
+                    )
 
     def wake_by(self, wake: Callable[[], None]) -> None:
-        """Call this, on any thread, when there is a command for `look`; before the doors are open."""
-        self._desk.wake = wake
-
-    def look(self) -> None:
-        """Carry out the commands that wait, follow the bundle's link, end mutes; a few times a second."""
-        self._desk.work()
-        self._bundles.look()
-        self._at_work.look()
+        """Call `wake`, on any thread, when a command has arrived; set before the servers start."""
+        self._dispatcher.wake = wake
 
     def reload(self) -> None:
         """Read the bundle of the config again, as the command does."""
-        try:
-            self._bundles.reload()
-        except CommandError:
-            return  # logged, counted and published where it was refused
+        with suppress(commands.CommandError):  # logged, counted and published by the hot swap
+            self._hot_swap.reload()
 
 
-def load_detection(
-    config: Config, engine: EngineSettings, directory: Path, health: Health
-) -> Detection:
-    """The bundle in a directory, ready to work under the config.
-
-    Raises:
-        BundleError: its format, a checksum or the golden check fails.
-        ConfigError: the config names a label that it has not.
-        EngineError: the engine is not installed.
-    """
-    bundle = read_bundle(directory)
-    plan = plan_station(bundle, config)
-    return Detection(open_engine(bundle, engine, health), plan, bundle.manifest)
+def _publish_refusal(
+    config: Config, broker: Broker | None, bundle: str | None, path: Path, reason: str
+) -> None:
+    """Publish, retained, which bundle is refused and why; an empty reason clears it."""
+    if broker is None or config.mqtt is None:
+        return
+    at = iso_utc(time.time())
+    document = {"bundle": bundle, "path": str(path), "reason": reason, "at": at}
+    payload = json.dumps(document).encode() if reason else b""  # empty: the broker forgets it
+    topic = Topics(config.mqtt.topic_prefix, config.station).bundle_refused
+    broker.publish(topic, payload, retain=True)
 
 
-def _open_doors(config: Config, desk: CommandDispatcher, doors: Endpoints) -> None:
-    control = config.control
-    if doors.broker is not None and config.mqtt is not None and control.mqtt:
-        topics = Topics(config.mqtt.topic_prefix, config.station)
-        MqttCommands(doors.broker, topics, desk, control.answer_prefix)
-    if control.http_token_file is not None:
-        token = read_token(control.http_token_file)
-        for origin, door in {"http": doors.http, "review": doors.review}.items():
-            if door is not None:
-                door.take_commands(HttpCommands(desk, token, origin))
+class ClockWatch:
+    """Notices when the system clock was set, or the computer slept, and calls `notify(step_seconds)`."""
 
+    def __init__(self, health: Health, notify: Callable[[float], None]) -> None:
+        self._health, self._notify = health, notify
+        self._offset = unix_minus_monotonic()
 
-def _refusals(config: Config, broker: Broker | None) -> Refusal:
-    """Publishes which bundle is not used and why, retained until another one is taken."""
-
-    def publish(bundle: str | None, path: Path, reason: str) -> None:
-        if broker is None or config.mqtt is None:
-            return
-        document = {
-            "bundle": bundle,
-            "path": str(path),
-            "reason": reason,
-            "at": iso_utc(time.time()),
-        }
-        payload = json.dumps(document).encode() if reason else b""  # empty: the broker forgets it
-        topic = Topics(config.mqtt.topic_prefix, config.station).bundle_refused
-        broker.publish(topic, payload, retain=True)
-
-    return publish
+    def tick(self) -> None:
+        """Report the step since the last call, if there was one: forward, or back if negative."""
+        before, self._offset = self._offset, unix_minus_monotonic()
+        step = self._offset - before
+        if abs(step) > STEP_SECONDS:
+            self._health.clock_steps += 1
+            log.warning("the system clock was set by %+.1f s; open events keep their times", step)
+            self._notify(step)

@@ -1,6 +1,4 @@
-"""What pydantic found wrong first, in words for one line of an error."""
-
-from __future__ import annotations
+"""The first problem that pydantic finds in a value, for an error of one line."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +8,9 @@ from pydantic import ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The first of the problems that pydantic found in a value.
+    """A problem of a value: `key` is the dotted path to the field, empty for the value itself.
 
-    `key` is the dotted path to the field, empty for the value itself; `kind` is pydantic's name of the
-    error; `value` is what came; `others` counts the further problems.
+    `kind` is pydantic's name of the error, `value` the wrong value; `others` counts further problems.
     """
 
     key: str
@@ -27,7 +24,7 @@ class Problem:
 
 
 def first_problem(error: ValidationError) -> Problem:
-    """The first problem of a validation, without the prefix that pydantic gives a ValueError."""
+    """The first problem, without the prefix that pydantic adds to a ValueError."""
     problems = error.errors(include_url=False)
     first = problems[0]
     return Problem(

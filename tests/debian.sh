@@ -9,22 +9,24 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 main() {
-  local releases=("$@") release failed=0 report
+  local releases=("$@") release failed=0
   [ $# -gt 0 ] || releases=(bookworm trixie)
   [ "$(id -u)" = 0 ] || fail "expected root: debootstrap, mount and chroot need it"
   command -v debootstrap >/dev/null || fail "expected debootstrap (apt-get install debootstrap)"
   git diff --quiet HEAD || echo "debian: changes that are not committed are not tested" >&2
+  commit=$(git rev-parse HEAD)
   report=$(mktemp)
+  trap 'rm "$report"' EXIT
+  trap 'exit 130' INT TERM
   for release in "${releases[@]}"; do
     # namespaces, so that mounts and processes end with the run, however it ends
-    unshare --mount --pid --fork --kill-child --mount-proc "$PWD/tests/debian.sh" --in-namespace "$release" "$report" || {
+    unshare --mount --pid --fork --kill-child --mount-proc "$PWD/tests/debian.sh" --in-namespace "$release" "$commit" "$report" || {
       echo "$release: FAILED" >>"$report"
       failed=1
     }
   done
-  printf '\n%s\n' "$(git log -1 --format='debian: %h %s')"
+  printf '\n%s\n' "$(git log -1 --format='debian: %h %s' "$commit")"
   cat "$report"
-  rm "$report"
   return "$failed"
 }
 
@@ -34,15 +36,16 @@ fail() {
 }
 
 test_release() {
-  local release=$1 report=$2 target log result counts failed=0
-  make_root "$release"
+  local release=$1 commit=$2 report=$3 target log result counts failed=0
   trap remove_root EXIT
   trap 'exit 130' INT TERM
+  make_root "$release"
   mount_file_systems
   pass_on_network
+  git clone --quiet --no-local --no-checkout . "$root/opt/earshot"
+  git -C "$root/opt/earshot" checkout --quiet --detach "$commit"
   echo "debian: $release: installing packages"
   install_packages
-  git clone --quiet --no-local . "$root/opt/earshot"
   log=$root/tmp/log
   for target in demo test; do
     echo "debian: $release, $(inside python3 --version): make $target"
@@ -83,19 +86,24 @@ mount_file_systems() {
 }
 
 remove_root() {
+  [ -n "${root:-}" ] || return 0
   umount --recursive --lazy "$root" 2>/dev/null || true
   rm -rf --one-file-system "$root" "$root.log"
 }
 
-# How this machine reaches the network: names, certificates, what pip is told.
+# How this machine reaches the network: names, proxies, certificates, pip's index.
 pass_on_network() {
-  local path
+  local name value
   cp --dereference /etc/resolv.conf /etc/hosts "$root/etc/"
-  for path in /etc/pip.conf /etc/xdg/pip; do
-    [ ! -e "$path" ] || cp --recursive --dereference --parents "$path" "$root"
+  environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 EARSHOT_SHARED=/opt/shared
+    PYTEST_ADDOPTS=-rs)  # why tests skip
+  for name in index-url trusted-host proxy; do
+    value=$(python3 -m pip config get "global.$name" 2>/dev/null) || continue
+    name=${name^^}
+    environment+=("PIP_${name//-/_}=$value")
   done
-  environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 EARSHOT_SHARED=/opt/shared)
-  mapfile -t -O "${#environment[@]}" environment < <(env | grep -iE '^(PIP_[A-Z_]+|(http|https|no)_proxy|WORKERS)=' || true)
+  local wanted='^(PIP_(INDEX_URL|TRUSTED_HOST|PROXY|DEFAULT_TIMEOUT|RETRIES)|(http|https|no)_proxy|WORKERS)='
+  mapfile -t -O "${#environment[@]}" environment < <(env | grep -iE "$wanted")
   if [ -f /etc/ssl/certs/ca-certificates.crt ]; then  # with authorities that only this machine knows
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/machine.crt"
     environment+=(PIP_CERT=/etc/ssl/machine.crt)
@@ -104,7 +112,7 @@ pass_on_network() {
 
 install_packages() {
   local packages
-  read -r -d '' -a packages < <(sed 's/#.*//' .ci/packages) || true
+  read -r -d '' -a packages < <(sed 's/#.*//' "$root/opt/earshot/.ci/packages") || true
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"  # no service starts: its port may be taken
   chmod +x "$root/usr/sbin/policy-rc.d"
   inside apt-get update -qq
@@ -116,7 +124,7 @@ inside() {
 }
 
 if [ "${1:-}" = --in-namespace ]; then
-  test_release "$2" "$3"
+  test_release "$2" "$3" "$4"
 else
   main "$@"
 fi

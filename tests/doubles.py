@@ -196,7 +196,7 @@ class GatedEngine(LoudnessEngine):
 class ListSink:
     """Keeps what it is given, and lets a test wait for it."""
 
-    takes: tuple[type[Notice], ...] = (EventNotice, Level, SourceStatus)
+    accepts: tuple[type[Notice], ...] = (EventNotice, Level, SourceStatus)
     notices: list[Notice] = field(default_factory=list)
     closed: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)

@@ -17,8 +17,7 @@ import pytest
 import soundfile
 
 from listener.config.station import Config, ControlSettings, HttpSettings, ReviewSettings
-from listener.control import commands
-from listener.control import dispatcher as gate
+from listener.control import commands, dispatcher
 from listener.control import http_server as http
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipError, read_analysis
@@ -44,7 +43,11 @@ def test_a_station_is_closed_until_it_is_opened():
 
 def test_the_bounds_are_those_that_were_promised():
     assert (http.MAX_CONNECTIONS, http.REQUEST_SECONDS, http.REQUEST_BYTES) == (8, 5.0, 8192)
-    assert (commands.MAX_COMMAND_BYTES, gate.FRESH_SECONDS, gate.COMMANDS_PER_SECOND) == (
+    assert (
+        commands.MAX_COMMAND_BYTES,
+        dispatcher.FRESH_SECONDS,
+        dispatcher.COMMANDS_PER_SECOND,
+    ) == (
         8192,
         60,
         10,
@@ -99,7 +102,7 @@ def station(
 
 
 def _let_it_do_everything(broker: Mosquitto, state: Path) -> None:
-    """A clip with a verdict, and a rule."""
+    """A clip with a verdict, and a mute."""
     with subscribe(broker.port, "earshot/test/hall/event") as messages:
         messages.wait_for_topic("earshot/test/hall/event", 2, 60)
     wait_until(lambda: any(state.rglob("*.flac")), 40, "a clip")

@@ -1,1 +1,1 @@
-"""Teaches the listener new sounds."""
+"""Trains the listener on new sounds."""

@@ -1,7 +1,5 @@
 """`trainer` and `python -m trainer`."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,13 +1,11 @@
-"""The trainer's commands. Nothing here imports TensorFlow until a command needs it."""
-
-from __future__ import annotations
+"""The trainer's command line. TensorFlow is imported only when a command needs it."""
 
 from collections.abc import Sequence
 
 import typer
 
 from trainer.commands.bundles import backbone, export, shrink, starter
-from trainer.commands.clips import replay, similar, soundscape
+from trainer.commands.clip_search import replay, similar, soundscape
 from trainer.commands.common import WRONG_USE, failure
 from trainer.commands.evaluate import calibrate, evaluate
 from trainer.commands.fit import fit
@@ -59,7 +57,7 @@ app.command(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     command = typer.main.get_command(app)
     try:
         code: int | None = command.main(arguments, prog_name="trainer", standalone_mode=False)

@@ -1,16 +1,14 @@
-"""What a user may choose. No import of TensorFlow here: the commands' `--help` needs these."""
-
-from __future__ import annotations
+"""Choices and defaults of the command line. Imports no TensorFlow: `--help` needs them."""
 
 import os
 from pathlib import Path
 from typing import Literal
 
-Storage = Literal["float32", "float16"]  # how model.tflite keeps its weights
+Storage = Literal["float32", "float16"]  # how model.tflite stores its weights
 Form = Literal["float32", "float16", "dynamic", "int8"]  # what `trainer shrink` tries
 WantedForm = Literal["float16", "dynamic", "int8", "best"]
 LabelsOfAClip = Literal["one", "many"]
-Objective = Literal["f1", "recall"]  # what a policy is to be best at, within its budget
+Objective = Literal["f1", "recall"]  # what a policy maximises within its budget
 Sampler = Literal["tpe", "random", "grid"]
 
 YAMNET_HANDLE = "https://tfhub.dev/google/yamnet/1"

@@ -1,18 +1,15 @@
-"""What can be wrong with what the trainer is given; each message is one clear line.
+"""The trainer's errors; each message is one line.
 
-They live apart from the modules that raise them, so that the commands can name them without
-importing TensorFlow.
+They are here so that the commands can name them without importing TensorFlow.
 """
-
-from __future__ import annotations
 
 
 class BackboneError(ValueError):
-    """The handle does not lead to a YAMNet."""
+    """The handle is not that of a backbone."""
 
 
 class TargetError(ValueError):
-    """The bundle cannot be put where it was asked for."""
+    """The output cannot be written where it was asked for."""
 
 
 class ParityError(Exception):
@@ -20,28 +17,28 @@ class ParityError(Exception):
 
 
 class DataError(ValueError):
-    """Audio, labels or folds that cannot be learnt from, or a cache that cannot be kept."""
+    """Audio, labels or folds cannot be used for training, or the cache cannot be written."""
 
 
 class FitError(ValueError):
-    """The training has nothing to learn from, or went astray."""
+    """There is nothing to train on, or the training diverged."""
 
 
 class SearchError(ValueError):
-    """A study that cannot be searched as asked for."""
+    """The study cannot be searched as asked for."""
 
 
 class StorageError(Exception):
-    """What keeps a study cannot be opened, or was lost."""
+    """The storage of a study cannot be opened, or was lost."""
 
 
 class QuantisationError(Exception):
-    """The form of the model that was asked for is not good enough."""
+    """The quantised model is not good enough."""
 
 
 class RegressionError(Exception):
-    """What was learnt would cost more of what was known than was allowed, or nothing can tell."""
+    """A retrained bundle loses more of an old label than allowed, or no held-out clips show it."""
 
 
 class PromotionError(Exception):
-    """A bundle that the gate refuses, or that has nothing to go back to."""
+    """The gate refuses a bundle, or there is no bundle to go back to."""

@@ -1,7 +1,5 @@
 """Figures as text, the same on the terminal and in the templates of card and report."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape

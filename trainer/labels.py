@@ -1,6 +1,4 @@
-"""From the names of classes to the labels of a bundle."""
-
-from __future__ import annotations
+"""The labels of a bundle, made of the names of classes."""
 
 import re
 import unicodedata
@@ -29,6 +27,18 @@ def slug_of(name: str) -> str:
     if not slug:
         raise ValueError(f"label name: expected at least one of a-z or 0-9, got {name!r}")
     return slug
+
+
+def find_label(labels: Iterable[Label], name: str) -> str | None:
+    """The slug of the label that has this name or slug; None if there is none.
+
+    Raises:
+        ValueError: see `slug_of`.
+    """
+    found = (
+        each for each in labels if name in {each.slug, each.name} or slug_of(name) == each.slug
+    )
+    return next((label.slug for label in found), None)
 
 
 def _unique(slug: str, taken: set[str]) -> str:

@@ -1,11 +1,8 @@
 """The card of a bundle: Markdown for people, made of what the manifest and its provenance say."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from listener.detection.bundle import Manifest
-from listener.detection.policy import LabelPolicy
+from listener.detection import bundle, policy
 from trainer.data.files import NOT_STATED
 from trainer.formatting import TEMPLATES, listed, main_figures
 from trainer.provenance import provenance_of
@@ -15,9 +12,9 @@ FEW_CLIPS = 20  # one more wrong is 5 points
 MOST_NAMED = 10  # labels in a sentence
 
 
-def make_card(manifest: Manifest) -> str:
+def make_card(manifest: bundle.Manifest) -> str:
     """The card in Markdown; of what is not known, a section says so or is left out."""
-    policies: dict[LabelPolicy, list[str]] = {}
+    policies: dict[policy.LabelPolicy, list[str]] = {}
     for label in manifest.labels:
         policies.setdefault(manifest.policies[label.slug], []).append(label.slug)
     card = TEMPLATES.get_template("card.md.j2").render(
@@ -32,7 +29,7 @@ def make_card(manifest: Manifest) -> str:
     return card.strip() + "\n"
 
 
-def limit_lines(manifest: Manifest) -> Iterator[str]:
+def limit_lines(manifest: bundle.Manifest) -> Iterator[str]:
     """What follows from what was, and was not, measured; one sentence each."""
     known = provenance_of(manifest)
     yield "Do not rely on it for safety: a sound may be missed."

@@ -4,8 +4,6 @@ Every section is JSON. A bundle keeps the sections of the commands before, so on
 version of the trainer: a key that such a version did not write is NotRequired.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""What a person sees on stderr: our own lines and tables, not those of TensorFlow's C++."""
-
-from __future__ import annotations
+"""What a person sees on stderr: our own log lines, progress bars and tables, no native output."""
 
 import contextlib
 import faulthandler
@@ -9,21 +7,31 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-_WIDTH = 100  # of a table, where no terminal says how wide it is
+from rich import progress
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]  # clips done, clips in all
+ReportClips = Callable[[str], Progress]  # the name of a pass over clips -> its progress
+
+_TABLE_WIDTH = 100  # characters, where no terminal gives a width
 
 
 @contextlib.contextmanager
 def quiet_stderr(expected: tuple[type[BaseException], ...]) -> Iterator[None]:
-    """Hold back what native code writes to stderr; show it if the block fails as not `expected`.
+    """Hold back what native code writes to stderr; show it if the block raises an unexpected error.
 
-    TF_CPP_MIN_LOG_LEVEL alone does not do it: TensorFlow 2.21 writes some lines before it reads it.
-    `sys.stderr` keeps working, and stdout is kept for the machine: a stray print goes to stderr.
+    TF_CPP_MIN_LOG_LEVEL is not enough: TensorFlow 2.21 writes some lines before it reads it.
+    `sys.stderr` keeps working, and stdout is kept for the result: a stray print goes to stderr.
     """
     with tempfile.TemporaryFile() as held, _redirected(held):
-        faulthandler.enable(sys.stderr)  # a crash in native code still says where
+        faulthandler.enable(sys.stderr)  # a crash in native code still shows where
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
@@ -50,21 +58,44 @@ def _redirected(held: BinaryIO) -> Iterator[None]:
 
 
 def log_progress() -> None:
-    """INFO lines of the trainer on stderr, errors only of everything else."""
+    """Log the trainer's INFO lines on stderr, and only errors of everything else."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("trainer").setLevel(logging.INFO)
     for chatty in ("tensorflow", "absl"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
-def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    """A table on stderr."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` shows no table
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+@contextlib.contextmanager
+def clips_bar() -> Iterator[ReportClips]:
+    """Progress bars of passes over clips, each with its name in the log."""
+    with progress_bar() as bar:
 
+        def begin(what: str) -> Progress:
+            log.info("%s", what)
+            task = bar.add_task(what, total=None, figures="")
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield begin
+
+
+def progress_bar() -> progress.Progress:
+    """A bar on stderr, removed when it is done; invisible in a file or a pipe."""
+    console = Console(file=sys.stderr)
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[figures]}"),
+    )
+    disable = not console.is_terminal
+    return progress.Progress(*columns, console=console, transient=True, disable=disable)
+
+
+def show_table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table on stderr."""
     table = Table(*heads, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stderr.isatty() else _WIDTH
+    width = None if sys.stderr.isatty() else _TABLE_WIDTH
     Console(file=sys.stderr, width=width).print(table)

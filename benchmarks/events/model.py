@@ -12,7 +12,8 @@ from benchmarks.events.head import LinearHead, fit_head
 from listener.detection.clip import LabelSpan
 from listener.detection.features import log_mel_patches
 from listener.detection.scores import slot_boundaries
-from listener.soundscape import SAMPLE_RATE_HZ, Scene
+from listener.soundscape.scene import Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.data.clips import Clip
 from trainer.data.targets import patch_targets
 from trainer.evaluation.scored_file import ScoredFile

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.materials import ROOT, MaterialsError
-from listener.soundscape import SAMPLE_RATE_HZ
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.data.audio import read_audio
 from trainer.data.formats import read_clips
 from trainer.evaluation.scenes import Recording

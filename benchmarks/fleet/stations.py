@@ -80,7 +80,7 @@ class EarshotStation:
         self._outbox = Outbox(
             directory / f"{name}.db", Bounds(), name, topics.gap, self._broker, self._health
         )
-        self._broker.send_for(self._outbox)
+        self._broker.set_listener(self._outbox)
         self._sink = MqttSink(
             self._broker,
             self._outbox,

@@ -111,7 +111,7 @@ def _measure(retrained: Retrained, tested: ClipTable, label: str) -> tuple[float
     others = [clip for clip in tested.clips if label not in clip.labels]
     heard = [_hears(retrained.bundle, clips) for clips in (of_class, others)]
     found, alarms = (sum(label in labels for labels in each) for each in heard)
-    lost = max(each.lost_points for each in retrained.findings.certificate.labels)
+    lost = max(each.lost_points for each in retrained.findings.regression_check.labels)
     return 100.0 * found / len(heard[0]), alarms, lost
 
 

@@ -13,7 +13,7 @@ from listener.detection.clip import ClipAnalysis, ClipRecord, LabelSpan, Reason,
 from listener.detection.clip_files import write_clip
 from listener.detection.event import event_id
 from listener.detection.params import FeatureParams
-from listener.soundscape import busy_ambience
+from listener.soundscape.schedule import busy_ambience
 from trainer.data.audio import read_audio
 from trainer.data.clips import Clip
 from trainer.evaluation.calibration import spans_of

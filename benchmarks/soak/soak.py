@@ -14,7 +14,7 @@ from benchmarks.soak.vitals import Vitals, read_vitals
 from benchmarks.station import Station, running_broker, running_station
 from benchmarks.station_config import StationPlan
 from benchmarks.subscriber import Subscriber
-from listener.soundscape.schedule import Programme, random_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
 from tests.rigs.mosquitto import Mosquitto
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _sources(directory: Path, crowd: Crowd) -> tuple[str, ...]:
 def _write_scenes(path: Path, number: int) -> Path:
     with soundfile.SoundFile(path, "w", _RATE_HZ, 1, "PCM_16") as file:
         for seed in range(number * _SCENES, (number + 1) * _SCENES):
-            file.write(random_scene(Programme(), seed).samples)
+            file.write(random_scene(SceneSpec(), seed).samples)
     return path
 
 

@@ -18,8 +18,10 @@ import soundfile
 from benchmarks.figures import Aim, Figure
 from benchmarks.materials import Materials, find_materials
 from benchmarks.training.school import School
-from listener.soundscape import ALARMS, SAMPLE_RATE_HZ, ambience
 from listener.soundscape.scene import at_level
+from listener.soundscape.schedule import ambience
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 
 PART = "fit"
 _CLIPS = (200, 2000)  # few, and ten times as many; the more must be over what is held in memory

@@ -18,7 +18,7 @@ from listener.detection.features import log_mel_patches
 from trainer.data.clips import Clip, ClipTable
 from trainer.data.patches import ClipPatches
 from trainer.training.sampling import InMemory
-from trainer.training.train import clip_accuracy, teach_patches
+from trainer.training.train import clip_accuracy, train_head
 
 Signals = NDArray[np.float64]  # (signals, samples)
 
@@ -48,7 +48,7 @@ def _measure_seed(school: School, seed: int) -> float:
         patches = [_embed(school, samples) for samples in make(random)]
         learn += [(name, each) for each in patches[:TO_LEARN]]
         test += [(name, each) for each in patches[TO_LEARN:]]
-    taught = teach_patches(_source(school, learn), school.lesson, quietly)
+    taught = train_head(_source(school, learn), school.lesson, quietly)
     return clip_accuracy(taught, _source(school, test))
 
 

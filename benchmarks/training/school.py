@@ -15,11 +15,11 @@ from trainer.data.formats import read_clips
 from trainer.data.patches import EmbeddedTable
 from trainer.data.preparation import Preparation
 from trainer.model.backbones import Backbone, open_backbone
-from trainer.model.validation import OnEpoch
+from trainer.model.progress import OnEpoch
 from trainer.training.fit_bundle import FIT_HOP_SECONDS
 from trainer.training.recipe import Recipe
 from trainer.training.train import Trained, split, train
-from trainer.training.training_set import TrainingSet, gather
+from trainer.training.training_set import TrainingSet, make_training_set
 
 FOLDS = (1, 2, 3, 4, 5)
 
@@ -35,7 +35,9 @@ class School:
 
     def gather(self, table: ClipTable | None = None) -> TrainingSet:
         """A table's material; without one that of all of ESC-10."""
-        return gather(table or self.table, self.backbone, self.cache, self.lesson, _unseen)
+        return make_training_set(
+            table or self.table, self.backbone, self.cache, self.lesson, _unseen
+        )
 
     def embed(self, preparation: Preparation) -> EmbeddedTable:
         """ESC-10 changed in some way, to be tested on."""

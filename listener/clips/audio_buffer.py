@@ -1,6 +1,4 @@
-"""The newest sound of one source and what the model made of it, from which clips are cut."""
-
-from __future__ import annotations
+"""The last seconds of one source and its scores, from which clips are cut."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -12,11 +10,9 @@ from listener.detection.audio import AudioChunk, Samples
 from listener.detection.clip import ClipAnalysis
 from listener.detection.scores import PatchScores
 
-# The last seconds of one source, read by sample range.
-
 
 class SampleRing:
-    """A ring of the newest samples of a source, so that a clip can begin before its event."""
+    """A ring buffer of the newest samples of a source, read by sample range."""
 
     def __init__(self, sample_rate_hz: int, seconds: float) -> None:
         self._ring = np.zeros(max(1, round(sample_rate_hz * seconds)), np.float32)
@@ -25,7 +21,7 @@ class SampleRing:
 
     @property
     def start(self) -> int:
-        """Index of the oldest sample that is still here."""
+        """Index of the oldest sample in the ring."""
         return self._start
 
     @property
@@ -34,7 +30,7 @@ class SampleRing:
         return self._end
 
     def push(self, chunk: AudioChunk) -> None:
-        """Take the next chunk; what a jump in `start` skipped is silence, a jump back begins anew."""
+        """Add the next chunk; skipped samples are filled with silence, a jump back starts over."""
         empty = self._start == self._end
         if empty or chunk.start < self._end or chunk.start - self._end >= len(self._ring):
             self._start = self._end = chunk.start
@@ -53,9 +49,9 @@ class SampleRing:
         self._start = max(self._start, self._end - size)
 
     def read(self, start: int, end: int) -> tuple[int, Samples]:
-        """A copy of the samples from `start` to before `end` that are still here, and where they start.
+        """Where the samples from `start` to before `end` start, and a copy of those in the ring.
 
-        What is too old or has not come yet is left out: the array may be shorter, or empty.
+        The array is shorter, or empty, where samples are too old or not there yet.
         """
         start = min(max(start, self._start), self._end)
         end = min(max(end, start), self._end)
@@ -65,7 +61,7 @@ class SampleRing:
 
 @dataclass(frozen=True, slots=True)
 class BufferSlot:
-    """A slot; scores float16 (K,), embedding float16 (D,), scores of groups' members float16 (M,).
+    """Scores float16 (K,), embedding float16 (D,), scores of groups' members float16 (M,) of one slot.
 
     `private`: people were heard in it.
     """
@@ -79,13 +75,13 @@ class BufferSlot:
 
     @property
     def centre(self) -> float:
-        """The middle of it, seconds."""
+        """Seconds."""
         return (self.onset + self.offset) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Sound without a hole; `captured_at` is the time of its first sample."""
+    """Audio without a hole; `captured_at` is the time of its first sample."""
 
     captured_at: float
     samples: Samples
@@ -93,7 +89,7 @@ class Segment:
     private: bool
 
     def analysis(self, labels: tuple[str, ...], seconds: float) -> ClipAnalysis:
-        """The scores and embeddings of its slots; `seconds` is how long it is."""
+        """The scores and embeddings of its slots; `seconds` is its length."""
         edges = [slot.onset for slot in self.slots] + [slot.offset for slot in self.slots[-1:]]
         boundaries = np.clip(np.array(edges or [0.0]) - self.captured_at, 0.0, seconds)
         return ClipAnalysis(
@@ -107,27 +103,27 @@ class Segment:
 
 
 class AudioBuffer:
-    """The last `seconds` since the last hole in a source's stream; chunks come at the model's rate."""
+    """The last `seconds` of a stream, since its last hole, at the model's sample rate."""
 
     def __init__(self, sample_rate_hz: int, seconds: float) -> None:
         self.sample_rate_hz, self._seconds = sample_rate_hz, seconds
         self.clear()
 
     def clear(self) -> None:
-        """A hole: nothing before it is there any more."""
-        self._history = SampleRing(self.sample_rate_hz, self._seconds)
+        """Forget everything: a hole came."""
+        self._ring = SampleRing(self.sample_rate_hz, self._seconds)
         self._slots: deque[BufferSlot] = deque()
         self._last: AudioChunk | None = None
 
-    def hear(self, chunk: AudioChunk) -> None:
-        """Take the next samples; a jump in `AudioChunk.start` is a hole."""
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Add the next samples; a jump in `AudioChunk.start` is a hole."""
         if self._last is not None and chunk.start != self._last.end:
             self.clear()
-        self._history.push(chunk)
+        self._ring.push(chunk)
         self._last = chunk.tail
 
     def add(self, row: PatchScores, *, private: bool) -> None:
-        """Take the next slot."""
+        """Add the next slot."""
         embedding = np.empty(0) if row.embedding is None else row.embedding
         members = np.empty(0) if row.members is None else row.members
         self._slots.append(
@@ -146,29 +142,30 @@ class AudioBuffer:
     @property
     def began_at(self) -> float:
         """Time of the oldest sample, seconds."""
-        return 0.0 if self._last is None else self._last.time_of(self._history.start)
+        return 0.0 if self._last is None else self._last.time_of(self._ring.start)
 
     @property
     def ended_at(self) -> float:
         """Time after the newest sample, seconds."""
-        return 0.0 if self._last is None else self._last.time_of(self._history.end)
+        return 0.0 if self._last is None else self._last.time_of(self._ring.end)
 
     def slot_before(self, count: int) -> BufferSlot | None:
-        """The slot `count` before the newest one, if it is there."""
+        """The slot `count` before the newest one; None if there are fewer."""
         return self._slots[-1 - count] if count < len(self._slots) else None
 
     def cut(self, start: float, end: float) -> Segment | None:
-        """What is there between two times; None if there is no sample."""
+        """The audio and slots between two times, seconds; None without a sample."""
         last = self._last
         if last is None:
             return None
-        first, samples = self._history.read(*(self._index(last, at) for at in (start, end)))
+        rate_hz = self.sample_rate_hz
+        first, samples = self._ring.read(
+            last.start + round((start - last.captured_at) * rate_hz),
+            last.start + round((end - last.captured_at) * rate_hz),
+        )
         if not len(samples):
             return None
         start, end = last.time_of(first), last.time_of(first + len(samples))
         inside = tuple(slot for slot in self._slots if start <= slot.centre < end)
         private = any(s.private for s in self._slots if s.offset > start and s.onset < end)
         return Segment(start, samples, inside, private)
-
-    def _index(self, chunk: AudioChunk, at: float) -> int:
-        return chunk.start + round((at - chunk.captured_at) * self.sample_rate_hz)

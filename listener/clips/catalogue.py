@@ -1,6 +1,4 @@
-"""What the store knows of its clips: the index, and the matrix of embeddings beside it."""
-
-from __future__ import annotations
+"""Answers questions about clips: from the index, and from a matrix of embeddings for similar clips."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -12,42 +10,33 @@ from pydantic import ValidationError
 
 from listener.clips.index import ClipFilter, Entry, Index, SimilarClip, Totals
 from listener.clips.layout import audio_path
+from listener.detection import clip_files
 from listener.detection.clip import ClipError, ClipRecord, UnknownClipError, read_analysis
-from listener.detection.clip_files import (
-    analysis_path,
-    clip_bytes,
-    parse_record,
-    sidecar_path,
-)
 
 _FLOAT_BYTES = 4
-
-
-# The mean embeddings of all clips as one matrix beside the index.
-
 
 Embedding = NDArray[np.float32]
 
 
 class EmbeddingMatrix:
-    """Unit vectors, float32 (rows, D), in a file; a row without a clip is NaN.
+    """The mean embeddings of all clips, as unit vectors in a file, float32 (rows, D); free rows are NaN.
 
-    float32, because half floats have to be widened on every search: 0.2 s instead of 0.03 for 100 000.
-    It is mapped into memory to read, never to write: a full disk would kill the process (SIGBUS).
+    float32, because float16 would be converted on every search: 0.2 s instead of 0.03 s for 100 000.
+    The file is mapped into memory to read, never to write: a full disk would kill the process (SIGBUS).
     """
 
     def __init__(self, path: Path, width: int) -> None:
         self._path, self._width = path, width
 
     def holds(self, rows: int) -> bool:
-        """Whether the file is long enough for so many rows."""
+        """Whether the file has that many rows."""
         return self._path.is_file() and self._path.stat().st_size >= self._offset(rows)
 
     def _offset(self, row: int) -> int:
         return row * self._width * _FLOAT_BYTES
 
     def put(self, row: int, embedding: Embedding) -> None:
-        """Store the direction of an embedding, float32 (D,), in a row that is there or the next one.
+        """Store the direction of an embedding, float32 (D,), in an existing row or the next one.
 
         Raises:
             OSError: the disk is full.
@@ -59,7 +48,7 @@ class EmbeddingMatrix:
             os.close(handle)
 
     def remove(self, row: int) -> None:
-        """The row is found no more."""
+        """Clear a row: no search finds it."""
         self.put(row, np.full(self._width, np.nan, np.float32))
 
     def _map(self, rows: int) -> NDArray[np.float32]:
@@ -70,7 +59,7 @@ class EmbeddingMatrix:
         return np.array(self._map(row + 1)[row])
 
     def nearest(self, embedding: Embedding, rows: int, count: int) -> list[tuple[int, float]]:
-        """Of the first `rows` the `count` nearest with their cosine similarities, nearest first."""
+        """The nearest `count` of the first `rows` and their cosine similarities, nearest first."""
         if rows == 0:
             return []
         similarities = self._map(rows) @ unit(embedding)
@@ -88,22 +77,22 @@ def unit(embedding: Embedding) -> Embedding:
 
 
 class Catalogue:
-    """Answers questions about clips; from the sidecars it can be made again.
+    """The clips of a store; it can be rebuilt from the sidecars.
 
-    `directory` is the store's, `folder` that of the matrices. Every method raises ClipError when the
-    index cannot be used.
+    `directory` is that of the store, `folder` that of the matrices. Every method raises ClipError when
+    the index cannot be used.
     """
 
     def __init__(self, directory: Path, folder: Path, index: Index) -> None:
         self._directory, self._folder, self._index = directory, folder, index
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Close the index."""
         self._index.close()
 
     @property
     def complete(self) -> bool:
-        """Whether every embedding that the index names is there."""
+        """Whether every embedding in the index has its row."""
         widths = self._index.widths()
         return all(self._matrix(width).holds(self._index.row_count(width)) for width in widths)
 
@@ -111,32 +100,30 @@ class Catalogue:
         return EmbeddingMatrix(self._folder / f"embeddings-{width}.f32", width)
 
     def changes_ns(self) -> dict[str, int]:
-        """Every clip and when its sidecar was changed, in nanoseconds."""
+        """When the sidecar of each clip was changed, ns, by id."""
         return self._index.changes_ns()
 
     def put(self, records: Iterable[ClipRecord]) -> None:
-        """Take in clips whose files lie in place, new or changed, all or none.
+        """Add or update clips whose files are in place, all or none.
 
         Raises:
             ClipError: a clip's files cannot be read.
         """
         with self._index.changes():
             for record in records:
-                width, row = self._index.row_of(record.id) or self._add_embedding(record)
-                changed_ns = sidecar_path(record.path).stat().st_mtime_ns
-                entry = Entry(record, clip_bytes(record.path), changed_ns, width, row)
+                width, row = self._index.row_of(record.id) or (None, None)
+                if width is None:
+                    embedding = read_analysis(clip_files.analysis_path(record.path)).mean_embedding
+                    if embedding is not None:
+                        width = len(embedding)
+                        row = self._index.reserve_row(width)
+                        self._matrix(width).put(row, embedding)
+                changed_ns = clip_files.sidecar_path(record.path).stat().st_mtime_ns
+                entry = Entry(record, clip_files.clip_bytes(record.path), changed_ns, width, row)
                 self._index.put(entry)
 
-    def _add_embedding(self, record: ClipRecord) -> tuple[int, int] | tuple[None, None]:
-        embedding = read_analysis(analysis_path(record.path)).mean_embedding
-        if embedding is None:
-            return None, None
-        row = self._index.take_row(len(embedding))
-        self._matrix(len(embedding)).put(row, embedding)
-        return len(embedding), row
-
     def remove(self, clip_ids: Sequence[str]) -> None:
-        """Forget clips."""
+        """Remove clips from the index."""
         with self._index.changes():
             for clip_id in clip_ids:
                 place = self._index.row_of(clip_id)
@@ -161,7 +148,7 @@ class Catalogue:
 
     def _record(self, clip_id: str, content: bytes) -> ClipRecord:
         try:
-            return parse_record(content, audio_path(self._directory, clip_id))
+            return clip_files.parse_record(content, audio_path(self._directory, clip_id))
         except ValidationError as error:
             raise ClipError(f"clip {clip_id}: the index holds something else") from error
 
@@ -170,7 +157,7 @@ class Catalogue:
         return tuple(self._record(*found) for found in self._index.find(wanted, limit, after))
 
     def urgent(self, limit: int) -> tuple[ClipRecord, ...]:
-        """Clips without a verdict, what teaches most first."""
+        """Clips without a verdict; those from which a verdict teaches most come first."""
         return tuple(self._record(*found) for found in self._index.urgent(limit))
 
     def oldest(self, *, judged: bool, limit: int, before_ns: int | None = None) -> list[str]:
@@ -178,7 +165,7 @@ class Catalogue:
         return self._index.oldest(judged=judged, limit=limit, before_ns=before_ns)
 
     def totals(self) -> Totals:
-        """How much there is."""
+        """How many clips, verdicts and bytes there are."""
         return self._index.totals()
 
     def similar_to_clip(self, clip_id: str, count: int) -> tuple[SimilarClip, ...]:

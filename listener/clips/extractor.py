@@ -1,4 +1,4 @@
-"""Cuts clips out of one source's sound: events, near misses, ambient seconds, and what was asked for."""
+"""Cuts clips out of the audio of one source: events, near misses, ambient sound, snapshots."""
 
 from __future__ import annotations
 
@@ -9,83 +9,179 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 
 from listener.clips.audio_buffer import AudioBuffer, BufferSlot, Segment
-from listener.clips.near_misses import NearMiss, NearMissFinder
-from listener.detection.audio import AudioChunk
-from listener.detection.clip import (
-    ClipAnalysis,
-    ClipDraft,
-    ClipRecord,
-    GroupMembers,
-    LabelScore,
-    LabelSpan,
-    Reason,
-)
+from listener.detection import audio, clip, scores
 from listener.detection.event import SoundEvent, event_id
 from listener.detection.labels import LabelGroup
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from listener.detection.scores import PatchScores, Scores
 
 _TOP_LABELS = 3
 _HOUR_SECONDS = 3600.0
 _AMBIENT_SECONDS = 5.0
-_SPARE_SLOTS = 4  # of history: so much later than it could a clip may be cut
+_SPARE_SLOTS = 4  # of buffered audio, so that a clip may be cut a little late
 
 
-# Which member of a group was heard: they are put in the order of their scores.
+@dataclass(frozen=True, slots=True)
+class ExtractionPlan:
+    """Which clips are kept: `labels` may be kept, and no clip is longer than `max_seconds`."""
+
+    labels: frozenset[str]
+    pre_seconds: float = 2.0
+    post_seconds: float = 2.0
+    max_seconds: float = 30.0
+    near_misses_per_hour: float = 4.0
+    ambient_per_hour: float = 1.0
 
 
-Peaks = NDArray[np.float16]
+class ClipExtractor:
+    """Chunks, scores and events of one source -> clip drafts, each as soon as its post-roll is there.
 
-
-def order_members(
-    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: LabelSpan | None
-) -> tuple[GroupMembers, ...]:
-    """The members of each group by their highest score; those of the span's label by that within it.
-
-    `slots` are those of a clip, their `members` in the order of the groups; without slots nobody can say.
+    No clip spans a hole. Of an event that is longer than a clip may be, the first part is kept, and its
+    event has no offset. Near misses and ambient clips are not kept where people were heard (`private`),
+    ambient clips not where there was an event either.
     """
-    if not slots:
-        return ()
-    inside = [slot for slot in slots if span and span.onset <= slot.centre < span.offset] or slots
-    own = "" if span is None else span.label
-    found, start = [], 0
-    for group in groups:
-        heard = inside if group.label.slug == own else slots
-        end = start + len(group.members)
-        found.append(_by_score(group, _peaks(heard)[start:end]))
-        start = end
-    return tuple(found)
 
+    def __init__(
+        self,
+        source: str,
+        policies: Mapping[str, LabelPolicy],
+        params: FeatureParams,
+        plan: ExtractionPlan,
+        random: Random,
+        *,
+        bundle: str = "",
+        namespace: str = "",
+        groups: Sequence[LabelGroup] = (),
+    ) -> None:
+        self._plan = plan
+        hop_seconds = params.patch_hop_seconds
+        delays = [policy.smoothing_patches(hop_seconds) // 2 for policy in policies.values()]
+        # an event is known this long after its slots
+        self._delay_seconds = max(delays, default=0) * hop_seconds
+        late_seconds = self._delay_seconds + params.patch_seconds + _SPARE_SLOTS * hop_seconds
+        self._buffer = AudioBuffer(params.sample_rate_hz, plan.max_seconds + late_seconds)
+        self._near_misses = NearMissFinder(policies, hop_seconds, plan.max_seconds, self._buffer)
+        self._describer = ClipDescriber(source, policies, bundle, namespace, groups)
+        self._near_miss_limit = HourlyLimit(plan.near_misses_per_hour)
+        self._moments = RandomMoments(plan.ambient_per_hour, random)
+        self._pending: list[PendingClip] = []
+        self._active: set[str] = set()  # ids of open events, whatever their label
+        self._event_until = -math.inf
 
-def _peaks(slots: Sequence[BufferSlot]) -> Peaks:
-    peaks: Peaks = np.max([slot.members for slot in slots], axis=0)
-    return peaks
+    def keeps(self, event: SoundEvent) -> bool:
+        """Whether a clip of an event is kept."""
+        return event.label in self._plan.labels
 
+    def adjust(self, policies: Mapping[str, LabelPolicy]) -> None:
+        """Use other thresholds of the same labels from the next slot on."""
+        self._near_misses.adjust(policies)
+        self._describer.policies = policies
 
-def _by_score(group: LabelGroup, peaks: Peaks) -> GroupMembers:
-    order = np.argsort(-peaks, kind="stable").tolist()
-    return GroupMembers(group.label.slug, tuple(group.members[place] for place in order))
+    def push_audio(self, chunk: audio.AudioChunk) -> None:
+        """Add the next samples, before their scores; call `finish` before a hole."""
+        self._buffer.push_audio(chunk)
 
+    def push(
+        self,
+        row: scores.PatchScores,
+        smoothed: scores.Scores,
+        events: Iterable[SoundEvent],
+        *,
+        private: bool,
+    ) -> list[clip.ClipDraft]:
+        """Add the next slot, the latest smoothed scores, and the events that began or ended with it."""
+        self._buffer.add(row, private=private)
+        self._note_events(events)
+        self._add_near_misses(self._near_misses.push(smoothed))
+        if self._moments.passed(row.offset):
+            end = row.onset + _AMBIENT_SECONDS
+            self._pending.append(PendingClip("ambient", row.onset, end, end + self._delay_seconds))
+        return self._cut_ready(row.offset)
 
-# From a stretch of sound that is wanted to a cutting with all that is known of it.
+    def finish(self, events: Iterable[SoundEvent]) -> list[clip.ClipDraft]:
+        """The audio ended, with these events: pending clips are cut as far as their audio is there."""
+        self._note_events(events)
+        self._add_near_misses(self._near_misses.finish())
+        drafts = self._cut_ready(math.inf)
+        self._buffer.clear()
+        return drafts
+
+    def snapshot(self, seconds: float) -> clip.ClipDraft | None:
+        """The last seconds, at most a clip's length; None if the buffer is empty.
+
+        Its reason is "missed": a person heard something that the station did not report.
+        """
+        end = self._buffer.ended_at
+        start = end - min(seconds, self._plan.max_seconds)
+        return self._cut(PendingClip("missed", start, end, end))
+
+    def _note_events(self, events: Iterable[SoundEvent]) -> None:
+        for event in events:
+            if event.offset is None:
+                self._active.add(event.id)
+                if self.keeps(event):
+                    start, end = self._longest(event.onset)
+                    span, score = (
+                        clip.LabelSpan(event.label, event.onset, end),
+                        float(event.peak_score),
+                    )
+                    self._pending.append(PendingClip("event", start, end, end, span, score, event))
+                continue
+            self._active.discard(event.id)
+            self._event_until = max(self._event_until, event.offset)
+            for pending in self._pending:
+                if pending.event is not None and pending.event.id == event.id:
+                    pending.event, pending.score = event, float(event.peak_score)
+                    pending.end = min(pending.end, event.offset + self._plan.post_seconds)
+                    pending.ready_at = pending.end
+                    pending.span = clip.LabelSpan(event.label, event.onset, event.offset)
+
+    def _add_near_misses(self, misses: Iterable[NearMiss]) -> None:
+        for miss in misses:
+            if miss.label in self._plan.labels:
+                start, longest_end = self._longest(miss.onset)
+                end = min(miss.offset + self._plan.post_seconds, longest_end)
+                span = clip.LabelSpan(miss.label, miss.onset, miss.offset)
+                self._pending.append(PendingClip("near_miss", start, end, end, span, miss.score))
+
+    def _longest(self, onset: float) -> tuple[float, float]:
+        """Start and latest end of a clip; it starts no earlier than the buffer."""
+        start = max(onset - self._plan.pre_seconds, self._buffer.began_at)
+        return start, start + self._plan.max_seconds
+
+    def _cut_ready(self, until: float) -> list[clip.ClipDraft]:
+        ready = [pending for pending in self._pending if pending.ready_at <= until]
+        self._pending = [pending for pending in self._pending if pending.ready_at > until]
+        drafts = [self._cut(pending) for pending in ready]
+        return [draft for draft in drafts if draft is not None]
+
+    def _cut(self, pending: PendingClip) -> clip.ClipDraft | None:
+        segment = self._buffer.cut(pending.start, pending.end)
+        if segment is None:
+            return None
+        at, private = segment.captured_at, segment.private
+        if pending.reason == "near_miss" and (private or not self._near_miss_limit.allows(at)):
+            return None
+        eventful = bool(self._active) or self._event_until > at
+        if pending.reason == "ambient" and (private or eventful):
+            return None
+        return self._describer.describe(pending, segment, self._buffer.sample_rate_hz)
 
 
 @dataclass(slots=True)
 class PendingClip:
-    """A clip to be, from `start` to `end`, seconds. It is cut when the slots up to `ready_at` are there.
+    """A clip that is not cut yet, from `start` to `end`, seconds; it can be cut from `ready_at` on.
 
-    `span` is when the label sounds that it stands for, `score` its highest.
+    `span` is the label it stands for and when that sounds, `score` the label's highest score.
     """
 
-    reason: Reason
+    reason: clip.Reason
     start: float
     end: float
     ready_at: float
-    span: LabelSpan | None = None
+    span: clip.LabelSpan | None = None
     score: float | None = None
     event: SoundEvent | None = None
 
@@ -105,77 +201,179 @@ class ClipDescriber:
         self._bundle, self._namespace = bundle, namespace
         self._groups = groups
 
-    def make(self, wanted: PendingClip, stretch: Segment, sample_rate_hz: int) -> ClipDraft:
-        """The cutting; `stretch` is what is there of the clip that is wanted."""
-        seconds = len(stretch.samples) / sample_rate_hz
-        analysis = stretch.analysis(tuple(self.policies), seconds)
-        record = ClipRecord(
-            id=(clip_id := self._id(wanted, stretch.captured_at)),
+    def describe(
+        self, pending: PendingClip, segment: Segment, sample_rate_hz: int
+    ) -> clip.ClipDraft:
+        """The draft of a clip; `segment` is the part of it that the buffer still has."""
+        captured_at, span = segment.captured_at, pending.span
+        seconds = len(segment.samples) / sample_rate_hz
+        analysis = segment.analysis(tuple(self.policies), seconds)
+        if pending.event is not None:
+            clip_id = pending.event.id
+        else:
+            name = f"{pending.reason}:{span.label if span else ''}"
+            clip_id = event_id(self._namespace, self._source, name, captured_at)
+        record = clip.ClipRecord(
+            id=clip_id,
             path=Path(f"{clip_id}.flac"),
             source=self._source,
-            captured_at=stretch.captured_at,
+            captured_at=captured_at,
             seconds=seconds,
-            reason=wanted.reason,
-            event=wanted.event,
-            labels=_labels(wanted, stretch.captured_at, seconds),
+            reason=pending.reason,
+            event=pending.event,
+            labels=_inside(span, captured_at, seconds),
             bundle=self._bundle,
             top=_top(analysis),
-            groups=order_members(self._groups, stretch.slots, wanted.span),
+            groups=order_members(self._groups, segment.slots, span),
         )
-        if wanted.span is not None:
-            on_threshold = self.policies[wanted.span.label].on_threshold
-            record = replace(record, score=wanted.score, on_threshold=on_threshold)
-        return ClipDraft(record, sample_rate_hz, stretch.samples, analysis)
-
-    def _id(self, wanted: PendingClip, captured_at: float) -> str:
-        if wanted.event is not None:
-            return wanted.event.id
-        label = wanted.span.label if wanted.span else ""
-        return event_id(self._namespace, self._source, f"{wanted.reason}:{label}", captured_at)
+        if span is not None:
+            on_threshold = self.policies[span.label].on_threshold
+            record = replace(record, score=pending.score, on_threshold=on_threshold)
+        return clip.ClipDraft(record, sample_rate_hz, segment.samples, analysis)
 
 
-def _labels(wanted: PendingClip, captured_at: float, seconds: float) -> tuple[LabelSpan, ...]:
-    """The span in seconds of the clip, as far as it is inside."""
-    if wanted.span is None:
+def _inside(
+    span: clip.LabelSpan | None, captured_at: float, seconds: float
+) -> tuple[clip.LabelSpan, ...]:
+    """The part of a span that is in a clip, in seconds of the clip."""
+    if span is None:
         return ()
-    onset = max(0.0, wanted.span.onset - captured_at)
-    offset = min(seconds, wanted.span.offset - captured_at)
-    return (LabelSpan(wanted.span.label, onset, offset),) if onset < offset else ()
+    onset = max(0.0, span.onset - captured_at)
+    offset = min(seconds, span.offset - captured_at)
+    return (clip.LabelSpan(span.label, onset, offset),) if onset < offset else ()
 
 
-def _top(analysis: ClipAnalysis) -> tuple[LabelScore, ...]:
+def _top(analysis: clip.ClipAnalysis) -> tuple[clip.LabelScore, ...]:
     if not len(analysis.scores):
         return ()
     highest = analysis.scores.max(axis=0)
     first = np.argsort(-highest, kind="stable")[:_TOP_LABELS]
     return tuple(
-        LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
+        clip.LabelScore(analysis.labels[label], round(float(highest[label]), 4)) for label in first
     )
 
 
-# How often clips are taken that no event asks for; counted in the time of samples.
+def order_members(
+    groups: Sequence[LabelGroup], slots: Sequence[BufferSlot], span: clip.LabelSpan | None
+) -> tuple[clip.GroupMembers, ...]:
+    """The members of each group by their highest score; for the span's label, by that within the span.
+
+    `slots` are those of a clip, with their `members` in the order of the groups. Empty without slots.
+    """
+    if not slots:
+        return ()
+    inside = [slot for slot in slots if span and span.onset <= slot.centre < span.offset] or slots
+    own = "" if span is None else span.label
+    ordered, start = [], 0
+    for group in groups:
+        end = start + len(group.members)
+        heard = inside if group.label.slug == own else slots
+        peaks = np.max([slot.members[start:end] for slot in heard], axis=0)
+        order = np.argsort(-peaks, kind="stable").tolist()
+        members = tuple(group.members[column] for column in order)
+        ordered.append(clip.GroupMembers(group.label.slug, members))
+        start = end
+    return tuple(ordered)
+
+
+@dataclass(slots=True)
+class NearMiss:
+    """A time in which a label's smoothed score is over its off threshold.
+
+    `hit`: it reached the on threshold, so it is no miss.
+    """
+
+    label: str
+    onset: float
+    offset: float
+    score: float = 0.0  # the highest, smoothed
+    hit: bool = False
+
+
+class NearMissFinder:
+    """Smoothed scores, slot after slot -> near misses that ended.
+
+    A near miss ends after `max_seconds` at the latest. A smoothed score belongs to the slot in the middle
+    of the label's smoother, which is looked up in `buffer`.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, LabelPolicy],
+        patch_hop_seconds: float,
+        max_seconds: float,
+        buffer: AudioBuffer,
+    ) -> None:
+        self._labels, self._buffer, self._max_seconds = tuple(policies), buffer, max_seconds
+        self.adjust(policies)
+        lengths = [p.smoothing_patches(patch_hop_seconds) for p in policies.values()]
+        self._delays = [length // 2 for length in lengths]
+        self._open: dict[int, NearMiss] = {}
+
+    def adjust(self, policies: Mapping[str, LabelPolicy]) -> None:
+        """Use other thresholds from the next slot on."""
+        self._on = np.array([p.on_threshold for p in policies.values()], np.float32)
+        self._off = np.array([p.off_threshold for p in policies.values()], np.float32)
+
+    def push(self, smoothed: scores.Scores) -> list[NearMiss]:
+        """Add the latest smoothed scores, float32 (K,)."""
+        over = smoothed >= self._off
+        if not self._open and not over.any():
+            return []
+        for label in np.flatnonzero(over).tolist():
+            slot = self._buffer.slot_before(self._delays[label])
+            if slot is None:
+                continue
+            miss = self._open.setdefault(
+                label, NearMiss(self._labels[label], slot.onset, slot.offset)
+            )
+            miss.offset = slot.offset
+            miss.score = max(miss.score, float(smoothed[label]))
+            miss.hit = miss.hit or bool(smoothed[label] >= self._on[label])
+        return self._end(over.tolist())
+
+    def _end(self, over: list[bool]) -> list[NearMiss]:
+        """Close those that fell below the off threshold or last too long."""
+        ended = []
+        for label, miss in list(self._open.items()):
+            too_long = not miss.hit and miss.offset - miss.onset >= self._max_seconds
+            if over[label] and not too_long:
+                continue
+            if not miss.hit:
+                ended.append(miss)
+            if over[label]:  # it goes on, but is not reported again
+                self._open[label] = NearMiss(self._labels[label], 0.0, 0.0, hit=True)
+            else:
+                del self._open[label]
+        return ended
+
+    def finish(self) -> list[NearMiss]:
+        """The audio ended: all open near misses end."""
+        ended = [miss for miss in self._open.values() if not miss.hit]
+        self._open.clear()
+        return ended
 
 
 class HourlyLimit:
-    """At most so many an hour: one, and then none for its share of the hour."""
+    """At most `per_hour` clips: after one, none for its share of the hour, in sample time."""
 
     def __init__(self, per_hour: float) -> None:
-        self._rest_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
-        self._taken_at: float | None = None
+        self._interval_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
+        self._last_at: float | None = None
 
-    def take(self, at: float) -> bool:
-        """Whether one may be taken at that time, seconds; if so, it is."""
-        if not math.isfinite(self._rest_seconds):
+    def allows(self, at: float) -> bool:
+        """Whether a clip may be kept at that time, seconds; if so, it counts."""
+        if not math.isfinite(self._interval_seconds):
             return False
-        # the distance, so that a clock that was set back does not end it
-        if self._taken_at is not None and abs(at - self._taken_at) < self._rest_seconds:
+        # the distance, so that a clock set back does not stop clips for long
+        if self._last_at is not None and abs(at - self._last_at) < self._interval_seconds:
             return False
-        self._taken_at = at
+        self._last_at = at
         return True
 
 
 class RandomMoments:
-    """One moment at random in each period of an hour / `per_hour`."""
+    """One random moment in each period of an hour / `per_hour`, in sample time."""
 
     def __init__(self, per_hour: float, random: Random) -> None:
         self._period_seconds = _HOUR_SECONDS / per_hour if per_hour else math.inf
@@ -198,158 +396,3 @@ class RandomMoments:
     def _begin_period(self, at: float) -> None:
         self._period_begins = at
         self._moment = at + self._random.random() * self._period_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractionPlan:
-    """What is kept: `labels` are those of which it may be, `max_seconds` is of a clip in all."""
-
-    labels: frozenset[str]
-    pre_seconds: float = 2.0
-    post_seconds: float = 2.0
-    max_seconds: float = 30.0
-    near_misses_per_hour: float = 4.0
-    ambient_per_hour: float = 1.0
-
-
-class ClipExtractor:
-    """Chunks, scores and events of one source -> cuttings, each once its post-roll has come.
-
-    No clip spans a hole. Of what is longer than a clip may be the first part is kept; its event has no
-    offset then. Near misses and ambient clips are not kept where people were heard (`private`), ambient
-    ones not where there was an event either.
-    """
-
-    def __init__(
-        self,
-        source: str,
-        policies: Mapping[str, LabelPolicy],
-        params: FeatureParams,
-        plan: ExtractionPlan,
-        random: Random,
-        *,
-        bundle: str = "",
-        namespace: str = "",
-        groups: Sequence[LabelGroup] = (),
-    ) -> None:
-        self._plan = plan
-        hop_seconds = params.patch_hop_seconds
-        delays = [policy.smoothing_patches(hop_seconds) // 2 for policy in policies.values()]
-        # an event is known so much later than its slots
-        self._delay_seconds = max(delays, default=0) * hop_seconds
-        late_seconds = self._delay_seconds + params.patch_seconds + _SPARE_SLOTS * hop_seconds
-        self._recent = AudioBuffer(params.sample_rate_hz, plan.max_seconds + late_seconds)
-        self._near_misses = NearMissFinder(policies, hop_seconds, plan.max_seconds, self._recent)
-        self._maker = ClipDescriber(source, policies, bundle, namespace, groups)
-        self._allowance = HourlyLimit(plan.near_misses_per_hour)
-        self._moments = RandomMoments(plan.ambient_per_hour, random)
-        self._wanted: list[PendingClip] = []
-        self._active: set[str] = set()  # ids of events, whatever their label
-        self._event_until = -math.inf
-
-    def keeps(self, event: SoundEvent) -> bool:
-        """Whether there is a clip of an event."""
-        return event.label in self._plan.labels
-
-    def adjust(self, policies: Mapping[str, LabelPolicy]) -> None:
-        """Other thresholds of the same labels, from the next slot on."""
-        self._near_misses.adjust(policies)
-        self._maker.policies = policies
-
-    def hear(self, chunk: AudioChunk) -> None:
-        """Take the next samples, before what the model makes of them; `finish` comes before a hole."""
-        self._recent.hear(chunk)
-
-    def push(
-        self, row: PatchScores, smoothed: Scores, events: Iterable[SoundEvent], *, private: bool
-    ) -> list[ClipDraft]:
-        """Take the next slot, the latest smoothed scores, and the events that began or ended with it."""
-        self._recent.add(row, private=private)
-        self._note_events(events)
-        for miss in self._near_misses.push(smoothed):
-            self._want_near_miss(miss)
-        if self._moments.passed(row.offset):
-            end = row.onset + _AMBIENT_SECONDS
-            ready_at = end + self._delay_seconds
-            self._wanted.append(PendingClip("ambient", row.onset, end, ready_at))
-        return self._cut_ready(row.offset)
-
-    def finish(self, events: Iterable[SoundEvent]) -> list[ClipDraft]:
-        """The stretch of audio ended, with these events: what is wanted is cut as far as it is there."""
-        self._note_events(events)
-        for miss in self._near_misses.finish():
-            self._want_near_miss(miss)
-        cuttings = self._cut_ready(math.inf)
-        self._recent.clear()
-        return cuttings
-
-    def snapshot(self, seconds: float) -> ClipDraft | None:
-        """The last seconds, as many as a clip may have; None if nothing is there.
-
-        A person heard in them what the station missed.
-        """
-        end = self._recent.ended_at
-        start = end - min(seconds, self._plan.max_seconds)
-        return self._cut(PendingClip("missed", start, end, end))
-
-    def _note_events(self, events: Iterable[SoundEvent]) -> None:
-        for event in events:
-            if event.offset is None:
-                self._active.add(event.id)
-                self._want_event(event)
-            else:
-                self._active.discard(event.id)
-                self._event_until = max(self._event_until, event.offset)
-                self._end_event(event, event.offset)
-
-    def _want_event(self, event: SoundEvent) -> None:
-        if not self.keeps(event):
-            return
-        start, longest_end = self._bounds(event.onset)
-        span = LabelSpan(event.label, event.onset, longest_end)
-        self._wanted.append(
-            PendingClip(
-                "event", start, longest_end, longest_end, span, float(event.peak_score), event
-            )
-        )
-
-    def _bounds(self, onset: float) -> tuple[float, float]:
-        """Where a clip begins, and where at most it ends; what is gone already is not waited for."""
-        start = max(onset - self._plan.pre_seconds, self._recent.began_at)
-        return start, start + self._plan.max_seconds
-
-    def _end_event(self, event: SoundEvent, offset: float) -> None:
-        for wanted in self._wanted:
-            if wanted.event is not None and wanted.event.id == event.id:
-                wanted.event, wanted.score = event, float(event.peak_score)
-                wanted.end = min(wanted.end, offset + self._plan.post_seconds)
-                wanted.ready_at = wanted.end
-                wanted.span = LabelSpan(event.label, event.onset, offset)
-
-    def _want_near_miss(self, miss: NearMiss) -> None:
-        if miss.label not in self._plan.labels:
-            return
-        start, longest_end = self._bounds(miss.onset)
-        end = min(miss.offset + self._plan.post_seconds, longest_end)
-        span = LabelSpan(miss.label, miss.onset, miss.offset)
-        self._wanted.append(PendingClip("near_miss", start, end, end, span, miss.score))
-
-    def _cut_ready(self, until: float) -> list[ClipDraft]:
-        ready = [wanted for wanted in self._wanted if wanted.ready_at <= until]
-        self._wanted = [wanted for wanted in self._wanted if wanted.ready_at > until]
-        cuttings = [self._cut(wanted) for wanted in ready]
-        return [cutting for cutting in cuttings if cutting is not None]
-
-    def _cut(self, wanted: PendingClip) -> ClipDraft | None:
-        stretch = self._recent.cut(wanted.start, wanted.end)
-        if stretch is None or not self._may_keep(wanted, stretch):
-            return None
-        return self._maker.make(wanted, stretch, self._recent.sample_rate_hz)
-
-    def _may_keep(self, wanted: PendingClip, stretch: Segment) -> bool:
-        if wanted.reason == "near_miss":
-            return not stretch.private and self._allowance.take(stretch.captured_at)
-        if wanted.reason == "ambient":
-            eventful = bool(self._active) or self._event_until > stretch.captured_at
-            return not stretch.private and not eventful
-        return True

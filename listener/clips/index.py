@@ -1,6 +1,4 @@
-"""The index of a store: what its sidecars say, in SQLite, for fast questions. It can be made again."""
-
-from __future__ import annotations
+"""The index of a store in SQLite: what its sidecars say, for fast queries. It can be rebuilt from them."""
 
 import errno
 import os
@@ -15,8 +13,8 @@ from typing import Any, Literal
 from listener.detection.clip import ClipError, ClipRecord, Reason
 from listener.detection.clip_files import record_bytes
 
-_FAR_FROM_THRESHOLD = 0.5  # a score so far from it says that the station is sure
-_ASKED_FOR = 2.0  # somebody heard something there
+_FAR_FROM_THRESHOLD = 0.5  # at this distance the station is sure
+_MISSED_URGENCY = 2.0  # a person asked for this clip
 _NEWNESS_SECONDS = 7 * 86_400.0  # a week of age outweighs the closest score
 VERSION = 1
 _BUSY_SECONDS = 10.0  # another process writes
@@ -24,18 +22,15 @@ _COLUMNS = 11
 _WAL_PAGES = 100  # then the log is written back: 400 kB, and not SQLite's 4 MB
 
 
-# What can be asked of the store, and what comes back.
-
-
 VerdictState = Literal["right", "wrong", "labels", "any", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipFilter:
-    """Which clips are wanted; what is None does not matter.
+    """A query; None matches every clip.
 
-    `label` is what a clip stands for (`ClipRecord.label`). `verdict` is the latest one; "any" and "none":
-    whether there is one. `since` and `until` bound `captured_at`, unix seconds.
+    `label` is `ClipRecord.label`. `verdict` is the latest one; "any" and "none" ask whether there is one.
+    `since` and `until` bound `captured_at`, Unix seconds.
     """
 
     source: str | None = None
@@ -46,7 +41,7 @@ class ClipFilter:
     until: float | None = None
 
     def conditions(self) -> dict[str, float | str]:
-        """As conditions of SQL on the index's columns, with the value of each."""
+        """SQL conditions on the columns of the index, with their values."""
         asked = {
             "source = ?": self.source,
             "label = ?": self.label,
@@ -73,36 +68,28 @@ class SimilarClip:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much there is; `judged` clips have a verdict."""
+    """Clips, clips with a verdict, and bytes of a store."""
 
     clips: int = 0
     judged: int = 0
     bytes: int = 0
 
 
-# How much a verdict on a clip would teach: the order of the review queue.
-
-
 def urgency(record: ClipRecord) -> float:
-    """Higher comes first: scores close to the threshold, labels that contend, missed ones, new ones.
+    """How much a verdict on a clip would teach; the review queue shows the highest first.
 
-    It does not depend on now: all clips age alike, so that their order stays.
+    Scores close to the threshold, a strong second label, missed sounds and new clips count. It does not
+    depend on the time of the question, so the order of clips stays.
     """
-    asked_for = _ASKED_FOR if record.reason == "missed" else 0.0
+    missed = _MISSED_URGENCY if record.reason == "missed" else 0.0
     newness = record.captured_at / _NEWNESS_SECONDS
-    return _closeness(record) + _contention(record) + asked_for + newness
-
-
-def _closeness(record: ClipRecord) -> float:
-    """1 at the threshold, 0 far from it or without a label."""
+    second = record.top[1].score if len(record.top) > 1 else 0.0
     if record.score is None or record.on_threshold is None:
-        return 0.0
-    return 1.0 - min(1.0, abs(record.score - record.on_threshold) / _FAR_FROM_THRESHOLD)
-
-
-def _contention(record: ClipRecord) -> float:
-    """How loudly a second label claims the clip, [0, 1]."""
-    return record.top[1].score if len(record.top) > 1 else 0.0
+        closeness = 0.0
+    else:
+        distance = abs(record.score - record.on_threshold)
+        closeness = 1.0 - min(1.0, distance / _FAR_FROM_THRESHOLD)
+    return closeness + second + missed + newness
 
 
 _SCHEMA = f"""
@@ -125,9 +112,9 @@ PRAGMA user_version = {VERSION};
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A clip as the index knows it: `changed_ns` is its sidecar's, `bytes` of all its files.
+    """A row of the index: `changed_ns` of its sidecar, `bytes` of all its files.
 
-    `width` and `row` say where its mean embedding lies; None: it has none.
+    `width` and `row` are the place of its mean embedding; None if it has none.
     """
 
     record: ClipRecord
@@ -138,12 +125,12 @@ class Entry:
 
 
 class Index:
-    """The tables, for any thread, one at a time.
+    """The tables; any thread may call it, one at a time.
 
     Raises:
         ClipError: from every method, when SQLite cannot read or write.
-        OSError: from every method that changes, when the disk is full.
-        sqlite3.DatabaseError: on opening: not an index of this version; it must be made anew.
+        OSError: from every method that writes, when the disk is full.
+        sqlite3.DatabaseError: on opening a file that is no index of this version; it must be rebuilt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -160,9 +147,8 @@ class Index:
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(
-            "PRAGMA synchronous = NORMAL"
-        )  # what is lost is found in the files
+        # a power cut may lose commits; opening finds them in the files
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
@@ -174,13 +160,13 @@ class Index:
             raise sqlite3.DatabaseError(fault)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def changes(self) -> Iterator[None]:
-        """What is changed inside is kept as a whole."""
+        """A transaction around all changes inside."""
         with self._lock, _one_line_errors(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -190,7 +176,7 @@ class Index:
             return self._connection.execute(query, values).fetchall()
 
     def put(self, entry: Entry) -> None:
-        """Add a clip, or what became of it."""
+        """Add or update a clip."""
         record, verdict = entry.record, entry.record.verdict
         values = (
             record.id, record.source, record.label, record.reason, verdict and verdict.value,
@@ -201,7 +187,7 @@ class Index:
         self._rows("INSERT OR REPLACE INTO records VALUES (?, ?)", record.id, record_bytes(record))
 
     def remove(self, clip_id: str) -> None:
-        """Forget a clip; its row of the matrix is free."""
+        """Remove a clip and free its row of the matrix."""
         self._rows(
             "INSERT INTO free_rows SELECT width, row FROM clips WHERE id = ? AND row NOT NULL",
             clip_id,
@@ -209,7 +195,7 @@ class Index:
         self._rows("DELETE FROM clips WHERE id = ?", clip_id)
         self._rows("DELETE FROM records WHERE id = ?", clip_id)
 
-    def take_row(self, width: int) -> int:
+    def reserve_row(self, width: int) -> int:
         """A free row of the matrix of that width."""
         free = self._rows("SELECT max(row) FROM free_rows WHERE width = ?", width)[0][0]
         if free is None:

@@ -1,6 +1,4 @@
-"""Where the files of a clip lie: `2026/11/21/<id>.flac`, by the UTC date in the id, never by label."""
-
-from __future__ import annotations
+"""Where the files of a clip are: `2026/11/21/<id>.flac`, by the UTC date in its id, never by label."""
 
 import fcntl
 import os
@@ -11,12 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from listener.detection.clip import ClipError, is_clip_id
-from listener.detection.clip_files import (
-    AUDIO_SUFFIX,
-    PARTIAL_SUFFIX,
-    SIDECAR_SUFFIX,
-    sync_directory,
-)
+from listener.detection.clip_files import AUDIO_SUFFIX, SIDECAR_SUFFIX
+from listener.files import PARTIAL_SUFFIX, sync_directory
 
 INDEX_DIRECTORY, QUARANTINE_DIRECTORY = "index", "quarantine"
 LOCK_FILE = ".lock"
@@ -46,7 +40,7 @@ def audio_path(directory: Path, clip_id: str) -> Path:
 
 
 def make_private_directory(path: Path, within: Path) -> None:
-    """Make `path` and what is missing between it and `within`, for the owner alone (0700), durably."""
+    """Make `path` and its missing parents below `within`, with mode 0700, durably."""
     if path.is_dir():
         return
     if path != within:
@@ -62,38 +56,32 @@ def day_directories(directory: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What lies in the folders: each sidecar's time of change, ns, by the id in its name, and leftovers.
-
-    Leftovers are files of clips whose writing was cut short.
-    """
+    """When each sidecar was changed, ns, by the id in its name; and the files of unfinished clips."""
 
     changed_ns: dict[str, int]
     leftovers: list[Path]
 
 
 def take_inventory(directory: Path) -> Inventory:
-    """Look at every file once; one that has not the name of a clip's does not count."""
+    """Look at every file once; files not named like a clip's are ignored."""
     inventory = Inventory({}, [])
     for day in day_directories(directory):
-        with os.scandir(day) as entries:
-            _take_in(inventory, day, {entry.name: entry for entry in entries})
+        with os.scandir(day) as scanned:
+            entries = {entry.name: entry for entry in scanned}
+        for name, entry in entries.items():
+            clip_id, _, suffix = name.partition(".")
+            if not is_clip_id(clip_id):
+                continue
+            if "." + suffix == SIDECAR_SUFFIX:
+                inventory.changed_ns[clip_id] = entry.stat().st_mtime_ns
+            elif name.endswith(PARTIAL_SUFFIX) or clip_id + SIDECAR_SUFFIX not in entries:
+                inventory.leftovers.append(day / name)
     return inventory
-
-
-def _take_in(inventory: Inventory, day: Path, entries: dict[str, os.DirEntry[str]]) -> None:
-    for name, entry in entries.items():
-        clip_id, _, suffix = name.partition(".")
-        if not is_clip_id(clip_id):
-            continue
-        if "." + suffix == SIDECAR_SUFFIX:
-            inventory.changed_ns[clip_id] = entry.stat().st_mtime_ns
-        elif name.endswith(PARTIAL_SUFFIX) or clip_id + SIDECAR_SUFFIX not in entries:
-            inventory.leftovers.append(day / name)
 
 
 @contextmanager
 def only_writer(directory: Path) -> Iterator[None]:
-    """While it is held no other thread or process that asks for it changes the store (flock(2))."""
+    """Hold the store's lock against other threads and processes (flock(2))."""
     handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,6 +1,4 @@
-"""Opening a store: the index is made again where it cannot be used, and brought in step with the files."""
-
-from __future__ import annotations
+"""Opens a store: rebuilds a broken index, and brings the index in step with the files."""
 
 import logging
 import shutil
@@ -10,39 +8,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from listener.clips import index, layout
 from listener.clips.catalogue import Catalogue
-from listener.clips.index import Index
-from listener.clips.layout import (
-    INDEX_DIRECTORY,
-    QUARANTINE_DIRECTORY,
-    audio_path,
-    take_inventory,
-)
-from listener.detection.clip import ClipError, ClipRecord, read_analysis
-from listener.detection.clip_files import (
-    ANALYSIS_SUFFIX,
-    AUDIO_SUFFIX,
-    SIDECAR_SUFFIX,
-    analysis_path,
-    read_sidecar,
-    sidecar_path,
-)
+from listener.detection import clip, clip_files
 
 log = logging.getLogger(__name__)
 
-_PORTION = 1000  # clips of a transaction
-
+_PORTION = 1000  # clips in one transaction
 
 _Item = TypeVar("_Item")
 
 
 def open_catalogue(directory: Path) -> Catalogue:
-    """The catalogue of the clips in a store, whose lock is held meanwhile.
+    """The catalogue of a store; the caller holds the store's lock.
 
     Raises:
-        ClipError: it cannot be made.
+        ClipError: it cannot be opened or rebuilt.
     """
-    inventory = take_inventory(directory)
+    inventory = layout.take_inventory(directory)
     if inventory.leftovers:
         log.warning("clips: %d files of unfinished clips are removed", len(inventory.leftovers))
     for path in inventory.leftovers:
@@ -56,29 +39,29 @@ def open_catalogue(directory: Path) -> Catalogue:
 
 
 def _open(directory: Path) -> Catalogue:
-    folder = directory / INDEX_DIRECTORY
+    folder = directory / layout.INDEX_DIRECTORY
     folder.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as on_error:
         try:
-            catalogue = Catalogue(directory, folder, Index(folder / "index.sqlite"))
+            catalogue = Catalogue(directory, folder, index.Index(folder / "index.sqlite"))
             on_error.callback(catalogue.close)
             if catalogue.complete:
                 on_error.pop_all()
                 return catalogue
             fault = "embeddings are missing"
-        except (sqlite3.DatabaseError, ClipError) as error:
+        except (sqlite3.DatabaseError, clip.ClipError) as error:
             fault = str(error)
-    log.warning("clips: the index is made again: %s", fault)
+    log.warning("clips: the index is rebuilt: %s", fault)
     shutil.rmtree(folder)
     folder.mkdir(mode=0o700)
-    return Catalogue(directory, folder, Index(folder / "index.sqlite"))
+    return Catalogue(directory, folder, index.Index(folder / "index.sqlite"))
 
 
 def _reconcile(directory: Path, catalogue: Catalogue, found: Mapping[str, int]) -> None:
     known = catalogue.changes_ns()
     gone = [clip_id for clip_id in known if clip_id not in found]
     changed = [
-        sidecar_path(audio_path(directory, clip_id))
+        clip_files.sidecar_path(layout.audio_path(directory, clip_id))
         for clip_id, changed_ns in found.items()
         if known.get(clip_id) != changed_ns
     ]
@@ -89,8 +72,17 @@ def _reconcile(directory: Path, catalogue: Catalogue, found: Mapping[str, int]) 
     for paths in _portions(changed):
         records = [record for path in paths if (record := _read(path)) is not None]
         catalogue.put(records)
-        for path in {*paths} - {sidecar_path(record.path) for record in records}:
-            _put_aside(path, directory / QUARANTINE_DIRECTORY)
+        for path in {*paths} - {clip_files.sidecar_path(record.path) for record in records}:
+            # for a person to look at: deleting a sidecar could lose a verdict
+            quarantine = directory / layout.QUARANTINE_DIRECTORY
+            quarantine.mkdir(mode=0o700, exist_ok=True)
+            for suffix in (
+                clip_files.SIDECAR_SUFFIX,
+                clip_files.AUDIO_SUFFIX,
+                clip_files.ANALYSIS_SUFFIX,
+            ):
+                if (file := path.with_suffix(suffix)).exists():
+                    file.replace(quarantine / file.name)
             catalogue.remove([path.stem])
 
 
@@ -98,27 +90,14 @@ def _portions(items: Sequence[_Item]) -> list[Sequence[_Item]]:
     return [items[start : start + _PORTION] for start in range(0, len(items), _PORTION)]
 
 
-def _read(sidecar: Path) -> ClipRecord | None:
-    """The record, if the clip is whole."""
+def _read(sidecar: Path) -> clip.ClipRecord | None:
+    """The record of a clip; None, with a line in the log, if a file is missing or broken."""
     try:
-        record = read_sidecar(sidecar)
-        _check_whole(record, sidecar.stem)
-    except ClipError as error:
-        log.warning("clips: put aside in %s: %s", QUARANTINE_DIRECTORY, error)
+        record = clip_files.read_sidecar(sidecar)
+        if record.id != sidecar.stem or not record.path.is_file():
+            raise clip.ClipError(f"{record.path}: expected the audio of clip {record.id}")  # noqa: TRY301
+        clip.read_analysis(clip_files.analysis_path(record.path))
+    except clip.ClipError as error:
+        log.warning("clips: moved to %s: %s", layout.QUARANTINE_DIRECTORY, error)
         return None
     return record
-
-
-def _check_whole(record: ClipRecord, name: str) -> None:
-    if record.id != name or not record.path.is_file():
-        raise ClipError(f"{record.path}: expected the audio of clip {record.id}")
-    read_analysis(analysis_path(record.path))
-
-
-def _put_aside(sidecar: Path, quarantine: Path) -> None:
-    """For a person to look at; removing it could lose a verdict."""
-    quarantine.mkdir(mode=0o700, exist_ok=True)
-    for suffix in (SIDECAR_SUFFIX, AUDIO_SUFFIX, ANALYSIS_SUFFIX):
-        path = sidecar.with_suffix(suffix)
-        if path.exists():
-            path.replace(quarantine / path.name)

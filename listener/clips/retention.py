@@ -1,6 +1,4 @@
-"""What goes when clips are too old or too many: those without a verdict first, the oldest first."""
-
-from __future__ import annotations
+"""Removes clips that are too old or too many: the oldest first, those with a verdict last."""
 
 import shutil
 from pathlib import Path
@@ -16,13 +14,13 @@ _PORTION = 100  # clips that are removed in one transaction
 
 
 class Retention:
-    """Removes clips of a store whose lock is held. A clip with a verdict never grows too old."""
+    """Removes clips; the caller holds the store's lock. Clips with a verdict have no age limit."""
 
     def __init__(self, directory: Path, catalogue: Catalogue, settings: ClipsSettings) -> None:
         self._directory, self._catalogue, self._settings = directory, catalogue, settings
 
     def apply(self, now_ns: int) -> None:
-        """Keep to the bounds of age (since a clip was stored) and bytes."""
+        """Apply the limits of age (since a clip was stored) and bytes."""
         before_ns = now_ns - round(self._settings.keep_days * _DAY_NS)
         while old := self._catalogue.oldest(judged=False, limit=_PORTION, before_ns=before_ns):
             self._remove(old)
@@ -32,13 +30,13 @@ class Retention:
         self._free(surplus, judged=True)
 
     def make_room(self, size: int) -> bool:
-        """Remove clips without a verdict until so many bytes are free; whether any were."""
+        """Remove clips without a verdict to free `size` bytes; whether any was removed."""
         return self._free(size, judged=False) > 0
 
     def keep_reserve(self, size: int = 0) -> bool:
-        """Leave the disk its reserve, and room for `size` bytes more; whether it has both.
+        """Keep the disk's reserve and `size` bytes free; whether both are free now.
 
-        Clips without a verdict go for it: the events of a station need the disk more.
+        Clips without a verdict are removed for it: events need the disk more.
         """
         if not self._settings.keep_free_megabytes:
             return True
@@ -50,7 +48,7 @@ class Retention:
         return reserve + size - shutil.disk_usage(self._directory).free
 
     def _free(self, size: int, *, judged: bool) -> int:
-        """Remove the oldest clips until at least `size` bytes are free; how many are."""
+        """Remove the oldest clips to free at least `size` bytes; the bytes freed."""
         freed = 0
         while freed < size and (oldest := self._catalogue.oldest(judged=judged, limit=_PORTION)):
             chosen = []
@@ -63,7 +61,7 @@ class Retention:
         return freed
 
     def _remove(self, clip_ids: list[str]) -> None:
-        # files first: on a full disk the index needs the room to forget them
+        # files first: on a full disk the index needs their room
         for clip_id in clip_ids:
             remove_clip(audio_path(self._directory, clip_id))
         self._catalogue.remove(clip_ids)

@@ -1,6 +1,4 @@
-"""ClipStore: clips on disk, what is known of them, and what people said of them."""
-
-from __future__ import annotations
+"""The clip store: files on disk, an index over them, verdicts, and the disk's reserve."""
 
 import errno
 import logging
@@ -11,82 +9,60 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from listener.clips.catalogue import Embedding
-from listener.clips.index import ClipFilter, SimilarClip, Totals
+from listener.clips import catalogue, index, recovery, retention
 from listener.clips.layout import audio_path, make_private_directory, only_writer
-from listener.clips.recovery import open_catalogue
-from listener.clips.retention import Retention
 from listener.config.station import ClipsSettings
-from listener.detection.clip import (
-    ClipAnalysis,
-    ClipDraft,
-    ClipError,
-    ClipRecord,
-    UnknownClipError,
-    Verdict,
-    read_analysis,
-    with_verdict,
-)
-from listener.detection.clip_files import (
-    analysis_path,
-    read_sidecar,
-    remove_clip,
-    sidecar_path,
-    write_clip,
-    write_sidecar,
-)
+from listener.detection import clip, clip_files
 from listener.health import Health
 
 log = logging.getLogger(__name__)
 
-_INDEX_BYTES = 500_000  # what the index may need to forget clips and to take one in
-_EVERY_SECONDS = 5.0
-
-
-_EVERY_CLIP = ClipFilter()
+_INDEX_BYTES = 500_000  # what the index may need to remove clips and to add one
+_DISK_CHECK_SECONDS = 5.0
+_EVERY_CLIP = index.ClipFilter()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 class ClipStore:
-    """The clips of a station in a directory, for any number of threads and processes at once.
+    """The clips of a station in a directory, for any number of threads and processes.
 
-    `labels` are what a verdict may name, beside new slugs if `settings.new_labels`. Opening removes what a
-    crash left unfinished, puts aside what cannot be read, and makes the index again where it must.
-    Every method raises ClipError, one line, when the disk or the index fails.
+    `labels` are the labels that a verdict may name, beside new slugs if `settings.new_labels`. Opening
+    removes the files of unfinished clips, quarantines unreadable ones, and rebuilds the index if needed.
+    Every method raises ClipError with one line when the disk or the index fails.
     """
 
     def __init__(self, settings: ClipsSettings, labels: Collection[str]) -> None:
         self._directory, self._new_labels = settings.directory, settings.new_labels
         self.labels = frozenset(labels)
-        """What a verdict may name; another bundle brings others."""
+        """Labels that a verdict may name; a new bundle replaces them."""
         with _one_line_errors(f"{self._directory}: cannot be opened"):
             make_private_directory(self._directory, self._directory)
             with only_writer(self._directory):
-                self._catalogue = open_catalogue(self._directory)
-        self._retention = Retention(self._directory, self._catalogue, settings)
+                self._catalogue = recovery.open_catalogue(self._directory)
+        self._retention = retention.Retention(self._directory, self._catalogue, settings)
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Close the index."""
         self._catalogue.close()
 
-    def add(self, cutting: ClipDraft) -> ClipRecord:
-        """Store a clip, whole or not at all, then drop what is too old or too much.
+    def add(self, draft: clip.ClipDraft) -> clip.ClipRecord:
+        """Store a clip, whole or not at all, then apply the limits of age and size.
 
-        One that is already there stays as it is. Where the disk lacks its reserve older clips make room.
+        A clip that is stored already stays as it is. Older clips go if the disk lacks its reserve.
 
         Raises:
             ClipError: it cannot be stored.
         """
-        path = audio_path(self._directory, cutting.record.id)
-        record = replace(cutting.record, path=path)
+        path = audio_path(self._directory, draft.record.id)
+        record = replace(draft.record, path=path)
         with _one_line_errors(f"clip {record.id}: cannot be stored"), only_writer(self._directory):
             if self._catalogue.knows(record.id):
                 return self._catalogue.get(record.id)
-            size = 2 * cutting.samples.nbytes
+            size = 2 * draft.samples.nbytes
             if not self._retention.keep_reserve(size):
                 raise OSError(errno.ENOSPC, "the disk lacks clips.keep_free_megabytes")
-            self._with_room(size, lambda: self._write(record, cutting))
+            self._with_room(size, lambda: self._write(record, draft))
             self._retention.apply(time.time_ns())
         return record
 
@@ -98,43 +74,44 @@ class ClipStore:
                 raise
             write()
 
-    def _write(self, record: ClipRecord, cutting: ClipDraft) -> None:
+    def _write(self, record: clip.ClipRecord, draft: clip.ClipDraft) -> None:
         try:
             make_private_directory(record.path.parent, self._directory)
-            write_clip(record, cutting.samples, cutting.sample_rate_hz, cutting.analysis)
+            clip_files.write_clip(record, draft.samples, draft.sample_rate_hz, draft.analysis)
             self._catalogue.put([record])
-        except (OSError, ClipError):
-            remove_clip(record.path)
+        except (OSError, clip.ClipError):
+            clip_files.remove_clip(record.path)
             raise
 
-    def judge(self, clip_id: str, verdict: Verdict) -> ClipRecord:
-        """Add a verdict to a clip's history; when this returns it is on the disk.
+    def judge(self, clip_id: str, verdict: clip.Verdict) -> clip.ClipRecord:
+        """Add a verdict to a clip's history; it is on disk when this returns.
 
         Raises:
             UnknownClipError: there is no clip of that id.
             ClipError: a label that is not allowed, a span outside the clip, a full disk.
         """
-        self._check_labels(verdict)
-        path = audio_path(self._directory, clip_id)
-        with _one_line_errors(f"clip {clip_id}: cannot be judged"), only_writer(self._directory):
-            if not sidecar_path(path).exists():
-                raise UnknownClipError(f"expected the id of a stored clip, got {clip_id!r}")
-            # from the file, which another process may have changed
-            record = with_verdict(read_sidecar(sidecar_path(path)), verdict)
-            self._with_room(0, lambda: write_sidecar(record))
-            self._catalogue.put([record])
-        return record
-
-    def _check_labels(self, verdict: Verdict) -> None:
         for label in sorted({span.label for span in verdict.labels} - self.labels):
             if not self._new_labels:
-                raise ClipError(
+                raise clip.ClipError(
                     f"verdict: expected labels of the bundle (or clips.new_labels = true), got {label!r}"
                 )
             if not _SLUG.fullmatch(label):
-                raise ClipError(f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}")
+                raise clip.ClipError(
+                    f"verdict: expected a label of a-z, 0-9, _ and -, got {label!r}"
+                )
+        path = audio_path(self._directory, clip_id)
+        with _one_line_errors(f"clip {clip_id}: cannot be judged"), only_writer(self._directory):
+            if not clip_files.sidecar_path(path).exists():
+                raise clip.UnknownClipError(f"expected the id of a stored clip, got {clip_id!r}")
+            # from the file, which another process may have changed
+            record = clip.with_verdict(
+                clip_files.read_sidecar(clip_files.sidecar_path(path)), verdict
+            )
+            self._with_room(0, lambda: clip_files.write_sidecar(record))
+            self._catalogue.put([record])
+        return record
 
-    def get(self, clip_id: str) -> ClipRecord:
+    def get(self, clip_id: str) -> clip.ClipRecord:
         """A clip.
 
         Raises:
@@ -142,26 +119,28 @@ class ClipStore:
         """
         return self._catalogue.get(clip_id)
 
-    def analysis(self, clip_id: str) -> ClipAnalysis:
+    def analysis(self, clip_id: str) -> clip.ClipAnalysis:
         """The scores and embeddings of a clip.
 
         Raises:
             UnknownClipError: there is none of that id.
         """
-        return read_analysis(analysis_path(self._catalogue.get(clip_id).path))
+        return clip.read_analysis(clip_files.analysis_path(self._catalogue.get(clip_id).path))
 
     def find(
-        self, wanted: ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
-    ) -> tuple[ClipRecord, ...]:
-        """Clips, newest first; for the next page, `after` is the id of the last one of this."""
+        self, wanted: index.ClipFilter = _EVERY_CLIP, limit: int = 50, after: str | None = None
+    ) -> tuple[clip.ClipRecord, ...]:
+        """Clips, newest first; for the next page, pass the last id of this one as `after`."""
         return self._catalogue.find(wanted, limit, after)
 
-    def review_queue(self, limit: int = 50) -> tuple[ClipRecord, ...]:
-        """Clips without a verdict, those first of which a verdict teaches most."""
+    def review_queue(self, limit: int = 50) -> tuple[clip.ClipRecord, ...]:
+        """Clips without a verdict; those from which a verdict teaches most come first."""
         return self._catalogue.urgent(limit)
 
-    def similar(self, to: str | Embedding, count: int = 20) -> tuple[SimilarClip, ...]:
-        """The clips whose mean embeddings are nearest to a clip's, or to one given, float32 (D,).
+    def similar(
+        self, to: str | catalogue.Embedding, count: int = 20
+    ) -> tuple[index.SimilarClip, ...]:
+        """The clips with mean embeddings nearest to those of a clip, or to an embedding, float32 (D,).
 
         Raises:
             UnknownClipError: there is no clip of that id.
@@ -171,7 +150,7 @@ class ClipStore:
         return self._catalogue.similar(to, count)
 
     def keep_reserve(self) -> None:
-        """Drop clips without a verdict while the disk lacks its reserve, whoever fills it."""
+        """Remove clips without a verdict while the disk lacks its reserve, whatever fills it."""
         with (
             _one_line_errors(f"{self._directory}: no room can be made"),
             only_writer(self._directory),
@@ -179,16 +158,16 @@ class ClipStore:
             self._retention.keep_reserve()
 
     def free_bytes(self) -> int:
-        """What is free on the disk that the clips are on.
+        """Free bytes on the disk of the clips.
 
         Raises:
             ClipError: the directory is gone.
         """
-        with _one_line_errors(f"{self._directory}: the disk cannot be looked at"):
+        with _one_line_errors(f"{self._directory}: the disk cannot be read"):
             return shutil.disk_usage(self._directory).free
 
-    def totals(self) -> Totals:
-        """How many clips there are, and how much disk they take."""
+    def totals(self) -> index.Totals:
+        """How many clips there are, and how many bytes they take."""
         return self._catalogue.totals()
 
 
@@ -197,29 +176,26 @@ def _one_line_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ClipError(f"{what}: {error.strerror or error}") from error
-
-
-# Looks after the disk of a clip store between two clips.
+        raise clip.ClipError(f"{what}: {error.strerror or error}") from error
 
 
 class DiskGuard:
-    """Gives room back when something else fills the disk; for one thread."""
+    """Removes clips when something else fills the disk; used by the main thread."""
 
     def __init__(self, store: ClipStore, health: Health) -> None:
         self._store, self._health = store, health
         self._next_at = 0.0  # monotonic
         self._failing = False
 
-    def look(self) -> None:
-        """A few times a second, or less often; a failure is told once an episode."""
+    def tick(self) -> None:
+        """Check the disk if it is time; a failure is logged once an episode."""
         if time.monotonic() < self._next_at:
             return
-        self._next_at = time.monotonic() + _EVERY_SECONDS
+        self._next_at = time.monotonic() + _DISK_CHECK_SECONDS
         try:
             self._store.keep_reserve()
             self._health.clips_free_bytes = self._store.free_bytes()
-        except ClipError as error:
+        except clip.ClipError as error:
             if not self._failing:
                 log.warning("clips: %s", error)
             self._failing = True

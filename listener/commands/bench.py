@@ -1,11 +1,12 @@
-"""`listener bench`: how many sources this machine carries with a bundle, and by which settings."""
+"""`listener bench`: how many sources this machine can handle with a bundle, and with which settings.
 
-from __future__ import annotations
+Engines and batch sizes are measured in turn, then the best of them with a longer patch hop.
+"""
 
 import json
 import os
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,27 +15,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from listener.build import installed_kinds, make_detection_plan, open_engine
+from listener.adapters import installed_kinds, open_engine
+from listener.commands.common import choose_bundle
 from listener.commands.load_test import Load, measure_load
 from listener.config.engine import DetectionSettings, EngineKind, EngineSettings
-from listener.config.station import Config, ConfigError
+from listener.config.station import Config
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import Engine, EngineError
 from listener.pipeline.plan import DetectionPlan
-from listener.planning import choose_groups
+from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
 
-ROUNDS = 3  # of each; their medians count
-_BATCHES = (1, 4, 16)  # LiteRT prepares powers of 4
-_ALIKE = 1.05  # speeds that differ by less are noise
-_HEADROOM = (
-    0.7  # of what the machine can do; the rest is for bursts, the broker, clips and other programs
-)
-_SOURCES = 64  # where nobody says how many are wanted: the cost of each is that of many
-_NAMESPACE = "bench"
-
-
-# What `listener bench` tries: engines and batch sizes in turn, then a longer patch hop with the best.
+_ROUNDS = 3  # measurements of each setup; their medians count
+_BATCH_SIZES = (1, 4, 16)  # LiteRT prepares powers of 4
+_SAME_SPEED_RATIO = 1.05  # a smaller difference is noise
+_USABLE_SHARE = 0.7  # of full load; the rest is for bursts, the broker, clips and other programs
+_DEFAULT_SOURCES = 64  # enough for full batches
+_EVENT_ID_NAMESPACE = "bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class BenchRun:
-    """Medians of a setup: sources at the speed of time, core-milliseconds a second of audio of one."""
+    """Medians of a setup: sources in real time, and core-milliseconds per second of one source's audio."""
 
     setup: Setup
     sources: float
@@ -57,66 +54,14 @@ class BenchRun:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The setup to use, and how many sources it carries with room to spare."""
+    """The setup to use, and how many sources it can handle with headroom."""
 
     setup: Setup
     sources: int
 
     def carries(self, wanted: int | None) -> bool:
-        """Whether so many are not too many; None are wanted in particular."""
+        """Whether it can handle this many sources; None means that any number will do."""
         return wanted is None or self.sources >= wanted
-
-
-Measure = Callable[[Setup], Load]
-
-
-def batch_sizes(sources: int) -> tuple[int, ...]:
-    """Those worth a try: a batch never has more patches than there are sources."""
-    return tuple(size for size in _BATCHES if size <= sources)
-
-
-def run_trials(setups: Sequence[Setup], measure: Measure) -> list[BenchRun]:
-    """Every setup ROUNDS times in turn, so that a drift of the machine meets them all."""
-    loads: dict[Setup, list[Load]] = {setup: [] for setup in setups}
-    for _ in range(ROUNDS):
-        for setup in setups:
-            loads[setup].append(measure(setup))
-    return [_trial(setup, each) for setup, each in loads.items()]
-
-
-def _trial(setup: Setup, loads: Sequence[Load]) -> BenchRun:
-    return BenchRun(
-        setup,
-        statistics.median(load.sources for load in loads),
-        statistics.median(load.core_ms_per_second for load in loads),
-    )
-
-
-def best_of(trials: Sequence[BenchRun]) -> BenchRun:
-    """The first that is as fast as the fastest, or nearly so."""
-    most = max(trial.sources for trial in trials)
-    return next(trial for trial in trials if trial.sources * _ALIKE >= most)
-
-
-def longer_hop(setup: Setup, patch_seconds: float) -> Setup | None:
-    """The setup with twice the patch hop; None where sound would fall between patches."""
-    hop_seconds = 2 * setup.patch_hop_seconds
-    return replace(setup, patch_hop_seconds=hop_seconds) if hop_seconds <= patch_seconds else None
-
-
-def advise(trials: Sequence[BenchRun], wanted: int | None) -> Advice:
-    """The best at the first trial's hop, unless only another hop carries what is wanted."""
-    by_hop: Mapping[float, list[BenchRun]] = {
-        hop: [trial for trial in trials if trial.setup.patch_hop_seconds == hop]
-        for hop in sorted({trial.setup.patch_hop_seconds for trial in trials})
-    }
-    advices = [_advice(best_of(each)) for each in by_hop.values()]
-    enough = [advice for advice in advices if advice.carries(wanted)]
-    return enough[0] if enough else advices[-1]
-
-
-def _advice(trial: BenchRun) -> Advice:
-    return Advice(trial.setup, int(_HEADROOM * trial.sources))
 
 
 LoadMeter = Callable[[Engine, DetectionPlan, EngineSettings, int, float], Load]
@@ -132,27 +77,25 @@ def bench_machine(
     as_json: bool,
     load_of: LoadMeter = measure_load,
 ) -> ExitCode:
-    """Measure and print; FAILED if the sources that are wanted are too many.
+    """Measure and print; FAILED if the machine cannot handle the wanted number of sources.
 
     Raises:
-        ConfigError: no bundle is named, or the config does not fit it.
-        BundleError: it cannot be used.
+        ConfigError: no bundle is given, or the config does not fit it.
+        BundleError: the bundle cannot be used.
     """
-    path = bundle or (config.bundle if config else None)
-    if path is None:
-        raise ConfigError("expected a bundle: give --bundle, --config or EARSHOT_BUNDLE")
+    path = choose_bundle(bundle, config)
     if wanted is None and config is not None:
         wanted = len(config.sources)
-    bench = Bench(read_bundle(path), config, wanted or _SOURCES, seconds, load_of)
-    trials = bench.run()
-    advice = advise(trials, wanted)
+    bench = Bench(read_bundle(path), config, wanted or _DEFAULT_SOURCES, seconds, load_of)
+    runs = bench.run()
+    advice = advise(runs, wanted)
     show = _print_json if as_json else _print_table
-    show(bench, trials, advice)
+    show(bench, runs, advice)
     return ExitCode.DONE if advice.carries(wanted) else ExitCode.FAILED
 
 
 class Bench:
-    """The trials of one bundle on this machine; `refused` says why an engine is not among them."""
+    """Measures one bundle on this machine; `refused` says why an engine was left out."""
 
     def __init__(
         self,
@@ -169,26 +112,28 @@ class Bench:
         self._settings = config.engine if config else EngineSettings()
         self._detection = config.detection if config else DetectionSettings()
         self._groups = choose_groups(bundle, config) if config else ()
-        self._open_once = cache(self._open)
+        self._open_engine = cache(
+            lambda kind, max_batch: open_engine(bundle, self._engine_settings(kind, max_batch))
+        )
 
     def run(self) -> list[BenchRun]:
-        """Engines and batches at the hop of the bundle or the config, then the best at a longer one."""
-        hop_seconds = self._detection.patch_hop_seconds
+        """All engines and batch sizes at the usual patch hop, then the best at a longer one."""
         params = self.bundle.manifest.features
+        hop_seconds = self._detection.patch_hop_seconds or params.patch_hop_seconds
         setups = [
-            Setup(kind, batch, hop_seconds or params.patch_hop_seconds)
+            Setup(kind, batch, hop_seconds)
             for kind in self._usable_kinds()
             for batch in batch_sizes(self.sources)
         ]
-        trials = run_trials(setups, self._measure)
-        longer = longer_hop(best_of(trials).setup, params.patch_seconds)
-        return trials if longer is None else [*trials, *run_trials([longer], self._measure)]
+        runs = measure_setups(setups, self._measure)
+        longer = longer_hop(best_of(runs).setup, params.patch_seconds)
+        return runs if longer is None else [*runs, *measure_setups([longer], self._measure)]
 
     def _usable_kinds(self) -> list[EngineKind]:
         usable: list[EngineKind] = []
         for kind in installed_kinds():
             try:
-                self._open_once(kind, 1)
+                self._open_engine(kind, 1)
             except (BundleError, EngineError) as error:
                 self.refused[kind] = " ".join(str(error).split())
             else:
@@ -201,30 +146,69 @@ class Bench:
         detection = self._detection.model_copy(
             update={"patch_hop_seconds": setup.patch_hop_seconds}
         )
-        plan = make_detection_plan(self.bundle, detection, _NAMESPACE, groups=self._groups)
-        engine = self._open_once(setup.engine, setup.max_batch)
+        plan = make_detection_plan(self.bundle, detection, _EVENT_ID_NAMESPACE, groups=self._groups)
+        engine = self._open_engine(setup.engine, setup.max_batch)
         settings = self._engine_settings(setup.engine, setup.max_batch)
         return self._load_of(engine, plan, settings, self.sources, self._seconds)
-
-    def _open(self, kind: EngineKind, max_batch: int) -> Engine:
-        return open_engine(self.bundle, self._engine_settings(kind, max_batch))
 
     def _engine_settings(self, kind: EngineKind, max_batch: int) -> EngineSettings:
         return self._settings.model_copy(update={"kind": kind, "max_batch": max_batch})
 
 
-def _print_json(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
+def batch_sizes(sources: int) -> tuple[int, ...]:
+    """The sizes to measure: a batch never has more patches than there are sources."""
+    return tuple(size for size in _BATCH_SIZES if size <= sources)
+
+
+def measure_setups(setups: Sequence[Setup], measure: Callable[[Setup], Load]) -> list[BenchRun]:
+    """Medians of several rounds; the setups take turns, so that drift affects all of them alike."""
+    loads: dict[Setup, list[Load]] = {setup: [] for setup in setups}
+    for _ in range(_ROUNDS):
+        for setup in setups:
+            loads[setup].append(measure(setup))
+    return [
+        BenchRun(
+            setup,
+            statistics.median(load.sources for load in measured),
+            statistics.median(load.core_ms_per_second for load in measured),
+        )
+        for setup, measured in loads.items()
+    ]
+
+
+def best_of(runs: Sequence[BenchRun]) -> BenchRun:
+    """The first that is as fast as the fastest, or nearly so."""
+    most = max(run.sources for run in runs)
+    return next(run for run in runs if run.sources * _SAME_SPEED_RATIO >= most)
+
+
+def longer_hop(setup: Setup, patch_seconds: float) -> Setup | None:
+    """The setup with twice the patch hop; None if patches would then leave gaps."""
+    hop_seconds = 2 * setup.patch_hop_seconds
+    return replace(setup, patch_hop_seconds=hop_seconds) if hop_seconds <= patch_seconds else None
+
+
+def advise(runs: Sequence[BenchRun], wanted: int | None) -> Advice:
+    """The best setup with the shortest patch hop that can handle the wanted number of sources."""
+    advices = []
+    for hop_seconds in sorted({run.setup.patch_hop_seconds for run in runs}):
+        best = best_of([run for run in runs if run.setup.patch_hop_seconds == hop_seconds])
+        advices.append(Advice(best.setup, int(_USABLE_SHARE * best.sources)))
+    return next((advice for advice in advices if advice.carries(wanted)), advices[-1])
+
+
+def _print_json(bench: Bench, runs: Iterable[BenchRun], advice: Advice) -> None:
     document = {
         "bundle": bench.bundle.id,
         "cores": len(os.sched_getaffinity(0)),
         "sources_tried": bench.sources,
         "trials": [
-            asdict(trial.setup)
+            asdict(run.setup)
             | {
-                "sources": round(trial.sources, 1),
-                "core_ms_per_second": round(trial.core_ms_per_second, 3),
+                "sources": round(run.sources, 1),
+                "core_ms_per_second": round(run.core_ms_per_second, 3),
             }
-            for trial in trials
+            for run in runs
         ],
         "refused": bench.refused,
         "use": asdict(advice.setup) | {"sources": advice.sources},
@@ -232,30 +216,20 @@ def _print_json(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> Non
     typer.echo(json.dumps(document))
 
 
-def _print_table(bench: Bench, trials: Iterable[BenchRun], advice: Advice) -> None:
+def _print_table(bench: Bench, runs: Iterable[BenchRun], advice: Advice) -> None:
     table = Table("engine", "max_batch", "patch hop", "sources at full load", "core-ms a second")
-    for trial in trials:
-        setup = trial.setup
-        table.add_row(
-            setup.engine,
-            str(setup.max_batch),
-            f"{setup.patch_hop_seconds:g} s",
-            f"{trial.sources:.0f}",
-            f"{trial.core_ms_per_second:.2f}",
-        )
+    for run in runs:
+        setup = run.setup
+        hop, sources = f"{setup.patch_hop_seconds:g} s", f"{run.sources:.0f}"
+        cost = f"{run.core_ms_per_second:.2f}"
+        table.add_row(setup.engine, str(setup.max_batch), hop, sources, cost)
     Console(soft_wrap=True).print(table)
-    for line in _words(bench, advice):
-        typer.echo(line)
-
-
-def _words(bench: Bench, advice: Advice) -> list[str]:
-    setup = advice.setup
-    cores = len(os.sched_getaffinity(0))
-    refused = [f"{kind} left out: {reason}" for kind, reason in bench.refused.items()]
-    return [
-        *refused,
-        f"{bench.bundle.id} on {cores} core(s): up to {advice.sources} source(s), with room to spare, by",
-        f'engine.kind = "{setup.engine}"',
-        f"engine.max_batch = {setup.max_batch}",
-        f"detection.patch_hop_seconds = {setup.patch_hop_seconds:g}",
-    ]
+    for kind, reason in bench.refused.items():
+        typer.echo(f"{kind} left out: {reason}")
+    cores, setup = len(os.sched_getaffinity(0)), advice.setup
+    typer.echo(
+        f"{bench.bundle.id} on {cores} core(s): up to {advice.sources} source(s), with headroom, by\n"
+        f'engine.kind = "{setup.engine}"\n'
+        f"engine.max_batch = {setup.max_batch}\n"
+        f"detection.patch_hop_seconds = {setup.patch_hop_seconds:g}"
+    )

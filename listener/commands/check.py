@@ -1,6 +1,4 @@
-"""`listener check`: every part of a station's settings, tried for real."""
-
-from __future__ import annotations
+"""`listener check`: every part of a station's config, tested for real; no event is sent."""
 
 import os
 import shutil
@@ -16,19 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from listener.build import choose_engine, open_source, plan_station
-from listener.config.engine import EngineSettings
-from listener.config.outputs import EventFileSettings, HookSettings, MqttSettings, WebhookSettings
-from listener.config.sources import SourceSettings
+from listener.adapters import choose_engine, open_source
+from listener.config import engine, sources
 from listener.config.station import Config, ConfigError, HttpSettings, ReviewSettings
 from listener.detection.audio import LevelMeter
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.server import Server, expected_of, open_channel
-from listener.mqtt.client import BrokerError
-from listener.mqtt.round_trip import check_round_trip
-from listener.pipeline.plan import DetectionPlan
+from listener.engines.remote.server import Server, open_channel, read_golden_check
+from listener.mqtt import client, round_trip
+from listener.planning import plan_station
 from listener.process import ExitCode
 from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError
@@ -39,82 +34,23 @@ _ROUND_TRIP_SECONDS = 5.0
 _LEAST_FREE_BYTES = 200e6
 
 
-# What `listener check` found of one part.
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of trying one part."""
+    """The result of testing one part."""
 
     part: str
     works: bool
     detail: str
 
 
-# `listener check`: where events go beside MQTT, tried without sending any.
-
-
-def check_outlets(config: Config) -> Iterator[Finding]:
-    """A finding for each that is configured."""
-    if config.webhook is not None:
-        yield _check_webhook(config.webhook)
-    if config.event_file is not None:
-        yield _check_event_file(config.event_file)
-    if config.hook is not None:
-        yield _check_hook(config.hook)
-
-
-def _check_webhook(settings: WebhookSettings) -> Finding:
-    try:
-        receiver = Receiver(settings)
-        receiver.reach()
-    except (ConfigError, WebhookError) as error:
-        return Finding("webhook", works=False, detail=str(error))
-    detail = f"{receiver.name} can be reached; nothing was posted"
-    return Finding("webhook", works=True, detail=detail)
-
-
-def _check_event_file(settings: EventFileSettings) -> Finding:
-    path = settings.path
-    existing = path if path.exists() else path.parent
-    works = os.access(existing, os.W_OK) and (existing != path or path.is_file())
-    detail = str(path) if works else f"{path}: expected a file that this user may write"
-    return Finding("event_file", works=works, detail=detail)
-
-
-def _check_hook(settings: HookSettings) -> Finding:
-    program = Path(settings.program[0])
-    works = program.is_file() and os.access(program, os.X_OK)
-    detail = str(program) if works else f"{program}: expected a program that this user may run"
-    return Finding("hook", works=works, detail=detail)
-
-
-# `listener check`: each model server of the remote engine, asked for the bundle's golden scores.
-
-
-def check_servers(bundle: Bundle, settings: EngineSettings) -> Iterator[Finding]:
-    """A finding for each server, if patches go to servers."""
-    if settings.kind != "remote":
-        return
-    expected, remote = expected_of(bundle), settings.remote
-    for url in remote.urls:
-        part = f"server {url}"
-        try:
-            server = Server(open_channel(url, expected.model, remote), expected, remote)
-            began = time.perf_counter()
-            server.infer(expected.patches[:1])
-        except (ServerError, EngineError) as error:
-            yield Finding(part, works=False, detail=f"{expected.model}: {error}")
-        else:
-            milliseconds = (time.perf_counter() - began) * 1000
-            detail = f"{expected.model}, golden check passed, {milliseconds:.1f} ms a patch"
-            yield Finding(part, works=True, detail=detail)
-
-
 def check_station(config: Config) -> ExitCode:
     """Print a table of findings; FAILED if any part does not work."""
     findings = list(_findings(config))
-    Console(soft_wrap=True).print(_table(findings))
+    table = Table("part", "works", "detail")
+    for finding in findings:
+        works = "[green]yes[/]" if finding.works else "[red]no[/]"
+        table.add_row(finding.part, works, escape(finding.detail))
+    Console(soft_wrap=True).print(table)
     return ExitCode.DONE if all(finding.works for finding in findings) else ExitCode.FAILED
 
 
@@ -130,13 +66,24 @@ def _findings(config: Config) -> Iterator[Finding]:
     for source in config.sources:
         yield _check_source(source)
     if config.mqtt is not None:
-        yield _check_broker(config.mqtt, config.station)
-    yield from check_outlets(config)
+        part = f"broker {config.mqtt.host}:{config.mqtt.port}"
+        try:
+            milliseconds = round_trip.check_round_trip(
+                config.mqtt, config.station, _ROUND_TRIP_SECONDS
+            )
+        except client.BrokerError as error:
+            yield Finding(part, works=False, detail=str(error))
+        else:
+            yield Finding(part, works=True, detail=f"there and back in {milliseconds:.1f} ms")
+    yield from check_outputs(config)
     if config.http.enabled:
         yield _check_address("http", config.http)
     if config.review.enabled:
         yield _check_review(config.review)
-    yield _check_disk(Path.cwd())
+    directory = Path.cwd()
+    free = shutil.disk_usage(directory).free
+    detail = f"{free / 1e9:.1f} GB free at {directory}"
+    yield Finding("disk", works=free >= _LEAST_FREE_BYTES, detail=detail)
     yield _check_clock(bundle)
 
 
@@ -147,30 +94,44 @@ def _check_bundle(bundle: Bundle, config: Config) -> Finding:
     began = time.perf_counter()
     infer(silence)
     milliseconds = (time.perf_counter() - began) * 1000
-    detail = (
-        f"{bundle.id}, {_labels(bundle, plan)}, golden check passed, "
-        f"{choice.kind} {milliseconds:.1f} ms a patch"
-    )
+    groups = f" and {len(plan.groups)} group(s)" if plan.groups else ""
+    labels = f"{len(plan.policies) - len(plan.groups)} of {len(bundle.labels)} labels{groups}"
+    speed = f"{choice.kind} {milliseconds:.1f} ms a patch"
+    detail = f"{bundle.id}, {labels}, golden check passed, {speed}"
     return Finding("bundle", works=True, detail=detail)
 
 
-def _labels(bundle: Bundle, plan: DetectionPlan) -> str:
-    groups = f" and {len(plan.groups)} group(s)" if plan.groups else ""
-    return f"{len(plan.policies) - len(plan.groups)} of {len(bundle.labels)} labels{groups}"
+def check_servers(bundle: Bundle, settings: engine.EngineSettings) -> Iterator[Finding]:
+    """A finding for each model server of the remote engine: whether it gives the golden scores."""
+    if settings.kind != "remote":
+        return
+    golden, remote = read_golden_check(bundle), settings.remote
+    for url in remote.urls:
+        part = f"server {url}"
+        try:
+            server = Server(open_channel(url, golden.model, remote), golden, remote)
+            began = time.perf_counter()
+            server.infer(golden.patches[:1])
+        except (ServerError, EngineError) as error:
+            yield Finding(part, works=False, detail=f"{golden.model}: {error}")
+        else:
+            milliseconds = (time.perf_counter() - began) * 1000
+            detail = f"{golden.model}, golden check passed, {milliseconds:.1f} ms a patch"
+            yield Finding(part, works=True, detail=detail)
 
 
-def _check_source(settings: SourceSettings) -> Finding:
+def _check_source(settings: sources.SourceSettings) -> Finding:
     part = f"source {settings.name}"
     try:
         with closing(open_source(settings)) as source:
             detail = _listen(source)
     except SourceError as error:
         return Finding(part, works=False, detail=str(error))
-    return Finding(part, works=detail is not None, detail=detail or "no sample came")
+    return Finding(part, works=detail is not None, detail=detail or "got no samples")
 
 
 def _listen(source: AudioSource) -> str | None:
-    """Rate and levels of a second of audio; None if none came."""
+    """Rate and levels of a second of audio; None if there is none."""
     meter, seconds, rate = LevelMeter(), 0.0, 0
     give_up_at = time.monotonic() + _FIRST_SAMPLE_SECONDS
     while seconds < _LISTEN_SECONDS and time.monotonic() < give_up_at:
@@ -184,13 +145,28 @@ def _listen(source: AudioSource) -> str | None:
     return f"{rate} Hz, level {rms:.1f} dBFS, peak {peak:.1f} dBFS" if seconds else None
 
 
-def _check_broker(settings: MqttSettings, station: str) -> Finding:
-    part = f"broker {settings.host}:{settings.port}"
-    try:
-        milliseconds = check_round_trip(settings, station, _ROUND_TRIP_SECONDS)
-    except BrokerError as error:
-        return Finding(part, works=False, detail=str(error))
-    return Finding(part, works=True, detail=f"there and back in {milliseconds:.1f} ms")
+def check_outputs(config: Config) -> Iterator[Finding]:
+    """A finding for each event output beside MQTT; no event is sent."""
+    if config.webhook is not None:
+        try:
+            receiver = Receiver(config.webhook)
+            receiver.reach()
+        except (ConfigError, WebhookError) as error:
+            yield Finding("webhook", works=False, detail=str(error))
+        else:
+            detail = f"{receiver.name} can be reached; nothing was posted"
+            yield Finding("webhook", works=True, detail=detail)
+    if config.event_file is not None:
+        path = config.event_file.path
+        existing = path if path.exists() else path.parent
+        works = os.access(existing, os.W_OK) and (existing != path or path.is_file())
+        detail = str(path) if works else f"{path}: expected a file that this user may write"
+        yield Finding("event_file", works=works, detail=detail)
+    if config.hook is not None:
+        program = Path(config.hook.program[0])
+        works = program.is_file() and os.access(program, os.X_OK)
+        detail = str(program) if works else f"{program}: expected a program that this user may run"
+        yield Finding("hook", works=works, detail=detail)
 
 
 def _check_review(settings: ReviewSettings) -> Finding:
@@ -203,21 +179,15 @@ def _check_review(settings: ReviewSettings) -> Finding:
 
 
 def _check_address(name: str, settings: HttpSettings | ReviewSettings) -> Finding:
-    """Whether a station could serve there; one that runs already serves there itself."""
+    """Whether a station could serve there; one that is running already does."""
     part = f"{name} {settings.host}:{settings.port}"
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
-        detail = f"expected a free address: {error.strerror}; does the station run already?"
+        detail = f"expected a free address: {error.strerror}; is the station already running?"
         return Finding(part, works=False, detail=detail)
     return Finding(part, works=True, detail="free")
-
-
-def _check_disk(directory: Path) -> Finding:
-    free = shutil.disk_usage(directory).free
-    detail = f"{free / 1e9:.1f} GB free at {directory}"
-    return Finding("disk", works=free >= _LEAST_FREE_BYTES, detail=detail)
 
 
 def _check_clock(bundle: Bundle | None) -> Finding:
@@ -227,11 +197,3 @@ def _check_clock(bundle: Bundle | None) -> Finding:
     works = made is None or now >= made
     detail = f"{now:%Y-%m-%d %H:%M:%S %Z}" + ("" if works else f", before the bundle, {made}")
     return Finding("clock", works=works, detail=detail)
-
-
-def _table(findings: list[Finding]) -> Table:
-    table = Table("part", "works", "detail")
-    for finding in findings:
-        works = "[green]yes[/]" if finding.works else "[red]no[/]"
-        table.add_row(finding.part, works, escape(finding.detail))
-    return table

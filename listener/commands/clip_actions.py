@@ -1,9 +1,6 @@
-"""`listener clips list` and `show`, and the store that all of these commands open."""
-
-from __future__ import annotations
+"""What `listener clips` does with the clip store: list, show, export, label."""
 
 import csv
-import io
 import json
 import re
 import shutil
@@ -22,13 +19,14 @@ from rich.table import Table
 from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config, ConfigError
-from listener.detection.bundle import read_bundle
+from listener.detection import bundle, clip_files
 from listener.detection.clip import ClipRecord, LabelSpan, Verdict, VerdictValue
-from listener.detection.clip_files import record_bytes
 from listener.files import to_json
 
-_COLUMNS = ("filename", "onset", "offset", "label")
+_EXPORT_TABLE, _EXPORT_COLUMNS = "clips.csv", ("filename", "onset", "offset", "label")
+_EXPORT_AUDIO = "audio"
 _PAGE = 500
+_SPAN = re.compile(r"(?P<label>[^@]+)(@(?P<onset>\d+(\.\d+)?)-(?P<offset>\d+(\.\d+)?))?")
 
 
 @contextmanager
@@ -36,7 +34,7 @@ def opened_store(config: Config, labels: Collection[str] = ()) -> Iterator[ClipS
     """The station's store, whether or not the station runs; `labels` are what verdicts may name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no store.
         ClipError: it cannot be opened.
     """
     if not config.clips.directory.is_dir():
@@ -54,55 +52,27 @@ def print_clips(
     """Print clips, newest first.
 
     Raises:
-        ConfigError, ClipError: what they say.
+        ConfigError, ClipError: the store cannot be used.
     """
     with opened_store(config) as store:
         records = store.find(wanted, limit, after)
-    if as_table:
-        Console(soft_wrap=True).print(_table(records))
-    else:
+    if not as_table:
         for record in records:
             typer.echo(to_json(clip_document(record)))
-
-
-def print_clip(config: Config, clip_id: str) -> None:
-    """Print all that is known of a clip.
-
-    Raises:
-        ConfigError, ClipError: what they say.
-    """
-    with opened_store(config) as store:
-        typer.echo(json.dumps(clip_document(store.get(clip_id)), indent=1, ensure_ascii=False))
-
-
-def clip_document(record: ClipRecord) -> dict[str, object]:
-    """The sidecar's content, and where the audio lies."""
-    document: dict[str, object] = json.loads(record_bytes(record))
-    return document | {"path": str(record.path)}
-
-
-def _table(records: Sequence[ClipRecord]) -> Table:
+        return
     table = Table("id", "captured", "source", "seconds", "reason", "label", "score", "verdict")
     for record in records:
-        table.add_row(*_cells(record))
-    return table
+        captured = datetime.fromtimestamp(record.captured_at, UTC).astimezone()
+        when, seconds = f"{captured:%Y-%m-%d %H:%M:%S}", f"{record.seconds:.1f}"
+        reason, label = record.reason.replace("_", " "), record.label or ""
+        score = "" if record.score is None else f"{record.score:.2f}"
+        table.add_row(
+            record.id, when, record.source, seconds, reason, label, score, _verdict_text(record)
+        )
+    Console(soft_wrap=True).print(table)
 
 
-def _cells(record: ClipRecord) -> tuple[str, ...]:
-    captured = datetime.fromtimestamp(record.captured_at, UTC).astimezone()
-    return (
-        record.id,
-        f"{captured:%Y-%m-%d %H:%M:%S}",
-        record.source,
-        f"{record.seconds:.1f}",
-        record.reason.replace("_", " "),
-        record.label or "",
-        "" if record.score is None else f"{record.score:.2f}",
-        _verdict(record),
-    )
-
-
-def _verdict(record: ClipRecord) -> str:
+def _verdict_text(record: ClipRecord) -> str:
     if record.verdict is None:
         return ""
     if record.verdict.value != "labels":
@@ -110,20 +80,29 @@ def _verdict(record: ClipRecord) -> str:
     return ", ".join(span.label for span in record.verdict.labels) or "nothing"
 
 
-# `listener clips export`: what people said of clips as a data set of spans, beside the audio.
+def print_clip(config: Config, clip_id: str) -> None:
+    """Print everything known about a clip.
+
+    Raises:
+        ConfigError, ClipError: the store cannot be used, or has no such clip.
+    """
+    with opened_store(config) as store:
+        typer.echo(json.dumps(clip_document(store.get(clip_id)), indent=1, ensure_ascii=False))
 
 
-_TABLE_FILE, _AUDIO_FOLDER = "clips.csv", "audio"
+def clip_document(record: ClipRecord) -> dict[str, object]:
+    """The sidecar's content, and the path of the audio."""
+    document: dict[str, object] = json.loads(clip_files.record_bytes(record))
+    return document | {"path": str(record.path)}
 
 
 def export_clips(config: Config, wanted: ClipFilter, out: Path) -> Path:
-    """Write the clips that have a verdict, and ambient ones, whole or not at all; gives where.
+    """Write judged and ambient clips as a data set of spans beside the audio, whole or not at all.
 
-    A clip that a person said is wrong, and an ambient one, is in the table without a span: nothing of
-    what is looked for is in it.
+    A clip judged wrong, and an ambient one, has a row without a span: no label is heard in it.
 
     Raises:
-        ConfigError: `out` is there already, or there is nothing to write.
+        ConfigError: `out` exists or cannot be written, or no clip is to be exported.
         ClipError: the store cannot be used.
     """
     if out.exists():
@@ -133,8 +112,11 @@ def export_clips(config: Config, wanted: ClipFilter, out: Path) -> Path:
             opened_store(config) as store,
             tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as partial,
         ):
-            _write(Path(partial) / "clips", _exported(store, wanted))
-            _put_in_place(Path(partial) / "clips", out)
+            folder = Path(partial) / "clips"
+            _write_data_set(folder, _exported(store, wanted))
+            if out.suffix == ".zip":
+                folder = Path(shutil.make_archive(str(folder), "zip", folder))
+            folder.rename(out)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
     return out
@@ -143,72 +125,51 @@ def export_clips(config: Config, wanted: ClipFilter, out: Path) -> Path:
 def _exported(
     store: ClipStore, wanted: ClipFilter
 ) -> list[tuple[ClipRecord, tuple[LabelSpan, ...]]]:
-    found = [(record, _heard(record)) for record in _all(store, wanted)]
-    clips = [(record, heard) for record, heard in found if heard is not None]
+    """The clips whose labels are known, with what is heard in them."""
+    clips: list[tuple[ClipRecord, tuple[LabelSpan, ...]]] = []
+    others = 0
+    page = store.find(wanted, _PAGE)
+    while page:
+        for record in page:
+            ambient = record.verdict is None and record.reason == "ambient"
+            heard = () if ambient else record.heard
+            if heard is None:
+                others += 1
+            else:
+                clips.append((record, heard))
+        page = store.find(wanted, _PAGE, after=page[-1].id)
     if not clips:
-        raise ConfigError(
-            f"expected clips with a verdict or ambient ones, found {len(found)} others"
-        )
+        raise ConfigError(f"expected clips with a verdict or ambient ones, found {others} others")
     return clips
 
 
-def _all(store: ClipStore, wanted: ClipFilter) -> Iterator[ClipRecord]:
-    page = store.find(wanted, _PAGE)
-    while page:
-        yield from page
-        page = store.find(wanted, _PAGE, after=page[-1].id)
-
-
-def _heard(record: ClipRecord) -> tuple[LabelSpan, ...] | None:
-    """None: nobody knows."""
-    return () if record.verdict is None and record.reason == "ambient" else record.heard
-
-
-def _write(folder: Path, clips: Sequence[tuple[ClipRecord, tuple[LabelSpan, ...]]]) -> None:
-    audio = folder / _AUDIO_FOLDER
+def _write_data_set(
+    folder: Path, clips: Sequence[tuple[ClipRecord, tuple[LabelSpan, ...]]]
+) -> None:
+    audio = folder / _EXPORT_AUDIO
     audio.mkdir(parents=True, mode=0o700)
-    for record, _ in clips:
-        shutil.copyfile(record.path, audio / record.path.name)
-    (folder / _TABLE_FILE).write_text(_table_clip_export(clips), encoding="utf-8")
-
-
-def _table_clip_export(clips: Sequence[tuple[ClipRecord, tuple[LabelSpan, ...]]]) -> str:
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    for record, heard in clips:
-        name = record.path.name
-        spans = [(name, f"{s.onset:.3f}", f"{s.offset:.3f}", s.label) for s in heard]
-        table.writerows(spans or [(name, "", "", "")])
-    return lines.getvalue()
-
-
-def _put_in_place(folder: Path, out: Path) -> None:
-    if out.suffix != ".zip":
-        folder.rename(out)
-        return
-    archive = shutil.make_archive(str(folder), "zip", folder)
-    Path(archive).rename(out)
-
-
-# `listener clips label`: a person's verdict.
-
-
-_SPAN = re.compile(r"(?P<label>[^@]+)(@(?P<onset>\d+(\.\d+)?)-(?P<offset>\d+(\.\d+)?))?")
+    with (folder / _EXPORT_TABLE).open("w", encoding="utf-8", newline="") as lines:
+        table = csv.writer(lines, lineterminator="\n")
+        table.writerow(_EXPORT_COLUMNS)
+        for record, heard in clips:
+            name = record.path.name
+            shutil.copyfile(record.path, audio / name)
+            spans = [(name, f"{s.onset:.3f}", f"{s.offset:.3f}", s.label) for s in heard]
+            table.writerows(spans or [(name, "", "", "")])
 
 
 def label_clip(
     config: Config, clip_id: str, right: bool, wrong: bool, labels: Sequence[str], who: str
 ) -> None:
-    """Add a verdict to a clip and print what is known of it.
+    """Add a verdict to a clip and print everything known about it.
 
     Raises:
         ConfigError: not exactly one of right, wrong and labels, or a label of another form.
-        BundleError, ClipError: what they say.
+        BundleError, ClipError: the bundle or the store cannot be used, or the clip is unknown.
     """
     if right + wrong + bool(labels) != 1:
         raise ConfigError("expected one of --right, --wrong and --label")
-    with opened_store(config, read_bundle(config.bundle).labels) as store:
+    with opened_store(config, bundle.read_bundle(config.bundle).labels) as store:
         seconds = store.get(clip_id).seconds
         spans = tuple(parse_span(text, seconds) for text in labels)
         value: VerdictValue = "right" if right else "wrong" if wrong else "labels"
@@ -220,10 +181,10 @@ def label_clip(
 
 
 def parse_span(text: str, seconds: float) -> LabelSpan:
-    """`dog@1.5-3` -> the label from 1.5 to 3 s; `dog` -> all of a clip of so many seconds.
+    """`dog@1.5-3` -> the label from 1.5 to 3 s; `dog` -> the whole clip, `seconds` long.
 
     Raises:
-        ConfigError: another form, or times that do not run forward.
+        ConfigError: another form, or the offset is not after the onset.
     """
     match = _SPAN.fullmatch(text)
     if match is None:

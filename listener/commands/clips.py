@@ -1,6 +1,4 @@
-"""`listener clips`: the clip store from the shell."""
-
-from __future__ import annotations
+"""`listener clips`: the clip store on the command line."""
 
 import getpass
 from datetime import datetime
@@ -11,14 +9,14 @@ from typing import Annotated
 import typer
 
 from listener.clips.index import ClipFilter, VerdictState
-from listener.commands.terminal import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
+from listener.commands.common import DEFAULT_CONFIG, ConfigOption, load, one_line_errors
 from listener.detection.clip import Reason
 
 app = typer.Typer(help="List, show, judge and export the clips of a station.", no_args_is_help=True)
 
 
 class ClipsFormat(StrEnum):
-    """What a clip looks like in a list."""
+    """The format of a list of clips."""
 
     TABLE = "table"
     JSONL = "jsonl"
@@ -26,9 +24,11 @@ class ClipsFormat(StrEnum):
 
 _Id = Annotated[str, typer.Argument(help="The clip's id.", metavar="ID")]
 _Source = Annotated[str | None, typer.Option(help="Of this source.")]
-_Label = Annotated[str | None, typer.Option(help="That stand for this label.")]
+_Label = Annotated[str | None, typer.Option(help="Kept for this label.")]
 _Reason = Annotated[Reason | None, typer.Option(help="Why they were kept.")]
-_Verdict = Annotated[VerdictState | None, typer.Option(help="The latest; any: whatever it is.")]
+_Verdict = Annotated[
+    VerdictState | None, typer.Option(help="The latest verdict; any: any verdict.")
+]
 _Since = Annotated[datetime | None, typer.Option(help="From this local time on.")]
 _Until = Annotated[datetime | None, typer.Option(help="Before this local time.")]
 
@@ -42,9 +42,9 @@ def list_clips(
     verdict: _Verdict = None,
     since: _Since = None,
     until: _Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     after: Annotated[
-        str | None, typer.Option(help="The next page: the last id of the one before.")
+        str | None, typer.Option(help="The next page: the last id of the previous one.")
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         ClipsFormat, typer.Option(help="A table, or one JSON object a line.")
@@ -60,7 +60,7 @@ def list_clips(
 
 @app.command(epilog="Example: listener clips show 01JD9Z6T3W8Q5V1N2M4K7B0C9E")
 def show(clip: _Id, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show all that is known of a clip, as JSON."""
+    """Show everything known about a clip, as JSON."""
     from listener.commands.clip_actions import print_clip  # noqa: PLC0415
 
     with one_line_errors():
@@ -71,15 +71,15 @@ def show(clip: _Id, config: ConfigOption = DEFAULT_CONFIG) -> None:
 def label(
     clip: _Id,
     config: ConfigOption = DEFAULT_CONFIG,
-    right: Annotated[bool, typer.Option("--right", help="It holds what it stands for.")] = False,
+    right: Annotated[bool, typer.Option("--right", help="The clip holds its label.")] = False,
     wrong: Annotated[bool, typer.Option("--wrong", help="It does not.")] = False,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="NAME[@ON-OFF]", help="It holds these, seconds in it."),
+        typer.Option("--label", metavar="NAME[@ON-OFF]", help="It holds these; times in seconds."),
     ] = None,
-    who: Annotated[str | None, typer.Option(help="Who says so; default: the user.")] = None,
+    who: Annotated[str | None, typer.Option(help="Who judges; default: the user.")] = None,
 ) -> None:
-    """Say what a clip holds; prints what is known of it then."""
+    """Judge what a clip holds, and show the clip."""
     from listener.commands.clip_actions import label_clip  # noqa: PLC0415
 
     with one_line_errors():
@@ -88,7 +88,7 @@ def label(
 
 @app.command(epilog="Example: listener clips export judged.zip --since 2026-11-01")
 def export(
-    out: Annotated[Path, typer.Argument(help="A folder that is to be, or a name.zip.")],
+    out: Annotated[Path, typer.Argument(help="A new folder, or name.zip.")],
     config: ConfigOption = DEFAULT_CONFIG,
     source: _Source = None,
     label: _Label = None,
@@ -96,7 +96,7 @@ def export(
     since: _Since = None,
     until: _Until = None,
 ) -> None:
-    """Write judged and ambient clips as a data set that `trainer fit` reads; prints where."""
+    """Write judged and ambient clips as a data set for `trainer fit`; print its path."""
     from listener.commands.clip_actions import export_clips  # noqa: PLC0415
 
     wanted = _filter(source, label, reason, None, since, until)

@@ -1,6 +1,4 @@
-"""The picture of `listener demo`: truth, scores and events over one axis of time."""
-
-from __future__ import annotations
+"""The scene of `listener demo`, and its screen: truth, scores and events along one time axis."""
 
 import math
 from collections import defaultdict
@@ -11,34 +9,15 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from listener.commands.terminal import level_bar, sparkline
-from listener.commands.watch_screen import SourceView
+from listener.commands import terminal, watch_screen
 from listener.config.station import ConfigError
-from listener.soundscape import (
-    Generator,
-    PlacedSound,
-    Scene,
-    busy_signal,
-    mix_scene,
-    pink_noise,
-    reversing_beeper,
-    smoke_alarm,
-    yelp,
-)
+from listener.soundscape.scene import PlacedSound, Scene, mix_scene
+from listener.soundscape.sounds import busy_signal, reversing_beeper, smoke_alarm, yelp
+from listener.soundscape.synthesis import Generator, pink_noise
 
 SCENE_SECONDS = 28.0
-_LEAST_OVERLAP_SECONDS = 1.0
-# When something sounds, and what it may be: labels of the starter bundle, then of YAMNet
-_SLOTS = ((3.0, 9.0), (12.0, 17.0), (20.0, 25.0))
-_MOST_CELLS = 56  # half a second each, about a patch hop
-_LEAST_CELLS = 12  # narrower, a line of time says nothing and is left out
-_OTHER_CELLS = 38  # two pairs of times, the peak and the gaps
-_LEVEL_CELLS = 24
-
-
-# The soundscape of `listener demo`, and what an outsider heard of it.
-
-
+_SOUND_TIMES = ((3.0, 9.0), (12.0, 17.0), (20.0, 25.0))  # onset and offset, seconds
+# by label of the starter bundle, then of YAMNet
 _SOUNDS: dict[str, Generator] = {
     "smoke_alarm": smoke_alarm,
     "siren": yelp,
@@ -48,6 +27,11 @@ _SOUNDS: dict[str, Generator] = {
     "busy_signal": busy_signal,
     "pink_noise": pink_noise,
 }
+_LEAST_OVERLAP_SECONDS = 1.0
+_MOST_CELLS = 56  # half a second each, about a patch hop
+_LEAST_CELLS = 12  # a shorter timeline says nothing and is left out
+_OTHER_CELLS = 38  # two pairs of times, the peak and the gaps
+_LEVEL_CELLS = 24
 
 
 def make_demo_scene(labels: Collection[str]) -> Scene:
@@ -61,14 +45,14 @@ def make_demo_scene(labels: Collection[str]) -> Scene:
         raise ConfigError(f"bundle: expected one of the labels {', '.join(_SOUNDS)}, it has none")
     sounds = [
         (PlacedSound(label, onset, offset), _SOUNDS[label])
-        for label, (onset, offset) in zip(known, _SLOTS, strict=False)
+        for label, (onset, offset) in zip(known, _SOUND_TIMES, strict=False)
     ]
     return mix_scene(sounds, SCENE_SECONDS, snr_db=30.0)
 
 
 @dataclass(frozen=True, slots=True)
 class HeardEvent:
-    """An event as an outside MQTT client received it; seconds of the scene, offset None while it lasts."""
+    """An event as an MQTT client received it; seconds of the scene, offset None while it lasts."""
 
     id: str
     label: str
@@ -77,26 +61,26 @@ class HeardEvent:
     peak_score: float
 
     def matches(self, sound: PlacedSound) -> bool:
-        """Whether it is this sound, at about the right time."""
+        """Whether it has the sound's label and overlaps it for long enough."""
         end = math.inf if self.offset is None else self.offset
         overlap = min(end, sound.offset) - max(self.onset, sound.onset)
         return self.label == sound.label and overlap >= _LEAST_OVERLAP_SECONDS
 
 
 def first_match(sound: PlacedSound, heard: Iterable[HeardEvent]) -> HeardEvent | None:
-    """The first event that is this sound; it may still last."""
+    """The first event that matches the sound; it may still last."""
     return next((event for event in heard if event.matches(sound)), None)
 
 
 def not_heard(scene: Scene, heard: Collection[HeardEvent]) -> list[str]:
-    """The labels of the sounds that no event that has ended is."""
+    """The labels of the sounds that no ended event matches."""
     ended = [event for event in heard if event.offset is not None]
     return [sound.label for sound in scene.truth if first_match(sound, ended) is None]
 
 
 @dataclass(slots=True)
 class DemoProgress:
-    """What is known at `now`, seconds of the scene; `scores` are (when read, smoothed score)."""
+    """What is known at `now`, seconds of the scene; `scores` are (time of reading, smoothed score)."""
 
     scene: Scene
     now: float = 0.0
@@ -104,15 +88,20 @@ class DemoProgress:
     heard: dict[str, HeardEvent] = field(default_factory=dict)
     scores: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
-    def take_view(self, view: SourceView) -> None:
-        """Level and scores as the station's metrics have them now."""
+    def add_view(self, view: watch_screen.SourceView) -> None:
+        """Add level and scores from the station's metrics."""
         self.level_dbfs = view.level_dbfs
         for label, score in view.scores.items():
             self.scores[label].append((self.now, score))
 
-    def take_event(self, event: HeardEvent) -> None:
-        """An event that begins, or the end of one."""
+    def add_event(self, event: HeardEvent) -> None:
+        """Add an event that began or ended."""
         self.heard[event.id] = event
+
+    @property
+    def missing(self) -> list[str]:
+        """The labels of the sounds that were not heard so far."""
+        return not_heard(self.scene, self.heard.values())
 
 
 def plain_table(progress: DemoProgress) -> Table:
@@ -126,58 +115,43 @@ def plain_table(progress: DemoProgress) -> Table:
 
 
 def demo_picture(progress: DemoProgress, width: int) -> Group:
-    """The same with lines of time, a level and colours, as wide as the terminal."""
-    cells = _timeline_cells(progress.scene.truth, width)
+    """The same with timelines, a level and colours, as wide as the terminal."""
+    truth = progress.scene.truth
+    longest = max(len(sound.label) for sound in truth)
+    cells = min(_MOST_CELLS, width - longest - _OTHER_CELLS)
     table = Table(box=None, padding=(0, 2, 1, 0), header_style="bold")
     table.add_column("sound")
-    if cells:
+    if cells >= _LEAST_CELLS:
         table.add_column(f"0 to {SCENE_SECONDS:g} s: played, score", no_wrap=True, min_width=cells)
     for name in ("played, s", "heard, s", "peak"):
         table.add_column(name)
-    for sound in progress.scene.truth:
-        _add_sound(table, progress, sound, cells)
-    return Group(_title(progress), _level(progress, width), Text(), table)
+    for sound in truth:
+        event = first_match(sound, progress.heard.values())
+        timeline = [_timeline(progress, sound, cells)] if cells >= _LEAST_CELLS else []
+        played, heard = _span(sound.onset, sound.offset), _heard(progress, sound, event)
+        table.add_row(sound.label, *timeline, played, heard, _peak(event))
+    level = Text("level")
+    if progress.level_dbfs is not None:
+        bar = terminal.level_bar(progress.level_dbfs, min(_LEVEL_CELLS, max(1, width - 20)))
+        level = Text.assemble("level ", bar, f" {progress.level_dbfs:.1f} dBFS")
+    return Group(_title(progress), level, Text(), table)
 
 
 def _title(progress: DemoProgress) -> str:
     return f"{min(progress.now, SCENE_SECONDS):4.1f} s"
 
 
-def _level(progress: DemoProgress, width: int) -> Text:
-    if progress.level_dbfs is None:
-        return Text("level")
-    bar = level_bar(progress.level_dbfs, min(_LEVEL_CELLS, max(1, width - 20)))
-    return Text.assemble("level ", bar, f" {progress.level_dbfs:.1f} dBFS")
-
-
-def _timeline_cells(truth: Collection[PlacedSound], width: int) -> int:
-    longest = max(len(sound.label) for sound in truth)
-    cells = min(_MOST_CELLS, width - longest - _OTHER_CELLS)
-    return cells if cells >= _LEAST_CELLS else 0
-
-
-def _add_sound(table: Table, progress: DemoProgress, sound: PlacedSound, cells: int) -> None:
-    event = first_match(sound, progress.heard.values())
-    lines = [Text("\n").join(_timeline(progress, sound, cells))] if cells else []
-    played = _span(sound.onset, sound.offset)
-    table.add_row(sound.label, *lines, played, _heard(progress, sound, event), _peak(event))
-
-
-def _timeline(progress: DemoProgress, sound: PlacedSound, cells: int) -> tuple[Text, Text]:
+def _timeline(progress: DemoProgress, sound: PlacedSound, cells: int) -> Text:
+    """Two lines: when the sound is played, and the label's highest score in each cell's time."""
     first, last = _cell(sound.onset, cells), _cell(sound.offset, cells)
     truth = Text(" " * first + "━" * (last - first), "blue")
-    return truth, Text(sparkline(_score_cells(progress, sound.label, cells)), "cyan")
-
-
-def _score_cells(progress: DemoProgress, label: str, cells: int) -> list[float | None]:
-    """The highest score that was read in each cell's time; where none was, the one before."""
-    found: list[float | None] = [None] * min(cells, _cell(progress.now, cells) + 1)
-    for seconds, score in progress.scores[label]:
-        cell = min(_cell(seconds, cells), len(found) - 1)
-        found[cell] = max(found[cell] or 0.0, score)
-    for cell in range(1, len(found)):
-        found[cell] = found[cell - 1] if found[cell] is None else found[cell]
-    return found
+    scores: list[float | None] = [None] * min(cells, _cell(progress.now, cells) + 1)
+    for seconds, score in progress.scores[sound.label]:
+        cell = min(_cell(seconds, cells), len(scores) - 1)
+        scores[cell] = max(scores[cell] or 0.0, score)
+    for cell in range(1, len(scores)):  # without a reading the one before holds
+        scores[cell] = scores[cell - 1] if scores[cell] is None else scores[cell]
+    return Text("\n").join((truth, Text(terminal.sparkline(scores), "cyan")))
 
 
 def _cell(seconds: float, cells: int) -> int:
@@ -186,9 +160,8 @@ def _cell(seconds: float, cells: int) -> int:
 
 def _heard(progress: DemoProgress, sound: PlacedSound, event: HeardEvent | None) -> Text:
     if event is not None:
-        return Text(
-            _span(event.onset, event.offset), "bold red" if event.offset is None else "green"
-        )
+        style = "bold red" if event.offset is None else "green"
+        return Text(_span(event.onset, event.offset), style)
     return Text("playing" if sound.onset <= progress.now < sound.offset else "", "blue")
 
 

@@ -1,11 +1,9 @@
-"""`listener devices`: what can be put into the config as a microphone."""
-
-from __future__ import annotations
+"""`listener devices`: the capture devices that the config can name as a microphone."""
 
 from rich.console import Console
 from rich.table import Table
 
-from listener.sources.portaudio import CaptureDevice, list_devices
+from listener.sources.portaudio import list_devices
 
 
 def print_devices() -> None:
@@ -19,7 +17,11 @@ def print_devices() -> None:
     if not devices:
         console.print("No capture device found.")
         return
-    console.print(_table(devices))
+    table = Table("device", "channels", "rate, Hz", "default")
+    for device in devices:
+        default = "yes" if device.is_default else ""
+        table.add_row(device.name, str(device.channels), str(device.sample_rate_hz), default)
+    console.print(table)
     chosen = next((device for device in devices if device.is_default), devices[0])
     console.print("For the config:", style="bold")
     console.print(
@@ -27,15 +29,3 @@ def print_devices() -> None:
         markup=False,
         highlight=False,
     )
-
-
-def _table(devices: tuple[CaptureDevice, ...]) -> Table:
-    table = Table("device", "channels", "rate, Hz", "default")
-    for device in devices:
-        table.add_row(
-            device.name,
-            str(device.channels),
-            str(device.sample_rate_hz),
-            "yes" if device.is_default else "",
-        )
-    return table

@@ -1,6 +1,4 @@
-"""How much sound this machine analyses in a second: the real pipeline on noise, as fast as it goes."""
-
-from __future__ import annotations
+"""How much audio this machine analyses per second: the real pipeline on noise, as fast as it goes."""
 
 import time
 from dataclasses import dataclass
@@ -17,12 +15,12 @@ from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import DetectionPlan
 
 _NOISE_RMS = 0.03  # -30 dBFS
-_QUEUED_HOPS = 4  # what still waits at the end of the run is analysed, too: little
+_QUEUED_HOPS = 4  # little: what still waits at the end of the run is analysed, too
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a run did: seconds of audio, of the clock, and of processor time over all cores."""
+    """Seconds of audio that a run analysed, of the clock, and of processor time over all cores."""
 
     audio_seconds: float
     wall_seconds: float
@@ -30,7 +28,7 @@ class Load:
 
     @property
     def sources(self) -> float:
-        """How many sources at the speed of time would have kept this machine busy."""
+        """How many sources in real time would have kept this machine busy."""
         return self.audio_seconds / self.wall_seconds
 
     @property
@@ -46,37 +44,28 @@ def measure_load(
     sources: int,
     seconds: float,
 ) -> Load:
-    """Give so many sources noise for `seconds`: front end, engine, smoothing and hysteresis; no sinks."""
-    _warm_up(engine, plan, min(sources, settings.max_batch))
-    settings = settings.model_copy(
-        update={"queue_seconds": _QUEUED_HOPS * plan.params.patch_hop_seconds}
-    )
+    """Analyse noise from this many sources for `seconds`: front end, engine and events, no sinks."""
+    # warm up: the engine prepares each batch size once
+    infer_of(engine)(silent_batch(engine, plan.params, min(sources, settings.max_batch)))
+    hop_seconds = plan.params.patch_hop_seconds
+    settings = settings.model_copy(update={"queue_seconds": _QUEUED_HOPS * hop_seconds})
     health = Health(tuple(plan.policies), plan.bundle)
-    flow = PipelineSettings(settings)
-    pipeline = Pipeline(
-        _noisy_sources(sources, plan.params.sample_rate_hz, seconds), engine, plan, {}, health, flow
-    )
-    began, spent = time.monotonic(), time.process_time()
-    pipeline.run_to_end()
-    wall, spent = time.monotonic() - began, time.process_time() - spent
-    patches = sum(source.patches for source in health.sources.values())
-    return Load(patches * plan.params.patch_hop_seconds, wall, spent)
-
-
-def _warm_up(engine: Engine, plan: DetectionPlan, batch: int) -> None:
-    # the first batch of a size is prepared, which a station does once
-    infer_of(engine)(silent_batch(engine, plan.params, batch))
-
-
-def _noisy_sources(count: int, sample_rate_hz: int, seconds: float) -> list[SourcePlan]:
-    return [
-        SourcePlan(name, partial(_NoiseSource, name, sample_rate_hz, seconds), lossless=True)
-        for name in (f"noise{number}" for number in range(count))
+    noises = [
+        SourcePlan(
+            name, partial(_NoiseSource, name, plan.params.sample_rate_hz, seconds), lossless=True
+        )
+        for name in (f"noise{number}" for number in range(sources))
     ]
+    pipeline = Pipeline(noises, engine, plan, {}, health, PipelineSettings(settings))
+    wall_began, processor_began = time.monotonic(), time.process_time()
+    pipeline.run_to_end()
+    wall, processor = time.monotonic() - wall_began, time.process_time() - processor_began
+    patches = sum(source.patches for source in health.sources.values())
+    return Load(patches * hop_seconds, wall, processor)
 
 
 class _NoiseSource:
-    """An `AudioSource` of the same second of noise again and again, until its time is over."""
+    """An `AudioSource` that repeats one second of noise until its time is over."""
 
     def __init__(self, name: str, sample_rate_hz: int, seconds: float) -> None:
         self._name, self._rate_hz = name, sample_rate_hz
@@ -84,15 +73,15 @@ class _NoiseSource:
             sample_rate_hz, np.float32
         )
         self._ends_at = time.monotonic() + seconds
-        self._given = 0
+        self._position = 0
 
     def read(self, seconds: float) -> AudioChunk | None:
         """The next samples, at most a second of them."""
         if time.monotonic() >= self._ends_at:
             return None
-        start, samples = self._given, self._noise[: max(1, round(seconds * self._rate_hz))]
-        self._given += len(samples)
+        start, samples = self._position, self._noise[: max(1, round(seconds * self._rate_hz))]
+        self._position += len(samples)
         return AudioChunk(self._name, start, start / self._rate_hz, self._rate_hz, samples)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""

@@ -1,7 +1,5 @@
 """`listener replay`: files in, one event a line out."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -12,22 +10,25 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
+from listener.commands.common import choose_bundle
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
-from listener.planning import choose_groups
+from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
 from listener.sources.source import SourceError
 
 _EVENT_ID_NAMESPACE = "replay"
+# sed_eval and the DCASE tools read the first four
+_CSV_COLUMNS = ("filename", "onset", "offset", "event_label", "peak_score", "mean_score")
 
 
 class ReplayFormat(StrEnum):
-    """What a line of output looks like."""
+    """The format of a line of output."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -41,11 +42,11 @@ def replay_files(
     form: ReplayFormat,
     scores: Path | None,
 ) -> ExitCode:
-    """Print the events of each file; USAGE if one of them could not be read.
+    """Print the events of each file; USAGE if one of them cannot be read.
 
     Raises:
-        ConfigError: no bundle is named, or one output is asked for several files.
-        BundleError, EngineError: what they say.
+        ConfigError: no bundle is given, or several files for an output that holds one.
+        BundleError, EngineError: the bundle cannot be used or run.
     """
     if len(files) > 1 and (scores is not None or form is ReplayFormat.AUDACITY):
         raise ConfigError("--scores and --format audacity: expected one file, got several")
@@ -61,7 +62,7 @@ def replay_files(
             exit_code = ExitCode.USAGE
             continue
         for event in analysis.events:
-            typer.echo(_LINES[form](path, event))
+            typer.echo(_event_line(path, event, form))
         if scores is not None:
             _store_scores(scores, analysis, labels)
     return exit_code
@@ -70,14 +71,12 @@ def replay_files(
 def _prepare(
     bundle: Path | None, config: Config | None
 ) -> tuple[Callable[[Path], Analysis], tuple[str, ...]]:
-    path = bundle or (config.bundle if config else None)
-    if path is None:
-        raise ConfigError("expected a bundle: give --bundle, --config or EARSHOT_BUNDLE")
+    """What analyses a file, and the labels of its scores."""
+    opened = read_bundle(choose_bundle(bundle, config))
     detection = config.detection if config else DetectionSettings()
     settings = config.engine if config else EngineSettings()
-    # nothing else arrives while a file is analysed: a batch has nothing to wait for
+    # no other source fills a batch, so a batch need not wait
     settings = settings.model_copy(update={"max_wait_ms": 0.0})
-    opened = read_bundle(path)
     engine = open_engine(opened, settings)
     groups = choose_groups(opened, config) if config else ()
     plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE, groups=groups)
@@ -98,6 +97,18 @@ def _store_scores(path: Path, analysis: Analysis, labels: tuple[str, ...]) -> No
         raise ConfigError(f"--scores {path}: cannot be written: {error.strerror}") from error
 
 
+def _event_line(path: Path, event: SoundEvent, form: ReplayFormat) -> str:
+    match form:
+        case ReplayFormat.JSONL:
+            return _jsonl_line(path, event)
+        case ReplayFormat.CSV:
+            times = (f"{event.onset:.3f}", f"{event.offset:.3f}")
+            scores = (f"{event.peak_score:.4f}", f"{event.mean_score:.4f}")
+            return _csv_line((str(path), *times, event.label, *scores))
+        case ReplayFormat.AUDACITY:  # a line of a label track (File, Import, Labels)
+            return f"{event.onset:.6f}\t{event.offset:.6f}\t{event.label}"
+
+
 def _jsonl_line(path: Path, event: SoundEvent) -> str:
     return json.dumps(
         {
@@ -105,7 +116,7 @@ def _jsonl_line(path: Path, event: SoundEvent) -> str:
             "id": event.id,
             "label": event.label,
             "onset": round(event.onset, 3),
-            "offset": _rounded(event.offset),
+            "offset": None if event.offset is None else round(event.offset, 3),
             "peak_score": round(event.peak_score, 4),
             "mean_score": round(event.mean_score, 4),
             "level_dbfs": round(event.level_dbfs, 1),
@@ -116,34 +127,7 @@ def _jsonl_line(path: Path, event: SoundEvent) -> str:
     )
 
 
-# the first four are what sed_eval and DCASE tools read
-_CSV_COLUMNS = ("filename", "onset", "offset", "event_label", "peak_score", "mean_score")
-
-
-def _csv_event_line(path: Path, event: SoundEvent) -> str:
-    times = (f"{event.onset:.3f}", f"{event.offset:.3f}")
-    return _csv_line(
-        (str(path), *times, event.label, f"{event.peak_score:.4f}", f"{event.mean_score:.4f}")
-    )
-
-
 def _csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
-
-
-def _audacity_line(_path: Path, event: SoundEvent) -> str:
-    """A line of a label track (Audacity: File, Import, Labels)."""
-    return f"{event.onset:.6f}\t{event.offset:.6f}\t{event.label}"
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
-
-
-_LINES: dict[ReplayFormat, Callable[[Path, SoundEvent], str]] = {
-    ReplayFormat.JSONL: _jsonl_line,
-    ReplayFormat.CSV: _csv_event_line,
-    ReplayFormat.AUDACITY: _audacity_line,
-}

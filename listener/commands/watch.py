@@ -1,7 +1,5 @@
 """`listener watch`: live levels, top scores and events of a running station, from its /metrics."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
@@ -23,19 +21,22 @@ _TOP_SCORES = 5
 
 
 def watch_station(config: Path | None, url: str | None, *, plain: bool = False) -> ExitCode:
-    """Show the station until Ctrl-C; LOST when it cannot be reached (any more).
+    """Show the station until Ctrl-C; LOST when it does not answer.
 
-    Without a terminal, or with `plain`, a line a source and second is printed instead.
+    Without a terminal, or with `plain`, one line per source and second is printed instead.
 
     Raises:
-        ConfigError: the config is wrong, or turns HTTP off; or the address is none.
+        ConfigError: the config is wrong or turns HTTP off, or nothing at the address is a station.
     """
-    address = (url or _address(config)).rstrip("/") + "/metrics"
+    if url is None:
+        settings = HttpSettings() if config is None else load_config(config).http
+        if not settings.enabled:
+            raise ConfigError(f"{config}: http: the station serves no metrics to watch")
+        url = f"http://{settings.host}:{settings.port}"
+    address = url.rstrip("/") + "/metrics"
     console = Console()
     try:
-        if plain or not can_draw(console):
-            _print(console, _poll(address))
-        _draw(console, _poll(address))
+        _show(console, address, plain=plain or not can_draw(console))
     except KeyboardInterrupt:
         return ExitCode.DONE
     except ValueError as error:
@@ -45,37 +46,23 @@ def watch_station(config: Path | None, url: str | None, *, plain: bool = False) 
         return ExitCode.LOST
 
 
-def _address(config: Path | None) -> str:
-    settings = HttpSettings() if config is None else load_config(config).http
-    if not settings.enabled:
-        raise ConfigError(f"{config}: http: the station serves no metrics to watch")
-    return f"http://{settings.host}:{settings.port}"
-
-
-def _poll(address: str) -> Iterator[dict[str, SourceView]]:
-    while True:
-        yield fetch_views(address)
-        time.sleep(_PERIOD_SECONDS)
-
-
-def _draw(console: Console, polls: Iterator[dict[str, SourceView]]) -> NoReturn:
+def _show(console: Console, address: str, *, plain: bool) -> NoReturn:
+    if plain:
+        while True:
+            for line in plain_lines(fetch_views(address)):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            time.sleep(_PERIOD_SECONDS)
     history = WatchHistory()
     with Live(console=console, auto_refresh=False) as live:
-        for views in polls:
+        while True:
+            views = fetch_views(address)
             history.add(views, time.time())
             live.update(watch_picture(views, history, console), refresh=True)
-    raise AssertionError  # the polls end only with an exception
-
-
-def _print(console: Console, polls: Iterator[dict[str, SourceView]]) -> NoReturn:
-    for views in polls:
-        for line in plain_lines(views):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    raise AssertionError  # the polls end only with an exception
+            time.sleep(_PERIOD_SECONDS)
 
 
 def plain_lines(views: Mapping[str, SourceView]) -> Iterator[str]:
-    """A line a source, for programs and for people without a terminal."""
+    """One line per source, for programs and for people without a terminal."""
     for name, view in views.items():
         scores = " ".join(f"{label}={score:.2f}" for label, score in view.top_scores(_TOP_SCORES))
         yield f"{name} {view.status} {view.level_dbfs:.1f} dBFS {scores}"

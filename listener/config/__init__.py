@@ -1,1 +1,1 @@
-"""The settings of a station: the tables of its TOML file, each with its defaults, and how it is read."""
+"""The settings of a station: the tables of its TOML file with their defaults, and the loader."""

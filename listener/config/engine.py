@@ -1,22 +1,19 @@
-"""The settings of the engine: what computes scores, and how patches are gathered for it."""
+"""The settings of detection and of the engine, local or remote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from listener.config.settings import Duration, Seconds, Settings, Threshold
+from listener.config.settings import Duration, Seconds, Settings, Threshold, split_url
 
-# A batch may wait this long for all servers one after the other: a stage that does not move for ten
-# seconds counts as hung.
+# A batch may wait this long for all servers in turn: a stage without progress for 10 s counts as hung.
 LONGEST_SECONDS = 8.0
-_SCHEMES = ("grpc", "grpcs", "http", "https")
 
-
-# The settings of detection: which labels make events, and how.
+EngineKind = Literal["litert", "openvino", "tensorflow"]  # what `auto` may choose
+FrontEndPlace = Literal["auto", "cpu", "device"]
 
 
 class PolicySettings(Settings):
@@ -39,23 +36,10 @@ class DetectionSettings(Settings):
     policies: dict[str, PolicySettings] = Field(default_factory=dict)
 
 
-# The settings of the engine that sends patches to model servers.
-
-
 def _check_url(url: str) -> str:
     expected = "expected grpc://, grpcs://, http:// or https://, a host, a port and no more"
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(expected)
-    parts = urlsplit(url)
-    rest = (parts.path.rstrip("/"), parts.query, parts.fragment)
-    if (
-        parts.scheme not in _SCHEMES
-        or not parts.hostname
-        or parts.username is not None
-        or any(rest)
-    ):
-        raise ValueError(expected)
-    if parts.port is None:  # a ValueError, unless it is a number from 0 to 65535
+    parts = split_url(url, ("grpc", "grpcs", "http", "https"), expected)
+    if parts.port is None or parts.path.rstrip("/") or parts.query or parts.fragment:
         raise ValueError(expected)
     return url.rstrip("/")
 
@@ -67,7 +51,7 @@ class RemoteSettings(Settings):
     """Servers that compute scores by the Open Inference Protocol; with `engine.kind = "remote"`."""
 
     urls: Annotated[tuple[ServerUrl, ...], Field(max_length=16)] = ()
-    ca_file: Path | None = None  # None: grpcs:// and https:// trust the usual authorities
+    ca_file: Path | None = None  # None: grpcs:// and https:// trust the system's authorities
     timeout_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] = 1.0
     retries: Annotated[int, Field(ge=0, le=5)] = 1
     retry_seconds: Seconds = 2.0
@@ -88,21 +72,15 @@ class RemoteSettings(Settings):
         return self
 
 
-EngineKind = Literal["litert", "openvino", "tensorflow"]  # what `auto` may choose
-FrontEndPlace = Literal["auto", "cpu", "device"]
-
-
 class EngineSettings(Settings):
-    """What computes scores, and how patches are gathered for it."""
+    """What computes the scores, and how patches are batched for it."""
 
     kind: Literal["litert", "openvino", "tensorflow", "remote", "auto"] = "litert"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    front_end: FrontEndPlace = (
-        "auto"  # where the log-mel is made; auto: on a GPU, if TensorFlow has one
-    )
+    front_end: FrontEndPlace = "auto"  # where the log-mel is computed; auto: on TensorFlow's GPU
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 48
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 40.0
-    queue_seconds: Seconds = 15.0  # so far behind, a source loses the older half of its patches
+    queue_seconds: Seconds = 15.0  # a source further behind drops the older half of its patches
     remote: RemoteSettings = RemoteSettings()
 
     @model_validator(mode="after")

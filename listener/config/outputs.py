@@ -1,73 +1,78 @@
-"""The settings of where events go beside MQTT, and of when they do not."""
+"""The settings of where events go, and of the quiet hours in which they do not."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from listener.config.settings import Duration, Port, Seconds, Settings, Slug
+from listener.config.settings import Duration, Port, Seconds, Settings, Slug, split_url
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
-def _check_url(url: str) -> str:
-    expected = "expected http:// or https://, a host and no user"
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(expected)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ValueError(expected)
-    _ = parts.port  # a ValueError, unless it is a number from 0 to 65535
-    return url
+class TlsSettings(Settings):
+    """TLS to the broker; the host name is always checked."""
+
+    ca_file: Path | None = None  # None: the system's authorities
+    certificate_file: Path | None = None
+    key_file: Path | None = None
 
 
-def _check_time(text: str) -> str:
-    if not _TIME.fullmatch(text):
-        raise ValueError("expected a time of day such as 22:30")
-    return text
+class MqttSettings(Settings):
+    """The MQTT broker."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password_file: Path | None = None
+    tls: TlsSettings | None = None
+    topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = "earshot"
+    level_interval_seconds: Duration = 1.0
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError("expected a time zone such as Europe/Berlin") from error
-    return name
+class OutboxSettings(Settings):
+    """Events wait on disk until the broker has acknowledged them; with a table [mqtt]."""
 
-
-Url = Annotated[str, AfterValidator(_check_url)]
-TimeOfDay = Annotated[str, AfterValidator(_check_time)]
-TimeZone = Annotated[str, AfterValidator(_check_zone)]
+    enabled: bool = True  # false: they wait in memory, and a crash or a restart loses them
+    path: Path = Path("outbox.db")
+    max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000  # that wait
+    keep_days: Annotated[float, Field(gt=0)] = 7.0  # of what was sent, for the command replay
 
 
 class WebhookSettings(Settings):
-    """Each event in a POST to a server; what it has not taken waits on disk."""
+    """Each event in a POST to a server; what the server has not accepted waits on disk."""
 
-    url: Url
+    url: str
     token_file: Path | None = None  # sent as Authorization: Bearer
     ca_file: Path | None = None  # None: the system's authorities
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     waiting_file: Path = Path("webhook.db")
     max_waiting: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000  # messages
 
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        split_url(url, ("http", "https"), "expected http:// or https://, a host and no user")
+        return url
+
 
 class EventFileSettings(Settings):
-    """Events as lines of JSON in a file, which is begun anew each day and when it is large."""
+    """Events as lines of JSON in a file; a new file starts each day and when one is full."""
 
     path: Path
     max_megabytes: Annotated[float, Field(gt=0)] = 10.0
-    keep_files: Annotated[int, Field(ge=0, le=10_000)] = 30  # beside the one that is written
+    keep_files: Annotated[int, Field(ge=0, le=10_000)] = 30  # beside the current one
 
 
 class HookSettings(Settings):
-    """A program that is run for each event, which it reads from standard input."""
+    """A program that runs for each event and reads it from standard input."""
 
     program: tuple[str, ...]  # and its arguments; no shell
     timeout_seconds: Seconds = 10.0
@@ -86,57 +91,41 @@ class HookSettings(Settings):
 class QuietSettings(Settings):
     """Hours in which some labels make no events, as if they were muted."""
 
-    begin: TimeOfDay
-    end: TimeOfDay  # before begin: of the next day
+    begin: str
+    end: str  # before begin: of the next day
     days: tuple[Weekday, ...] = WEEKDAYS  # on which it begins
-    timezone: TimeZone | None = None  # None: the computer's
+    timezone: str | None = None  # None: the computer's
     sources: tuple[Slug, ...] = ()  # empty: all
     labels: tuple[Slug, ...] | None = None  # these ...
     all_but: tuple[Slug, ...] | None = None  # ... or all but these
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _check_time(cls, text: str) -> str:
+        if not _TIME.fullmatch(text):
+            raise ValueError("expected a time of day such as 22:30")
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_zone(cls, name: str | None) -> str | None:
+        try:
+            if name is not None:
+                ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError("expected a time zone such as Europe/Berlin") from error
+        return name
 
     @model_validator(mode="after")
     def _check(self) -> QuietSettings:
         if (self.labels is None) == (self.all_but is None):
             raise ValueError(
-                "expected either labels or all_but, so that no alarm is left out unseen"
+                "expected either labels or all_but, so that no alarm is muted by accident"
             )
         if self.labels == ():
-            raise ValueError("labels: expected at least one; all_but = [] is every one")
+            raise ValueError("labels: expected at least one; all_but = [] mutes all")
         if self.begin == self.end:
             raise ValueError("begin, end: expected two different times")
         if not self.days:
-            raise ValueError("days: expected at least one, or the key left out")
+            raise ValueError("days: expected at least one, or no key days")
         return self
-
-
-# The settings of MQTT: the broker, and the outbox before it.
-
-
-class TlsSettings(Settings):
-    """TLS to the broker; the host name is always checked."""
-
-    ca_file: Path | None = None  # None: the system's authorities
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-
-class MqttSettings(Settings):
-    """The one broker."""
-
-    host: str = "127.0.0.1"
-    port: Port = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
-    username: str | None = None
-    password_file: Path | None = None
-    tls: TlsSettings | None = None
-    topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = "earshot"
-    level_interval_seconds: Duration = 1.0
-
-
-class OutboxSettings(Settings):
-    """Events wait here until the broker has them; with a table [mqtt]."""
-
-    enabled: bool = True  # false: they wait in memory, and a crash or a restart loses them
-    path: Path = Path("outbox.db")
-    max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000  # that wait
-    keep_days: Annotated[float, Field(gt=0)] = 7.0  # of what was sent, for the command replay

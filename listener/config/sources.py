@@ -1,6 +1,4 @@
-"""The settings of sources: what is listened to, and when a source counts as silent or lost."""
-
-from __future__ import annotations
+"""The settings of sources, and when a source counts as silent, clipping or lost."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from listener.config.settings import Seconds, Settings, Slug
-from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS
+from listener.detection.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_CHANNELS
 
 
 class _SourceSettings(Settings):
@@ -23,7 +21,7 @@ class MicrophoneSettings(_SourceSettings):
 
 
 class FileSettings(_SourceSettings):
-    """An audio file, played at the speed of time or as fast as it can be analysed."""
+    """An audio file, played in real time or as fast as it can be analysed."""
 
     kind: Literal["file"]
     path: Path
@@ -32,12 +30,12 @@ class FileSettings(_SourceSettings):
 
 
 class StdinSettings(_SourceSettings):
-    """Standard input: raw signed 16-bit little-endian PCM, or a WAV stream, which knows its own form."""
+    """Standard input: raw signed 16-bit little-endian PCM, or WAV, whose header says its format."""
 
     kind: Literal["stdin"]
     format: Literal["s16le", "wav"] = "s16le"
     sample_rate_hz: Annotated[int, Field(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)] = 16_000
-    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
 
 
 class StreamSettings(_SourceSettings):
@@ -58,14 +56,14 @@ SourceSettings = Annotated[
 
 
 class BackoffSettings(Settings):
-    """How long a lost source rests: doubled after each failure, with jitter, up to the limit."""
+    """The wait before a lost source is opened again: doubled after each failure, with jitter."""
 
     first_seconds: Seconds = 0.5
     limit_seconds: Seconds = 30.0
 
 
 class ConditionSettings(Settings):
-    """When a source that gives audio counts as silent or as clipping."""
+    """When a source that delivers audio counts as silent or as clipping."""
 
     silent_below_dbfs: Annotated[float, Field(ge=-120, le=0)] = -90.0  # -120: never
     silent_after_seconds: Seconds = 30.0

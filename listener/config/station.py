@@ -1,4 +1,4 @@
-"""The settings of a station, table by table: frozen, checked, each with its default."""
+"""The settings of a whole station."""
 
 from __future__ import annotations
 
@@ -8,62 +8,49 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from listener.config import outputs
 from listener.config.engine import DetectionSettings, EngineSettings
-from listener.config.outputs import (
-    EventFileSettings,
-    HookSettings,
-    MqttSettings,
-    OutboxSettings,
-    QuietSettings,
-    WebhookSettings,
-)
 from listener.config.settings import Duration, PerHour, Seconds, Settings, Slug
-from listener.config.sources import (
-    BackoffSettings,
-    ConditionSettings,
-    SourceSettings,
-)
-
-# The settings of a group of labels.
-
-
-class GroupSettings(Settings):
-    """Sounds of the bundle that are told of as one label; a list of them alone will do, or one name."""
-
-    members: tuple[str, ...]  # names or slugs of the bundle, in any case
-    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # None: after its slug
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_a_list(cls, value: object) -> object:
-        table = value if isinstance(value, dict) else {"members": value}
-        members = table.get("members")
-        if isinstance(members, str):
-            return table | {"members": (members,)}
-        # what comes out of here is no JSON any more, and strictly a list is no tuple
-        return table | {"members": tuple(members)} if isinstance(members, list) else table
+from listener.config.sources import BackoffSettings, ConditionSettings, SourceSettings
 
 
 class ConfigError(Exception):
     """The config cannot be used; one line that names file, key, value and what is allowed."""
 
 
+class GroupSettings(Settings):
+    """Labels of the bundle that are reported as one; in short a list of them, or a single one."""
+
+    members: tuple[str, ...]  # names or slugs of the bundle, in any case
+    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # None: from its slug
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_members_alone(cls, value: object) -> object:
+        table = value if isinstance(value, dict) else {"members": value}
+        members = table.get("members")
+        if isinstance(members, str):
+            return table | {"members": (members,)}
+        # Python input, no longer JSON: strict validation accepts no list for a tuple
+        return table | {"members": tuple(members)} if isinstance(members, list) else table
+
+
 class HomeAssistantSettings(Settings):
-    """Every source becomes a device of Home Assistant, by MQTT discovery; with a table [mqtt]."""
+    """Every source is a device in Home Assistant, by MQTT discovery; with a table [mqtt]."""
 
     enabled: bool = False
     discovery_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] = "homeassistant"
     birth_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] = "homeassistant/status"
-    state_file: Path = Path("homeassistant.json")  # what was announced, to take back what is gone
+    state_file: Path = Path("homeassistant.json")  # what was announced, so that it can be removed
     frigate_mirror: Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,64}$")] = ""  # "": none
 
 
 class HttpSettings(Settings):
-    """/metrics, /healthz and /readyz."""
+    """The endpoints /metrics, /healthz and /readyz."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 9464  # 0: any that is free
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464  # 0: any free port
     ready_within_seconds: Seconds = 10.0
 
 
@@ -75,42 +62,40 @@ class ConsoleSettings(Settings):
 
 
 class ControlSettings(Settings):
-    """What may be changed from outside while the station runs; commands are off until configured."""
+    """Commands that change the running station; off until configured."""
 
-    mqtt: bool = False  # commands on <prefix>/<station>/command/<name>
+    mqtt: bool = False  # on <prefix>/<station>/command/<name>
     answer_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,128}$")] | None = None
     http_token_file: Path | None = None  # None: no commands over HTTP
-    state_file: Path = Path("state.json")  # mutes and thresholds, kept over restarts
-    rollback_factor: Annotated[float, Field(gt=1)] | None = None  # None: a new bundle is not judged
-    rollback_least_events: Annotated[int, Field(ge=2)] = 20  # fewer in an hour are no jump
+    state_file: Path = Path("state.json")  # mutes and thresholds survive restarts in it
+    rollback_factor: Annotated[float, Field(gt=1)] | None = None  # None: off
+    rollback_least_events: Annotated[int, Field(ge=2)] = 20  # in an hour
 
 
 class ClipsSettings(Settings):
-    """Which sound is kept, and for how long."""
+    """Which audio is kept, and for how long."""
 
     enabled: bool = False
     directory: Path = Path("clips")
     pre_seconds: Duration = 2.0
     post_seconds: Duration = 2.0
-    max_seconds: Annotated[float, Field(ge=5, le=600)] = (
-        30.0  # of a clip, with what is before and after
-    )
+    max_seconds: Annotated[float, Field(ge=5, le=600)] = 30.0  # with what is before and after
     near_misses_per_hour: PerHour = 4.0  # of each source
     ambient_per_hour: PerHour = 1.0  # of each source
     keep_days: Annotated[float, Field(gt=0)] = 30.0
     keep_megabytes: Annotated[float, Field(gt=0)] = 2000.0
-    keep_free_megabytes: Annotated[float, Field(ge=0)] = 100.0  # of the disk, for the events
-    private_labels: tuple[Slug, ...] = ()  # beside those of human speech
+    keep_free_megabytes: Annotated[float, Field(ge=0)] = 100.0  # of the disk, for events
+    private_labels: tuple[Slug, ...] = ()  # in addition to human speech
     keep_speech: bool = False
-    new_labels: bool = False  # verdicts may name labels that the bundle has not
+    new_labels: bool = False  # verdicts may name labels that the bundle does not have
 
 
 class ReviewSettings(Settings):
-    """The page on which people listen and give verdicts; `pip install 'earshot[review]'`."""
+    """The web page for listening to clips and giving verdicts; `pip install 'earshot[review]'`."""
 
     enabled: bool = False
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 9465  # 0: any that is free
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9465  # 0: any free port
 
     @property
     def is_local(self) -> bool:
@@ -124,7 +109,7 @@ class ReviewSettings(Settings):
 
 
 class Config(Settings):
-    """A station."""
+    """The whole station."""
 
     station: Slug = "earshot"
     bundle: Path
@@ -136,15 +121,15 @@ class Config(Settings):
     detection: DetectionSettings = DetectionSettings()
     label_set: Literal["home", "industrial"] | None = None
     labels: dict[Slug, GroupSettings] = Field(default_factory=dict)  # by the slug of the group
-    mqtt: MqttSettings | None = None
-    outbox: OutboxSettings = OutboxSettings()
+    mqtt: outputs.MqttSettings | None = None
+    outbox: outputs.OutboxSettings = outputs.OutboxSettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     http: HttpSettings = HttpSettings()
     console: ConsoleSettings = ConsoleSettings()
-    webhook: WebhookSettings | None = None
-    event_file: EventFileSettings | None = None
-    hook: HookSettings | None = None
-    quiet: tuple[QuietSettings, ...] = ()
+    webhook: outputs.WebhookSettings | None = None
+    event_file: outputs.EventFileSettings | None = None
+    hook: outputs.HookSettings | None = None
+    quiet: tuple[outputs.QuietSettings, ...] = ()
     clips: ClipsSettings = ClipsSettings()
     control: ControlSettings = ControlSettings()
     review: ReviewSettings = ReviewSettings()
@@ -156,9 +141,9 @@ class Config(Settings):
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"sources: each name once, found twice: {', '.join(twice)}")
+            raise ValueError(f"sources: expected each name once, found twice: {', '.join(twice)}")
         if sum(source.kind == "stdin" for source in self.sources) > 1:
-            raise ValueError("sources: at most one of kind stdin")
+            raise ValueError("sources: expected at most one of kind stdin")
         return self
 
     @model_validator(mode="after")
@@ -168,24 +153,25 @@ class Config(Settings):
             unknown = sorted(set(quiet.sources) - names)
             if unknown:
                 raise ValueError(
-                    f"quiet.sources: expected of {', '.join(sorted(names))}, got {', '.join(unknown)}"
+                    f"quiet.sources: expected some of {', '.join(sorted(names))}, "
+                    f"got {', '.join(unknown)}"
                 )
         return self
 
     @model_validator(mode="after")
     def _check_control(self) -> Config:
         if self.control.mqtt and self.mqtt is None:
-            raise ValueError("control.mqtt: expected a table [mqtt] beside it, there is none")
+            raise ValueError("control.mqtt: expected a table [mqtt], there is none")
         served = self.http.enabled or self.review.enabled
         if self.control.http_token_file is not None and not served:
-            raise ValueError("control.http_token_file: expected http.enabled = true beside it")
+            raise ValueError("control.http_token_file: expected http.enabled = true with it")
         return self
 
     @model_validator(mode="after")
     def _check_homeassistant(self) -> Config:
         home = self.homeassistant
         if self.mqtt is None and (home.enabled or home.frigate_mirror):
-            raise ValueError("homeassistant: expected a table [mqtt] beside it, there is none")
+            raise ValueError("homeassistant: expected a table [mqtt], there is none")
         return self
 
     @model_validator(mode="after")
@@ -193,6 +179,6 @@ class Config(Settings):
         without_token = self.control.http_token_file is None
         if self.review.enabled and without_token and not self.review.is_local:
             raise ValueError(
-                "review.host: expected control.http_token_file beside an address that others can reach"
+                "review.host: expected control.http_token_file with an address that others can reach"
             )
         return self

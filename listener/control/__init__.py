@@ -1,1 +1,1 @@
-"""Where requests come in: HTTP."""
+"""Commands to a running station, over MQTT and HTTP."""

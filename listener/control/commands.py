@@ -1,6 +1,4 @@
-"""What the station can be told to do: Command values, and how they are read from JSON."""
-
-from __future__ import annotations
+"""The commands of a station, and how they are read from JSON."""
 
 from typing import Annotated, Any
 
@@ -9,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from listener.config.settings import Slug, Threshold
 from listener.detection.clip import VerdictValue, Who
+from listener.validation import first_problem
 
 MAX_COMMAND_BYTES = 8 * 1024
 MAX_MUTE_SECONDS = 7 * 86_400.0
@@ -17,19 +16,21 @@ MAX_SNAPSHOT_SECONDS = 600.0
 CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # a ULID or a slug
 ClipId = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]  # a ULID
 At = Annotated[float, Field(ge=0)]
-Seq = Annotated[int, Field(ge=1, le=2**53)]  # whole numbers that JSON's readers keep
+Seq = Annotated[
+    int, Field(ge=1, le=2**53)
+]  # the largest integer that every JSON reader keeps exact
 
-_ANSWER_CHARACTERS = 64  # of a wrong value that an error repeats
+_QUOTED_CHARACTERS = 64  # at most, of a wrong value in an error
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CommandError(Exception):
-    """The command is refused; one line that says what was expected and what came."""
+    """The command is refused; one line says what was expected and what came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Command:
-    """What every command says: an id that is used once, and when it was given, ISO 8601 with zone."""
+    """What every command has: an id that is used once, and when it was given (ISO 8601 with zone)."""
 
     id: CommandId
     at: AwareDatetime
@@ -37,7 +38,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
 class LabelMark:
-    """A label that a clip holds, in seconds of the clip; without onset and offset, all of it."""
+    """A label of a clip, from onset to offset in seconds of the clip; without them, the whole clip."""
 
     label: Slug
     onset: At | None = None
@@ -56,7 +57,10 @@ class Flag(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Mute(Command):
-    """No events of a label on a source for so long; None is every one. 0 ends a mute of the same words."""
+    """No events of a label on a source for so long; None means all.
+
+    0 seconds end a mute with the same source and label.
+    """
 
     source: Slug | None = None
     label: Slug | None = None
@@ -65,7 +69,7 @@ class Mute(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Unmute(Command):
-    """The end of the mutes that name this source and this label; None is every one."""
+    """End the mutes of this source and this label; None means all."""
 
     source: Slug | None = None
     label: Slug | None = None
@@ -73,7 +77,7 @@ class Unmute(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class SetThreshold(Command):
-    """Other thresholds of a label, on one source or on all; without both, the config's again."""
+    """Set thresholds of a label, on one source or on all; without both, the config's apply again."""
 
     source: Slug | None = None
     label: Slug
@@ -88,7 +92,7 @@ class Reload(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Snapshot(Command):
-    """Keep the last seconds of a source: something in them was missed."""
+    """Store the last seconds of a source as a clip, because an event in them was missed."""
 
     source: Slug
     seconds: Annotated[float, Field(gt=0, le=MAX_SNAPSHOT_SECONDS)]
@@ -96,7 +100,7 @@ class Snapshot(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_VALUE)
 class Replay(Command):
-    """Send the messages again whose `seq` lies between these two, both included."""
+    """Send the messages from `from_seq` to `to_seq` again, both included."""
 
     from_seq: Seq
     to_seq: Seq
@@ -115,11 +119,11 @@ COMMAND_NAMES = tuple(_COMMANDS)
 
 
 def parse_command(name: str, payload: bytes) -> Command:
-    """The command of a name in a JSON document.
+    """The command of that name in a JSON document.
 
     Raises:
-        CommandError: an unknown name, a payload over MAX_COMMAND_BYTES, not JSON, a key or value that is
-            not one of the command's.
+        CommandError: an unknown name, more than MAX_COMMAND_BYTES, invalid JSON, an unknown key or a
+            wrong value.
     """
     if name not in _COMMANDS:
         raise CommandError(f"expected {', '.join(COMMAND_NAMES)}, got {_shortened(name)}")
@@ -130,21 +134,17 @@ def parse_command(name: str, payload: bytes) -> Command:
     try:
         command: Command = _COMMANDS[name].validate_json(payload)
     except ValidationError as error:
-        raise CommandError(f"{name}: {_describe(error)}") from error
+        problem = first_problem(error)
+        if problem.kind in ("missing", "missing_argument"):
+            text = f"{problem.key}: expected one, it is missing"
+        elif problem.kind == "unexpected_keyword_argument":
+            text = f"{_shortened(problem.key)}: unknown key"
+        else:
+            text = f"{problem}, got {_shortened(problem.value)}"
+        raise CommandError(f"{name}: {text}") from error
     return command
-
-
-def _describe(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in ("missing", "missing_argument"):
-        return f"{key}: expected one, it is missing"
-    if first["type"] == "unexpected_keyword_argument":
-        return f"{_shortened(key)}: unknown key"
-    return f"{key + ': ' if key else ''}{message}, got {_shortened(first['input'])}"
 
 
 def _shortened(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _ANSWER_CHARACTERS else text[:_ANSWER_CHARACTERS] + "..."
+    return text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."

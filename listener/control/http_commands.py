@@ -1,10 +1,8 @@
-"""A command in an HTTP request: who may give it, and how much of it is read."""
+"""Commands in HTTP requests: who may send one, and how large it may be."""
 
 from __future__ import annotations
 
 import hmac
-import socket
-import time
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -16,17 +14,12 @@ from listener.control.commands import COMMAND_NAMES, MAX_COMMAND_BYTES
 from listener.control.dispatcher import Answer, CommandDispatcher, Request
 
 COMMAND_PATH = "/command/"
-ANSWER_SECONDS = 20.0  # a bundle is read, checked and warmed up in a few
+ANSWER_SECONDS = 20.0  # reading, checking and warming up a bundle takes a few
 LEAST_TOKEN_CHARACTERS = 16
-_LINGER_SECONDS = 1.0
-_LINGER_BYTES = 64 * 1024
-
-
-_TOO_LARGE = f"expected at most {MAX_COMMAND_BYTES} bytes"
 
 
 class HttpCommandError(Exception):
-    """The request is refused before its command is looked at: a status, and one line that says why."""
+    """The request is refused before its command is read: a status, and the reason in one line."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +30,7 @@ def read_token(path: Path) -> bytes:
     """The token in a file.
 
     Raises:
-        ConfigError: the file cannot be read, or what is in it is too short to be a secret.
+        ConfigError: the file cannot be read, or its content is too short for a secret.
     """
     try:
         token = path.read_bytes().strip()
@@ -55,29 +48,29 @@ def read_token(path: Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class HttpCommands:
-    """Takes commands of who knows the token to the desk, and waits for the answers."""
+    """Submits commands that carry the token, and waits for their answers."""
 
-    desk: CommandDispatcher
+    dispatcher: CommandDispatcher
     token: bytes
-    origin: str = "http"  # for the log, and as who gave a verdict without a name
+    origin: str = "http"  # for the log, and as the author of a verdict without a name
 
     def body_size(self, path: str, headers: Message[str, str]) -> int:
-        """How long the body of an acceptable request is, in bytes.
+        """The length of an acceptable request's body, in bytes.
 
         Raises:
-            PostError: no or another token, an unknown command, not JSON, or a body of no stated length or
-                too large a one.
+            HttpCommandError: no token or a wrong one, an unknown command, no JSON, or a body that is too
+                large or gives no length.
         """
+        name = path.removeprefix(COMMAND_PATH)
         try:
             self.check_sender(headers)
-            _check_kind(path, headers)
-            return _content_length(headers)
+            return _check_request(name, headers)
         except HttpCommandError:
-            self.desk.count(path.removeprefix(COMMAND_PATH), "refused")
+            self.dispatcher.count(name, "refused")
             raise
 
     def check_sender(self, headers: Message[str, str]) -> None:
-        """Raises PostError unless the token is there (compared in constant time)."""
+        """Raises HttpCommandError unless the token is there (compared in constant time)."""
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         known = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self.token)
         if scheme.lower() != "bearer" or not known:
@@ -86,70 +79,36 @@ class HttpCommands:
             )
 
     def deliver(self, path: str, body: bytes) -> Answer:
-        """What became of the command.
+        """Submit a command and wait for its answer.
 
         Raises:
-            PostError: too many wait, or there is no answer in time.
+            HttpCommandError: too many commands wait, or there is no answer in time.
         """
         answers: SimpleQueue[Answer] = SimpleQueue()
         name = path.removeprefix(COMMAND_PATH)
-        if not self.desk.submit(Request(name, body, self.origin, answers.put)):
+        if not self.dispatcher.submit(Request(name, body, self.origin, answers.put)):
             raise HttpCommandError(HTTPStatus.SERVICE_UNAVAILABLE, "too many commands wait")
         try:
             return answers.get(timeout=ANSWER_SECONDS)
         except Empty as error:
-            reason = f"no answer within {ANSWER_SECONDS:g} s; it may be done yet"
+            reason = f"no answer within {ANSWER_SECONDS:g} s; the command may still be carried out"
             raise HttpCommandError(HTTPStatus.GATEWAY_TIMEOUT, reason) from error
 
 
-def _check_kind(path: str, headers: Message[str, str]) -> None:
-    if path.removeprefix(COMMAND_PATH) not in COMMAND_NAMES:
+def _check_request(name: str, headers: Message[str, str]) -> int:
+    """The Content-Length of a JSON request for a known command."""
+    if name not in COMMAND_NAMES:
         raise HttpCommandError(HTTPStatus.NOT_FOUND, f"expected one of {', '.join(COMMAND_NAMES)}")
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpCommandError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
         )
-
-
-def _content_length(headers: Message[str, str]) -> int:
     length = headers.get("Content-Length", "")
     if "Transfer-Encoding" in headers or not (length.isascii() and length.isdigit()):
         raise HttpCommandError(
             HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length, and no chunks"
         )
     if len(length) > len(str(MAX_COMMAND_BYTES)) or int(length) > MAX_COMMAND_BYTES:
-        raise HttpCommandError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+        reason = f"expected at most {MAX_COMMAND_BYTES} bytes"
+        raise HttpCommandError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
     return int(length)
-
-
-def read_body(connection: socket.socket, received: bytes, size: int, seconds: float) -> bytes:
-    """The body of `size` bytes, of which some came with the head; all of it in `seconds`.
-
-    Raises:
-        PostError: it ended before.
-    """
-    deadline = time.monotonic() + seconds
-    body = received[:size]
-    while len(body) < size:
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
-        more = connection.recv(size - len(body))
-        if not more:
-            raise HttpCommandError(
-                HTTPStatus.BAD_REQUEST, f"expected {size} bytes, got {len(body)}"
-            )
-        body += more
-    connection.settimeout(seconds)
-    return body
-
-
-def linger(connection: socket.socket) -> None:
-    """Throw away what still comes, for a second at most.
-
-    To close on bytes that were not read resets the connection, and the sender would not see the answer.
-    """
-    connection.shutdown(socket.SHUT_WR)
-    deadline = time.monotonic() + _LINGER_SECONDS
-    while (left := deadline - time.monotonic()) > 0:
-        connection.settimeout(left)
-        if not connection.recv(_LINGER_BYTES):
-            break

@@ -1,7 +1,5 @@
 """/metrics, /healthz, /readyz and commands over HTTP; small and bounded."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -10,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -20,31 +19,27 @@ from prometheus_client.exposition import choose_encoder
 
 from listener.config.station import ConfigError, HttpSettings
 from listener.control.dispatcher import Answer
-from listener.control.http_commands import (
-    COMMAND_PATH,
-    HttpCommandError,
-    HttpCommands,
-    linger,
-    read_body,
-)
+from listener.control.http_commands import COMMAND_PATH, HttpCommandError, HttpCommands
 from listener.health import Health
 
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 8
-REQUEST_SECONDS = 5.0  # to send the request; and again for the answer to be taken
+REQUEST_SECONDS = 5.0  # for the head, for the body, and for the client to read the answer
 REQUEST_BYTES = 8 * 1024  # request line and headers
 CLOSE_SECONDS = 1.0
+_DRAIN_SECONDS = 1.0
+_DRAIN_BYTES = 64 * 1024
 _TEXT = "text/plain; charset=utf-8"
 _OFF = "commands over HTTP are off (control.http_token_file)"
 _BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
 
 class HttpServer:
-    """Serves until it is closed; the address is taken when it is built.
+    """Serves until it is closed; the constructor binds the address.
 
     Raises:
-        ConfigError: the address cannot be had, for instance because the port is in use.
+        ConfigError: the address cannot be bound, for instance because the port is in use.
     """
 
     def __init__(self, settings: HttpSettings, health: Health, registry: CollectorRegistry) -> None:
@@ -59,19 +54,19 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that is served; the system's choice if the settings say 0."""
+        """The port; chosen by the system if the settings say 0."""
         return int(self._server.server_address[1])
 
-    def take_commands(self, commands: HttpCommands) -> None:
-        """Serve POST /command/<name>, too; before the start. Without it every POST is refused."""
+    def serve_commands(self, commands: HttpCommands) -> None:
+        """Serve POST /command/<name>, too; call before `start`. Without it every POST is refused."""
         self._server.commands = commands
 
     def start(self) -> None:
-        """Serve, on threads of its own."""
+        """Serve on a thread, with one more thread for each connection."""
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more requests; within a second. Harmless when never started."""
+        """Accept no more requests; returns within a second, also if it never started."""
         if self._thread.is_alive():
             self._server.stop()
             self._thread.join(CLOSE_SECONDS)
@@ -80,8 +75,8 @@ class HttpServer:
 
 class _Server(ThreadingMixIn, TCPServer):
     allow_reuse_address = True
-    timeout = 0.0  # of handle_request, for who asked may be gone again
-    daemon_threads = True  # a slow reader does not keep the process
+    timeout = 0.0  # of handle_request: the client may be gone before it accepts
+    daemon_threads = True  # a slow reader does not keep the process alive
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, settings: HttpSettings, health: Health, registry: CollectorRegistry) -> None:
@@ -89,14 +84,14 @@ class _Server(ThreadingMixIn, TCPServer):
         self.health = health
         self.registry = registry
         self.commands: HttpCommands | None = None
-        self._full = False  # so that refusals are logged once in a row
+        self._full = False  # refusals are logged once in a row
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self._stopper, self._stopped = socket.socketpair()
         super().__init__((settings.host, settings.port), _Handler)
 
     def serve(self) -> None:
-        """Until `stop`; asleep while nobody asks, where serve_forever() looks up all the time."""
+        """Serve until `stop`; sleeps while there is no request, where serve_forever() polls."""
         with selectors.DefaultSelector() as selector:
             for wire in (self.socket, self._stopped):
                 selector.register(wire, selectors.EVENT_READ)
@@ -139,7 +134,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request; HTTP/1.0, so that a connection is not kept."""
+    """One request; HTTP/1.0, so connections are not reused."""
 
     server: _Server
     rfile: io.BytesIO
@@ -149,13 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.rfile = io.BytesIO(_read_head(self.connection))
+        self.rfile = io.BytesIO(_receive(self.connection, b"", REQUEST_BYTES, _has_end))
 
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
         if len(self.rfile.getbuffer()) >= REQUEST_BYTES and not _has_end(self.rfile.getvalue()):
-            self.request_version = self.protocol_version  # of a line cut off before it
+            self.request_version = self.protocol_version  # the line may be cut off before it
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"request too large\n")
             return False
         posted = self.command == "POST" and self.path.startswith(COMMAND_PATH)
@@ -165,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def do_GET(self) -> None:
-        """Answer one of the three, or 404."""
+        """Answer /metrics, /healthz and /readyz; 404 elsewhere."""
         match self.path.partition("?")[0]:
             case "/metrics":
                 encode, content_type = choose_encoder(self.headers.get("Accept", ""))
@@ -179,12 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.NOT_FOUND, b"there is /metrics, /healthz and /readyz\n")
 
     def do_POST(self) -> None:
-        """Take a command, or say why not."""
+        """Answer a command, or say why it is refused."""
         try:
             answer = self._command(self.server.commands)
         except HttpCommandError as error:
             self._answer_json(error.status, {"ok": False, "error": str(error)})
-            linger(self.connection)
+            _drain(self.connection)
         else:
             self._answer_json(HTTPStatus.OK if answer["ok"] else HTTPStatus.BAD_REQUEST, answer)
 
@@ -192,7 +187,10 @@ class _Handler(BaseHTTPRequestHandler):
         if commands is None:
             raise HttpCommandError(HTTPStatus.FORBIDDEN, _OFF)
         size = commands.body_size(self.path, self.headers)
-        body = read_body(self.connection, self.rfile.read(), size, REQUEST_SECONDS)
+        body = _receive(self.connection, self.rfile.read()[:size], size)
+        if len(body) < size:
+            reason = f"expected {size} bytes, got {len(body)}"
+            raise HttpCommandError(HTTPStatus.BAD_REQUEST, reason)
         return commands.deliver(self.path, body)
 
     def _answer_json(self, status: HTTPStatus, answer: Answer) -> None:
@@ -217,19 +215,36 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug("http: %s " + format, self.address_string(), *args)
 
 
-def _read_head(connection: socket.socket) -> bytes:
-    """Request line, headers and what came with them, cut off at REQUEST_BYTES; all in one time."""
+def _receive(
+    connection: socket.socket,
+    received: bytes,
+    size: int,
+    is_whole: Callable[[bytes], bool] = lambda _: False,
+) -> bytes:
+    """Add to `received` up to `size` bytes in all, within REQUEST_SECONDS; less if the client ends."""
     deadline = time.monotonic() + REQUEST_SECONDS
-    head = b""
-    while not _has_end(head) and len(head) < REQUEST_BYTES:
+    while len(received) < size and not is_whole(received):
         connection.settimeout(max(0.001, deadline - time.monotonic()))
-        received = connection.recv(REQUEST_BYTES - len(head))
-        if not received:
+        more = connection.recv(size - len(received))
+        if not more:
             break
-        head += received
+        received += more
     connection.settimeout(REQUEST_SECONDS)
-    return head
+    return received
 
 
 def _has_end(head: bytes) -> bool:
     return b"\r\n\r\n" in head or b"\n\n" in head
+
+
+def _drain(connection: socket.socket) -> None:
+    """Read and drop what still arrives, for a second at most.
+
+    Closing a socket with unread bytes resets the connection, and the client would lose the answer.
+    """
+    connection.shutdown(socket.SHUT_WR)
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        if not connection.recv(_DRAIN_BYTES):
+            break

@@ -1,24 +1,27 @@
-"""PCM on its way to the features: chunks, mono mix, level, streaming resampler."""
+"""PCM before the features: chunks, mono mix, levels, resampling, and the condition of a source."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-SILENCE_DBFS = -120.0  # the floor of every level; digital silence is reported as this, never as 0
-FULL_SCALE = 0.99  # from here on a sample is clipped; resampling smooths what was cut off at 1.0
-MOST_CHANNELS = 64
-LOUDEST_SAMPLE = 1e6  # 120 dB over full scale is a broken file; the power of 1e20 is infinite
-
+SILENCE_DBFS = -120.0  # the floor of every level: digital silence has this level, never 0
+FULL_SCALE = 0.99  # a sample from here on is clipped: resampling smooths what was cut off at 1.0
+MAX_CHANNELS = 64
+MAX_AMPLITUDE = 1e6  # 120 dB over full scale means a broken file; the power of 1e20 is infinite
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000  # of a source; no audio is outside
 
 Samples = NDArray[np.float32]
+Condition = Literal["online", "silent", "clipping"]
+"""The state of a source whose patches are analysed."""
+Status = Literal["offline", "online", "silent", "clipping"]
+"""The state of any source."""
 
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000  # of a source; what is outside is no audio
 _NO_SAMPLES = np.empty(0, np.float32)
 
 
@@ -53,12 +56,18 @@ class AudioChunk:
 
     @property
     def tail(self) -> AudioChunk:
-        """What follows it, without a sample yet.
+        """The empty chunk after this one.
 
-        Who wants to know of the newest chunk where it ended keeps this: of hundreds of sources, samples
-        that are done with would fill the caches.
+        Keep this to remember where a chunk ended: with hundreds of sources, samples that nobody needs any
+        more would fill the caches.
         """
         return AudioChunk(self.source, self.end, self.ended_at, self.sample_rate_hz, _NO_SAMPLES)
+
+    def split(self, count: int) -> tuple[AudioChunk, AudioChunk]:
+        """The first `count` samples, and the others."""
+        at, rate_hz = self.start + count, self.sample_rate_hz
+        others = AudioChunk(self.source, at, self.time_of(at), rate_hz, self.samples[count:])
+        return replace(self, samples=self.samples[:count]), others
 
 
 def mix_to_mono(pcm: NDArray[np.float32]) -> Samples:
@@ -67,7 +76,7 @@ def mix_to_mono(pcm: NDArray[np.float32]) -> Samples:
         return pcm
     if pcm.shape[1] == 1:
         return np.ascontiguousarray(pcm[:, 0])
-    # 70 times as fast as mean(axis=1) on the few channels there are
+    # 70 times as fast as mean(axis=1) for the usual few channels
     mono: Samples = pcm @ np.full(pcm.shape[1], 1 / pcm.shape[1], np.float32)
     return mono
 
@@ -78,16 +87,16 @@ def pcm16_to_float(pcm: NDArray[np.int16]) -> Samples:
 
 
 def zero_nonfinite(samples: Samples) -> tuple[Samples, int]:
-    """The samples with NaN, infinity and what is over LOUDEST_SAMPLE set to zero, and how many were.
+    """The samples with NaN, infinity and all over MAX_AMPLITUDE set to zero, and how many were.
 
-    One NaN would make every score NaN and the detector silently deaf.
+    One NaN would make every later score NaN, and the detector would miss everything.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite is over the limit, too
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity is over the limit, too
         # at least as large as each square, and NaN if one is: one pass, no temporary
         sum_of_squares = np.dot(samples, samples)
-    if sum_of_squares <= LOUDEST_SAMPLE**2:
+    if sum_of_squares <= MAX_AMPLITUDE**2:
         return samples, 0
-    bad = ~(np.abs(samples) <= LOUDEST_SAMPLE)
+    bad = ~(np.abs(samples) <= MAX_AMPLITUDE)
     return np.where(bad, np.float32(0.0), samples), int(bad.sum())
 
 
@@ -116,7 +125,7 @@ class LevelMeter:
         self._count = 0
 
     def push(self, samples: Samples) -> None:
-        """Take more samples, float32 (n,)."""
+        """Add samples, float32 (n,)."""
         if not len(samples):
             return
         self._energy += float(np.dot(samples, samples))
@@ -127,7 +136,7 @@ class LevelMeter:
         self._count += len(samples)
 
     def read(self) -> Loudness:
-        """Of all since the last reading; silence if there was no sample."""
+        """The loudness since the last reading; silence if there was no sample."""
         count = max(1, self._count)
         rms = math.sqrt(self._energy / count)
         loudness = Loudness(to_dbfs(rms), to_dbfs(self._peak), self._clipped / count)
@@ -136,10 +145,10 @@ class LevelMeter:
 
 
 class ChunkResampler:
-    """Chunks at a source's native rate -> chunks at the model's rate, the same time line.
+    """Chunks at a source's native rate -> chunks at the model's rate, on the same time line.
 
-    soxr delays its output but does not shift it: sample k out is the sound at k / rate, so that the
-    time of a chunk follows from counts. A jump in `start` or another rate begins a new stretch.
+    soxr delays its output but does not shift it: output sample k is the sound at k / rate, so the time of
+    a chunk follows from counts. A jump in `start` or another rate restarts the resampler.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -150,26 +159,22 @@ class ChunkResampler:
         self._next_output = 0
 
     def push(self, chunk: AudioChunk) -> AudioChunk:
-        """The part of the resampled stream that this chunk completes; may have no samples."""
-        if chunk.sample_rate_hz == self.sample_rate_hz:
+        """The part of the resampled stream that this chunk completes; it may have no samples."""
+        rate_hz = chunk.sample_rate_hz
+        if rate_hz == self.sample_rate_hz:
             return chunk
-        if self._stream is None or self._is_break(chunk):
-            self._stream = self._begin(chunk)
+        jump = chunk.start != self._next_input or rate_hz != self._input_rate_hz
+        if self._stream is None or jump:
+            self._stream = soxr.ResampleStream(rate_hz, self.sample_rate_hz, 1, dtype="float32")
+            self._input_rate_hz = rate_hz
+            self._next_output = round(chunk.start * self.sample_rate_hz / rate_hz)
         self._next_input = chunk.end
         return self._emit(self._stream, chunk, last=False)
 
     def finish(self, chunk: AudioChunk) -> AudioChunk:
-        """What is still inside after `chunk`, the last one that was pushed."""
+        """What the resampler still holds after `chunk`, the last one that was pushed."""
         tail, stream, self._stream = chunk.tail, self._stream, None
         return tail if stream is None else self._emit(stream, tail, last=True)
-
-    def _is_break(self, chunk: AudioChunk) -> bool:
-        return chunk.start != self._next_input or chunk.sample_rate_hz != self._input_rate_hz
-
-    def _begin(self, chunk: AudioChunk) -> soxr.ResampleStream:
-        self._input_rate_hz = chunk.sample_rate_hz
-        self._next_output = round(chunk.start * self.sample_rate_hz / chunk.sample_rate_hz)
-        return soxr.ResampleStream(chunk.sample_rate_hz, self.sample_rate_hz, 1, dtype="float32")
 
     def _emit(self, stream: soxr.ResampleStream, chunk: AudioChunk, *, last: bool) -> AudioChunk:
         samples = stream.resample_chunk(chunk.samples, last=last)
@@ -180,21 +185,12 @@ class ChunkResampler:
         )
 
 
-# Whether a source that gives audio can hear: silence that is none, and sound beyond full scale.
-
-
-Condition = Literal["online", "silent", "clipping"]
-"""What a source is whose patches are analysed."""
-Status = Literal["offline", "online", "silent", "clipping"]
-"""What a source is."""
-
-
 @dataclass(frozen=True, slots=True)
 class ConditionLimits:
-    """From when on a source counts as silent or clipping.
+    """When a source counts as silent or clipping.
 
-    `silent_below_dbfs`: a level that no working microphone goes under. `clipping_share`: of the samples
-    of a patch hop at full scale.
+    No working microphone stays under `silent_below_dbfs`. `clipping_share` is the share of the samples of
+    a patch hop that are at full scale.
     """
 
     silent_below_dbfs: float = -90.0
@@ -210,17 +206,17 @@ class ConditionLimits:
                 return f"nothing over {self.silent_below_dbfs:g} dBFS for {seconds:g} s"
             case "clipping":
                 percent = 100 * self.clipping_share
-                return f"often {percent:g} % of the samples and more are at full scale"
+                return f"often {percent:g} % of the samples or more are at full scale"
             case "online":
                 return None
 
 
 class ConditionMeter:
-    """Levels of one source, patch hop after patch hop -> its condition.
+    """Levels of one source, patch hop by patch hop -> its condition.
 
-    Silence is counted in a row and ends with the first sound. Clipping is counted up where samples are
-    clipped and down where none are, between nothing and the limit; it begins at the one end and is over
-    at the other, so that pauses between words do not end it.
+    The first sound ends silence. Clipping has a counter between 0 and its limit, which rises with clipped
+    audio and falls with any other: clipping begins at the limit and ends at 0, so that pauses between
+    words do not end it.
     """
 
     def __init__(self, limits: ConditionLimits) -> None:
@@ -230,17 +226,15 @@ class ConditionMeter:
         self._clipping = False
 
     def push(self, seconds: float, level_dbfs: float, clipped_share: float) -> Condition:
-        """Take the next `seconds` of audio: their level, and the share of samples at full scale."""
+        """Add the next `seconds` of audio: their level, and the share of samples at full scale."""
         limits = self._limits
         silent = level_dbfs < limits.silent_below_dbfs
         self._silent_seconds = self._silent_seconds + seconds if silent else 0.0
-        self._count_clipping(seconds if clipped_share >= limits.clipping_share else -seconds)
+        change = seconds if clipped_share >= limits.clipping_share else -seconds
+        limit = limits.clipping_after_seconds
+        self._clipped_seconds = min(max(0.0, self._clipped_seconds + change), limit)
+        if self._clipped_seconds in (0.0, limit):
+            self._clipping = self._clipped_seconds == limit
         if self._silent_seconds >= limits.silent_after_seconds:
             return "silent"
         return "clipping" if self._clipping else "online"
-
-    def _count_clipping(self, seconds: float) -> None:
-        limit = self._limits.clipping_after_seconds
-        self._clipped_seconds = min(max(0.0, self._clipped_seconds + seconds), limit)
-        if self._clipped_seconds in (0.0, limit):
-            self._clipping = self._clipped_seconds == limit

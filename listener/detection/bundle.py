@@ -7,16 +7,13 @@ saved_model/   for TensorFlow and TensorFlow Serving (optional)
 card.md        what it was trained on and how well it does
 """
 
-from __future__ import annotations
-
+import dataclasses
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass as dataclass_served_model
-from dataclasses import field
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,9 +24,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from listener.detection import params, policy
 from listener.detection.features import FrontEnd, contents_of
-from listener.detection.params import FeatureParams
-from listener.detection.policy import LabelPolicy
+from listener.validation import first_problem
 
 FORMAT = 1
 MANIFEST_FILE = "bundle.json"
@@ -38,15 +35,13 @@ SAVED_MODEL_DIR = "saved_model"
 GOLDEN_FILE = "golden.npz"
 CARD_FILE = "card.md"
 GOLDEN_TOLERANCE = 1e-3  # other CPUs and engines stay well below; flipped bits do not
-LOOSEST_TOLERANCE = (
-    0.1  # of a model that rounds its activations, and so answers rounding with steps
-)
-_DIGEST_LENGTH = 12  # of hexadecimal digits
+MAX_GOLDEN_TOLERANCE = 0.1  # for a model that rounds its activations: its scores change in steps
 
-
+_DIGEST_LENGTH = 12  # hexadecimal digits of a served model's name
 _SLUG = re.compile(r"[a-z0-9_-]{1,64}")
 
 Infer = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""What the front end makes of patches (B, ...) -> scores (B, K), embeddings (B, D)."""
 
 
 class BundleError(Exception):
@@ -73,11 +68,11 @@ class Manifest:
     version: int
     created: str
     labels: tuple[Label, ...]
-    policies: dict[str, LabelPolicy]
-    features: FeatureParams = field(default_factory=FeatureParams)
+    policies: dict[str, policy.LabelPolicy]
+    features: params.FeatureParams = dataclasses.field(default_factory=params.FeatureParams)
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
-    files: dict[str, str] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -97,16 +92,32 @@ _DOCUMENT = TypeAdapter(dict[str, Any])
 _MANIFEST = TypeAdapter(Manifest)
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(arbitrary_types_allowed=True))
+@dataclasses.dataclass(frozen=True, slots=True)
 class Golden:
     """A waveform, float32 (n,) at the model's rate, and its scores, float32 (patches, K).
 
-    `tolerance`: how far an engine's scores may be off, over 0 and at most LOOSEST_TOLERANCE.
+    `tolerance` is how far an engine's scores may be off.
+
+    Raises:
+        ValueError: arrays of another kind, or a tolerance that is not over 0 and in MAX_GOLDEN_TOLERANCE.
     """
 
     waveform: NDArray[np.float32]
     scores: NDArray[np.float32]
     tolerance: float = GOLDEN_TOLERANCE
+
+    def __post_init__(self) -> None:
+        for name, array, dimensions in (("waveform", self.waveform, 1), ("scores", self.scores, 2)):
+            if array.dtype != np.float32 or array.ndim != dimensions or not array.size:
+                raise ValueError(
+                    f"{name}: expected float32 of {dimensions} dimension(s), not empty, "
+                    f"got {array.dtype} {array.shape}"
+                )
+        if not 0 < self.tolerance <= MAX_GOLDEN_TOLERANCE:
+            raise ValueError(
+                f"tolerance: expected more than 0, at most {MAX_GOLDEN_TOLERANCE}, "
+                f"got {self.tolerance:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ class Bundle:
 
     @property
     def saved_model_path(self) -> Path | None:
-        """The SavedModel directory, if this bundle has one; a graph that is not listed is none."""
+        """The SavedModel directory; None if there is none that the manifest lists."""
         listed = f"{SAVED_MODEL_DIR}/saved_model.pb" in self.manifest.files
         return self.path / SAVED_MODEL_DIR if listed else None
 
@@ -141,35 +152,16 @@ class Bundle:
         """The golden check's waveform and scores.
 
         Raises:
-            BundleError: the file holds something else.
+            BundleError: the file cannot be read or holds something else.
         """
         file = self.path / GOLDEN_FILE
         try:
             # opened here, because np.load leaves its handle open when the archive is torn
             with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
                 tolerance = float(arrays.get("tolerance", GOLDEN_TOLERANCE))
-                golden = Golden(arrays["waveform"], arrays["scores"], tolerance)
+                return Golden(arrays["waveform"], arrays["scores"], tolerance)
         except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{file}: expected arrays waveform and scores: {error}") from error
-        _check_arrays(file, golden)
-        return golden
-
-
-def _check_arrays(file: Path, golden: Golden) -> None:
-    for name, array, dimensions in (
-        ("waveform", golden.waveform, 1),
-        ("scores", golden.scores, 2),
-    ):
-        if array.dtype != np.float32 or array.ndim != dimensions or not array.size:
-            raise BundleError(
-                f"{file}: {name}: expected float32 of {dimensions} dimension(s), not empty, "
-                f"got {array.dtype} {array.shape}"
-            )
-    if not 0 < golden.tolerance <= LOOSEST_TOLERANCE:
-        raise BundleError(
-            f"{file}: tolerance: expected more than 0, at most {LOOSEST_TOLERANCE}, "
-            f"got {golden.tolerance:g}"
-        )
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -197,9 +189,7 @@ def _read_manifest(path: Path) -> Manifest:
             raise BundleError(f"{file}: expected format {FORMAT}, got {document.get('format')!r}")
         return _MANIFEST.validate_python(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or MANIFEST_FILE
-        raise BundleError(f"{file}: {where}: {first['msg']}") from error
+        raise BundleError(f"{file}: {first_problem(error)}") from error
 
 
 def _verify_files(path: Path, manifest: Manifest) -> None:
@@ -222,10 +212,10 @@ def _verify_files(path: Path, manifest: Manifest) -> None:
 
 
 def write_bundle(path: Path, manifest: Manifest, contents: Path) -> Bundle:
-    """Make a bundle at `path` out of the files in the directory `contents`, whole or not at all.
+    """Make a bundle at `path` of the files in the directory `contents`, whole or not at all.
 
-    `contents` is on the same file system as `path` and is moved there; a bundle that was at `path`
-    goes. The manifest's `files` are computed here.
+    `contents` is on the same file system as `path` and is moved there. It replaces a bundle that is
+    already at `path`. The manifest's `files` are computed here.
 
     Raises:
         BundleError: `path` holds something that is not a bundle.
@@ -237,37 +227,28 @@ def write_bundle(path: Path, manifest: Manifest, contents: Path) -> Bundle:
         for file in sorted(contents.rglob("*"))
         if file.is_file() and file.name != MANIFEST_FILE
     }
-    whole = _replace_files(manifest, files)
+    whole = _MANIFEST.validate_python(_MANIFEST.dump_python(manifest) | {"files": files})
     (contents / MANIFEST_FILE).write_bytes(_MANIFEST.dump_json(whole, indent=1) + b"\n")
-    _sync(contents)
-    _swap(contents, path)
-    return read_bundle(path)
-
-
-def _replace_files(manifest: Manifest, files: Mapping[str, str]) -> Manifest:
-    document = _MANIFEST.dump_python(manifest) | {"files": dict(files)}
-    return _MANIFEST.validate_python(document)
-
-
-def _swap(contents: Path, path: Path) -> None:
-    if path.exists():
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".old-") as old:
-            older = Path(old) / "bundle"
-            path.rename(older)
-            try:
-                contents.rename(path)
-            except OSError:
-                older.rename(path)
-                raise
-    else:
-        shutil.move(contents, path)
-
-
-def _sync(directory: Path) -> None:
-    for file in directory.rglob("*"):
+    for file in contents.rglob("*"):
         if file.is_file():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
+    _move_into_place(contents, path)
+    return read_bundle(path)
+
+
+def _move_into_place(contents: Path, path: Path) -> None:
+    if not path.exists():
+        shutil.move(contents, path)
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".old-") as old:
+        older = Path(old) / "bundle"
+        path.rename(older)
+        try:
+            contents.rename(path)
+        except OSError:
+            older.rename(path)
+            raise
 
 
 def _sha256(file: Path) -> str:
@@ -278,7 +259,7 @@ def _sha256(file: Path) -> str:
 def check_golden(bundle: Bundle, infer: Infer, front_end: FrontEnd | None = None) -> float:
     """The largest difference between the golden scores and what `infer` gives for the waveform.
 
-    `front_end` makes what `infer` takes; None: the one of log-mel patches.
+    `front_end` makes what `infer` takes; None means log-mel patches.
 
     Raises:
         BundleError: it is over the golden file's tolerance, not a number, or of another shape.
@@ -301,15 +282,12 @@ def check_golden(bundle: Bundle, infer: Infer, front_end: FrontEnd | None = None
     return difference
 
 
-# What a bundle's model is called on a model server: another model has another name or version.
-
-
-@dataclass_served_model(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ServedModel:
-    """Name and version as the Open Inference Protocol and model repositories have them."""
+    """A model's name and version on a model server (Open Inference Protocol); no two models share both."""
 
     name: str
-    version: str  # a whole number, as the folders of a model repository are called
+    version: str  # a whole number, as the folders of a model repository are named
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version}"

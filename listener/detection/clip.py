@@ -1,13 +1,9 @@
-"""ClipRecord: what is known of a stretch of stored audio, and what people said of it."""
+"""What is known of a clip: its record, the verdicts of people, and the model's scores in it."""
 
-from __future__ import annotations
-
+import dataclasses
 import io
 import re
 import zipfile
-from dataclasses import dataclass as dataclass_clip_analysis
-from dataclasses import dataclass as dataclass_cutting
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,13 +17,16 @@ from listener.detection.event import SoundEvent
 
 MAX_ANALYSIS_BYTES = 64 * 1024 * 1024  # ten minutes of YAMNet take 4 MB
 
-
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID
-
 _VALUE = ConfigDict(extra="forbid", allow_inf_nan=False)  # JSON has no infinity, and SQLite no NaN
+# What zipfile, zlib and numpy's reader raise of damaged archives. numpy allocates the shape that an
+# array's header claims before it reads a value, so that a false one is a MemoryError.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, MemoryError,
+)  # fmt: skip
 
+HalfScores = NDArray[np.float16]
 UnixSeconds = Annotated[float, Field(ge=0, lt=253_402_300_800)]  # to the year 9999, where dates end
-
 Reason = Literal["event", "near_miss", "ambient", "missed"]
 VerdictValue = Literal["right", "wrong", "labels"]
 Who = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
@@ -64,10 +63,10 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
 class GroupMembers:
-    """A group of the station, and the labels of the bundle that it stands for, at least one.
+    """A group of the station, and its members: labels of the bundle, at least one, the likeliest first.
 
-    The surest comes first: the one with the highest score, where the clip stands for this group in its
-    span, else in the whole clip.
+    Likeliest is the one with the highest score: within the clip's span if the clip stands for this group,
+    else in the whole clip.
     """
 
     label: str
@@ -78,8 +77,8 @@ class GroupMembers:
 class Verdict:
     """What a person said of a clip, and when (unix seconds).
 
-    `right`: it holds `ClipRecord.labels`. `wrong`: it does not. `labels`: it holds these and no others;
-    none at all means that nothing of what is looked for is in it.
+    `right`: the clip holds `ClipRecord.labels`. `wrong`: it does not. `labels`: it holds these and no
+    others; without any, it holds nothing that the station detects.
     """
 
     value: VerdictValue
@@ -96,12 +95,12 @@ class Verdict:
 class ClipRecord:
     """What is known of one clip; its sidecar's content.
 
-    `path` is its FLAC file, `captured_at` unix seconds of its start. `labels` is what it stands for: the
-    event's label, or the label that nearly made an event; nothing in ambient and missed clips. `score` is
-    the highest of that label, smoothed for a near miss, and `on_threshold` what makes an event. `top` are
-    the labels with the highest scores, highest first, and `groups` what of them stands for other labels; a
-    clip without scores says nothing of its groups. An event that went on after the clip has no offset.
-    `verdicts` are all that were given, in order; the last one counts.
+    `path` is its FLAC file, `captured_at` the unix time of its start. `labels` is what the clip stands
+    for: the event's label, or the label that nearly made an event; empty for ambient and missed clips.
+    `score` is the highest of that label, smoothed for a near miss, and `on_threshold` what makes an event.
+    `top` has the labels with the highest scores, highest first, and `groups` the members of each group,
+    none in a clip without scores. An event that went on after the clip has no offset. `verdicts` are all
+    that were given, in order; the last one counts.
     """
 
     id: str
@@ -129,7 +128,7 @@ class ClipRecord:
         return self.labels[0].label if self.labels else None
 
     def members_of(self, label: str) -> tuple[str, ...]:
-        """The labels of the bundle that one stands for, the surest first; itself, if it is no group."""
+        """The members of a group, the likeliest first; for any other label the label itself."""
         found = (group.members for group in self.groups if group.label == label)
         return next(found, (label,))
 
@@ -140,7 +139,7 @@ class ClipRecord:
 
     @property
     def heard(self) -> tuple[LabelSpan, ...] | None:
-        """What a person said is in it; None without a verdict."""
+        """What is in the clip by its verdict; None without one."""
         if self.verdict is None:
             return None
         said = {"right": self.labels, "wrong": (), "labels": self.verdict.labels}
@@ -166,23 +165,10 @@ def with_verdict(record: ClipRecord, verdict: Verdict) -> ClipRecord:
                 f"clip {record.id}: {span.label}: expected an offset up to {record.seconds:g} s, "
                 f"got {span.offset:g}"
             )
-    return replace(record, verdicts=(*record.verdicts, verdict))
+    return dataclasses.replace(record, verdicts=(*record.verdicts, verdict))
 
 
-# ClipAnalysis: the scores and embeddings of the slots in a clip, and their .npz form.
-
-
-HalfScores = NDArray[np.float16]
-
-
-# What zipfile, zlib and numpy's reader were seen to raise of damaged archives. A shape in an array's
-# head is asked of the memory before its values are read, and may be any number.
-_UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, MemoryError,
-)  # fmt: skip
-
-
-@dataclass_clip_analysis(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ClipAnalysis:
     """What the model made of a clip.
 
@@ -253,7 +239,7 @@ def read_analysis(path: Path) -> ClipAnalysis:
 
 
 def _read_bounded(path: Path) -> bytes:
-    """The file, which neither is nor unpacks to more than an analysis can be."""
+    """The file's content, unless it has or unpacks to more than MAX_ANALYSIS_BYTES."""
     with path.open("rb") as file:
         content = file.read(MAX_ANALYSIS_BYTES + 1)
     size = len(content)
@@ -265,10 +251,7 @@ def _read_bounded(path: Path) -> bytes:
     return content
 
 
-# Cutting: a stretch of a source that is worth keeping, with all that is known of it.
-
-
-@dataclass_cutting(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ClipDraft:
     """A clip that is not stored yet.
 

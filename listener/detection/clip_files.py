@@ -1,12 +1,9 @@
 """The files of a clip: FLAC audio, scores and embeddings, and the JSON sidecar, written last.
 
-A clip without a sidecar was never finished. Files are for their owner alone (0600).
+A clip without a sidecar was never finished. Only the files' owner may read them (0600).
 """
 
-from __future__ import annotations
-
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from listener.detection.audio import LOWEST_RATE_HZ, Samples
 from listener.detection.clip import ClipAnalysis, ClipError, ClipRecord, analysis_bytes
+from listener.files import PARTIAL_SUFFIX, replace_file, sync_directory
+from listener.validation import first_problem
 
 AUDIO_SUFFIX, ANALYSIS_SUFFIX, SIDECAR_SUFFIX = ".flac", ".npz", ".json"
-PARTIAL_SUFFIX = ".partial"
 # A clip may come from elsewhere, and a few kilobytes of FLAC can claim days.
 MAX_CLIP_SECONDS = 600.0
 MAX_CLIP_SAMPLES = 28_800_000  # of that time at 48 kHz
@@ -45,11 +43,11 @@ def write_clip(
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    # encoded in memory: an error of the disk inside libsndfile's callbacks would be lost
+    # encoded in memory: a disk error inside libsndfile's callbacks would be lost
     audio = io.BytesIO()
     soundfile.write(audio, samples, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    _put_in_place(record.path, audio.getvalue())
-    _put_in_place(analysis_path(record.path), analysis_bytes(analysis))
+    replace_file(record.path, audio.getvalue())
+    replace_file(analysis_path(record.path), analysis_bytes(analysis))
     sync_directory(record.path.parent)  # the sidecar's name must not outlive theirs
     write_sidecar(record)
 
@@ -60,7 +58,7 @@ def write_sidecar(record: ClipRecord) -> None:
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    _put_in_place(sidecar_path(record.path), record_bytes(record))
+    replace_file(sidecar_path(record.path), record_bytes(record))
     sync_directory(record.path.parent)
 
 
@@ -73,11 +71,11 @@ def remove_clip(audio: Path) -> None:
     """Remove the files of a clip, the sidecar first, so that a half-removed clip is an unfinished one."""
     for path in (sidecar_path(audio), audio, analysis_path(audio)):
         path.unlink(missing_ok=True)
-        _partial_path(path).unlink(missing_ok=True)
+        path.with_name(path.name + PARTIAL_SUFFIX).unlink(missing_ok=True)
 
 
 def clip_bytes(audio: Path) -> int:
-    """How much disk a clip takes; its files that are not there count nothing."""
+    """How much disk a clip takes; files that are missing count nothing."""
     paths = (audio, analysis_path(audio), sidecar_path(audio))
     return sum(path.stat().st_size for path in paths if path.exists())
 
@@ -89,35 +87,33 @@ def read_sidecar(path: Path) -> ClipRecord:
         ClipError: unreadable, or not a ClipRecord.
     """
     try:
-        return parse_record(_read_sidecar(path), path.with_suffix(AUDIO_SUFFIX))
+        with path.open("rb") as file:
+            content = file.read(MAX_SIDECAR_BYTES + 1)
     except OSError as error:
         raise ClipError(f"{path}: cannot read the sidecar: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "sidecar"
-        raise ClipError(f"{path}: {where}: {first['msg']}") from error
-
-
-def _read_sidecar(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(MAX_SIDECAR_BYTES + 1)
     if len(content) > MAX_SIDECAR_BYTES:
         raise ClipError(f"{path}: expected at most {MAX_SIDECAR_BYTES} bytes, it has more")
-    return content
+    try:
+        return parse_record(content, path.with_suffix(AUDIO_SUFFIX))
+    except ValidationError as error:
+        raise ClipError(f"{path}: {first_problem(error)}") from error
 
 
 def parse_record(content: bytes, audio: Path) -> ClipRecord:
-    """The record in a sidecar's content; the file says nothing about where it lies.
+    """The record in a sidecar's content; `audio` is its FLAC file, which the sidecar does not name.
 
     Raises:
-        ValidationError: it is none.
+        ValidationError: it is not a ClipRecord.
     """
     document = _with_verdicts(_DOCUMENT.validate_json(content))
     return _RECORD.validate_python(document | {"path": audio})
 
 
 def _with_verdicts(document: dict[str, Any]) -> dict[str, Any]:
-    """The first form of a sidecar had one verdict, without who and when, and its labels in the clip's."""
+    """A sidecar of the first form as one of today's.
+
+    It has one verdict, without who and when; the verdict's labels stand in those of the clip.
+    """
     if "verdict" not in document:
         return document
     rest = {key: value for key, value in document.items() if key != "verdict"}
@@ -137,43 +133,14 @@ def read_audio(record: ClipRecord) -> tuple[Samples, int]:
     """
     try:
         with soundfile.SoundFile(record.path) as file:
-            _check_size(record.path, file)
-            return file.read(dtype="float32"), int(file.samplerate)
+            rate_hz = int(file.samplerate)
+            most = min(round(MAX_CLIP_SECONDS * rate_hz), MAX_CLIP_SAMPLES)
+            if file.channels == 1 and rate_hz >= LOWEST_RATE_HZ and 0 < file.frames <= most:
+                return file.read(dtype="float32"), rate_hz
+            found = f"{file.channels} of {rate_hz} Hz and {file.frames}"
     except (OSError, soundfile.SoundFileError) as error:
         raise ClipError(f"{record.path}: expected FLAC audio: {error}") from error
-
-
-def _check_size(path: Path, file: soundfile.SoundFile) -> None:
-    rate: int = file.samplerate
-    most = min(round(MAX_CLIP_SECONDS * rate), MAX_CLIP_SAMPLES)
-    if file.channels != 1 or not rate >= LOWEST_RATE_HZ or not 0 < file.frames <= most:
-        raise ClipError(
-            f"{path}: expected one channel of at least {LOWEST_RATE_HZ} Hz and up to {most} samples, "
-            f"got {file.channels} of {rate} Hz and {file.frames}"
-        )
-
-
-def _put_in_place(path: Path, content: bytes) -> None:
-    partial = _partial_path(path)
-    with open(partial, "wb", opener=_private) as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
-
-
-def _partial_path(path: Path) -> Path:
-    return path.with_name(path.name + PARTIAL_SUFFIX)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in it durable (fsync(2))."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    raise ClipError(
+        f"{record.path}: expected one channel of at least {LOWEST_RATE_HZ} Hz and up to {most} samples, "
+        f"got {found}"
+    )

@@ -1,6 +1,4 @@
-"""SoundEvent: one label active from onset to offset on one source."""
-
-from __future__ import annotations
+"""Sound events: one label active from onset to offset on one source, and their ids."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,9 +11,9 @@ class SoundEvent:
     """One label active on one source; `offset` is None while it lasts.
 
     Times are unix seconds live, seconds in the file offline. Scores are the model's, over the slots in
-    which the label was active. `level_dbfs` is the loudest slot. `reason` says why an event ended that
-    did not end by its scores: `end_of_stream`, `source_lost`, `gap`, `shutdown`, `bundle`, `muted`; the
-    outbox adds `restart`.
+    which the label was active. `level_dbfs` is that of the loudest slot. `reason` is None if the scores
+    ended the event, else why it ended: `end_of_stream`, `source_lost`, `gap`, `shutdown`, `bundle`,
+    `muted`; the outbox adds `restart`.
     """
 
     id: str
@@ -38,12 +36,11 @@ class SoundEvent:
 def event_id(namespace: str, source: str, label: str, onset: float) -> str:
     """The ULID of an event: its onset in milliseconds, then 80 bits of a hash of what it is.
 
-    The same event has the same id whenever it is computed, so that a message sent again, or a file
-    replayed, can be recognised (https://github.com/ulid/spec for the form).
+    The same event always has the same id, so that a message sent again, or a file replayed, can be
+    recognised (https://github.com/ulid/spec for the form).
     """
-    onset = round(
-        float(onset), 6
-    )  # a sum of seconds: its last bits depend on how the stream was cut
+    # a sum of seconds: its last bits depend on how the stream was cut
+    onset = round(float(onset), 6)
     digest = hashlib.blake2b(f"{namespace}\0{source}\0{label}\0{onset!r}".encode(), digest_size=10)
     number = max(0, round(onset * 1000)) << 80 | int.from_bytes(digest.digest(), "big")
     return "".join(_CROCKFORD_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

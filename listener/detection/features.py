@@ -1,11 +1,8 @@
-"""Streaming log-mel: each STFT frame is computed once, patches come out, equal to offline.
+"""From chunks to log-mel patches, live and offline the same; each STFT frame is computed once.
 
-The front end is that of the YAMNet reference (`features.py` there): magnitude STFT with a periodic
-Hann window, HTK mel bands, log(mel + offset); before it, what `Preprocessing` asks for. All arithmetic
-is float32.
+The front end is that of the YAMNet reference (`features.py`): magnitude STFT with a periodic Hann window,
+HTK mel bands, log(mel + offset); before it, the `Preprocessing`. All arithmetic is float32.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Iterator
@@ -15,18 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection import log_mel
 from listener.detection.audio import AudioChunk, LevelMeter, Samples, to_dbfs
-from listener.detection.log_mel import (
-    BLOCK_FRAMES,
-    MagnitudeSpectrum,
-    MelBands,
-    mean_square_weights,
-    stft_frames,
-)
 from listener.detection.params import FeatureParams
-
-# From a waveform to the log-mel of its STFT frames, and from them to a patch.
-
 
 LogMel = NDArray[np.float32]
 Frames = NDArray[np.float32]  # (frames, width): what a patch needs to know of each STFT frame
@@ -34,38 +22,39 @@ Content = NDArray[np.float32]  # what the engine takes of a patch
 
 
 class FrontEnd(Protocol):
-    """Two steps, so that a frame is computed once, however many patches share it."""
+    """Computes features in two steps, so that a frame is computed once, however many patches share it."""
 
     def __call__(self, samples: Samples) -> Frames:
         """float32 (n,) -> float32 (frames, width), as many frames as lie wholly inside."""
         ...
 
     def patch(self, frames: Frames) -> Content:
-        """The frames of one patch -> what the engine takes of it, its log-mel, float32 (96, 64).
+        """The frames of one patch -> what the engine takes of it.
 
-        For an engine that makes the log-mel itself it is the window, float32 (15600,).
+        That is the log-mel, float32 (96, 64), or the window, float32 (15600,), for an engine that computes
+        the log-mel itself.
         """
         ...
 
 
 def make_front_end(params: FeatureParams) -> FrontEnd:
-    """The one that the preprocessing asks for; any number of streams of one thread may share it."""
+    """The front end of the preprocessing; any number of streams on one thread may share it."""
     levelled = params.preprocessing.level_dbfs is not None
     return LevelledFrames(params) if levelled else LogMelFrames(params)
 
 
 class LogMelFrames:
-    """A `FrontEnd` whose frames are log-mel: log(mel + offset), nothing left to do for a patch."""
+    """A `FrontEnd` whose frames are log-mel, log(mel + offset): a patch is its frames."""
 
     def __init__(self, params: FeatureParams) -> None:
         self._params = params
-        self._magnitudes = MagnitudeSpectrum(params)
-        self._mel = MelBands(params)
+        self._magnitudes = log_mel.MagnitudeSpectrum(params)
+        self._mel = log_mel.MelBands(params)
         self._offset = np.float32(params.log_offset)
 
     def __call__(self, samples: Samples) -> LogMel:
         """float32 (n,) -> float32 (frames, 64)."""
-        frames = stft_frames(samples, self._params)
+        frames = log_mel.stft_frames(samples, self._params)
         mel = np.empty((len(frames), self._params.mel_bands), np.float32)
         for block in _blocks(len(frames)):
             self._mel.multiply(self._magnitudes(frames[block]), mel[block])
@@ -78,18 +67,18 @@ class LogMelFrames:
 
 
 class LevelledFrames:
-    """A `FrontEnd` that brings each patch to the same level; its frames are mel, and their mean square."""
+    """A `FrontEnd` that brings each patch to the same level; a frame is its mel bands and mean square."""
 
     def __init__(self, params: FeatureParams) -> None:
         self._params = params
-        self._magnitudes = MagnitudeSpectrum(params)
-        self._mel = MelBands(params)
-        self._weights = mean_square_weights(params)
+        self._magnitudes = log_mel.MagnitudeSpectrum(params)
+        self._mel = log_mel.MelBands(params)
+        self._weights = log_mel.mean_square_weights(params)
         self._offset = np.float32(params.log_offset)
 
     def __call__(self, samples: Samples) -> Frames:
         """float32 (n,) -> float32 (frames, 65)."""
-        frames = stft_frames(samples, self._params)
+        frames = log_mel.stft_frames(samples, self._params)
         known = np.empty((len(frames), self._params.mel_bands + 1), np.float32)
         for block in _blocks(len(frames)):
             magnitudes = self._magnitudes(frames[block])
@@ -99,19 +88,35 @@ class LevelledFrames:
 
     def patch(self, frames: Frames) -> LogMel:
         """The log-mel of the amplified frames; the gain comes before the offset."""
-        mel: LogMel = frames[:, :-1] * self._gain(float(frames[:, -1].mean()))
+        preprocessing = self._params.preprocessing
+        level_dbfs = to_dbfs(math.sqrt(float(frames[:, -1].mean())))
+        bound_db = preprocessing.max_gain_db
+        gain_db = (preprocessing.level_dbfs or 0.0) - level_dbfs
+        gain = np.float32(10.0 ** (min(max(gain_db, -bound_db), bound_db) / 20.0))
+        mel: LogMel = frames[:, :-1] * gain
         mel += self._offset
         return np.log(mel, out=mel)
 
-    def _gain(self, mean_square: float) -> np.float32:
-        preprocessing = self._params.preprocessing
-        wanted_db = (preprocessing.level_dbfs or 0.0) - to_dbfs(math.sqrt(mean_square))
-        bound_db = preprocessing.max_gain_db
-        return np.float32(10.0 ** (min(max(wanted_db, -bound_db), bound_db) / 20.0))
+
+class WindowFrames:
+    """A `FrontEnd` for engines that compute the log-mel: frames are samples, a patch is the window."""
+
+    def __init__(self, params: FeatureParams) -> None:
+        self._params = params
+
+    def __call__(self, samples: Samples) -> Frames:
+        """float32 (n,) -> float32 (frames, 400), a view: the frames overlap."""
+        return log_mel.stft_frames(samples, self._params)
+
+    def patch(self, frames: Frames) -> Content:
+        """The frames -> the window that they cover, float32 (15600,)."""
+        hop = self._params.stft_hop_samples
+        return np.concatenate((frames[:-1, :hop].ravel(), frames[-1]))
 
 
 def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK_FRAMES) for start in range(0, count, BLOCK_FRAMES))
+    size = log_mel.BLOCK_FRAMES
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,8 @@ class Patch:
 
     `start` is the index of its first sample in the stream, `captured_at` that sample's time, `seconds`
     how much audio is in it (less than a window in the last one, which is padded). `content` is what the
-    engine takes: its log-mel, float32 (96, 64), or for one that makes that itself its window, float32
-    (15600,). The levels, and the share of samples at full scale, are those of the samples that are new
-    since the patch before.
+    engine takes, see `FrontEnd.patch`. The levels, and the share of samples at full scale, are those of the
+    samples that were not in the patch before.
     """
 
     source: str
@@ -143,7 +147,7 @@ class Patch:
 class PatchStream:
     """Chunks of one source at the model's rate -> patches, whatever the chunk size.
 
-    A jump in `AudioChunk.start` begins a new stretch: no patch spans a hole.
+    A jump in `AudioChunk.start` begins anew: no patch spans a hole.
     """
 
     def __init__(self, params: FeatureParams, front_end: FrontEnd | None = None) -> None:
@@ -151,9 +155,9 @@ class PatchStream:
         self._front_end = front_end or make_front_end(params)  # may be shared
         self._level = LevelMeter()
         self._last: AudioChunk | None = None
-        self._begin_stretch(0)
+        self._begin(0)
 
-    def _begin_stretch(self, start: int) -> None:
+    def _begin(self, start: int) -> None:
         self._patch_start = start
         self._covered = start  # end of the last patch
         self._samples = np.empty(0, np.float32)  # not yet consumed by an STFT frame
@@ -162,25 +166,22 @@ class PatchStream:
     @property
     def missing_samples(self) -> int:
         """Samples still to come until the next patch is whole."""
-        return self._patch_start + self._params.window_samples - self._end
-
-    @property
-    def _end(self) -> int:
         framed = len(self._frames) * self._params.stft_hop_samples
-        return self._patch_start + framed + len(self._samples)
+        return self._params.window_samples - framed - len(self._samples)
 
     def push(self, chunk: AudioChunk) -> list[Patch]:
         """The patches that this chunk completes."""
         if self._last is None or chunk.start != self._last.end:
-            self._begin_stretch(chunk.start)
+            self._begin(chunk.start)
         self._last = chunk.tail
         patches = []
         rest = chunk.samples
         while len(rest):  # cut at patch ends, so that each patch reads the level of its own samples
-            taken, rest = rest[: self.missing_samples], rest[self.missing_samples :]
-            self._level.push(taken)
-            self._append(taken)
-            if self.missing_samples == 0:
+            missing = self.missing_samples
+            new, rest = rest[:missing], rest[missing:]
+            self._level.push(new)
+            self._append(new)
+            if len(new) == missing:
                 patches.append(self._complete(chunk))
         return patches
 
@@ -195,7 +196,7 @@ class PatchStream:
     def _append(self, samples: Samples) -> None:
         samples = np.concatenate((self._samples, samples))
         frames = self._front_end(samples)
-        # copies: a view would keep all that it is one of, and of hundreds of sources fill the caches
+        # copies: views would keep their whole arrays alive, and with hundreds of sources fill the caches
         self._samples = samples[len(frames) * self._params.stft_hop_samples :].copy()
         self._frames = np.concatenate((self._frames, frames))
 
@@ -220,7 +221,7 @@ class PatchStream:
 def log_mel_patches(waveform: Samples, params: FeatureParams) -> NDArray[np.float32]:
     """All patches of a whole waveform at the model's rate: (n,) -> (patches, 96, 64), float32.
 
-    The last one is padded with silence, as in the YAMNet reference; no samples give no patches.
+    The last one is padded with silence, as in the YAMNet reference. No samples give no patches.
     """
     shape = (-1, params.patch_frames, params.mel_bands)
     return np.array(contents_of(waveform, params), np.float32).reshape(shape)
@@ -229,33 +230,14 @@ def log_mel_patches(waveform: Samples, params: FeatureParams) -> NDArray[np.floa
 def contents_of(
     waveform: Samples, params: FeatureParams, front_end: FrontEnd | None = None
 ) -> list[Content]:
-    """What a front end makes of the patches of a whole waveform; None: the one of log-mel."""
+    """What a front end makes of the patches of a whole waveform; None means log-mel."""
     stream = PatchStream(params, front_end)
     patches = stream.push(AudioChunk("", 0, 0.0, params.sample_rate_hz, waveform)) + stream.finish()
     return [patch.content for patch in patches]
 
 
-# Windows in the place of log-mel, for an engine that makes the log-mel itself.
-
-
-class WindowFrames:
-    """A `FrontEnd` whose frames are their samples, (frames, 400), and whose patch is the window."""
-
-    def __init__(self, params: FeatureParams) -> None:
-        self._params = params
-
-    def __call__(self, samples: Samples) -> Frames:
-        """float32 (n,) -> float32 (frames, 400), which overlap."""
-        return stft_frames(samples, self._params)
-
-    def patch(self, frames: Frames) -> Content:
-        """The frames -> the window that they are of, float32 (15600,)."""
-        hop = self._params.stft_hop_samples
-        return np.concatenate((frames[:-1, :hop].ravel(), frames[-1]))
-
-
 def log_mel_of(content: Content, params: FeatureParams) -> LogMel:
-    """What an engine takes of a patch -> its log-mel, float32 (96, 64): made here, if it is the window."""
+    """The log-mel of a patch's content, float32 (96, 64); computed here if the content is the window."""
     if content.ndim > 1:
         return content
     front_end = make_front_end(params)

@@ -1,8 +1,6 @@
-"""Cuts a stream at the ends of its patches."""
+"""The patch grid of a stream, and how chunks are cut at it, so that each completes one patch."""
 
-from __future__ import annotations
-
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,81 +8,83 @@ from listener.detection.audio import AudioChunk
 from listener.detection.params import FeatureParams
 
 
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """Where the patches of a stream are: the first begins at sample `origin`, each next one a hop later."""
+
+    params: FeatureParams
+    origin: int = 0
+
+    def missing_samples(self, end: int) -> int:
+        """Samples still to come after index `end`, not before the origin, until a patch is whole."""
+        past_first = end - self.origin - self.params.window_samples
+        if past_first < 0:
+            return -past_first
+        return self.params.patch_hop_samples - past_first % self.params.patch_hop_samples
+
+
 class PatchCutter:
     """Chunks of any length at the model's rate -> chunks that complete one patch each.
 
-    The first of a stretch is a whole window, every later one a patch hop. A jump in `AudioChunk.start`
-    begins a new stretch; what was left of the one before comes out as it is.
+    The first chunk is a whole window, each later one a patch hop. A jump in `AudioChunk.start` begins a
+    new grid; what was left before the jump comes out as it is.
     """
 
-    def __init__(self, params: FeatureParams) -> None:
-        self._params = params
-        self._parts: list[AudioChunk] = []
-        self._next_start: int | None = None
-        self.missing_samples = params.window_samples
+    def __init__(self, grid: PatchGrid) -> None:
+        self._grid = self._followed = grid
+        self._pending: list[AudioChunk] = []
+        self._end: int | None = (
+            None  # after the last sample; None: the next chunk begins a new grid
+        )
+
+    @property
+    def missing_samples(self) -> int:
         """Samples still to come until the next patch is whole."""
+        end = self._grid.origin if self._end is None else self._end
+        return self._grid.missing_samples(end)
 
     def push(self, chunk: AudioChunk) -> list[AudioChunk]:
         """The chunks that this one completes."""
         whole = []
-        if chunk.start != self._next_start:
+        if chunk.start != self._end:
             whole += self.finish()
-        self._next_start = chunk.end
-        while len(chunk.samples) > self.missing_samples:
-            part, chunk = _split(chunk, self.missing_samples)
-            whole.append(self._complete(part))
-        if (
-            len(chunk.samples) == self.missing_samples
-        ):  # as captures read, where the rate is the model's
-            whole.append(self._complete(chunk))
+            self._grid = replace(self._grid, origin=chunk.start)
+        self._end = chunk.end
+        while len(chunk.samples) > (missing := self._grid.missing_samples(chunk.start)):
+            head, chunk = chunk.split(missing)
+            whole.append(self._join(head))
+        if len(chunk.samples) == missing:  # as captures read, if the source has the model's rate
+            whole.append(self._join(chunk))
         elif len(chunk.samples):
-            self._parts.append(chunk)
-            self.missing_samples -= len(chunk.samples)
+            self._pending.append(chunk)
         return whole
 
-    def _complete(self, last: AudioChunk) -> AudioChunk:
-        self.missing_samples = self._params.patch_hop_samples
-        return self._join(last)
+    def _join(self, last: AudioChunk) -> AudioChunk:
+        if not self._pending:
+            return last
+        chunks, self._pending = [*self._pending, last], []
+        return replace(chunks[0], samples=np.concatenate([chunk.samples for chunk in chunks]))
 
     def finish(self) -> list[AudioChunk]:
-        """What is left of the stretch, if anything; the next chunk begins a new one."""
-        self.missing_samples = self._params.window_samples
-        return [self._join(self._parts.pop())] if self._parts else []
+        """What is left, if anything; the next chunk begins a new grid."""
+        self._end = None
+        return [self._join(self._pending.pop())] if self._pending else []
 
     def realign(self) -> None:
-        """What came before some cut was lost on the way: patches begin, and so end, anew from there.
+        """Move the grid after chunks were lost on the way: patches now begin at one of its cuts.
 
-        Without it each patch would wait for a chunk that ends nearly a patch hop after it.
+        Cuts are a window and any number of hops after the origin. On the old grid each patch would wait for
+        a chunk that ends nearly a patch hop later.
         """
-        hop = self._params.patch_hop_samples
-        later = self.missing_samples + self._params.window_samples % hop
-        self.missing_samples = later - hop if later > hop else later
+        shift = self._grid.params.window_samples % self._grid.params.patch_hop_samples
+        self._grid = replace(self._grid, origin=self._grid.origin + shift)
 
-    def follow(self, params: FeatureParams, origin: int) -> None:
-        """From here on patches are those of `params`, the first of which began at sample `origin`.
+    def follow(self, grid: PatchGrid) -> None:
+        """Cut at `grid` from here on, if it is another one than at the last call.
 
-        What is already here goes into the next chunk. An origin that is still to come, because it is
-        one of a stream before, does not count.
+        An origin that is still to come belongs to an earlier stream: patches then begin here.
         """
-        self._params = params
-        position = origin if self._next_start is None else max(self._next_start, origin)
-        past = position - origin - params.window_samples
-        hop = params.patch_hop_samples
-        self.missing_samples = -past if past < 0 else hop - past % hop
-
-    def _join(self, last: AudioChunk) -> AudioChunk:
-        parts, self._parts = [*self._parts, last], []
-        if len(parts) == 1:
-            return last
-        return replace(parts[0], samples=np.concatenate([part.samples for part in parts]))
-
-
-def _split(chunk: AudioChunk, count: int) -> tuple[AudioChunk, AudioChunk]:
-    rest = AudioChunk(
-        source=chunk.source,
-        start=chunk.start + count,
-        captured_at=chunk.time_of(chunk.start + count),
-        sample_rate_hz=chunk.sample_rate_hz,
-        samples=chunk.samples[count:],
-    )
-    return replace(chunk, samples=chunk.samples[:count]), rest
+        if grid is not self._followed:
+            self._followed = grid
+            end = self._end if self._end is not None else grid.origin
+            self._grid = replace(grid, origin=min(grid.origin, end))

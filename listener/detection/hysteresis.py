@@ -17,173 +17,11 @@ from listener.detection.scores import PatchScores, Scores, ScoreSmoother
 _ROUNDING_SECONDS = 1e-6  # times are sums of float seconds; a slot is never so short
 
 
-# A label above its thresholds for a while: what becomes an event.
-
-
-@dataclass(slots=True)
-class LabelSegment:
-    """A label above its thresholds, perhaps with gaps; becomes an event once it is long enough.
-
-    `active` is false below off_threshold, for a gap that may still be bridged. `told_onset` is set where
-    the clock has stepped since the onset was told.
-    """
-
-    onset: float
-    offset: float
-    active: bool = True
-    announced: bool = False
-    peak_score: float = 0.0
-    score_sum: float = 0.0
-    slots: int = 0
-    level_dbfs: float = -math.inf
-    told_onset: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long it has lasted."""
-        return self.offset - self.onset
-
-    @property
-    def told_span(self) -> tuple[float, float]:
-        """Onset and offset on the clock on which the onset was told."""
-        if self.told_onset is None:
-            return self.onset, self.offset
-        return self.told_onset, self.told_onset + self.seconds
-
-    def extend(self, offset: float, score: float, level_dbfs: float) -> None:
-        """One more slot, up to `offset`."""
-        self.offset = offset
-        self.peak_score = max(self.peak_score, score)
-        self.score_sum += score
-        self.slots += 1
-        self.level_dbfs = max(self.level_dbfs, level_dbfs)
-
-    def shift(self, seconds: float) -> None:
-        """The clock stepped by so much; what was told stays true."""
-        if self.announced and self.told_onset is None:
-            self.told_onset = self.onset
-        self.onset += seconds
-        self.offset += seconds
-
-
-class _Hysteresis:
-    """Smoothed rows of the labels that share a smoothing length -> begun and ended stretches."""
-
-    def __init__(self, policies: Sequence[LabelPolicy]) -> None:
-        self.adjust(policies, [False] * len(policies))
-        self._open: dict[int, LabelSegment] = {}
-        self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
-
-    def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
-        """These thresholds count from the next slot on; no score reaches those of a muted label."""
-        self._policies = policies
-        on = [policy.on_threshold for policy in policies]
-        off = [policy.off_threshold for policy in policies]
-        self._on = np.where(muted, np.inf, on).astype(np.float32)
-        # as Python floats of float32 values, so that a score equal to the threshold is equal here
-        self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
-
-    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, LabelSegment]]:
-        """The stretches that became events in this slot or ended in it, by label."""
-        above = smoothed >= self._on
-        if not self._open and not above.any():  # nearly every slot of nearly every day
-            return []
-        changed = []
-        for label in sorted(self._open.keys() | np.flatnonzero(above).tolist()):
-            stretch = self._advance(label, slot, bool(above[label]), float(smoothed[label]))
-            if stretch is not None and self._is_news(label, stretch, slot):
-                changed.append((label, stretch))
-        return changed
-
-    def _advance(
-        self, label: int, slot: PatchScores, above: bool, smoothed: float
-    ) -> LabelSegment | None:
-        stretch = self._open.get(label)
-        if stretch is None:
-            if self._is_refractory(label, slot.onset):
-                return None
-            stretch = self._open[label] = LabelSegment(slot.onset, slot.onset)
-        elif stretch.active:
-            stretch.active = smoothed >= self._off[label]
-        else:
-            stretch.active = above
-        if stretch.active:
-            stretch.extend(slot.offset, float(slot.scores[label]), slot.level_dbfs)
-        return stretch
-
-    def _is_refractory(self, label: int, onset: float) -> bool:
-        # the distance, so that a clock that was set back does not make the label deaf
-        since = abs(onset - self._ended_at[label])
-        return since < self._policies[label].refractory_seconds - _ROUNDING_SECONDS
-
-    def _is_news(self, label: int, stretch: LabelSegment, slot: PatchScores) -> bool:
-        policy = self._policies[label]
-        if stretch.active:
-            return self._announces(policy, stretch)
-        if slot.offset - stretch.offset <= policy.max_gap_seconds + _ROUNDING_SECONDS:
-            return False
-        self._close(label, stretch)
-        return stretch.announced
-
-    def _announces(self, policy: LabelPolicy, stretch: LabelSegment) -> bool:
-        if stretch.announced:
-            return False
-        stretch.announced = stretch.seconds >= policy.min_duration_seconds - _ROUNDING_SECONDS
-        return stretch.announced
-
-    def _close(self, label: int, stretch: LabelSegment) -> None:
-        del self._open[label]
-        if stretch.announced:
-            self._ended_at[label] = stretch.offset
-
-    def shift(self, seconds: float) -> None:
-        for stretch in self._open.values():
-            stretch.shift(seconds)
-        self._ended_at = [at + seconds for at in self._ended_at]
-
-    def finish(self, ended_at: float) -> Iterable[tuple[int, LabelSegment, bool]]:
-        """All that is open ends, what is active at `ended_at`: label, stretch, whether it is new."""
-        for label, stretch in sorted(self._open.items()):
-            if stretch.active:
-                stretch.offset = ended_at
-            new = self._announces(self._policies[label], stretch)
-            self._close(label, stretch)
-            if stretch.announced:
-                yield label, stretch, new
-
-
-class _LabelGroup:
-    """The labels that share a smoothing length: their smoother, hysteresis and waiting slots.
-
-    `columns` are theirs in the scores; None when they are all.
-    """
-
-    def __init__(
-        self,
-        policies: Mapping[str, LabelPolicy],
-        smoothing_patches: int,
-        columns: NDArray[np.intp] | None,
-    ) -> None:
-        self.labels = tuple(policies)
-        self.columns = columns
-        self.smoother = ScoreSmoother(smoothing_patches, len(policies))
-        self.hysteresis = _Hysteresis(list(policies.values()))
-        self.waiting: deque[PatchScores] = deque()
-
-    def shift(self, seconds: float) -> None:
-        moved = [
-            replace(slot, onset=slot.onset + seconds, offset=slot.offset + seconds)
-            for slot in self.waiting
-        ]
-        self.waiting = deque(moved)
-        self.hysteresis.shift(seconds)
-
-
 class EventDetector:
-    """Scores of one source, slot after slot -> the events that begin and end.
+    """Scores of one source, slot by slot -> the events that begin and end.
 
-    `labels` are the columns of the scores; `policies` has one entry for each. A begun event comes out
-    with offset None, the ended one with the same id.
+    `labels` are the columns of the scores; `policies` has one entry for each. An event comes out twice:
+    with offset None when it begins, and with the same id when it ends.
     """
 
     def __init__(
@@ -198,10 +36,10 @@ class EventDetector:
         self.labels = tuple(policies)
         self.smoothed = np.zeros(len(self.labels), np.float32)  # the latest, (K,)
         self._source, self._bundle, self._namespace = source, bundle, namespace
-        self._groups = _group(policies, patch_hop_seconds)
+        self._groups = _group_by_smoothing(policies, patch_hop_seconds)
 
     def adjust(self, policies: Mapping[str, LabelPolicy], muted: Collection[str] = ()) -> None:
-        """Other thresholds from the next slot on; what is open stays open while it is over them.
+        """Other thresholds from the next slot on; an open event goes on while it is over them.
 
         Of `policies`, one for each label, only the thresholds count. Events of `muted` labels end and
         none begin.
@@ -213,7 +51,7 @@ class EventDetector:
             )
 
     def push(self, row: PatchScores) -> list[SoundEvent]:
-        """Take the scores of the next slot."""
+        """Add the scores of the next slot."""
         events = []
         for group in self._groups:
             columns = group.columns
@@ -224,70 +62,55 @@ class EventDetector:
                 events += self._advance(group, smoothed)
         return events
 
-    def _advance(self, group: _LabelGroup, smoothed: Scores) -> list[SoundEvent]:
+    def _advance(self, group: _SmoothingGroup, smoothed: Scores) -> list[SoundEvent]:
         self.smoothed[... if group.columns is None else group.columns] = smoothed
         slot = group.waiting.popleft()
         return [
-            self._event(group, label, stretch, ended=not stretch.active)
-            for label, stretch in group.hysteresis.push(slot, smoothed)
+            self._event(group, label, segment, ended=not segment.active)
+            for label, segment in group.hysteresis.push(slot, smoothed)
         ]
 
     def shift(self, seconds: float) -> None:
-        """The clock stepped by so much between the last slot and the next one.
+        """The clock stepped by `seconds` between the last slot and the next one.
 
-        An event whose onset was told stays on the clock before, so that its duration is right.
+        An event that has come out stays on the clock before, so that its duration is right.
         """
         for group in self._groups:
             group.shift(seconds)
 
     def finish(self, ended_at: float, reason: str | None) -> list[SoundEvent]:
-        """The stretch of audio ended: what is active ends there, for that reason.
+        """The audio ended, perhaps at a hole: active events end there, for that reason.
 
-        Afterwards the detector takes the next stretch; refractory times go on.
+        Afterwards the detector is ready for other audio; refractory times go on.
         """
         events = []
         for group in self._groups:
             for smoothed in group.smoother.finish():
                 events += self._advance(group, smoothed)
-            for label, stretch, new in group.hysteresis.finish(ended_at):
+            for label, segment, new in group.hysteresis.finish(ended_at):
                 if new:
-                    events.append(self._event(group, label, stretch, ended=False))
-                ended = self._event(group, label, stretch, ended=True)
-                events.append(replace(ended, reason=reason) if stretch.active else ended)
+                    events.append(self._event(group, label, segment, ended=False))
+                ended = self._event(group, label, segment, ended=True)
+                events.append(replace(ended, reason=reason) if segment.active else ended)
         self.smoothed[:] = 0.0
         return events
 
     def _event(
-        self, group: _LabelGroup, label: int, stretch: LabelSegment, *, ended: bool
+        self, group: _SmoothingGroup, label: int, segment: _Segment, *, ended: bool
     ) -> SoundEvent:
         name = group.labels[label]
-        onset, offset = stretch.told_span
+        onset, offset = segment.published_span
         return SoundEvent(
             id=event_id(self._namespace, self._source, name, onset),
             source=self._source,
             label=name,
             onset=onset,
             offset=offset if ended else None,
-            peak_score=stretch.peak_score,
-            mean_score=stretch.score_sum / stretch.slots,
-            level_dbfs=stretch.level_dbfs,
+            peak_score=segment.peak_score,
+            mean_score=segment.score_sum / segment.slots,
+            level_dbfs=segment.level_dbfs,
             bundle=self._bundle,
         )
-
-
-def _group(policies: Mapping[str, LabelPolicy], patch_hop_seconds: float) -> list[_LabelGroup]:
-    labels = list(policies)
-    columns: dict[int, list[int]] = defaultdict(list)
-    for column, policy in enumerate(policies.values()):
-        columns[policy.smoothing_patches(patch_hop_seconds)].append(column)
-    return [
-        _LabelGroup(
-            {labels[column]: policies[labels[column]] for column in members},
-            length,
-            None if len(columns) == 1 else np.array(members),
-        )
-        for length, members in sorted(columns.items())
-    ]
 
 
 def detect_events(
@@ -312,3 +135,167 @@ def detect_events(
     events += detector.finish(float(boundaries[-1]), "end_of_stream")
     ended = [event for event in events if event.offset is not None]
     return sorted(ended, key=lambda event: (event.onset, event.label))
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A label above its thresholds, perhaps with gaps; an event once it is long enough.
+
+    `active` is false under off_threshold, in a gap that may still be bridged. `published_onset` is set if
+    the clock has stepped since the event came out.
+    """
+
+    onset: float
+    offset: float
+    active: bool = True
+    is_event: bool = False
+    peak_score: float = 0.0
+    score_sum: float = 0.0
+    slots: int = 0
+    level_dbfs: float = -math.inf
+    published_onset: float | None = None
+
+    @property
+    def published_span(self) -> tuple[float, float]:
+        """Onset and offset on the clock of the published onset."""
+        if self.published_onset is None:
+            return self.onset, self.offset
+        return self.published_onset, self.published_onset + (self.offset - self.onset)
+
+    def extend(self, offset: float, score: float, level_dbfs: float) -> None:
+        """Add a slot that ends at `offset`."""
+        self.offset = offset
+        self.peak_score = max(self.peak_score, score)
+        self.score_sum += score
+        self.slots += 1
+        self.level_dbfs = max(self.level_dbfs, level_dbfs)
+
+    def becomes_event(self, min_duration_seconds: float) -> bool:
+        """Whether it is an event now and was none before."""
+        if self.is_event:
+            return False
+        self.is_event = self.offset - self.onset >= min_duration_seconds - _ROUNDING_SECONDS
+        return self.is_event
+
+    def shift(self, seconds: float) -> None:
+        """The clock stepped by `seconds`; what was published stays true."""
+        if self.is_event and self.published_onset is None:
+            self.published_onset = self.onset
+        self.onset += seconds
+        self.offset += seconds
+
+
+class _Hysteresis:
+    """Smoothed rows of the labels that share a smoothing length -> begun and ended segments."""
+
+    def __init__(self, policies: Sequence[LabelPolicy]) -> None:
+        self.adjust(policies, [False] * len(policies))
+        self._open: dict[int, _Segment] = {}
+        self._ended_at = [-np.inf] * len(policies)  # the offset of each label's last event
+
+    def adjust(self, policies: Sequence[LabelPolicy], muted: Sequence[bool]) -> None:
+        """Use these thresholds from the next slot on; no score reaches those of a muted label."""
+        self._policies = policies
+        on = [policy.on_threshold for policy in policies]
+        off = [policy.off_threshold for policy in policies]
+        self._on = np.where(muted, np.inf, on).astype(np.float32)
+        # as Python floats of float32 values, so that a score equal to the threshold is equal here
+        self._off = np.where(muted, np.inf, off).astype(np.float32).tolist()
+
+    def push(self, slot: PatchScores, smoothed: Scores) -> list[tuple[int, _Segment]]:
+        """The segments that became events in this slot or ended in it, by label."""
+        above = smoothed >= self._on
+        if not self._open and not above.any():  # nearly every slot of nearly every day
+            return []
+        changed = []
+        for label in sorted(self._open.keys() | np.flatnonzero(above).tolist()):
+            segment = self._advance(label, slot, bool(above[label]), float(smoothed[label]))
+            if segment is not None:
+                changed.append((label, segment))
+        return changed
+
+    def _advance(
+        self, label: int, slot: PatchScores, above: bool, smoothed: float
+    ) -> _Segment | None:
+        """The label's segment if it has become an event in this slot, or was one and has ended."""
+        policy, segment = self._policies[label], self._open.get(label)
+        if segment is None:
+            # the distance, so that a clock that was set back does not make the detector miss the label
+            seconds = abs(slot.onset - self._ended_at[label])
+            if seconds < policy.refractory_seconds - _ROUNDING_SECONDS:
+                return None
+            segment = self._open[label] = _Segment(slot.onset, slot.onset)
+        elif segment.active:
+            segment.active = smoothed >= self._off[label]
+        else:
+            segment.active = above
+        if segment.active:
+            segment.extend(slot.offset, float(slot.scores[label]), slot.level_dbfs)
+            return segment if segment.becomes_event(policy.min_duration_seconds) else None
+        if slot.offset - segment.offset <= policy.max_gap_seconds + _ROUNDING_SECONDS:
+            return None
+        self._close(label, segment)
+        return segment if segment.is_event else None
+
+    def _close(self, label: int, segment: _Segment) -> None:
+        del self._open[label]
+        if segment.is_event:
+            self._ended_at[label] = segment.offset
+
+    def shift(self, seconds: float) -> None:
+        for segment in self._open.values():
+            segment.shift(seconds)
+        self._ended_at = [at + seconds for at in self._ended_at]
+
+    def finish(self, ended_at: float) -> Iterable[tuple[int, _Segment, bool]]:
+        """Close all segments, active ones at `ended_at`: the events' labels, segments, and whether new."""
+        for label, segment in sorted(self._open.items()):
+            if segment.active:
+                segment.offset = ended_at
+            new = segment.becomes_event(self._policies[label].min_duration_seconds)
+            self._close(label, segment)
+            if segment.is_event:
+                yield label, segment, new
+
+
+class _SmoothingGroup:
+    """The labels that share a smoothing length: their smoother, hysteresis and waiting slots.
+
+    `columns` are theirs in the scores, None if they are all.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, LabelPolicy],
+        smoothing_patches: int,
+        columns: NDArray[np.intp] | None,
+    ) -> None:
+        self.labels = tuple(policies)
+        self.columns = columns
+        self.smoother = ScoreSmoother(smoothing_patches, len(policies))
+        self.hysteresis = _Hysteresis(list(policies.values()))
+        self.waiting: deque[PatchScores] = deque()
+
+    def shift(self, seconds: float) -> None:
+        self.waiting = deque(
+            replace(slot, onset=slot.onset + seconds, offset=slot.offset + seconds)
+            for slot in self.waiting
+        )
+        self.hysteresis.shift(seconds)
+
+
+def _group_by_smoothing(
+    policies: Mapping[str, LabelPolicy], patch_hop_seconds: float
+) -> list[_SmoothingGroup]:
+    labels = list(policies)
+    columns: dict[int, list[int]] = defaultdict(list)
+    for column, policy in enumerate(policies.values()):
+        columns[policy.smoothing_patches(patch_hop_seconds)].append(column)
+    return [
+        _SmoothingGroup(
+            {labels[column]: policies[labels[column]] for column in members},
+            length,
+            None if len(columns) == 1 else np.array(members),
+        )
+        for length, members in sorted(columns.items())
+    ]

@@ -1,6 +1,4 @@
-"""Every number of the front end, and the sample counts that follow from them."""
-
-from __future__ import annotations
+"""The front end's parameters, and the sample counts that follow from them."""
 
 from dataclasses import field
 from functools import cached_property
@@ -8,17 +6,18 @@ from functools import cached_property
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-_LONGEST_FFT = 65_536  # its tables take memory before a bundle is known to be good
-_SOFTEST_DBFS = -60.0  # at it the mel bands of white noise are hardly over the log's offset
+_MAX_FFT_LENGTH = 65_536  # its tables take memory before a bundle is known to be good
+_MIN_LEVEL_DBFS = -60.0  # at this level the mel bands of white noise hardly exceed the log's offset
+_ROUNDING = 1e-6  # of products of decimal seconds
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Preprocessing:
     """What is done to the sound before its log-mel; by default nothing.
 
-    `high_pass_hz`: what lies lower is taken out of every STFT frame. `level_dbfs`: each patch is brought
-    to this RMS level, by `max_gain_db` up or down at most, so that silence stays silence. Both look at
-    one frame or one patch alone and remember nothing.
+    `high_pass_hz`: lower frequencies are removed from every STFT frame. `level_dbfs`: each patch is brought
+    to this RMS level, by `max_gain_db` up or down at most, so that silence stays silence. Each works on a
+    single frame or patch and keeps no state.
 
     Raises:
         ValueError: a number out of its range.
@@ -31,20 +30,20 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.high_pass_hz is not None and not self.high_pass_hz > 0:
             raise ValueError(f"high_pass_hz: expected more than 0, got {self.high_pass_hz}")
-        if self.level_dbfs is not None and not _SOFTEST_DBFS <= self.level_dbfs <= 0:
+        if self.level_dbfs is not None and not _MIN_LEVEL_DBFS <= self.level_dbfs <= 0:
             raise ValueError(
-                f"level_dbfs: expected {_SOFTEST_DBFS:g} to 0 dBFS, got {self.level_dbfs}"
+                f"level_dbfs: expected {_MIN_LEVEL_DBFS:g} to 0 dBFS, got {self.level_dbfs}"
             )
-        if not 0 < self.max_gain_db <= -_SOFTEST_DBFS:
+        if not 0 < self.max_gain_db <= -_MIN_LEVEL_DBFS:
             raise ValueError(
-                f"max_gain_db: expected more than 0, at most {-_SOFTEST_DBFS:g}, "
+                f"max_gain_db: expected more than 0, at most {-_MIN_LEVEL_DBFS:g}, "
                 f"got {self.max_gain_db}"
             )
 
 
-@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))  # no slots: counts are kept
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))  # no slots: the counts are cached
 class FeatureParams:
-    """How a waveform becomes log-mel patches; the defaults are YAMNet's (`params.py` of its reference).
+    """How a waveform becomes log-mel patches; the defaults are those of YAMNet's reference (`params.py`).
 
     Raises:
         ValueError: a length that is not a whole number of samples or STFT hops.
@@ -66,13 +65,17 @@ class FeatureParams:
         for name in ("sample_rate_hz", "stft_window_seconds", "stft_hop_seconds", "mel_bands"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        _whole(self.stft_window_seconds * self.sample_rate_hz, "stft_window_seconds", "samples")
-        _whole(self.stft_hop_seconds * self.sample_rate_hz, "stft_hop_seconds", "samples")
-        _whole(self.patch_seconds / self.stft_hop_seconds, "patch_seconds", "stft hops")
-        _whole(self.patch_hop_seconds / self.stft_hop_seconds, "patch_hop_seconds", "stft hops")
-        if not self.stft_window_samples <= self.fft_length <= _LONGEST_FFT:
+        _check_whole(
+            self.stft_window_seconds * self.sample_rate_hz, "stft_window_seconds", "samples"
+        )
+        _check_whole(self.stft_hop_seconds * self.sample_rate_hz, "stft_hop_seconds", "samples")
+        _check_whole(self.patch_seconds / self.stft_hop_seconds, "patch_seconds", "stft hops")
+        _check_whole(
+            self.patch_hop_seconds / self.stft_hop_seconds, "patch_hop_seconds", "stft hops"
+        )
+        if not self.stft_window_samples <= self.fft_length <= _MAX_FFT_LENGTH:
             raise ValueError(
-                f"fft_length: expected {self.stft_window_samples} to {_LONGEST_FFT}, "
+                f"fft_length: expected {self.stft_window_samples} to {_MAX_FFT_LENGTH}, "
                 f"got {self.fft_length}"
             )
         if not 0 <= self.mel_min_hz < self.mel_max_hz <= self.sample_rate_hz / 2:
@@ -93,7 +96,7 @@ class FeatureParams:
 
     @cached_property
     def stft_window_samples(self) -> int:
-        """Samples that one STFT frame looks at (400)."""
+        """Samples in one STFT frame (400)."""
         return round(self.stft_window_seconds * self.sample_rate_hz)
 
     @cached_property
@@ -122,9 +125,6 @@ class FeatureParams:
         return (self.patch_frames - 1) * self.stft_hop_samples + self.stft_window_samples
 
 
-_ROUNDING = 1e-6  # of products of decimal seconds
-
-
-def _whole(count: float, name: str, unit: str) -> None:
+def _check_whole(count: float, name: str, unit: str) -> None:
     if round(count) < 1 or abs(count - round(count)) > _ROUNDING:
         raise ValueError(f"{name}: expected a whole number of {unit}, got {count:g}")

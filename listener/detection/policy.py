@@ -1,19 +1,17 @@
 """LabelPolicy: when the scores of a label make an event."""
 
-from __future__ import annotations
-
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-_LONGEST_SECONDS = 86_400.0  # the median keeps the scores of its time
+_MAX_SECONDS = 86_400.0  # the running median keeps the scores of its time in memory
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class LabelPolicy:
     """How smoothed scores of one label become events.
 
-    An event opens at a score of `on_threshold` and closes under `off_threshold`. Two stretches at most
-    `max_gap_seconds` apart are one event, one shorter than `min_duration_seconds` is none, and for
+    A segment opens at a score of `on_threshold` and closes under `off_threshold`. Two segments at most
+    `max_gap_seconds` apart are one event, a segment shorter than `min_duration_seconds` is none, and for
     `refractory_seconds` after an event no other begins.
 
     Raises:
@@ -39,15 +37,13 @@ class LabelPolicy:
             "max_gap_seconds",
             "refractory_seconds",
         ):
-            if not 0.0 <= getattr(self, name) <= _LONGEST_SECONDS:
+            if not 0.0 <= getattr(self, name) <= _MAX_SECONDS:
                 raise ValueError(
-                    f"{name}: expected 0 to {_LONGEST_SECONDS:g}, got {getattr(self, name)}"
+                    f"{name}: expected 0 to {_MAX_SECONDS:g}, got {getattr(self, name)}"
                 )
 
     def smoothing_patches(self, patch_hop_seconds: float) -> int:
-        """Length of the running median, an odd number of patches: the nearest to the seconds asked."""
-        return (
-            2 * round((self.smoothing_seconds / patch_hop_seconds - 1) / 2) + 1
-            if (self.smoothing_seconds > patch_hop_seconds)
-            else 1
-        )
+        """Length of the running median: the odd number of patches nearest to `smoothing_seconds`."""
+        if self.smoothing_seconds <= patch_hop_seconds:
+            return 1
+        return 2 * round((self.smoothing_seconds / patch_hop_seconds - 1) / 2) + 1

@@ -1,14 +1,11 @@
 """PatchScores, the time slots of overlapping patches, and the smoother."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import SILENCE_DBFS
-from listener.detection.features import Patch
+from listener.detection import audio, features
 from listener.detection.params import FeatureParams
 
 Scores = NDArray[np.float32]
@@ -16,11 +13,11 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PatchScores:
-    """The scores of one patch and the slot of time that they speak for.
+    """The scores of one patch and the time slot that they stand for.
 
     `scores` is float32 (K,) in [0, 1], never altered; `embedding` float32 (D,). Times are unix seconds
     live, seconds in the file offline. `members`, float32 (M,), are the scores of the groups' members, group
-    after group; None where nobody asks for them.
+    by group; None where nobody needs them.
     """
 
     source: str
@@ -28,15 +25,15 @@ class PatchScores:
     offset: float
     scores: Scores
     embedding: NDArray[np.float32] | None = None
-    level_dbfs: float = SILENCE_DBFS
+    level_dbfs: float = audio.SILENCE_DBFS
     members: Scores | None = None
 
 
-def slot_of(patch: Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:
+def slot_of(patch: features.Patch, params: FeatureParams, *, first: bool) -> tuple[float, float]:
     """Onset and offset of the hop-wide slot at the centre of a patch, seconds.
 
-    Patches overlap, so each speaks only for what is nearest to its centre. The first patch of a
-    stretch also speaks for what came before its centre, and none for more than the audio in it.
+    Patches overlap, so each stands only for what is nearest to its centre. The first patch of a stream, or
+    after a hole, also stands for what comes before that. None stands for more than the audio in it.
     """
     margin = (params.window_samples - params.patch_hop_samples) / 2 / params.sample_rate_hz
     seconds = min(margin + params.patch_hop_seconds, patch.seconds)
@@ -55,8 +52,8 @@ def slot_boundaries(patch_count: int, seconds: float, params: FeatureParams) -> 
 class ScoreSmoother:
     """Centred running median over an odd number of patches, for K labels at once.
 
-    Each row comes out `delay` rows after it went in. Before the first and after the last row there is
-    taken to be silence (score 0), so that a single high patch at an edge is no more than a blip.
+    Each row comes out `delay` rows after it went in. Before the first and after the last row all scores
+    count as 0, so that a single high patch at an edge is smoothed away like any other.
     """
 
     def __init__(self, length: int, label_count: int) -> None:
@@ -67,17 +64,15 @@ class ScoreSmoother:
         self._pushed = 0
 
     def push(self, scores: Scores) -> Scores | None:
-        """Take the next row, float32 (K,); gives the smoothed row `delay` rows back, once there is one."""
+        """Add a row, float32 (K,); gives the smoothed row of `delay` rows ago, once there is one."""
         if len(self._ring) == 1:
             return scores
         self._ring[self._pushed % len(self._ring)] = scores
         self._pushed += 1
-        if self._pushed <= self.delay:
-            return None
-        return _median(self._ring)
+        return None if self._pushed <= self.delay else _median(self._ring)
 
     def finish(self) -> list[Scores]:
-        """The smoothed rows still inside; afterwards the smoother is as new."""
+        """The smoothed rows still inside; resets the smoother."""
         silence = np.zeros(self._ring.shape[1], np.float32)
         rows = [] if self._pushed == 0 else [self.push(silence) for _ in range(self.delay)]
         self._ring[:] = 0.0

@@ -1,1 +1,1 @@
-"""What turns patches into scores."""
+"""What computes scores from patches: the local engines and the one that asks model servers."""

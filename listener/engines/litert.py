@@ -1,69 +1,35 @@
-"""LiteRT (TensorFlow Lite), the default on CPUs."""
-
-from __future__ import annotations
+"""LiteRT (TensorFlow Lite), the default engine on CPUs."""
 
 import ctypes
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import BundleError
+from listener.engines.engine import Outputs
 from listener.engines.tflite import PATCH_SHAPE, open_model, read_signature
 
 log = logging.getLogger(__name__)
 
-_MADV_DONTNEED = 4  # madvise(2)
-_LARGEST = 16  # what more patches at once bring by way of weights they lose by way of caches
-
-
-# Memory of a file that is mapped into the process, given back.
-
-
+_LARGEST_BATCH = 16  # larger batches gain no more in reading weights than they lose in caches
 _MAPS = Path("/proc/self/maps")
-
-
-def release_pages(path: Path) -> None:
-    """Let go of a mapped file's pages; what is read again comes from the file.
-
-    LiteRT maps the model and packs its weights into memory of its own: YAMNet's 15 MB would be there
-    twice, and once more for each batch size.
-    """
-    if not _MAPS.exists():  # not Linux
-        return
-    madvise = ctypes.CDLL(None, use_errno=True).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for start, end in _mappings(path.resolve()):
-        if madvise(start, end - start, _MADV_DONTNEED):
-            log.debug("%s: its pages stay: madvise gave %d", path, ctypes.get_errno())
-
-
-def _mappings(path: Path) -> Iterator[tuple[int, int]]:
-    """First address and the one after the last of each mapping of the file."""
-    for line in _MAPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        addresses, access, _, _, _, *name = line.split(maxsplit=5)
-        if name == [str(path)] and "w" not in access:
-            start, end = addresses.split("-")
-            yield int(start, 16), int(end, 16)
-
-
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+_MADV_DONTNEED = 4  # madvise(2)
 
 
 class LiteRTEngine:
     """A bundle's `model.tflite`; an `Engine`.
 
     A resize costs 10 to 30 ms, so each batch size has an interpreter of its own (35 MB for YAMNet),
-    made when it is first needed. Only 1, 4 and 16 have one: a batch of 7 runs as 4 + 1 + 1 + 1.
+    built when it is first needed. Only 1, 4 and 16 have one: a batch of 7 runs as 4 + 1 + 1 + 1.
     YAMNet takes 0.83 ms a patch in ones, 0.74 in fours, 0.68 in sixteens.
 
     Raises:
         BundleError: the file is not a TFLite model with the bundle's input and outputs.
     """
 
-    def __init__(self, model_path: Path, threads: int = 1, max_batch: int = _LARGEST) -> None:
+    def __init__(self, model_path: Path, threads: int = 1, max_batch: int = _LARGEST_BATCH) -> None:
         self._model_path = model_path
         self._threads = threads
         self._sizes = batch_sizes(max_batch)
@@ -72,29 +38,22 @@ class LiteRTEngine:
     def infer(self, patches: NDArray[np.float32]) -> Outputs:
         """Log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, D); see `Engine`."""
         model = self._models.get(len(patches))
-        return self._infer_in_parts(patches) if model is None else model.run(patches)
-
-    def _infer_in_parts(self, patches: NDArray[np.float32]) -> Outputs:
-        parts = []
-        start = 0
+        if model is not None:
+            return model.run(patches)
+        outputs, start = [], 0
         for size in split_batch(len(patches), self._sizes):
-            parts.append(self._model(size).run(patches[start : start + size]))
+            if size not in self._models:
+                self._models[size] = _Model(self._model_path, self._threads, size)
+            outputs.append(self._models[size].run(patches[start : start + size]))
             start += size
-        if len(parts) == 1:
-            return parts[0]
-        scores, embeddings = zip(*parts, strict=True)
+        scores, embeddings = zip(*outputs, strict=True)
         return np.concatenate(scores), np.concatenate(embeddings)
-
-    def _model(self, batch: int) -> _Model:
-        if batch not in self._models:
-            self._models[batch] = _Model(self._model_path, self._threads, batch)
-        return self._models[batch]
 
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
-    """The powers of 4 up to `max_batch`, at most 16, the largest first: 5 -> (4, 1), 48 -> (16, 4, 1)."""
+    """The powers of 4 up to `max_batch`, at most 16, largest first: 5 -> (4, 1), 48 -> (16, 4, 1)."""
     sizes = [1]
-    while sizes[-1] * 4 <= min(max_batch, _LARGEST):
+    while sizes[-1] * 4 <= min(max_batch, _LARGEST_BATCH):
         sizes.append(sizes[-1] * 4)
     return tuple(reversed(sizes))
 
@@ -131,3 +90,23 @@ class _Model:
         interpreter.set_tensor(self._patches, patches)
         interpreter.invoke()
         return interpreter.get_tensor(self._scores), interpreter.get_tensor(self._embeddings)
+
+
+def release_pages(path: Path) -> None:
+    """Release the memory of a mapped file; pages that are read again come from the file.
+
+    LiteRT maps the model and copies its weights into memory of its own: without this YAMNet's 15 MB
+    would be in memory twice, and once more for each batch size.
+    """
+    if not _MAPS.exists():  # not Linux
+        return
+    madvise = ctypes.CDLL(None, use_errno=True).madvise
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    mapped = [str(path.resolve())]
+    for line in _MAPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        addresses, access, _, _, _, *name = line.split(maxsplit=5)
+        if name != mapped or "w" in access:
+            continue
+        start, end = (int(address, 16) for address in addresses.split("-"))
+        if madvise(start, end - start, _MADV_DONTNEED):
+            log.debug("%s: its pages stay: madvise gave %d", path, ctypes.get_errno())

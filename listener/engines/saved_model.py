@@ -1,8 +1,5 @@
-"""A bundle's `saved_model/` in TensorFlow: imported late, set up, loaded, its signatures checked."""
+"""A bundle's `saved_model/` in TensorFlow: loaded, its signatures checked."""
 
-from __future__ import annotations
-
-import importlib
 import logging
 import os
 from contextlib import AbstractContextManager
@@ -14,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import BundleError
-from listener.engines.engine import EngineError
+from listener.engines.engine import import_extra
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +20,9 @@ _OUTPUTS = {"scores", "embeddings"}
 
 
 class SavedModel:
-    """The model of a SavedModel directory, on the GPU if there is one. `path` is None where there is none.
+    """The model of a SavedModel directory, on the GPU if there is one. `path` is None if there is none.
 
-    TensorFlow is imported when the first one is built, and its threads can be set only then.
+    TensorFlow is imported with the first one, and its threads can only be set then.
 
     Raises:
         EngineError: TensorFlow is not installed.
@@ -38,21 +35,25 @@ class SavedModel:
                 "the TensorFlow engine: expected saved_model/ in the bundle, found none"
             )
         self.path = path
-        self.tensorflow = _import_tensorflow()
-        _prepare(self.tensorflow, threads)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only; read at import
+        self.tensorflow = import_extra("tensorflow", "TensorFlow", "tensorflow")
+        _configure(self.tensorflow, threads)
         self.on_gpu = bool(self.tensorflow.config.list_logical_devices("GPU"))
-        with self.on_device():
-            self._model = _load(self.tensorflow, path)
+        try:
+            with self.on_device():
+                self._model = self.tensorflow.saved_model.load(str(path))
+        except (OSError, ValueError, self.tensorflow.errors.OpError) as error:
+            raise BundleError(f"{path}: expected a SavedModel: {error}") from error
 
     def on_device(self) -> AbstractContextManager[object]:
-        """Within it, what TensorFlow makes and computes is on the GPU, or without one on the CPU."""
+        """Within it TensorFlow creates and computes on the GPU, or without one on the CPU."""
         device: AbstractContextManager[object] = self.tensorflow.device(
             "/GPU:0" if self.on_gpu else "/CPU:0"
         )
         return device
 
     def copy(self, rows: NDArray[np.float32]) -> Any:
-        """A tensor of the rows on the device, which later changes of the array do not reach."""
+        """A tensor on the device; later changes of the array do not reach it."""
         return self.tensorflow.constant(rows)
 
     def has(self, name: str) -> bool:
@@ -65,7 +66,7 @@ class SavedModel:
         It holds its variables only weakly: keep this value, too.
 
         Raises:
-            BundleError: there is none, or it has not the outputs of a bundle's model.
+            BundleError: there is none, or it lacks the outputs of a bundle's model.
         """
         if not self.has(name):
             found = sorted(self._model.signatures)
@@ -77,32 +78,15 @@ class SavedModel:
         return signature
 
 
-def _import_tensorflow() -> ModuleType:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only; read at import
-    try:
-        return importlib.import_module("tensorflow")
-    except ModuleNotFoundError as error:
-        raise EngineError(
-            "the TensorFlow engine: TensorFlow is not installed: pip install 'earshot[tensorflow]'"
-        ) from error
-
-
-def _prepare(tensorflow: ModuleType, threads: int) -> None:
-    """Precision, threads and GPU memory; a process that has already computed keeps what it has."""
-    # by default GPUs round products to 10 bits, and policies were made for the scores of float32
+def _configure(tensorflow: ModuleType, threads: int) -> None:
+    """Set precision, threads and GPU memory; a process that has already computed keeps its own."""
+    # by default GPUs round products to 10 bits, and policies were set on float32 scores
     tensorflow.config.experimental.enable_tensor_float_32_execution(False)
     try:
         for gpu in tensorflow.config.list_physical_devices("GPU"):
-            # else TensorFlow takes the whole GPU at once
+            # else TensorFlow allocates the whole GPU at once
             tensorflow.config.experimental.set_memory_growth(gpu, True)
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
         log.info("TensorFlow is already running, its threads and GPU memory stay: %s", error)
-
-
-def _load(tensorflow: ModuleType, path: Path) -> Any:
-    try:
-        return tensorflow.saved_model.load(str(path))
-    except (OSError, ValueError, tensorflow.errors.OpError) as error:
-        raise BundleError(f"{path}: expected a SavedModel: {error}") from error

@@ -1,6 +1,4 @@
-"""The tensors of a bundle's `model.tflite`: found by the names of its one signature, and checked."""
-
-from __future__ import annotations
+"""The tensors of a bundle's `model.tflite`, found by the names in its one signature and checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +9,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from listener.detection.bundle import BundleError
 
-PATCH_SHAPE = (96, 64)  # the contract of a bundle's model.tflite
-_ANY = -1  # how TFLite writes a dimension that is left open
+PATCH_SHAPE = (96, 64)  # fixed for every bundle
+_ANY = -1  # how TFLite writes an open dimension
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where a tensor is in the graph, and what it is called there."""
+    """The index of a tensor in the graph, and its name there."""
 
     index: int
     name: str
@@ -36,7 +34,7 @@ def open_model(path: Path, threads: int = 1) -> Interpreter:
     """LiteRT's interpreter of a file, its tensors not yet allocated.
 
     Raises:
-        BundleError: it is no TFLite model.
+        BundleError: it is not a TFLite model.
     """
     try:
         return Interpreter(str(path), num_threads=threads)
@@ -48,7 +46,7 @@ def read_signature(path: Path, interpreter: Interpreter) -> Signature:
     """The tensors of the interpreter's model.
 
     Raises:
-        BundleError: it has not the input and outputs of a bundle's model.
+        BundleError: it lacks the input or an output of a bundle's model.
     """
     signatures = interpreter.get_signature_list()
     if len(signatures) != 1:

@@ -1,1 +1,1 @@
-"""What Home Assistant is told of a station: devices and entities, by MQTT discovery."""
+"""A station in Home Assistant: devices and entities, by MQTT discovery."""

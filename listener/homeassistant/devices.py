@@ -9,84 +9,65 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as dataclass_announced
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from listener import __version__
 from listener.detection.bundle import Label
 from listener.files import read_state, to_json, write_state
-from listener.homeassistant.discovery import (
-    Component,
-    Identity,
-    label_states,
-    listening,
-    mute,
-    source_availability,
-    station_availability,
-    thresholds,
-    wrong,
-)
+from listener.homeassistant import discovery
 from listener.mqtt.broker import Publisher
 from listener.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)
 
-MOST_LABELS = 100  # of which each becomes entities: more, and a broker may refuse the message
+MOST_LABELS = 100  # that become entities: with more, a broker may refuse the message
 # What is gone and still known; of more, the oldest are forgotten
 MOST_GONE_COMPONENTS = 300  # of a device: they take room in its document
 MOST_GONE_TOPICS = 2_000
-
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSupport:
-    """What people may do from Home Assistant: give commands, and judge clips."""
+    """What people may do from Home Assistant: send commands, and judge clips."""
 
     commands: bool
     clips: bool
 
 
 def source_device(
-    topics: Topics, source: str, labels: Sequence[Label], offer: CommandSupport
+    topics: Topics, source: str, labels: Sequence[Label], support: CommandSupport
 ) -> Document:
     """The device of a source, with at most MOST_LABELS of its labels."""
     shown = labels[:MOST_LABELS]
-    components = label_states(topics, source, shown) | listening(topics, source, labels)
-    if offer.commands:
-        components |= mute(topics, source) | thresholds(topics, source, shown)
-    if offer.commands and offer.clips:
-        components |= wrong(topics, source)
+    components = discovery.label_states(topics, source, shown)
+    components |= discovery.events(topics, source, labels)
+    if support.commands:
+        components |= discovery.mute(topics, source)
+        components |= discovery.thresholds(topics, source, shown)
+    if support.commands and support.clips:
+        components |= discovery.wrong(topics, source)
     shared = {
-        "availability": [station_availability(topics), source_availability(topics, source)],
+        "availability": [
+            discovery.station_availability(topics),
+            discovery.source_availability(topics, source),
+        ],
         "availability_mode": "all",
     }
-    identity = Identity(topics.station, source)
-    via = {"via_device": Identity(topics.station).identifier}
+    identity = discovery.Identity(topics.station, source)
+    via = {"via_device": discovery.Identity(topics.station).identifier}
     return _document(identity, "Sound source", via, components) | shared
 
 
 def station_device(topics: Topics) -> Document:
-    """The device of the station itself: how it is."""
-    available = {"availability": [station_availability(topics)]}
-    components = {name: value | available for name, value in _numbers(topics).items()}
-    components["connected"] = {  # not unavailable when the station is gone, but off
-        "platform": "binary_sensor",
-        "name": "Connected",
-        "device_class": "connectivity",
-        "state_topic": topics.status,
-        "payload_on": "online",
-        "payload_off": "offline",
-    }
+    """The device of the station itself: its connection and its numbers."""
     diagnostic = {"entity_category": "diagnostic"}
-    components = {name: value | diagnostic for name, value in components.items()}
-    return _document(Identity(topics.station), "Station", {}, components)
-
-
-def _numbers(topics: Topics) -> dict[str, Component]:
-    counted = {"platform": "sensor", "state_topic": topics.diagnostics}
-    return {
-        "bundle": {
+    available = diagnostic | {"availability": [discovery.station_availability(topics)]}
+    counted = available | {"platform": "sensor", "state_topic": topics.diagnostics}
+    components: dict[str, discovery.Component] = {
+        "bundle": available
+        | {
             "platform": "sensor",
             "name": "Bundle",
             "icon": "mdi:package-variant",
@@ -107,11 +88,24 @@ def _numbers(topics: Topics) -> dict[str, Component]:
             "state_class": "measurement",
             "value_template": "{{ value_json.waiting_messages }}",
         },
+        "connected": diagnostic  # without availability: off, not unavailable, if the station is gone
+        | {
+            "platform": "binary_sensor",
+            "name": "Connected",
+            "device_class": "connectivity",
+            "state_topic": topics.status,
+            "payload_on": "online",
+            "payload_off": "offline",
+        },
     }
+    return _document(discovery.Identity(topics.station), "Station", {}, components)
 
 
 def _document(
-    identity: Identity, model: str, via: dict[str, str], components: dict[str, Component]
+    identity: discovery.Identity,
+    model: str,
+    via: dict[str, str],
+    components: dict[str, discovery.Component],
 ) -> Document:
     device = {
         "identifiers": [identity.identifier],
@@ -131,70 +125,58 @@ def _document(
     }
 
 
-# What Home Assistant was told of, over restarts: what is gone from it has to be taken back.
-
-
-_VALUE = ConfigDict(extra="forbid", strict=True)
-
-
-@dataclass_announced(frozen=True, slots=True, config=_VALUE)
+@pydantic_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", strict=True))
 class Announced:
     """Every device that was ever announced, and every retained topic that its entities read.
 
-    Nothing leaves it when it is taken back: whether the broker, and then Home Assistant, heard that is not
-    known, so it is taken back again at the next start. `devices`: by discovery topic the platform of each
-    component.
+    Nothing leaves it when it is removed: nobody knows whether the broker, and then Home Assistant, got
+    the removal, so it is sent again at the next start. `devices`: by discovery topic the platform of
+    each component.
     """
 
     devices: dict[str, dict[str, str]]
     states: tuple[str, ...]
 
     def gone_components(self, topic: str, document: Document) -> dict[str, str]:
-        """The platforms of a device's components that are no more."""
+        """The platforms of a device's components that no longer exist."""
         known = self.devices.get(topic, {})
         gone = {name: known[name] for name in known if name not in document["components"]}
         return dict(list(gone.items())[-MOST_GONE_COMPONENTS:])
 
     def gone_devices(self, documents: Mapping[str, Document]) -> list[str]:
-        """The discovery topics of devices that are no more."""
+        """The discovery topics of devices that no longer exist."""
         return [topic for topic in self.devices if topic not in documents][-MOST_GONE_TOPICS:]
 
     def gone_states(self, states: Collection[str]) -> list[str]:
-        """The retained topics that nothing is published on any more."""
+        """The retained topics on which nothing is published any more."""
         current = set(states)
         return [topic for topic in self.states if topic not in current][-MOST_GONE_TOPICS:]
 
     def including(self, documents: Mapping[str, Document], states: Collection[str]) -> Announced:
-        """These, too."""
+        """These devices and topics as well."""
         gone = {topic: self.devices[topic] for topic in self.gone_devices(documents)}
         live = {
-            topic: self.gone_components(topic, document) | _platforms(document)
+            topic: self.gone_components(topic, document)
+            | {name: component["platform"] for name, component in document["components"].items()}
             for topic, document in documents.items()
         }
         return Announced(gone | live, (*self.gone_states(states), *states))
-
-
-def _platforms(document: Document) -> dict[str, str]:
-    return {name: component["platform"] for name, component in document["components"].items()}
 
 
 _ANNOUNCED = TypeAdapter(Announced)
 
 
 def read_announced(path: Path) -> Announced:
-    """What the file knows; nothing if there is none."""
-    return read_state(path, _ANNOUNCED, Announced({}, ()), "what Home Assistant was told of")
+    """What is in the file; nothing if there is none."""
+    return read_state(path, _ANNOUNCED, Announced({}, ()), "what Home Assistant knows")
 
 
 def write_announced(path: Path, announced: Announced) -> None:
-    """Remember it; a disk that fails is logged, and costs no more than the taking back."""
+    """Save it; if that fails, it is logged, and what is gone later is not removed."""
     try:
         write_state(path, _ANNOUNCED, announced)
     except OSError as error:
-        log.warning("%s: what Home Assistant is told of is not kept: %s", path, error.strerror)
-
-
-# Announces devices, and takes back those that are gone.
+        log.warning("%s: what Home Assistant knows is not saved: %s", path, error.strerror)
 
 
 class Announcer:
@@ -206,30 +188,26 @@ class Announcer:
         self._documents: dict[str, Document] = {}
 
     def announce(self, documents: Mapping[str, Document], states: Collection[str]) -> None:
-        """These devices, by discovery topic, and no others; `states` are the retained topics they read.
+        """Announce these devices, by discovery topic; `states` are the retained topics they read.
 
-        A component that is no more is announced with its platform alone, which is how Home Assistant is
-        told to remove it; a device that is no more by an empty document. So are the states of both.
+        A component that no longer exists is announced with its platform alone, which removes it from
+        Home Assistant. A device that no longer exists is removed by an empty document, and so are the
+        states of both.
         """
         before = self._announced
         self._announced = before.including(documents, states)
-        write_announced(
-            self._path, self._announced
-        )  # first: what it does not know is never taken back
+        write_announced(self._path, self._announced)  # first: what is not in it is never removed
         for topic in (*before.gone_devices(documents), *before.gone_states(states)):
             self._publisher.publish(topic, b"", retain=True)
-        self._documents = {
-            topic: _with_gone(document, before.gone_components(topic, document))
-            for topic, document in documents.items()
-        }
+        self._documents = {}
+        for topic, document in documents.items():
+            gone = before.gone_components(topic, document)
+            removals = {name: {"platform": platform} for name, platform in gone.items()}
+            components = document["components"] | removals
+            self._documents[topic] = document | {"components": components}
         self.repeat()
 
     def repeat(self) -> None:
-        """Announce the same once more."""
+        """Publish the same documents once more."""
         for topic, document in self._documents.items():
             self._publisher.publish(topic, to_json(document).encode(), retain=True)
-
-
-def _with_gone(document: Document, gone: Mapping[str, str]) -> Document:
-    removals = {name: {"platform": platform} for name, platform in gone.items()}
-    return document | {"components": document["components"] | removals}

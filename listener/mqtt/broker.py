@@ -1,76 +1,32 @@
 """The one MQTT connection of a station: will, reconnect with back-off, retained state."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
 
 from listener.backoff import Backoff
 from listener.config.outputs import MqttSettings
 from listener.health import Health
-from listener.mqtt.client import describe
-from listener.mqtt.connection import Connection
-from listener.mqtt.messages import (
-    DeliveryListener,
-    InboundMessage,
-    OutboundMessage,
-    Subscription,
-    Subscriptions,
-)
-from listener.mqtt.send_queue import Paces, QoS0Message, QueuedMessage, SendQueue
+from listener.mqtt import client, connection
+from listener.mqtt.messages import DeliveryListener, InboundMessage, OutboundMessage, Subscription
+from listener.mqtt.send_queue import QoS0Message, QueuedMessage, SendQueue
 from listener.mqtt.session import OFFLINE, ONLINE, Session
 
 log = logging.getLogger(__name__)
 
-# Two clients with one id cut each other off, and not every broker says why: a connection that stood for
-# less counts as a failure, and after a take-over we leave the other one alone for a while.
-_STABLE_SECONDS = 5.0
-_TAKEN_OVER_SECONDS = 60.0
+# Two clients with one id cut each other off, and not every broker says why: a connection that lasted
+# less counts as a failure, and after a take-over the other client is left alone for a while.
+STABLE_SECONDS = 5.0
+TAKEN_OVER_SECONDS = 60.0
 
-_EPISODE_SECONDS = 60.0  # without a sign of it, the next sign is news again
+_EPISODE_SECONDS = 60.0  # a duplicate client that was not seen for so long is reported again
 CLOSE_SECONDS = 1.0
-# A name server that does not answer, then a few addresses that do not: nothing hangs meanwhile
+# A name server and then a few addresses that do not answer: the thread does not hang
 _CONNECT_GRACE_SECONDS = 60.0
-_LOOK_SECONDS = 0.5
-
-
-# Another machine that speaks as the same station: both would write the same retained topics.
-
-
-class DuplicateClientWatch:
-    """Looks at what others publish as the station's `status`; on the thread of the connection.
-
-    Its `online` is reported once an episode. `answer`: say `online` again, so that a rival hears of us,
-    too, or because an `offline`, perhaps the will of an older machine, has taken its place.
-    """
-
-    def __init__(self, status_topic: str, health: Health) -> None:
-        self._status_topic, self._health = status_topic, health
-        self._seen_at: float | None = None
-        self.answer = False
-
-    def take(self, message: InboundMessage) -> None:
-        """A status that was not published by this connection."""
-        if message.payload == OFFLINE:
-            self.answer = True
-        elif message.payload == ONLINE:
-            self._report()
-
-    def _report(self) -> None:
-        now = time.monotonic()
-        is_news = self._seen_at is None or now - self._seen_at > _EPISODE_SECONDS
-        self._seen_at = now
-        if is_news:
-            self._health.mqtt_rivals += 1
-            self.answer = True
-            log.error(
-                "mqtt: another machine publishes %s: each station needs a name of its own",
-                self._status_topic,
-            )
+_INBOX_SECONDS = 0.5  # how often the inbox is emptied while there is no connection
 
 
 class Publisher(Protocol):
@@ -79,8 +35,8 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when there is a connection.
 
-        The newest retained payload of each topic is published again on every connection. A QoS 0
-        message without a connection is lost; of others a thousand wait, in memory: what must not be lost
+        The newest retained payload of each topic is published again on every connection. Without a
+        connection a QoS 0 message is lost; of others a thousand wait, in memory: what must not be lost
         goes through the outbox.
         """
 
@@ -88,31 +44,38 @@ class Publisher(Protocol):
 class Broker:
     """Publishes for a station, whose `status` is `online` while there is a connection.
 
-    One thread, `mqtt`, does everything with paho; all methods only put into its queue. What goes wrong
-    there is logged and counted, and the connection is made anew.
+    One thread, `mqtt`, does everything with paho; all methods only put into its queue. Errors there are
+    logged and counted, and the connection is set up again.
 
     Raises:
-        BrokerError: a host name that is none, a password or TLS file that cannot be read.
+        BrokerError: an invalid host name, a password or TLS file that cannot be read.
     """
 
     def __init__(
-        self, settings: MqttSettings, client_id: str, status_topic: str, health: Health
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        status_topic: str,
+        health: Health,
+        backoff: Backoff | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = f"{settings.host}:{settings.port}"
         self._status_topic, self._health = status_topic, health
-        self._connection = Connection(settings, client_id, (status_topic, OFFLINE))
-        self._outgoing, self._paces, self._backoff = SendQueue(), Paces(), Backoff()
-        self._outgoing.add(QueuedMessage(status_topic, ONLINE, retain=True), connected=False)
-        self._rival = DuplicateClientWatch(status_topic, health)
-        self._subscriptions = Subscriptions()
-        self._subscriptions.add(Subscription(status_topic, self._rival.take, others_only=True))
-        self._senders: tuple[DeliveryListener, ...] = ()
+        self._connection = connection.Connection(settings, client_id, (status_topic, OFFLINE))
+        self._queue, self._backoff, self._now = SendQueue(now), backoff or Backoff(), now
+        self._queue.add(QueuedMessage(status_topic, ONLINE, retain=True), connected=False)
+        self._duplicates = DuplicateClientWatch(status_topic, health)
+        self._subscriptions = [
+            Subscription(status_topic, self._duplicates.receive, others_only=True)
+        ]
+        self._listener: DeliveryListener | None = None
         self._inbox: SimpleQueue[QueuedMessage | OutboundMessage | QoS0Message] = SimpleQueue()
         self._closing = Event()
         self._session: Session | None = None
         self._sessions = 0
-        self._reported: set[str] = set()  # of this episode
-        self._crowded = False
+        self._reported: set[str] = set()  # problems since the last connection
+        self._queue_full = False
         self._thread = Thread(target=self._run, name="mqtt", daemon=True)
         health.mqtt_connected = False
 
@@ -130,27 +93,27 @@ class Broker:
         self._put(QueuedMessage(topic, payload, retain) if qos else QoS0Message(topic, payload))
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
-        """Answer a message; `correlation` is what it gave to be known by (MQTT 5)."""
+        """Answer a message; `correlation` is what it was sent with (MQTT 5)."""
         self._put(QueuedMessage(topic, payload, correlation=correlation))
 
-    def carry(self, parcel: OutboundMessage) -> None:
-        """Send a message of the outbox; see listener.mqtt.messages."""
-        self._put(parcel)
+    def send(self, message: OutboundMessage) -> None:
+        """Send a message of the outbox; see listener.mqtt.messages.Transport."""
+        self._put(message)
 
-    def _put(self, item: QueuedMessage | OutboundMessage | QoS0Message) -> None:
-        self._inbox.put(item)
+    def _put(self, message: QueuedMessage | OutboundMessage | QoS0Message) -> None:
+        self._inbox.put(message)
         self._connection.wake()
 
-    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:
-        """Hand over every message of a topic (QoS 1); before the start.
+    def subscribe(self, topic: str, handler: Callable[[InboundMessage], None]) -> None:
+        """Give every message of a topic (QoS 1) to the handler; before the start.
 
-        `take` is called on the network thread: put into a queue.
+        It is called on the network thread and should only put into a queue.
         """
-        self._subscriptions.add(Subscription(topic, take))
+        self._subscriptions.append(Subscription(topic, handler))
 
-    def send_for(self, sender: DeliveryListener) -> None:
-        """Tell the outbox what becomes of its parcels; before the start."""
-        self._senders = (sender,)
+    def set_listener(self, listener: DeliveryListener) -> None:
+        """Tell the outbox what happens to its messages; before the start."""
+        self._listener = listener
 
     def close(self) -> None:
         """Publish `offline`, wait for what is in flight, disconnect; two seconds at most."""
@@ -162,125 +125,139 @@ class Broker:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                self._live()
+                self._run_session()
             except Exception:  # a bug here or in paho must not silence the station for months
-                log.exception("mqtt %s: the connection failed and is made anew", self._address)
-                self._begin_anew()
-            self._pause(self._end_session())
+                log.exception("mqtt %s: the connection failed and is set up again", self._address)
+                self._health.mqtt_loop_errors += 1
+                self._connection.replace_client()
+            self._wait(self._end_session())
 
-    def _begin_anew(self) -> None:
-        self._health.mqtt_loop_errors += 1
-        self._connection.begin_anew()
-
-    def _live(self) -> None:
-        """One connection, from CONNECT to its end."""
+    def _run_session(self) -> None:
         self._health.beat("mqtt", _CONNECT_GRACE_SECONDS)
         try:
             self._connection.open()
         except OSError as error:
-            self._report(describe(error))
+            self._report(client.describe(error))
             return
-        session = self._session = self._begin_session()
-        while session.ended is None and not self._closing.is_set():
-            self._serve(session)
-        self._take_inbox()
-        if session.ended is None and session.accepted and not session.close(CLOSE_SECONDS):
-            log.warning("mqtt %s: closed before everything was sent", self._address)
-
-    def _begin_session(self) -> Session:
         self._sessions += 1
-        return Session(
+        session = self._session = Session(
             self._sessions,
             self._connection,
-            self._outgoing,
-            self._paces,
+            self._queue,
             self._subscriptions,
             self._status_topic,
             self._health,
-            self._senders,
+            self._listener,
+            self._now,
         )
+        while session.ended is None and not self._closing.is_set():
+            self._serve(session)
+        self._empty_inbox()
+        if session.ended is None and session.accepted and not session.close(CLOSE_SECONDS):
+            log.warning("mqtt %s: closed before everything was sent", self._address)
 
     def _serve(self, session: Session) -> None:
         self._health.beat("mqtt")
         was_accepted = session.accepted
-        self._take_inbox()
+        self._empty_inbox()
         for message in session.serve():
-            self._subscriptions.deliver(message)
+            for subscription in self._subscriptions:
+                subscription.deliver(message)
         if session.accepted and not was_accepted:
             self._reported.clear()
             log.info("mqtt %s: connected", self._address)
         if session.refusal is not None:
             self._report(session.refusal)
             session.refusal = None
-        if self._rival.answer:
-            self._rival.answer = False
-            self._outgoing.add(
-                QueuedMessage(self._status_topic, ONLINE, retain=True), connected=True
-            )
+        if self._duplicates.repeat_status:
+            self._duplicates.repeat_status = False
+            status = QueuedMessage(self._status_topic, ONLINE, retain=True)
+            self._queue.add(status, connected=True)
 
-    def _take_inbox(self) -> None:
-        for _ in range(self._inbox.qsize()):
-            try:
-                self._sort(self._inbox.get_nowait())
-            except Empty:
-                return
-
-    def _sort(self, item: QueuedMessage | OutboundMessage | QoS0Message) -> None:
+    def _empty_inbox(self) -> None:
         accepted = self._session is not None and self._session.accepted
-        match item:
-            case QueuedMessage():
-                self._add(item, connected=accepted)
-            case OutboundMessage():
-                if accepted and item.connection == self._sessions:
-                    self._outgoing.add_parcel(item)
-            case QoS0Message():
-                if accepted:
-                    self._connection.client.publish(item.topic, item.payload, 0)
-
-    def _add(self, post: QueuedMessage, *, connected: bool) -> None:
-        taken = self._outgoing.add(post, connected=connected)
-        if not taken:
-            self._health.mqtt_dropped += 1
-            if not self._crowded:
-                log.warning("mqtt %s: queue full, the newest messages are lost", self._address)
-        self._crowded = not taken
+        for _ in range(self._inbox.qsize()):  # this thread alone takes from it
+            match self._inbox.get_nowait():
+                case QueuedMessage() as message:
+                    added = self._queue.add(message, connected=accepted)
+                    if not added:
+                        self._health.mqtt_dropped += 1
+                        if not self._queue_full:
+                            log.warning(
+                                "mqtt %s: queue full, the newest messages are lost", self._address
+                            )
+                    self._queue_full = not added
+                case OutboundMessage() as message:
+                    if accepted and message.connection == self._sessions:
+                        self._queue.add_outbound(message)
+                case QoS0Message(topic, payload):
+                    if accepted:
+                        self._connection.client.publish(topic, payload, 0)
 
     def _end_session(self) -> float:
-        """Clear up; how long to rest."""
+        """Clean up after a connection; gives the seconds to wait before the next one."""
         session, self._session = self._session, None
         if session is None:
             return self._backoff.next_seconds()
         session.finish()
-        if session.stood_seconds >= _STABLE_SECONDS:
+        if session.proven_seconds >= STABLE_SECONDS:
             self._backoff.reset()
-        if session.ended is not None:
-            self._report_end(session, session.ended.reason)
-            if session.ended.taken_over:
-                return self._backoff.spread(_TAKEN_OVER_SECONDS)
-        return self._backoff.next_seconds()
-
-    def _report_end(self, session: Session, reason: str) -> None:
-        if session.ended is not None and session.ended.taken_over:
+        ended = session.ended
+        if ended is not None and ended.taken_over:
             log.error(
                 "mqtt %s: another client connected with our id: two stations of one name on this machine?",
                 self._address,
             )
-        elif session.accepted:
-            self._report(f"connection lost: {reason}")
-        elif not self._reported:  # a refusal was reported with its reason already
-            self._report(f"closed before the broker answered: {reason}")
+            return self._backoff.spread(TAKEN_OVER_SECONDS)
+        if ended is not None and session.accepted:
+            self._report(f"connection lost: {ended.reason}")
+        elif (
+            ended is not None and not self._reported
+        ):  # else a refusal was reported with its reason
+            self._report(f"closed before the broker answered: {ended.reason}")
+        return self._backoff.next_seconds()
 
-    def _pause(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         waited = 0.0
         while waited < seconds and not self._closing.is_set():
             self._health.beat("mqtt")
-            step = min(_LOOK_SECONDS, seconds - waited)
+            step = min(_INBOX_SECONDS, seconds - waited)
             self._closing.wait(step)
             waited += step
-            self._take_inbox()
+            self._empty_inbox()
 
     def _report(self, problem: str) -> None:
-        """Log a problem, once until the next connection."""
+        """Log a problem once between two connections."""
         if problem not in self._reported:
             self._reported.add(problem)
             log.warning("mqtt %s: %s", self._address, problem)
+
+
+class DuplicateClientWatch:
+    """Watches what others publish as the station's `status`; on the connection's thread.
+
+    An `online` of another machine, which writes the same retained topics, is reported once an episode.
+    `repeat_status`: `online` has to be published again, so that the other machine sees us too, or because
+    an `offline`, perhaps the will of an older machine, has replaced it.
+    """
+
+    def __init__(self, status_topic: str, health: Health) -> None:
+        self._status_topic, self._health = status_topic, health
+        self._seen_at: float | None = None
+        self.repeat_status = False
+
+    def receive(self, message: InboundMessage) -> None:
+        """A status that this connection did not publish."""
+        if message.payload == OFFLINE:
+            self.repeat_status = True
+        elif message.payload == ONLINE:
+            now = time.monotonic()
+            is_news = self._seen_at is None or now - self._seen_at > _EPISODE_SECONDS
+            self._seen_at = now
+            if is_news:
+                self._health.mqtt_duplicate_clients += 1
+                self.repeat_status = True
+                log.error(
+                    "mqtt: another machine publishes %s: each station needs a name of its own",
+                    self._status_topic,
+                )

@@ -1,12 +1,9 @@
 """A paho-mqtt client as the settings ask for it: protocol, credentials, TLS, time limits."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import socket
 import ssl
-import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -29,12 +26,12 @@ class BrokerError(Exception):
 
 
 def station_client_id(station: str) -> str:
-    """The station and a hash of the machine: two with one config do not cut each other off."""
+    """The station and a hash of the machine: two with the same config do not cut each other off."""
     try:
         machine = _MACHINE_ID_FILE.read_bytes()
     except OSError:
         machine = uuid.getnode().to_bytes(6, "big")
-    # machine-id(5): an id derived from it may leave the machine, the id itself may not
+    # machine-id(5): a derived id may leave the machine, the id itself may not
     return f"{station}-{hashlib.blake2b(machine, key=b'earshot', digest_size=4).hexdigest()}"
 
 
@@ -42,54 +39,36 @@ def make_client(settings: MqttSettings, client_id: str) -> Client:
     """A client that is ready to connect.
 
     Raises:
-        BrokerError: a host name that is none, a password or TLS file that cannot be read.
+        BrokerError: an invalid host name, a password or TLS file that cannot be read.
     """
-    _check_host(settings.host)
+    try:
+        is_host = bool(settings.host.encode("idna"))
+    except UnicodeError:  # paho would meet it on its network thread, and end that thread
+        is_host = False
+    if not is_host:
+        raise BrokerError(f"mqtt.host: expected a host name or address, got {settings.host!r}")
     client = Client(
         CallbackAPIVersion.VERSION2, client_id=client_id, protocol=_PROTOCOLS[settings.protocol]
     )
-    # An exception in a callback would end paho's network thread in silence, while is_connected()
-    # and publish() go on as if nothing was; suppressed, it comes to _log.
+    # An exception in a callback would end paho's network thread silently, while is_connected()
+    # and publish() still report success; suppressed, it goes to _log.
     client.suppress_exceptions = True
     client.on_log = _log
     client.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    client.max_inflight_messages_set(0)  # no queue of paho's own: the windows of Outgoing hold back
-    client.on_socket_open = _send_at_once
-    _set_credentials(client, settings)
+    client.max_inflight_messages_set(0)  # no queue inside paho: our send queue holds back
+    client.on_socket_open = _disable_nagle
+    if settings.username is not None:
+        client.username_pw_set(settings.username, _read_password(settings.password_file))
+    elif settings.password_file is not None:
+        raise BrokerError("mqtt.username: expected one beside password_file, there is none")
     if settings.tls is not None:
         client.tls_set_context(_tls_context(settings.tls))
     return client
 
 
-def stop_client(client: Client, seconds: float) -> None:
-    """Disconnect and end paho's network thread, waiting for it no longer than `seconds`."""
-    client.disconnect()
-    # loop_stop() waits without limit, for instance for a connect to a host that does not answer
-    stopper = threading.Thread(target=client.loop_stop, name="mqtt-stop", daemon=True)
-    stopper.start()
-    stopper.join(seconds)
-
-
 def describe(error: BaseException | None) -> str:
     """What went wrong with a connection, in a few words."""
     return str(getattr(error, "strerror", None) or error)
-
-
-def _check_host(host: str) -> None:
-    # paho would find out on its network thread, and a UnicodeError ends that thread
-    try:
-        encoded = host.encode("idna")
-    except UnicodeError as error:
-        raise BrokerError(f"mqtt.host: expected a host name or address, got {host!r}") from error
-    if not encoded:
-        raise BrokerError("mqtt.host: expected a host name or address, got ''")
-
-
-def _set_credentials(client: Client, settings: MqttSettings) -> None:
-    if settings.username is not None:
-        client.username_pw_set(settings.username, _read_password(settings.password_file))
-    elif settings.password_file is not None:
-        raise BrokerError("mqtt.username: expected one beside password_file, there is none")
 
 
 def _read_password(file: Path | None) -> str | None:
@@ -122,7 +101,7 @@ def _log(_client: Client, _userdata: Any, _level: int, text: str) -> None:
         log.debug("mqtt: %s", text)  # paho calls every end of a connection an error
 
 
-def _send_at_once(_client: Client, _userdata: Any, connection: Any) -> None:
-    # paho leaves Nagle's algorithm on, which holds a message back until the one before has been
+def _disable_nagle(_client: Client, _userdata: Any, connection: Any) -> None:
+    # paho leaves Nagle's algorithm on, which holds a message back until the previous one is
     # acknowledged: the median to a subscriber on the same machine was 21 ms with it, 0.5 without
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,29 +1,28 @@
 """What waits to be sent, what is retained, and what waits for its acknowledgement."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from listener.backoff import TokenBucket
 from listener.mqtt.messages import OutboundMessage
 
 IN_FLIGHT = 20  # messages that wait for their acknowledgement
-_POSTS = 1_000  # answers that wait for a connection
-_STATES = (
-    1_000  # changes beyond two of each retained topic that wait; above, only the newest of each
-)
+_MAX_ANSWERS = 1_000  # that wait for a connection
+# Changes that wait, beyond two of each retained topic; above, only the newest of each is kept
+_MAX_STATES = 1_000
+# While events are sent: Mosquitto keeps 1000 messages for a slow subscriber and drops more silently
 MESSAGES_PER_SECOND = 200.0
-BURST_MESSAGES = 100  # Mosquitto keeps 1000 for a subscriber
-# States, while no event is on its way: a source with YAMNet's 521 labels at once, and 64 in half a minute
+BURST_MESSAGES = 100
+# While only states are sent: YAMNet's 521 labels of a source at once, and 64 such sources in half a minute
 STATES_PER_SECOND = 1000.0
 BURST_STATES = 600
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message to send; `correlation` is what an answer is known by (MQTT 5)."""
+    """A message to send with QoS 1; `correlation` tells the requester what it answers (MQTT 5)."""
 
     topic: str
     payload: bytes
@@ -33,137 +32,123 @@ class QueuedMessage:
 
 @dataclass(frozen=True, slots=True)
 class QoS0Message:
-    """A message of QoS 0, lost where there is no connection."""
+    """A message to send with QoS 0, lost if there is no connection."""
 
     topic: str
     payload: bytes
+
+
+QoS1Message = QueuedMessage | OutboundMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A message in flight; `at` is monotonic seconds."""
 
-    item: QueuedMessage | OutboundMessage
+    message: QoS1Message
     at: float
 
 
 class SendQueue:
-    """Queues of one thread: retained states and parcels take turns, answers go first."""
+    """Queues of one thread: answers go first, retained states and the outbox's messages take turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.retained: dict[str, bytes] = {}
         self.in_flight: dict[int, Sent] = {}  # by paho's message id, the oldest first
-        self.limit = IN_FLIGHT
-        self._posts: deque[QueuedMessage] = deque()
+        self._in_flight_limit = IN_FLIGHT
+        self._answers: deque[QueuedMessage] = deque()
         self._states: deque[QueuedMessage] = deque()
-        self._parcels: deque[OutboundMessage] = deque()
-        self._parcels_turn = False
+        self._outbound: deque[OutboundMessage] = deque()
+        self._outbound_next = False
+        self._now = now
+        self._event_rate = TokenBucket(MESSAGES_PER_SECOND, BURST_MESSAGES, now)
+        self._state_rate = TokenBucket(STATES_PER_SECOND, BURST_STATES, now)
 
-    def add(self, post: QueuedMessage, *, connected: bool) -> bool:
-        """Send it when it is its turn; False if too many wait.
+    def add(self, message: QueuedMessage, *, connected: bool) -> bool:
+        """Send it in its turn; False if too many wait.
 
-        Of a retained topic the newest payload is published after every connect.
+        The newest payload of a retained topic is published again on every connection.
         """
-        if post.retain:
-            self.retained[post.topic] = post.payload
-            if connected:
-                self._add_state(post)
+        if not message.retain:
+            if len(self._answers) >= _MAX_ANSWERS:
+                return False
+            self._answers.append(message)
             return True
-        if len(self._posts) >= _POSTS:
-            return False
-        self._posts.append(post)
+        self.retained[message.topic] = message.payload
+        if connected:
+            self._states.append(message)
+            if len(self._states) > _MAX_STATES + 2 * len(self.retained):
+                newest = {state.topic: state for state in self._states}
+                self._states = deque(newest.values())
         return True
 
-    def _add_state(self, post: QueuedMessage) -> None:
-        self._states.append(post)
-        if len(self._states) > _STATES + 2 * len(self.retained):
-            newest = {state.topic: state for state in self._states}
-            self._states = deque(newest.values())
-
-    def add_parcel(self, parcel: OutboundMessage) -> None:
-        """After the parcels before it."""
-        self._parcels.append(parcel)
+    def add_outbound(self, message: OutboundMessage) -> None:
+        """Send a message of the outbox, in the order of the calls."""
+        self._outbound.append(message)
 
     def begin(self, receive_maximum: int | None, first_topic: str) -> QueuedMessage:
-        """A new connection: what is retained goes again, `first_topic` before all else."""
-        self.limit = min(IN_FLIGHT, receive_maximum or IN_FLIGHT)
-        states = [
-            QueuedMessage(topic, payload, retain=True) for topic, payload in self.retained.items()
-        ]
-        self._states = deque(state for state in states if state.topic != first_topic)
+        """A new connection: queue all retained payloads but that of `first_topic`, which is returned."""
+        self._in_flight_limit = min(IN_FLIGHT, receive_maximum or IN_FLIGHT)
+        self._states = deque(
+            QueuedMessage(topic, payload, retain=True)
+            for topic, payload in self.retained.items()
+            if topic != first_topic
+        )
         return QueuedMessage(first_topic, self.retained[first_topic], retain=True)
 
     def end(self) -> None:
-        """The connection is gone: answers in flight wait again, parcels are the outbox's."""
-        items = [sent.item for sent in self.in_flight.values()]
-        posts = [item for item in items if isinstance(item, QueuedMessage) and not item.retain]
-        self._posts.extendleft(reversed(posts))
+        """The connection is gone: answers in flight wait again, the outbox knows its own messages."""
+        messages = [sent.message for sent in self.in_flight.values()]
+        answers = [m for m in messages if isinstance(m, QueuedMessage) and not m.retain]
+        self._answers.extendleft(reversed(answers))
         self.in_flight.clear()
         self._states.clear()
-        self._parcels.clear()
+        self._outbound.clear()
 
     @property
     def is_empty(self) -> bool:
-        """Nothing waits, nothing is in flight."""
-        return not (self._posts or self._states or self._parcels or self.in_flight)
+        """Whether nothing waits and nothing is in flight."""
+        return not (self._answers or self._states or self._outbound or self.in_flight)
 
     @property
-    def has_parcels(self) -> bool:
-        """Messages of the outbox wait or are in flight."""
-        sent = self.in_flight.values()
-        return bool(self._parcels) or any(isinstance(one.item, OutboundMessage) for one in sent)
-
-    @property
-    def may_go(self) -> bool:
-        """There is something that the pace alone may hold back."""
-        if self.alone is not None or len(self.in_flight) >= self.limit:
+    def can_send(self) -> bool:
+        """Whether there is a message that only the rate may hold back."""
+        if self.sent_alone is not None or len(self.in_flight) >= self._in_flight_limit:
             return False
-        return bool(self._posts or self._states or self._parcels) and not self._must_wait()
+        if self._outbound and self._outbound[0].alone and self.in_flight:
+            return False  # it waits until nothing is in flight
+        return bool(self._answers or self._states or self._outbound)
 
-    def _must_wait(self) -> bool:
-        """A parcel that goes alone waits until nothing is in flight."""
-        return bool(self._parcels and self._parcels[0].alone and self.in_flight)
+    @property
+    def rate(self) -> TokenBucket:
+        """The limit that applies now; it is stricter while messages of the outbox wait or are in flight."""
+        if self._outbound or any(
+            isinstance(sent.message, OutboundMessage) for sent in self.in_flight.values()
+        ):
+            return self._event_rate
+        return self._state_rate
 
-    def take(self) -> QueuedMessage | OutboundMessage:
-        """What goes next; only if it `may_go`."""
-        if self._posts:
-            return self._posts.popleft()
-        self._parcels_turn = bool(self._parcels) and (self._parcels_turn or not self._states)
-        chosen: QueuedMessage | OutboundMessage
-        chosen = self._parcels.popleft() if self._parcels_turn else self._states.popleft()
-        self._parcels_turn = not self._parcels_turn
-        return chosen
+    def pop(self) -> QoS1Message:
+        """The next message to send; only if `can_send`."""
+        if self._answers:
+            return self._answers.popleft()
+        is_outbound = bool(self._outbound) and (self._outbound_next or not self._states)
+        self._outbound_next = not is_outbound
+        return self._outbound.popleft() if is_outbound else self._states.popleft()
 
-    def note_sent(self, mid: int, item: QueuedMessage | OutboundMessage) -> None:
+    def mark_sent(self, mid: int, message: QoS1Message) -> None:
         """It waits for its acknowledgement."""
-        self.in_flight[mid] = Sent(item, time.monotonic())
+        self.in_flight[mid] = Sent(message, self._now())
 
     @property
-    def alone(self) -> Sent | None:
-        """The parcel that is in flight alone."""
+    def sent_alone(self) -> Sent | None:
+        """The message in flight that has to be alone; None if there is none."""
         first = next(iter(self.in_flight.values()), None)
-        return (
-            first
-            if first and isinstance(first.item, OutboundMessage) and first.item.alone
-            else None
-        )
+        if first is not None and isinstance(first.message, OutboundMessage) and first.message.alone:
+            return first
+        return None
 
     @property
-    def oldest_at(self) -> float | None:
+    def oldest_sent_at(self) -> float | None:
         """When the oldest message in flight was sent, monotonic seconds."""
         return next((sent.at for sent in self.in_flight.values()), None)
-
-
-# How fast messages go out: the broker's queue for a slow subscriber overflows in silence.
-
-
-class Paces:
-    """One for everything while events are on their way, a faster one for states alone."""
-
-    def __init__(self) -> None:
-        self._events = TokenBucket(MESSAGES_PER_SECOND, BURST_MESSAGES)
-        self._states = TokenBucket(STATES_PER_SECOND, BURST_STATES)
-
-    def now(self, *, has_events: bool) -> TokenBucket:
-        """The one that counts now."""
-        return self._events if has_events else self._states

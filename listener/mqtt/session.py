@@ -1,187 +1,157 @@
-"""One connection, from CONNECT to its end: what goes out, how long an answer is waited for."""
-
-from __future__ import annotations
+"""One connection, from CONNECT to its end: what is sent, and how long an answer may take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from listener.backoff import TokenBucket
 from listener.health import Health
-from listener.mqtt.connection import (
-    Accepted,
-    Acknowledged,
-    Connection,
-    Ended,
-    Happening,
-    Refused,
-)
-from listener.mqtt.messages import (
-    DeliveryListener,
-    InboundMessage,
-    OutboundMessage,
-    Subscriptions,
-    answer_properties,
-)
-from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue
+from listener.mqtt import messages, send_queue
+from listener.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Refused
 
 ONLINE, OFFLINE = b"online", b"offline"
 ANSWER_SECONDS = 5.0  # without any answer for so long, the connection is a black hole
-# A broker ends a connection at once on what it will not have; later it had another reason
+# A broker that rejects a message ends the connection at once; later it had another reason
 _SUSPECT_SECONDS = 2.0
 _IDLE_SECONDS = 1.0
 
 
 class Session:
-    """The life of one connection, on the connection's thread.
+    """One connection, on the connection's thread.
 
-    It counts as proven when the station's `status`, which no broker minds, is acknowledged: only then
-    the sender is told of it.
+    It is proven once the station's `status`, which every broker takes, is acknowledged; the listener
+    learns of it only then.
     """
 
     def __init__(
         self,
         number: int,
         connection: Connection,
-        outgoing: SendQueue,
-        paces: Paces,
-        subscriptions: Subscriptions,
+        queue: send_queue.SendQueue,
+        subscriptions: Sequence[messages.Subscription],
         status_topic: str,
         health: Health,
-        senders: tuple[DeliveryListener, ...],
+        listener: messages.DeliveryListener | None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._number, self._connection = number, connection
-        self._outgoing, self._paces = outgoing, paces
+        self._number, self._connection, self._queue = number, connection, queue
         self._subscriptions, self._status_topic = subscriptions, status_topic
-        self._health, self._senders = health, senders
-        self._opened_at = time.monotonic()
+        self._health, self._listener, self._now = health, listener, now
+        self._opened_at = now()
         self._max_packet_bytes: int | None = None
-        self._proof: int | None = None
-        self.accepted = False
+        self._proof: int | None = None  # message id of the status
         self._proven_at: float | None = None
+        self.accepted = False
         self.ended: Ended | None = None
         self.refusal: str | None = None
 
-    def serve(self) -> list[InboundMessage]:
-        """Do what there is to do now, waiting for something at most a second; messages that came."""
-        incoming: list[InboundMessage] = []
-        for happening in self._connection.serve(self._pause()):
-            if isinstance(happening, InboundMessage):
-                incoming.append(happening)
-            else:
-                self._take(happening)
+    def serve(self) -> list[messages.InboundMessage]:
+        """Do what is due, waiting for it at most a second; gives the messages that came in."""
+        incoming: list[messages.InboundMessage] = []
+        for event in self._connection.serve(self._wait_seconds()):
+            match event:
+                case messages.InboundMessage():
+                    incoming.append(event)
+                case Accepted():
+                    self._accept(event)
+                case Refused():
+                    self.refusal = f"refused by the broker: {event.reason}"
+                case Acknowledged():
+                    self._acknowledge(event)
+                case Ended():
+                    self.ended = self.ended or event
         if self.ended is None:
-            self._send()
-            self._be_patient()
+            queue = self._queue
+            while self.accepted and queue.can_send and not (rate := queue.rate).wait_seconds:
+                rate.take()
+                self._publish(queue.pop())
+            since = self._unanswered_since
+            if since is not None and self._now() - since >= ANSWER_SECONDS:
+                self._connection.cut()
+                reason = f"no answer for {ANSWER_SECONDS:g} s"
+                self.ended = Ended(reason, by_broker=False, taken_over=False)
         return incoming
 
-    def _pause(self) -> float:
-        oldest_at = self._oldest_at
-        pauses = [] if oldest_at is None else [oldest_at + ANSWER_SECONDS - time.monotonic()]
-        if self.accepted and self._outgoing.may_go:
-            pauses.append(self._pace.wait_seconds)
-        return max(0.0, min([_IDLE_SECONDS, *pauses]))
+    def _wait_seconds(self) -> float:
+        waits = [_IDLE_SECONDS]
+        if (since := self._unanswered_since) is not None:
+            waits.append(since + ANSWER_SECONDS - self._now())
+        if self.accepted and self._queue.can_send:
+            waits.append(self._queue.rate.wait_seconds)
+        return max(0.0, min(waits))
 
     @property
-    def _pace(self) -> TokenBucket:
-        return self._paces.now(has_events=self._outgoing.has_parcels)
+    def _unanswered_since(self) -> float | None:
+        return self._queue.oldest_sent_at if self.accepted else self._opened_at
 
-    @property
-    def _oldest_at(self) -> float | None:
-        return self._outgoing.oldest_at if self.accepted else self._opened_at
-
-    def _take(self, happening: Happening) -> None:
-        match happening:
-            case Accepted():
-                self._accept(happening)
-            case Refused():
-                self.refusal = f"refused by the broker: {happening.reason}"
-            case Acknowledged():
-                self._acknowledge(happening)
-            case Ended():
-                self.ended = self.ended or happening
-
-    def _accept(self, happening: Accepted) -> None:
+    def _accept(self, event: Accepted) -> None:
         self.accepted = True
         self._health.mqtt_connected = True
-        self._max_packet_bytes = happening.max_packet_bytes
-        status = self._outgoing.begin(happening.receive_maximum, self._status_topic)
+        self._max_packet_bytes = event.max_packet_bytes
+        status = self._queue.begin(event.receive_maximum, self._status_topic)
         self._proof = self._publish(status)
-        self._subscriptions.ask_for_all(self._connection.client)
+        for subscription in self._subscriptions:
+            subscription.subscribe(self._connection.client)
 
-    def _acknowledge(self, happening: Acknowledged) -> None:
-        sent = self._outgoing.in_flight.pop(happening.mid, None)
+    def _acknowledge(self, event: Acknowledged) -> None:
+        sent = self._queue.in_flight.pop(event.mid, None)
         if sent is None:
             return
-        if isinstance(sent.item, OutboundMessage):
-            for sender in self._senders:
-                sender.answered(sent.item.key, happening.refusal)
-        if happening.refusal is not None:
+        if self._listener is not None and isinstance(sent.message, messages.OutboundMessage):
+            self._listener.answered(sent.message.key, event.refusal)
+        if event.refusal is not None:
             self._health.mqtt_refused += 1
-            self.refusal = f"message refused by the broker: {happening.refusal}"
-        if happening.mid == self._proof:
-            self._prove()
+            self.refusal = f"message refused by the broker: {event.refusal}"
+        if event.mid == self._proof:
+            self._proof, self._proven_at = None, self._now()
+            if self._listener is not None:
+                self._listener.connected(self._number, self._max_packet_bytes)
 
-    def _prove(self) -> None:
-        self._proof, self._proven_at = None, time.monotonic()
-        for sender in self._senders:
-            sender.connected(self._number, self._max_packet_bytes)
-
-    def _send(self) -> None:
-        while self.accepted and self._outgoing.may_go and not self._pace.wait_seconds:
-            self._pace.take()
-            self._publish(self._outgoing.take())
-
-    def _publish(self, item: QueuedMessage | OutboundMessage) -> int:
-        retain = isinstance(item, QueuedMessage) and item.retain
-        properties = (
-            answer_properties(item.correlation) if isinstance(item, QueuedMessage) else None
-        )
+    def _publish(self, message: send_queue.QoS1Message) -> int:
+        retain, properties = False, None
+        if isinstance(message, send_queue.QueuedMessage):
+            retain, properties = (
+                message.retain,
+                messages.correlation_properties(message.correlation),
+            )
         info = self._connection.client.publish(
-            item.topic, item.payload, 1, retain, properties=properties
+            message.topic, message.payload, 1, retain, properties=properties
         )
-        self._outgoing.note_sent(info.mid, item)
+        self._queue.mark_sent(info.mid, message)
         return info.mid
 
-    def _be_patient(self) -> None:
-        oldest_at = self._oldest_at
-        if oldest_at is not None and time.monotonic() - oldest_at >= ANSWER_SECONDS:
-            self._connection.cut()
-            reason = f"no answer for {ANSWER_SECONDS:g} s"
-            self.ended = Ended(reason, by_broker=False, taken_over=False)
-
     def finish(self) -> None:
-        """After its end, however it came: everybody is told."""
+        """Clean up after its end, whatever ended it."""
         self._health.mqtt_connected = False
-        suspect = self._is_suspect()
-        self._outgoing.end()
+        alone, ended = self._queue.sent_alone, self.ended
+        suspect = (
+            alone is not None
+            and self._now() - alone.at < _SUSPECT_SECONDS
+            and ended is not None
+            and ended.by_broker
+            and not ended.taken_over
+        )
+        self._queue.end()
         self._connection.cut()
-        if self._proven_at is not None:
-            for sender in self._senders:
-                sender.lost(suspect=suspect)
+        if self._listener is not None and self._proven_at is not None:
+            self._listener.lost(suspect=suspect)
 
     @property
-    def stood_seconds(self) -> float:
-        """How long it has been proven; 0: never."""
-        return 0.0 if self._proven_at is None else time.monotonic() - self._proven_at
-
-    def _is_suspect(self) -> bool:
-        alone = self._outgoing.alone
-        by_broker = self.ended is not None and self.ended.by_broker and not self.ended.taken_over
-        return by_broker and alone is not None and time.monotonic() - alone.at < _SUSPECT_SECONDS
+    def proven_seconds(self) -> float:
+        """How long it has been proven; 0: it is not."""
+        return 0.0 if self._proven_at is None else self._now() - self._proven_at
 
     def close(self, seconds: float) -> bool:
         """Send what waits, then `offline`, and disconnect; whether everything was acknowledged."""
         deadline = time.monotonic() + seconds
-        self._serve_until(deadline, lambda: self._outgoing.is_empty)
-        last = QueuedMessage(self._status_topic, OFFLINE, retain=True)
+        self._serve_until_empty(deadline)
         if self.ended is None and self.accepted:
-            self._publish(last)
-        self._serve_until(deadline, lambda: self._outgoing.is_empty)
-        whole = self.ended is None and self._outgoing.is_empty
-        if self.ended is None:
-            self._connection.client.disconnect()
-        return whole
+            self._publish(send_queue.QueuedMessage(self._status_topic, OFFLINE, retain=True))
+        self._serve_until_empty(deadline)
+        if self.ended is not None:
+            return False
+        complete = self._queue.is_empty
+        self._connection.client.disconnect()
+        return complete
 
-    def _serve_until(self, deadline: float, done: Callable[[], bool]) -> None:
-        while self.ended is None and not done() and time.monotonic() < deadline:
+    def _serve_until_empty(self, deadline: float) -> None:
+        while self.ended is None and not self._queue.is_empty and time.monotonic() < deadline:
             self.serve()

@@ -1,7 +1,5 @@
 """The MQTT topics of a station. Every name in them is a slug of the config or the bundle."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 
@@ -14,7 +12,7 @@ class Topics:
 
     @property
     def root(self) -> str:
-        """What all topics of the station begin with."""
+        """The prefix of all topics of the station."""
         return f"{self.prefix}/{self.station}"
 
     @property
@@ -29,26 +27,26 @@ class Topics:
 
     @property
     def bundle_refused(self) -> str:
-        """The bundle that was last refused or given up, and why; retained until another is taken."""
+        """The bundle that was last refused or rolled back, and why; retained until another is in use."""
         return f"{self.root}/bundle/refused"
 
     @property
     def clock(self) -> str:
-        """That the system clock was set, and by how much."""
+        """By how much the system clock was set."""
         return f"{self.root}/clock"
 
     @property
     def gap(self) -> str:
-        """That messages were lost, and which: what stands for them in their order."""
+        """Which messages were lost; the message takes their place in the order."""
         return f"{self.root}/gap"
 
     @property
     def diagnostics(self) -> str:
-        """How the station is, in a few numbers, retained; for Home Assistant."""
+        """The state of the station in a few numbers, retained; for Home Assistant."""
         return f"{self.root}/diagnostics"
 
     def command(self, name: str) -> str:
-        """Where a command is given."""
+        """Where a command is sent."""
         return f"{self.root}/command/{name}"
 
     def command_result(self, name: str) -> str:
@@ -57,7 +55,7 @@ class Topics:
 
     @property
     def answers(self) -> str:
-        """What the response topics of commands begin with, unless the config allows others."""
+        """The prefix of the response topics of commands, unless the config allows another."""
         return f"{self.root}/answer/"
 
     def source_status(self, source: str) -> str:
@@ -73,11 +71,11 @@ class Topics:
         return f"{self.root}/{source}/state/{label}"
 
     def level(self, source: str) -> str:
-        """The level in dBFS, now and then."""
+        """The level in dBFS, at most once an interval."""
         return f"{self.root}/{source}/level"
 
     def last(self, source: str) -> str:
-        """The event that began last, retained; for Home Assistant."""
+        """The event that started last, retained; for Home Assistant."""
         return f"{self.root}/{source}/last"
 
     def muted(self, source: str) -> str:
@@ -85,5 +83,5 @@ class Topics:
         return f"{self.root}/{source}/muted"
 
     def threshold(self, source: str, label: str) -> str:
-        """The on-threshold that counts now, retained; for Home Assistant."""
+        """The current on-threshold, retained; for Home Assistant."""
         return f"{self.root}/{source}/threshold/{label}"

@@ -1,14 +1,13 @@
 """The outbox's tables in SQLite: WAL, every commit on the disk before it returns."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 _STEP = 25  # messages
 _LOG_PAGES = 128  # of 4096 bytes: half a megabyte
-LAST_SEQ = """
-SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
-           COALESCE((SELECT MAX(seq) FROM messages), 0))
-"""
-
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # AUTOINCREMENT remembers the highest seq for ever, also when every row is gone
 _SCHEMA = f"""
@@ -50,7 +45,12 @@ CREATE TABLE analysed (source TEXT PRIMARY KEY, until REAL NOT NULL);
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_COLUMNS = ("seq", "topic", "payload", "made_at", "is_gap", "state", "tries", "reason")
+_values_of = attrgetter(*_COLUMNS)  # of a Row
+_LAST_SEQ = """
+SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
+           COALESCE((SELECT MAX(seq) FROM messages), 0))
+"""
 
 
 class Database:
@@ -58,7 +58,7 @@ class Database:
 
     Raises:
         sqlite3.Error: from every method; `is_corrupt` and `is_locked` tell which.
-        OSError: on opening, the file cannot be made.
+        OSError: on opening, the file cannot be created.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -72,6 +72,8 @@ class Database:
         )
         try:
             self._prepare()
+            self.last_seq = int(self._rows(_LAST_SEQ)[0][0])
+            """The highest seq that was ever given before the file was opened, 0 for none."""
         except sqlite3.Error:
             self._connection.close()
             raise
@@ -80,7 +82,7 @@ class Database:
         self._rows("PRAGMA locking_mode = EXCLUSIVE")  # a second daemon must not send the same
         self._rows("PRAGMA journal_mode = WAL")
         self._rows("PRAGMA synchronous = FULL")
-        # the log stays smaller than the ballast, whose room it takes on a full disk to become the tables
+        # the log stays smaller than the reserve file, whose room its checkpoint needs on a full disk
         self._rows(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         version = self._rows("PRAGMA user_version")[0][0]
         if version == 0:
@@ -94,33 +96,31 @@ class Database:
         self._rows("COMMIT")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, values).fetchall()
 
-    @property
-    def last_seq(self) -> int:
-        """The highest seq that was ever given, 0 for none."""
-        return int(self._rows(LAST_SEQ)[0][0])
-
-    def count(self, *states: State) -> int:
-        """Messages in these states."""
-        marks = ", ".join("?" * len(states))
-        query = f"SELECT COUNT(*) FROM messages WHERE state IN ({marks})"  # noqa: S608 - marks
-        return int(self._rows(query, *states)[0][0])
+    def count(self, state: State) -> int:
+        """How many messages are in a state."""
+        return int(self._rows("SELECT COUNT(*) FROM messages WHERE state = ?", state)[0][0])
 
     def oldest(self, state: State, after: int, limit: int) -> list[Row]:
         """The first messages in a state whose seq is above `after`, in order."""
         query = (
-            "SELECT seq, topic, payload, made_at, is_gap, state, tries, reason FROM messages"
+            f"SELECT {', '.join(_COLUMNS)} FROM messages"  # noqa: S608 - names of ours
             " WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
         )
-        return [_row(values) for values in self._rows(query, state, after, limit)]
+        return [
+            Row(seq, topic, payload, made_at, bool(is_gap), *rest)
+            for seq, topic, payload, made_at, is_gap, *rest in self._rows(
+                query, state, after, limit
+            )
+        ]
 
     def open_events(self) -> list[OpenEvent]:
-        """Events that began and did not end, in the order in which they began."""
+        """Events that started and did not end, in the order in which they started."""
         query = "SELECT id, source, topic, payload FROM open_events ORDER BY rowid"
         return [OpenEvent(*values) for values in self._rows(query)]
 
@@ -134,7 +134,7 @@ class Database:
             self._rows("BEGIN IMMEDIATE")
             self._many("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in changes.removed])
             marks = "(?, ?, ?, ?, ?, ?, ?, ?)"
-            rows = [_values(row) for row in changes.rows.values()]
+            rows = [_values_of(row) for row in changes.rows.values()]
             self._many(f"INSERT OR REPLACE INTO messages VALUES {marks}", rows)  # noqa: S608 - marks
             opened = [(e.id, e.source, e.topic, e.payload) for e in changes.opened.values()]
             self._many("INSERT OR REPLACE INTO open_events VALUES (?, ?, ?, ?)", opened)
@@ -146,16 +146,16 @@ class Database:
         if values:
             self._connection.executemany(query, values)
 
-    def ask_again(self, from_seq: int, to_seq: int) -> int:
-        """Let messages that are done with be sent again; how many they are."""
+    def replay(self, from_seq: int, to_seq: int) -> int:
+        """Let finished messages be sent again; gives their number."""
         query = (
             "UPDATE messages SET state = 'again', reason = NULL"
             " WHERE state IN ('done', 'dead') AND seq BETWEEN ? AND ?"
         )
         return self._connection.execute(query, (from_seq, to_seq)).rowcount
 
-    def forget(self, before: float, keep: int, limit: int) -> None:
-        """Remove messages that are done with: those made before then, and all but the last `keep`."""
+    def delete_finished(self, before: float, keep: int, limit: int) -> None:
+        """Delete finished messages: those made before then, and all but the last `keep`."""
         finished = "state IN ('done', 'dead', 'quarantined')"
         newest = f"SELECT seq FROM messages WHERE {finished} ORDER BY seq DESC LIMIT 1 OFFSET ?"  # noqa: S608
         query = (
@@ -164,10 +164,10 @@ class Database:
         )
         self._rows(query, before, keep, limit)
 
-    def give_room(self, limit: int) -> None:
-        """Remove messages that are done with; in small steps, each needs room in the log."""
+    def make_room(self, limit: int) -> None:
+        """Delete finished messages, in small steps: each needs room in the log."""
         for _ in range(0, limit, _STEP):
-            self.forget(math.inf, 0, _STEP)
+            self.delete_finished(math.inf, 0, _STEP)
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -187,23 +187,9 @@ def _corrupt(fault: str) -> sqlite3.DatabaseError:
     return error
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    seq, topic, payload, made_at, is_gap, state, tries, reason = values
-    return Row(seq, topic, payload, made_at, bool(is_gap), state, tries, reason)
-
-
-def _values(row: Row) -> tuple[Any, ...]:
-    return (
-        row.seq, row.topic, row.payload, row.made_at, row.is_gap, row.state, row.tries, row.reason
-    )  # fmt: skip
-
-
-# Opening the outbox's file: one that is broken is put aside, for a person to look at.
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open file; `after_corrupt`: the one before was broken, and this one is new."""
+    """An open file; `after_corrupt`: it is new, because the one before was broken."""
 
     database: Database
     last_seq: int
@@ -211,64 +197,56 @@ class Opened:
 
 
 def open_database(path: Path | None) -> Opened:
-    """The tables in a file, which is made if there is none; `path` None: in memory.
+    """The tables in a file, which is created if there is none; `path` None: in memory.
+
+    A broken file is set aside, for a person to look at.
 
     Raises:
         sqlite3.Error: it cannot be used, though it is not broken.
-        OSError: it cannot be made, or a broken one cannot be renamed.
+        OSError: it cannot be created, or a broken one cannot be renamed.
     """
     if path is not None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _open(path)
+        database = Database(path)
     except sqlite3.Error as error:
         if path is None or not is_corrupt(error):
             raise
         return _replace(path, error)
-
-
-def _open(path: Path | None) -> Opened:
-    with ExitStack() as on_error:
-        database = on_error.enter_context(closing(Database(path)))
-        opened = Opened(database, database.last_seq, after_corrupt=False)
-        on_error.pop_all()
-    return opened
+    return Opened(database, database.last_seq, after_corrupt=False)
 
 
 def _replace(path: Path, fault: sqlite3.Error) -> Opened:
-    last_seq = _readable_seq(path)
-    aside = put_aside(path)
-    log.error("outbox: %s is broken and was put aside as %s: %s", path, aside.name, fault)
-    return Opened(Database(path), seq_from_clock(last_seq), after_corrupt=True)
+    """Set a broken file and its WAL aside, with the time in their new names, and open a new one.
 
-
-def seq_from_clock(at_least: int = 0) -> int:
-    """A seq above all that may be gone with a file: the milliseconds since 1970.
-
-    Nobody makes a thousand messages a second for years, so it never falls behind; `at_least` is for a
-    clock that was set back.
+    `listener.files.set_aside` would log each failure, and this is tried again every second.
     """
-    return max(at_least, int(time.time() * 1000))
-
-
-def put_aside(path: Path) -> Path:
-    """The file's new name, with the time in it; its WAL goes with it."""
+    last_seq = _readable_seq(path)
     stamp = iso_utc(time.time()).replace("-", "").replace(":", "")
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-    path.replace(aside)
+    aside = path.replace(path.with_name(f"{path.name}.corrupt-{stamp}"))
     wal = path.with_name(path.name + "-wal")
     if wal.exists():
         wal.replace(aside.with_name(aside.name + "-wal"))
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
-    return aside
+    log.error("outbox: %s is broken and was set aside as %s: %s", path, aside.name, fault)
+    return Opened(Database(path), seq_from_clock(last_seq), after_corrupt=True)
+
+
+def seq_from_clock(at_least: int = 0) -> int:
+    """A seq above all that may have been lost with a file: the milliseconds since 1970.
+
+    No station sends a thousand messages a second for years, so that it never falls behind; `at_least`
+    is for a clock that was set back.
+    """
+    return max(at_least, int(time.time() * 1000))
 
 
 def _readable_seq(path: Path) -> int:
     """The highest seq in what can still be read, 0 for none."""
-    # immutable: nothing is written, and the WAL is not looked at
+    # immutable: nothing is written, and the WAL is ignored
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            return int(connection.execute(LAST_SEQ).fetchone()[0])
+            return int(connection.execute(_LAST_SEQ).fetchone()[0])
     except sqlite3.Error:
         return 0

@@ -1,6 +1,4 @@
-"""The messages of the outbox: on disk, and for as long as the disk cannot take them in memory."""
-
-from __future__ import annotations
+"""The messages of the outbox: on disk, and in memory for as long as the disk cannot take them."""
 
 import heapq
 import json
@@ -10,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from listener.files import iso_utc, to_json
@@ -18,83 +17,16 @@ from listener.outbox.database import Database
 from listener.outbox.disk import Disk
 from listener.outbox.row import Changes, OpenEvent, Row, State, why_unsendable
 
-REASON = "restart"
-_HELD = 10_000  # messages in memory while the disk takes none
-_FORGOTTEN_AT_ONCE = 1_000
+_MAX_HELD = 10_000  # messages in memory while the disk takes none
+_DELETED_AT_ONCE = 1_000
 _DAY_SECONDS = 86_400.0
-
-
-# One message in the place of those that were dropped, so that no hole in `seq` is unexplained.
-
-
-def merge_into_gap(rows: Sequence[Row], topic: str, station: str) -> Row:
-    """The message that stands for these, gaps among them included; its seq is the last of theirs."""
-    spans = [_span_of(row) for row in rows]
-    document = {
-        "schema": 1,
-        "station": station,
-        "seq": rows[-1].seq,
-        "from_seq": spans[0]["from_seq"],
-        "to_seq": spans[-1]["to_seq"],
-        "count": sum(span["count"] for span in spans),
-        "from": spans[0]["from"] or spans[0]["to"],
-        "to": spans[-1]["to"],
-        "reason": "outbox_full",
-    }
-    payload = to_json(document).encode()
-    return Row(rows[-1].seq, topic, payload, rows[0].made_at, is_gap=True)
-
-
-def lost_gap(seq: int, topic: str, station: str, at: float) -> Row:
-    """What is said after a corrupt file: nobody knows which messages were in it; `at` unix seconds."""
-    document = {
-        "schema": 1,
-        "station": station,
-        "seq": seq,
-        "from_seq": None,
-        "to_seq": seq - 1,
-        "count": None,
-        "from": None,
-        "to": iso_utc(at),
-        "reason": "outbox_corrupt",
-    }
-    return Row(seq, topic, to_json(document).encode(), at, is_gap=True)
-
-
-def _span_of(row: Row) -> dict[str, Any]:
-    if row.is_gap:
-        span: dict[str, Any] = json.loads(row.payload)
-        return span | {"count": span["count"] or 0}
-    made_at = iso_utc(row.made_at)
-    return {"from_seq": row.seq, "to_seq": row.seq, "count": 1, "from": made_at, "to": made_at}
-
-
-# The end of an event that was open when the station died.
-
-
-def end_of(event: OpenEvent, analysed_until: float | None) -> dict[str, Any]:
-    """The document of its end, without `seq`: as the start's, with the last known moment as offset.
-
-    `analysed_until` is unix seconds; None: nothing is known after the start, and the duration is 0.
-    """
-    document: dict[str, Any] = json.loads(event.payload)
-    document.pop("seq")
-    onset = datetime.fromisoformat(document["onset"]).timestamp()
-    offset = onset if analysed_until is None else max(onset, analysed_until)
-    return document | {
-        "phase": "end",
-        "offset": iso_utc(offset),
-        "duration_seconds": round(offset - onset, 3),
-        "reason": REASON,
-    }
-
 
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is kept: messages that wait, and days of those that are done with."""
+    """How much is kept: messages that wait, and days of finished ones."""
 
     max_events: int = 100_000
     keep_days: float = 7.0
@@ -103,7 +35,7 @@ class Bounds:
 class Store:
     """Messages in the order of their `seq`; owned by one thread. Nothing here raises for a bad disk.
 
-    `gap_topic` is where holes are announced.
+    `gap_topic` is where lost messages are announced. Events that a crash left open are ended at once.
     """
 
     def __init__(
@@ -116,22 +48,24 @@ class Store:
         self._analysed: dict[str, float] = {}  # as it was last written down
         self._open: dict[str, str] = {}  # id -> source
         self.open_sources: frozenset[str] = frozenset()
-        """Those of which an event lasts; replaced as a whole."""
+        """The sources with an open event; replaced as a whole."""
         self._none_above: dict[State, int] = {}  # where the disk was asked and had nothing
         self._asked: Database | None = None  # the one that was
         self.waiting = self._read(lambda database: database.count("waiting"), 0)
         self._announce_loss()
-        self._end_what_was_open()
+        analysed = self._read(lambda database: database.analysed(), dict[str, float]())
+        for event in self._read(lambda database: database.open_events(), list[OpenEvent]()):
+            self.put(event.topic, end_after_crash(event, analysed.get(event.source)))
 
-    def _read(self, query: Callable[[Database], _Value], without: _Value) -> _Value:
-        """What the disk says; `without` if it says nothing."""
+    def _read(self, query: Callable[[Database], _Value], default: _Value) -> _Value:
+        """The result of a query on the disk; `default` if it cannot be read."""
         if self._disk.database is None:
-            return without
+            return default
         try:
             return query(self._disk.database)
         except sqlite3.Error as error:
-            self._disk.take_fault(error)
-            return without
+            self._disk.note_fault(error)
+            return default
 
     def put(self, topic: str, document: dict[str, Any]) -> Row:
         """Add a message, with the next `seq` in its JSON; it is on disk after the next save().
@@ -142,11 +76,11 @@ class Store:
         payload = to_json(document | {"seq": self._last_seq}).encode()
         row = Row(self._last_seq, topic, payload, time.time())
         fault = why_unsendable(row, None)
-        if fault is not None:  # it may not even be UTF-8, as SQLite wants it
+        if fault is not None:  # it may not even be UTF-8, which SQLite needs
             row = replace(row, topic=ascii(topic))
         self._put(row)
         self.waiting += 1
-        self._follow(document, row)
+        self._track_open_events(document, row)
         if fault is not None:
             self.settle(row, "dead", fault)
         return row
@@ -155,20 +89,19 @@ class Store:
         self._changes.put(row)
         self._none_above.pop(row.state, None)
 
-    def _follow(self, document: dict[str, Any], row: Row) -> None:
+    def _track_open_events(self, document: dict[str, Any], row: Row) -> None:
         phase = document.get("phase")
         if phase == "start":
-            self._changes.open(
-                OpenEvent(document["id"], document["source"], row.topic, row.payload)
-            )
-            self._open[document["id"]] = document["source"]
+            event = OpenEvent(document["id"], document["source"], row.topic, row.payload)
+            self._changes.open(event)
+            self._open[event.id] = event.source
         elif phase == "end":
             self._changes.close(document["id"])
             self._open.pop(document["id"], None)
         self.open_sources = frozenset(self._open.values())
 
     def note_analysed(self, source: str, until: float) -> None:
-        """A source is analysed up to there; written down once a second while an event of it lasts."""
+        """A source is analysed up to there; written down once a second while it has an open event."""
         if source not in self.open_sources:
             return
         # the distance: a clock may be set back
@@ -176,9 +109,9 @@ class Store:
             self._analysed[source] = self._changes.analysed[source] = until
 
     def save(self, handed_until: int = 0) -> bool:
-        """Bring everything to the disk; whether it is there.
+        """Write all changes to the disk; whether they are there.
 
-        When even the memory is full, messages above `handed_until` go, the oldest first.
+        When the memory is full as well, messages above `handed_until` are dropped, the oldest first.
         """
         saved = self._disk.save(self._changes)
         if self._disk.after_corrupt:
@@ -195,55 +128,53 @@ class Store:
             self._none_above.clear()
         if after >= self._none_above.get(state, after + 1):
             return []
-        rows = self._find(state, after, limit)
+        changed = self._changes.rows.keys() | self._changes.removed
+        limit_on_disk = limit + len(changed)
+        on_disk = self._read(lambda d: d.oldest(state, after, limit_on_disk), list[Row]())
+        held = [row for row in self._changes.rows.values() if row.state == state]
+        by_seq = attrgetter("seq")
+        found = heapq.merge(
+            (row for row in on_disk if row.seq not in changed),
+            sorted((row for row in held if row.seq > after), key=by_seq),
+            key=by_seq,
+        )
+        rows = list(islice(found, limit))
         if not rows and self._asked is not None and self._health.failing is None:
             self._none_above[state] = after
         return rows
 
-    def _find(self, state: State, after: int, limit: int) -> list[Row]:
-        changed = self._changes.rows.keys() | self._changes.removed
-        limit_on_disk = limit + len(changed)
-        on_disk = self._read(lambda d: d.oldest(state, after, limit_on_disk), list[Row]())
-        held = (row for row in self._changes.rows.values() if row.state == state)
-        found = heapq.merge(
-            (row for row in on_disk if row.seq not in changed),
-            sorted((row for row in held if row.seq > after), key=_seq),
-            key=_seq,
-        )
-        return list(islice(found, limit))
-
     def settle(self, row: Row, state: State, reason: str | None = None) -> None:
-        """The message is done with, for this reason if not well."""
+        """The message is finished; `reason` says why it was not delivered."""
         self._changes.put(replace(row, state=state, reason=reason))
         self.waiting -= row.state == "waiting"
         self._health.dead += state == "dead"
         self._health.quarantined += state == "quarantined"
 
     def put_back(self, row: Row) -> None:
-        """A message that was done with is to be sent again after all, as what it was."""
+        """Send a finished message again after all, in the state in which it was."""
         self._put(row)
         self.waiting += row.state == "waiting"
 
     def mark_tried(self, row: Row) -> Row:
-        """The message with one connection more on its account."""
+        """The message with one more connection that it may have broken."""
         tried = replace(row, tries=row.tries + 1)
         self._changes.put(tried)
         return tried
 
-    def ask_again(self, from_seq: int, to_seq: int) -> int:
-        """Let messages that are done with be sent again; how many they are."""
+    def replay(self, from_seq: int, to_seq: int) -> int:
+        """Let finished messages be sent again; gives their number."""
         self.save()
         self._none_above.clear()
-        return self._read(lambda database: database.ask_again(from_seq, to_seq), 0)
+        return self._read(lambda database: database.replay(from_seq, to_seq), 0)
 
-    def bound(self, after: int) -> None:
-        """While too many wait, the oldest above `after` go, and one message stands for them."""
+    def drop_excess(self, after: int) -> None:
+        """If too many wait, the oldest above `after` are dropped, and one message stands for them."""
         self._drop(self.waiting - self._bounds.max_events, after)
 
-    def _drop(self, over: int, after: int) -> None:
-        if over <= 0:
+    def _drop(self, excess: int, after: int) -> None:
+        if excess <= 0:
             return
-        rows = self.first("waiting", after, over + 1)
+        rows = self.first("waiting", after, excess + 1)
         if len(rows) <= 1:
             return
         for row in rows:
@@ -254,37 +185,85 @@ class Store:
 
     def _hold_less(self, handed_until: int) -> None:
         rows = self._changes.rows
-        if len(rows) <= _HELD:
+        if len(rows) <= _MAX_HELD:
             return
         for row in [row for row in rows.values() if row.state != "waiting"]:
             self._changes.remove(row.seq)
         held = sorted(rows)
-        if len(held) > _HELD:
-            self._drop(len(held) - _HELD, max(handed_until, held[0] - 1))
+        if len(held) > _MAX_HELD:
+            self._drop(len(held) - _MAX_HELD, max(handed_until, held[0] - 1))
 
-    def forget(self) -> None:
-        """Remove some of what has been done with for long enough."""
+    def delete_old(self) -> None:
+        """Delete some of the messages that have been finished for long enough."""
         before = time.time() - self._bounds.keep_days * _DAY_SECONDS
         keep = self._bounds.max_events
-        self._read(lambda database: database.forget(before, keep, _FORGOTTEN_AT_ONCE), None)
+        self._read(lambda database: database.delete_finished(before, keep, _DELETED_AT_ONCE), None)
 
     def _announce_loss(self) -> None:
         if not self._disk.after_corrupt:
             return
         self._disk.after_corrupt = False
         self._last_seq = max(self._last_seq, self._disk.last_seq) + 1
-        row = lost_gap(self._last_seq, self._gap_topic, self._station, time.time())
-        self._put(row)
-        self.waiting = self._read(lambda d: d.count("waiting"), 0) + self._held_waiting()
-
-    def _held_waiting(self) -> int:
-        return sum(row.state == "waiting" for row in self._changes.rows.values())
-
-    def _end_what_was_open(self) -> None:
-        analysed = self._read(lambda database: database.analysed(), dict[str, float]())
-        for event in self._read(lambda database: database.open_events(), list[OpenEvent]()):
-            self.put(event.topic, end_of(event, analysed.get(event.source)))
+        self._put(gap_after_corrupt(self._last_seq, self._gap_topic, self._station, time.time()))
+        held = sum(row.state == "waiting" for row in self._changes.rows.values())
+        self.waiting = self._read(lambda database: database.count("waiting"), 0) + held
 
 
-def _seq(row: Row) -> int:
-    return row.seq
+def merge_into_gap(rows: Sequence[Row], topic: str, station: str) -> Row:
+    """One message in the place of these, gaps among them included; its seq is that of the last one."""
+    spans = [_span_of(row) for row in rows]
+    document = {
+        "schema": 1,
+        "station": station,
+        "seq": rows[-1].seq,
+        "from_seq": spans[0]["from_seq"],
+        "to_seq": spans[-1]["to_seq"],
+        "count": sum(span["count"] for span in spans),
+        "from": spans[0]["from"] or spans[0]["to"],
+        "to": spans[-1]["to"],
+        "reason": "outbox_full",
+    }
+    payload = to_json(document).encode()
+    return Row(rows[-1].seq, topic, payload, rows[0].made_at, is_gap=True)
+
+
+def _span_of(row: Row) -> dict[str, Any]:
+    if row.is_gap:
+        span: dict[str, Any] = json.loads(row.payload)
+        return span | {"count": span["count"] or 0}
+    made_at = iso_utc(row.made_at)
+    return {"from_seq": row.seq, "to_seq": row.seq, "count": 1, "from": made_at, "to": made_at}
+
+
+def gap_after_corrupt(seq: int, topic: str, station: str, at: float) -> Row:
+    """The message after a corrupt file, whose messages nobody knows; `at` is unix seconds."""
+    document = {
+        "schema": 1,
+        "station": station,
+        "seq": seq,
+        "from_seq": None,
+        "to_seq": seq - 1,
+        "count": None,
+        "from": None,
+        "to": iso_utc(at),
+        "reason": "outbox_corrupt",
+    }
+    return Row(seq, topic, to_json(document).encode(), at, is_gap=True)
+
+
+def end_after_crash(event: OpenEvent, analysed_until: float | None) -> dict[str, Any]:
+    """The end of an event that was open when the station died, without `seq`.
+
+    It ends when its source was last analysed, in unix seconds; None: nothing is known after the start,
+    and the duration is 0.
+    """
+    document: dict[str, Any] = json.loads(event.payload)
+    document.pop("seq")
+    onset = datetime.fromisoformat(document["onset"]).timestamp()
+    offset = onset if analysed_until is None else max(onset, analysed_until)
+    return document | {
+        "phase": "end",
+        "offset": iso_utc(offset),
+        "duration_seconds": round(offset - onset, 3),
+        "reason": "restart",
+    }

@@ -1,14 +1,13 @@
 """The bounded queues between the captures and the inference, one a source and fair between them."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Condition, Event, Lock
 
-from listener.detection.audio import AudioChunk
+from listener.detection import audio, framing
+from listener.detection.params import FeatureParams
 
 _GATHER_STEPS = 4
 
@@ -17,7 +16,7 @@ _GATHER_STEPS = 4
 class StreamEnd:
     """A source's stream ended: at the time of its last sample, and why.
 
-    `reason` is the one of the events that it ends; `detail` is one line for people.
+    `reason` is that of the events which it ends; `detail` is one line for people.
     """
 
     source: str
@@ -26,22 +25,25 @@ class StreamEnd:
     detail: str | None = None
 
 
-Item = AudioChunk | StreamEnd
+Item = audio.AudioChunk | StreamEnd
 
 
 class _Lane:
-    """What waits of one source; `lock` guards it, between its capture and the getter alone."""
+    """The items of one source that wait; only its capture and the getter share `lock`."""
 
     def __init__(self) -> None:
         self.items: deque[Item] = deque()
         self.lock = Lock()
-        self.room = Condition(self.lock)
+        self.has_space = Condition(self.lock)
 
     def drop_older_half(self, capacity: int) -> int:
-        """If more chunks wait than that: one hole, not one after every other chunk. How many went."""
+        """Drop half of the chunks if more than `capacity` wait; how many were dropped.
+
+        This leaves one hole, and not one after every other chunk.
+        """
         if len(self.items) <= capacity:  # nearly always
             return 0
-        if sum(isinstance(item, AudioChunk) for item in self.items) <= capacity:
+        if sum(isinstance(item, audio.AudioChunk) for item in self.items) <= capacity:
             return 0
         left = dropped = (capacity + 1) // 2
         ends: list[Item] = []
@@ -59,14 +61,20 @@ class ChunkQueue:
     """Chunks, each of one patch, and stream ends of all sources, in order within a source.
 
     Each source may have `capacity` chunks waiting. Then either the older half of them is dropped, or its
-    capture waits (lossless). One getter takes one item of each source in turn, so that none is starved.
-    Sources share no lock: what they share is a deque, whose appends need none, and a flag that one of
-    them raises when as many sources have something as the getter waits for.
+    capture waits (lossless). The getter takes one item of each source in turn, so that none is starved.
+    Sources share no lock, only a deque, whose appends need none, and a flag, which one of them raises when
+    as many sources have something as the getter waits for.
+
+    `grids` has each source's patches as the getter cuts them. The getter replaces a value, and the source's
+    capture reads it before each read: one reference, no lock.
     """
 
-    def __init__(self, sources: Iterable[str], capacity: int) -> None:
+    def __init__(
+        self, sources: Iterable[str], capacity: int, params: FeatureParams | None = None
+    ) -> None:
         self._lanes = {source: _Lane() for source in sources}
         self._turns: deque[str] = deque()  # each source with something waiting once, next one first
+        self.grids = dict.fromkeys(self._lanes, framing.PatchGrid(params or FeatureParams()))
         self.capacity = capacity  # one reference: any thread may set it
         self._arrived = Event()
         self._wanted = 1  # how many turns the getter waits for; fewer need not wake it
@@ -77,18 +85,18 @@ class ChunkQueue:
 
     @property
     def closed(self) -> bool:
-        """No more will come."""
+        """No more items will come."""
         return self._closed
 
     def put(self, item: Item, *, lossless: bool = False) -> int:
         """Add an item; how many chunks of the source were dropped for it.
 
-        With `lossless`, waits for room instead, until the queue is closed.
+        With `lossless`, waits for space instead, until the queue is closed.
         """
         lane = self._lanes[item.source]
         with lane.lock:
             if lossless:
-                lane.room.wait_for(lambda: len(lane.items) < self.capacity or self._closed)
+                lane.has_space.wait_for(lambda: len(lane.items) < self.capacity or self._closed)
             lane.items.append(item)
             first = len(lane.items) == 1
             dropped = lane.drop_older_half(self.capacity)
@@ -102,11 +110,21 @@ class ChunkQueue:
         """Up to `max_items`, gathered for at most `max_wait_seconds` after the first one.
 
         It goes on while more come: a quarter of that time without one ends it, and so does one of each
-        source. Empty when nothing came for `idle_seconds`, or when the queue is closed and empty.
+        source. Empty if nothing came for `idle_seconds`, or if the queue is closed and empty.
         """
         if self._await_turns(1, idle_seconds):
             self._gather(min(max_items, len(self._lanes)), max_wait_seconds)
-        return self._take(max_items)
+        items: list[Item] = []
+        while self._turns and len(items) < max_items:
+            source = self._turns.popleft()
+            lane = self._lanes[source]
+            with lane.lock:
+                items.append(lane.items.popleft())
+                more = bool(lane.items)
+                lane.has_space.notify()
+            if more:
+                self._turns.append(source)
+        return items
 
     def _gather(self, count: int, seconds: float) -> None:
         before = 0
@@ -117,33 +135,20 @@ class ChunkQueue:
             self._await_turns(count, seconds / _GATHER_STEPS)
 
     def _await_turns(self, count: int, seconds: float) -> bool:
-        """Whether there is any in the end."""
+        """Wait for so many turns; whether there is any in the end."""
         self._wanted = count
         deadline = time.monotonic() + seconds
         while True:
-            self._arrived.clear()  # before the look: who comes after it raises the flag again
+            self._arrived.clear()  # before the check: what comes after it raises the flag again
             left = deadline - time.monotonic()
             if len(self._turns) >= count or self._closed or left <= 0:
                 return bool(self._turns)
             self._arrived.wait(left)
 
-    def _take(self, max_items: int) -> list[Item]:
-        items: list[Item] = []
-        while self._turns and len(items) < max_items:
-            source = self._turns.popleft()
-            lane = self._lanes[source]
-            with lane.lock:
-                items.append(lane.items.popleft())
-                more = bool(lane.items)
-                lane.room.notify()
-            if more:
-                self._turns.append(source)
-        return items
-
     def close(self) -> None:
-        """No more will come: what waits is handed out without delay."""
+        """No more items will come: what waits is handed out without delay."""
         self._closed = True
         self._arrived.set()
         for lane in self._lanes.values():
             with lane.lock:
-                lane.room.notify_all()
+                lane.has_space.notify_all()

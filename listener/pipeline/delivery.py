@@ -1,7 +1,5 @@
 """One thread a sink, each with its own bounded queue: a slow broker cannot delay a clip."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -14,14 +12,14 @@ log = logging.getLogger(__name__)
 
 _CAPACITY = 10_000  # notices
 _CLIP_CAPACITY = 32  # a clip of half a minute takes two megabytes
-_IDLE_SECONDS = 1.0
+_IDLE_SECONDS = 1.0  # how long the thread may wait before it shows that it is alive
 
 
 class Delivery:
     """Hands notices to one sink, in order.
 
-    When the sink is too slow, a lossless delivery makes the caller wait; else the oldest level is left
-    out, or the oldest notice where there is no level, counted and told once an episode.
+    When the sink is too slow, a lossless delivery makes the caller wait. Any other drops the oldest level,
+    or the oldest notice if there is no level; drops are counted, and logged once an episode.
     """
 
     def __init__(self, name: str, sink: Sink, health: Health, *, lossless: bool = False) -> None:
@@ -29,7 +27,7 @@ class Delivery:
         self._sink = sink
         self._health = health
         self._lossless = lossless
-        self._capacity = _CLIP_CAPACITY if ClipNotice in sink.takes else _CAPACITY
+        self._capacity = _CLIP_CAPACITY if ClipNotice in sink.accepts else _CAPACITY
         self._waiting: deque[Notice] = deque()
         self._changed = Condition()
         self._finished = False
@@ -38,28 +36,25 @@ class Delivery:
 
     @property
     def depth(self) -> int:
-        """Notices that wait."""
+        """How many notices wait."""
         return len(self._waiting)
 
     def put(self, notices: Sequence[Notice]) -> None:
         """Hand over the notices of the kinds that the sink takes."""
-        wanted = [notice for notice in notices if isinstance(notice, self._sink.takes)]
+        wanted = [notice for notice in notices if isinstance(notice, self._sink.accepts)]
         if not wanted:
             return
         with self._changed:
             for notice in wanted:
-                self._add(notice)
+                if self._lossless and self.depth >= self._capacity:
+                    self._changed.notify_all()  # the sink's thread may sleep on an empty queue
+                    self._changed.wait_for(lambda: self.depth < self._capacity or self._finished)
+                self._waiting.append(notice)
+                if self.depth > self._capacity:
+                    self._drop_one()
+                else:
+                    self._dropping = False
             self._changed.notify_all()
-
-    def _add(self, notice: Notice) -> None:
-        if self._lossless and self.depth >= self._capacity:
-            self._changed.notify_all()  # the sink's thread may sleep on an empty queue
-            self._changed.wait_for(lambda: self.depth < self._capacity or self._finished)
-        self._waiting.append(notice)
-        if self.depth > self._capacity:
-            self._drop_one()
-        else:
-            self._dropping = False
 
     def _drop_one(self) -> None:
         levels = (at for at, notice in enumerate(self._waiting) if isinstance(notice, Level))
@@ -70,7 +65,7 @@ class Delivery:
         self._dropping = True
 
     def finish(self) -> None:
-        """No more will come: the thread ends after what waits."""
+        """No more notices will come: the thread ends after those that wait."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
@@ -85,7 +80,7 @@ class Delivery:
             self.finish()  # after a failure nobody empties the queue any more: no put may wait
 
     def _next(self) -> Notice | None:
-        """The oldest notice, waited for; None at the end."""
+        """Wait for the oldest notice; None at the end."""
         with self._changed:
             while True:
                 self._health.beat(f"sink:{self.name}")

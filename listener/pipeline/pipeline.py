@@ -1,10 +1,8 @@
 """The whole flow of a station: starts its threads, watches them, stops them in order."""
 
-from __future__ import annotations
-
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -12,27 +10,24 @@ from threading import Event, Thread
 from listener.config.engine import EngineSettings
 from listener.config.sources import BackoffSettings, ConditionSettings
 from listener.detection.audio import ConditionLimits
-from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
 from listener.health import Health
+from listener.pipeline import chunk_queue, inference, source_state
 from listener.pipeline.capture import Capture, SourcePlan
-from listener.pipeline.chunk_queue import ChunkQueue
 from listener.pipeline.delivery import Delivery
-from listener.pipeline.inference import Inference
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.pipeline.source_state import ScoresTap
 from listener.sinks.sink import Notice, Sink
 
 log = logging.getLogger(__name__)
 
 _CAPTURE_JOIN_SECONDS = 1.2  # a read returns within a second, but for a stream that hangs
 _DRAIN_JOIN_SECONDS = 0.8
-_LEAST_QUEUED_CHUNKS = 4
+_MIN_QUEUED_CHUNKS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """The numbers of the flow."""
+    """The settings of the flow."""
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     backoff: BackoffSettings = field(default_factory=BackoffSettings)
@@ -50,7 +45,7 @@ class Pipeline:
         sinks: Mapping[str, Sink],
         health: Health,
         settings: PipelineSettings,
-        tap: ScoresTap | None = None,
+        tap: source_state.ScoresTap | None = None,
     ) -> None:
         self._health, self._settings = health, settings
         self._stop = Event()
@@ -62,13 +57,9 @@ class Pipeline:
         self._deliveries = [
             Delivery(name, sink, health, lossless=lossless) for name, sink in sinks.items()
         ]
-        self._chunks = ChunkQueue(health.sources, _queue_capacity(settings.engine, plan))
-        self._captures = {
-            source.name: Capture(source, plan.params, self._chunks, health.sources[source.name],
-                                 settings.backoff, self._stop)
-            for source in sources
-        }  # fmt: skip
-        self._inference = Inference(
+        capacity = _queue_capacity(settings.engine, plan)
+        self._chunks = chunk_queue.ChunkQueue(health.sources, capacity, plan.params)
+        self._inference = inference.Inference(
             engine,
             plan,
             self._chunks,
@@ -77,16 +68,19 @@ class Pipeline:
             max_batch=settings.engine.max_batch,
             max_wait_seconds=settings.engine.max_wait_ms / 1000,
             tap=tap,
-            recut=self._recut,
             limits=ConditionLimits(**settings.condition.model_dump()),
         )
+        captures = {
+            source.name: Capture(
+                source, self._chunks, health.sources[source.name], settings.backoff, self._stop
+            )
+            for source in sources
+        }
         self._capture_threads = [
-            self._thread(f"capture:{name}", capture.run) for name, capture in self._captures.items()
+            self._thread(f"capture:{name}", capture.run) for name, capture in captures.items()
         ]
         self._inference_thread = self._thread("inference", self._inference.run)
-        self._sink_threads = [
-            self._thread(f"sink:{delivery.name}", delivery.run) for delivery in self._deliveries
-        ]
+        self._sink_threads = [self._thread(f"sink:{d.name}", d.run) for d in self._deliveries]
 
     def _thread(self, name: str, body: Callable[[], None]) -> Thread:
         # daemon: a stream that hangs in a read must not keep the process from ending
@@ -98,26 +92,23 @@ class Pipeline:
         except BaseException as error:
             self.failure = self.failure or error
             self._stop.set()
-            self._chunks.close()  # a lossless capture would wait for ever for room
+            self._chunks.close()  # a lossless capture would wait for ever for space
             raise
 
     def _deliver(self, notices: Sequence[Notice]) -> None:
         for delivery in self._deliveries:
             delivery.put(notices)
 
-    def _recut(self, source: str, params: FeatureParams, origin: int) -> None:
-        self._captures[source].recut(params, origin)
-
     def adopt(self, detection: Detection) -> None:
         """Work with this from the next batch on; no patch is lost, open events of another bundle end.
 
-        Its sample rate is that of the plan before.
+        It has the sample rate of the plan before.
         """
         self._chunks.capacity = _queue_capacity(self._settings.engine, detection.plan)
         self._inference.wanted = detection
 
-    def tell(self, notice: Notice) -> None:
-        """Hand something to the sinks that did not come out of the sound."""
+    def notify(self, notice: Notice) -> None:
+        """Hand the sinks a notice that does not come from the audio."""
         self._deliver([notice])
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
@@ -127,21 +118,22 @@ class Pipeline:
     def start(self) -> None:
         """Start all threads, the last stage first.
 
-        Sources begin in groups, each of a batch: the patches of a group fall due together, hop after hop,
-        and those of another when it has been dealt with.
+        Sources start in groups of a batch, spread over a patch hop: the patches of a group are complete at
+        the same time in each hop, and those of the next group when the batch before has been analysed.
         """
         for thread in (*self._sink_threads, self._inference_thread):
             thread.start()
-        groups = list(_batched(self._capture_threads, self._settings.engine.max_batch))
-        for number, group in enumerate(groups):
-            if number:
-                self._stop.wait(self._hop_seconds / len(groups))
-            for thread in group:
+        size, count = self._settings.engine.max_batch, len(self._capture_threads)
+        starts = range(0, count, size)
+        for start in starts:
+            if start:
+                self._stop.wait(self._hop_seconds / len(starts))
+            for thread in self._capture_threads[start : start + size]:
                 thread.start()
 
     @property
     def ended(self) -> bool:
-        """Every source has come to its end, or a thread has failed."""
+        """Every source has ended, or a thread has failed."""
         captured = not any(thread.is_alive() for thread in self._capture_threads)
         return captured or self.failure is not None
 
@@ -157,17 +149,16 @@ class Pipeline:
         if self.failure is not None:
             raise self.failure
 
-    def refresh_health(self) -> None:
-        """Bring the queue depths up to date."""
-        depths = {delivery.name: delivery.depth for delivery in self._deliveries}
+    def tick(self) -> None:
+        """Bring the queue depths in health up to date; a few times a second."""
         self._health.queue_depths |= {"inference": len(self._chunks)} | {
-            f"sink:{name}": depth for name, depth in depths.items()
+            f"sink:{delivery.name}": delivery.depth for delivery in self._deliveries
         }
 
     def stop(self) -> bool:
-        """Run down: sources, queue, detectors, sinks; True if all threads ended in time.
+        """Stop sources, inference and sinks, in order; True if all threads ended in time.
 
-        Sources that have come to their end by themselves are analysed to it, however long it takes.
+        Sources that have ended by themselves are analysed to their end, however long it takes.
         """
         whole = self.ended and self.failure is None
         drain_seconds = None if whole else _DRAIN_JOIN_SECONDS
@@ -178,17 +169,11 @@ class Pipeline:
         for delivery in self._deliveries:
             delivery.finish()
         _join(self._sink_threads, drain_seconds)
-        late = [thread.name for thread in self._all_threads() if thread.is_alive()]
+        threads = (*self._capture_threads, self._inference_thread, *self._sink_threads)
+        late = [thread.name for thread in threads if thread.is_alive()]
         for name in late:
             log.warning("%s: did not stop in time", name)
         return not late
-
-    def _all_threads(self) -> list[Thread]:
-        return [*self._capture_threads, self._inference_thread, *self._sink_threads]
-
-
-def _batched(threads: Sequence[Thread], size: int) -> Iterator[Sequence[Thread]]:
-    return (threads[start : start + size] for start in range(0, len(threads), size))
 
 
 def _join(threads: Sequence[Thread], seconds: float | None) -> None:
@@ -199,4 +184,4 @@ def _join(threads: Sequence[Thread], seconds: float | None) -> None:
 
 def _queue_capacity(engine: EngineSettings, plan: DetectionPlan) -> int:
     patches = round(engine.queue_seconds / plan.params.patch_hop_seconds)
-    return max(_LEAST_QUEUED_CHUNKS, patches)
+    return max(_MIN_QUEUED_CHUNKS, patches)

@@ -1,7 +1,5 @@
 """What a pipeline works with; another thread replaces it as a whole, between two batches."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,18 +22,18 @@ class SourcePolicies:
 
 @dataclass(frozen=True, slots=True)
 class ClipPlan:
-    """Which clips are cut, and where people are heard, of whom nothing is kept."""
+    """Which clips are cut, and the scores at which people are heard, of whom no clip is kept."""
 
-    cutting: ExtractionPlan
+    extraction: ExtractionPlan
     private: PrivateScores
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionPlan:
-    """What is looked for: labels, their policies, and the columns of the engine's scores they come from.
+    """What is detected: labels, their policies, and the columns of the engine's scores that make them.
 
     `groups` are those of the labels that people made, the first of `policies`. `by_source` has the sources
-    whose policies are others, in nothing but their thresholds. `clips` is None where none are kept.
+    with policies of their own, which differ in nothing but thresholds. `clips` is None if none are kept.
     """
 
     params: FeatureParams
@@ -49,25 +47,25 @@ class DetectionPlan:
 
     @property
     def group_labels(self) -> tuple[Label, ...]:
-        """The labels that the bundle has not, or by this name has otherwise."""
+        """The labels that the bundle does not have, or has under this name with another meaning."""
         return tuple(group.label for group in self.groups)
 
     def member_scores(self, scores: Scores) -> Scores:
-        """Of float32 (B, all labels of the bundle) those of the groups' members, group after group, (B, M).
+        """The scores of the groups' members, group by group: (B, all labels of the bundle) -> (B, M).
 
-        M is 0 where no clip is kept that could tell of them.
+        M is 0 if no clips are kept, whose records have them.
         """
         count = 0 if self.clips is None else sum(len(group.members) for group in self.groups)
         return scores[:, self.columns.columns[:count]]
 
     def policies_of(self, source: str) -> SourcePolicies:
-        """What counts for a source."""
+        """The policies of a source."""
         return self.by_source.get(source) or SourcePolicies(self.policies)
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A bundle at work: its engine, what is looked for, and what it says of itself."""
+    """A bundle at work: its engine, what is detected with it, and its manifest."""
 
     engine: Engine
     plan: DetectionPlan

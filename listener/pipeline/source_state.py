@@ -1,6 +1,4 @@
-"""One source on the inference thread: chunks -> patches, and their scores -> what there is to tell."""
-
-from __future__ import annotations
+"""One source on the inference thread: chunks -> patches, and their scores -> notices."""
 
 import logging
 import time
@@ -12,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.clips.extractor import ClipExtractor
+from listener.detection import framing, hysteresis
 from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
 from listener.detection.clip import ClipDraft, ClipError
 from listener.detection.event import SoundEvent
 from listener.detection.features import FrontEnd, Patch, PatchStream
-from listener.detection.hysteresis import EventDetector
-from listener.detection.params import FeatureParams
 from listener.detection.scores import PatchScores, Scores, slot_of
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import Item, StreamEnd
@@ -26,18 +23,18 @@ from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, PatchNot
 
 log = logging.getLogger(__name__)
 
-# Samples drift against the clock by less; a patch hop that is so much off was timed by another clock.
+# Samples drift less against the clock; a patch hop that is off by more was timed by another clock.
 _CLOCK_STEP_SECONDS = 0.1
-
 
 ScoresTap = Callable[[PatchScores], None]
 Step = AudioChunk | Patch | StreamEnd
-Recut = Callable[[str, FeatureParams, int], None]
-"""Told that patches of a source are of other params, from the sample on that is given."""
 
 
 class SourceState:
-    """Chunks of one source -> patches, and their scores -> notices, which it collects."""
+    """The patches, detector and clips of one source; it collects the notices that they give.
+
+    `grids` is where the captures read how to cut their chunks, by source.
+    """
 
     def __init__(
         self,
@@ -46,25 +43,24 @@ class SourceState:
         health: SourceHealth,
         front_end: FrontEnd,
         tap: ScoresTap | None,
-        recut: Recut,
+        grids: dict[str, framing.PatchGrid],
         limits: ConditionLimits,
     ) -> None:
-        self._name, self._health, self._tap, self._recut = name, health, tap, recut
+        self._name, self._health, self._tap, self._grids = name, health, tap, grids
         self._limits, self._condition = limits, ConditionMeter(limits)
         self._patches = PatchStream(plan.params, front_end)
         self._notices: list[Notice] = []
-        self._ended_at: float | None = None  # the newest patch of a stretch, unix seconds
+        self._ended_at: float | None = None  # the newest patch since a hole, unix seconds
         self._decided_until = 0.0  # the offset of the last slot
         self._reported = False
-        self._cut_anew = False
+        self._new_grid = False  # the next chunk begins one
         self._cut_until = 0  # the index after the newest sample that was cut into patches
-        self._heard: AudioChunk | None = None  # after the newest chunk of a stretch
-        self._detect_by(plan)
+        self._tail: AudioChunk | None = None  # of the newest chunk since a hole
+        self._use_plan(plan)
 
-    def _detect_by(self, plan: DetectionPlan) -> None:
-        self._plan = plan
-        self._cutter = _make_cutter(self._name, plan)
-        self._detector = EventDetector(
+    def _use_plan(self, plan: DetectionPlan) -> None:
+        self._extractor = _make_extractor(self._name, plan)
+        self._detector = hysteresis.EventDetector(
             self._name,
             plan.policies,
             plan.params.patch_hop_seconds,
@@ -87,67 +83,65 @@ class SourceState:
         self._health.by_label.on_thresholds[:] = [
             chosen.policies[label].on_threshold for label in self._detector.labels
         ]
-        if self._cutter is not None:
-            self._cutter.adjust(chosen.policies)
+        if self._extractor is not None:
+            self._extractor.adjust(chosen.policies)
 
-    def take_rest(self) -> list[Patch]:
-        """The patch of what no patch has covered, which another front end would not know."""
+    def flush(self) -> list[Patch]:
+        """The padded patch of the samples that no patch has covered; another front end would lose them."""
         return self._patches.finish()
 
     def change_bundle(self, plan: DetectionPlan, front_end: FrontEnd | None) -> None:
-        """Open events end; the next patch is judged by the new plan, its samples are heard once.
+        """End open events and use the new plan from the next patch on; no sample is analysed twice.
 
-        `front_end` is None where patches go on as they are.
+        `front_end` is None if the patches stay as they are.
         """
         if front_end is not None:
             if self._ended_at is not None:
                 self._finish(self._ended_at, "bundle")
             self._patches = PatchStream(plan.params, front_end)
-            self._cut_anew = True
+            self._new_grid = True
         else:  # the next slot begins where the last one ended
             self._end_events(self._decided_until, "bundle")
-        self._detect_by(plan)
+        self._use_plan(plan)
 
-    def cut(self, item: Item) -> list[Step]:
-        """A chunk and the patches that it completes; or the end, after what no patch has covered."""
+    def split(self, item: Item) -> list[Step]:
+        """A chunk and the patches that it completes; or the end, after the padded patch of what is left."""
         if not isinstance(item, AudioChunk):
             self._cut_until = 0
             return [*self._patches.finish(), item]
-        if self._cut_anew:
-            self._recut(self._name, self._plan.params, item.start)
-            self._cut_anew = False
+        if self._new_grid:
+            self._grids[self._name] = framing.PatchGrid(self._plan.params, item.start)
+            self._new_grid = False
         self._health.missing_samples += max(0, item.start - self._cut_until)
         self._cut_until = item.end
         return [item, *self._patches.push(item)]
 
-    def take_notices(self) -> list[Notice]:
-        """What has come up since the last time."""
+    def pop_notices(self) -> list[Notice]:
+        """The notices since the last call."""
         notices, self._notices = self._notices, []
         return notices
 
-    def hear(self, chunk: AudioChunk) -> None:
-        """What comes before its patches: a hole, a step of the clock, sound that may become a clip."""
-        if self._heard is not None:
-            self._follow(self._heard, chunk)
-        self._heard = chunk.tail
-        if self._cutter is not None:
-            self._cutter.hear(chunk)
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Add a chunk, before its patches: it may follow a hole or a step of the clock."""
+        before = self._tail
+        if before is not None:
+            step_seconds = chunk.captured_at - before.time_of(chunk.start)
+            if chunk.start != before.end:
+                self._finish(before.ended_at, "gap")
+            elif abs(step_seconds) > _CLOCK_STEP_SECONDS:
+                self._shift_clock(step_seconds)
+        self._tail = chunk.tail
+        if self._extractor is not None:
+            self._extractor.push_audio(chunk)
 
-    def _follow(self, before: AudioChunk, chunk: AudioChunk) -> None:
-        step = chunk.captured_at - before.time_of(chunk.start)
-        if chunk.start != before.end:
-            self._finish(before.ended_at, "gap")
-        elif abs(step) > _CLOCK_STEP_SECONDS:
-            self._shift(step)
-
-    def _shift(self, seconds: float) -> None:
-        """The clock was set: what is open goes on, on the new one."""
+    def _shift_clock(self, seconds: float) -> None:
+        """The clock was set: open events go on, on the new clock."""
         self._detector.shift(seconds)
         self._decided_until += seconds
         if self._ended_at is not None:
             self._ended_at += seconds
-        if self._cutter is not None:
-            self._keep(self._cutter.finish(()))  # the parts of a clip have one clock
+        if self._extractor is not None:
+            self._keep(self._extractor.finish(()))  # a clip has one clock
 
     def push(
         self,
@@ -157,9 +151,8 @@ class SourceState:
         private: np.bool_,
         members: Scores,
     ) -> None:
-        """Take the scores of the next patch, whether people were heard in it, and of members of groups."""
-        first = self._ended_at is None
-        onset, offset = slot_of(patch, self._plan.params, first=first)
+        """Add the scores of the next patch and of groups' members; `private`: people are heard in it."""
+        onset, offset = slot_of(patch, self._plan.params, first=self._ended_at is None)
         self._ended_at = heard_at = patch.ended_at
         self._decided_until = offset
         row = PatchScores(self._name, onset, offset, scores, embedding, patch.level_dbfs, members)
@@ -168,19 +161,15 @@ class SourceState:
             self._tap(row)
         events = self._detector.push(row)
         self._publish(events, heard_at)
-        self._show(patch, heard_at)
-        if self._cutter is not None:
-            smoothed = self._detector.smoothed
-            self._keep(self._cutter.push(row, smoothed, events, private=bool(private)))
-
-    def _show(self, patch: Patch, heard_at: float) -> None:
-        labels, smoothed = self._detector.labels, self._detector.smoothed.copy()
+        params, labels, smoothed = self._plan.params, self._detector.labels, self._detector.smoothed
         self._notices.append(
-            PatchNotice(self._name, heard_at, patch, self._plan.params, labels, smoothed)
+            PatchNotice(self._name, heard_at, patch, params, labels, smoothed.copy())
         )
+        if self._extractor is not None:
+            self._keep(self._extractor.push(row, smoothed, events, private=bool(private)))
 
-    def _keep(self, cuttings: Iterable[ClipDraft]) -> None:
-        self._notices += [ClipNotice(cutting) for cutting in cuttings]
+    def _keep(self, drafts: Iterable[ClipDraft]) -> None:
+        self._notices += [ClipNotice(draft) for draft in drafts]
 
     def snapshot(self, seconds: float) -> str:
         """Keep the last seconds; the id of their clip.
@@ -188,13 +177,13 @@ class SourceState:
         Raises:
             ClipError: no clips are kept, or there is nothing to keep.
         """
-        if self._cutter is None:
+        if self._extractor is None:
             raise ClipError("snapshot: clips are off (clips.enabled)")
-        cutting = self._cutter.snapshot(seconds)
-        if cutting is None:
+        draft = self._extractor.snapshot(seconds)
+        if draft is None:
             raise ClipError(f"snapshot: nothing was heard of source {self._name} lately")
-        self._keep([cutting])
-        return cutting.record.id
+        self._keep([draft])
+        return draft.record.id
 
     def _record(self, patch: Patch, heard_at: float) -> None:
         health = self._health
@@ -208,7 +197,7 @@ class SourceState:
         self._notices.append(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
 
     def end(self, end: StreamEnd) -> None:
-        """The stream ended, and with it what is open."""
+        """The stream ended, and with it all open events."""
         heard_until, hop_seconds = self._ended_at, self._plan.params.patch_hop_seconds
         if heard_until is not None and end.at > heard_until + hop_seconds:
             self._finish(heard_until, "gap")  # the chunks between were dropped
@@ -220,7 +209,7 @@ class SourceState:
     def _report(self, status: Status, at: float, reason: str | None) -> None:
         if status == "online":
             log.info("source %s: online", self._name)
-        elif status != "offline":  # the capture told that, and why
+        elif status != "offline":  # the capture has logged that, and why
             log.warning("source %s: %s: %s", self._name, status, reason)
         self._health.status = status
         self._reported = True
@@ -233,40 +222,35 @@ class SourceState:
 
     def _finish(self, at: float, reason: str) -> None:
         self._end_events(at, reason)
-        self._ended_at = self._heard = None
+        self._ended_at = self._tail = None
 
     def _end_events(self, at: float, reason: str) -> None:
         events = self._detector.finish(at, reason)
         self._publish(events, at)
-        if self._cutter is not None:
-            self._keep(self._cutter.finish(events))
+        if self._extractor is not None:
+            self._keep(self._extractor.finish(events))
 
     def _publish(self, events: list[SoundEvent], heard_at: float) -> None:
+        numbers = self._health.by_label
         for event in events:
-            self._count(event)
-            kept = self._cutter is not None and self._cutter.keeps(event)
+            column, active = self._column[event.label], event.offset is None
+            numbers.active[column] = active
+            numbers.events[column] += active
+            kept = self._extractor is not None and self._extractor.keeps(event)
             clip = event.id if kept else None
-            self._notices.append(EventNotice(self._with_reason(event), heard_at, clip))
-
-    def _with_reason(self, event: SoundEvent) -> SoundEvent:
-        muted = event.offset is not None and event.label in self._muted
-        return replace(event, reason=event.reason or "muted") if muted else event
-
-    def _count(self, event: SoundEvent) -> None:
-        column, numbers = self._column[event.label], self._health.by_label
-        numbers.active[column] = event.offset is None
-        if event.offset is None:
-            numbers.events[column] += 1
+            muted = not active and event.label in self._muted and event.reason is None
+            notice = replace(event, reason="muted") if muted else event
+            self._notices.append(EventNotice(notice, heard_at, clip))
 
 
-def _make_cutter(source: str, plan: DetectionPlan) -> ClipExtractor | None:
+def _make_extractor(source: str, plan: DetectionPlan) -> ClipExtractor | None:
     if plan.clips is None:
         return None
     return ClipExtractor(
         source,
         plan.policies,
         plan.params,
-        plan.clips.cutting,
+        plan.clips.extraction,
         Random(),
         groups=plan.groups,
         bundle=plan.bundle,

@@ -1,1 +1,1 @@
-"""The page on which people listen to clips and say what they hold (an extra)."""
+"""The page on which people listen to clips and judge them (an extra)."""

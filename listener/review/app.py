@@ -1,12 +1,12 @@
-"""The page and what it asks for, as a FastAPI app."""
+"""The review page and its JSON API as a FastAPI app, behind a guard."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from email.message import Message
 from http import HTTPStatus
 from pathlib import Path
@@ -14,11 +14,10 @@ from pathlib import Path
 from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse as JSONResponse_app
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
@@ -28,18 +27,16 @@ from listener.detection.clip import ClipError, UnknownClipError
 from listener.review.routes import ClipPages, ReviewParts, StationPages
 
 API = "/api"
+PAGE = Path(__file__).parent / "page"
 REQUESTS_PER_SECOND = 100
 _LINGER_SECONDS = 1.0
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-_OFF = "what changes something is off (control.http_token_file)"
+_OFF = "commands are off (control.http_token_file)"
 _WORKERS = 4  # threads that read clips; a picture costs tens of milliseconds of a core
 
 
-# Who and what is let in before a request is looked at, and what every answer says to the browser.
-
-
 _HEADERS = {
-    # nothing is loaded from elsewhere, and nobody may show the page inside of theirs
+    # the page loads nothing from elsewhere, and no other page may embed it
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -49,15 +46,15 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
-    "Connection": "close",  # one request each: none can be sent a byte at a time for ever
+    "Connection": "close",  # one request per connection, so that no client can drip a second one
 }
 
 
 class Guard:
-    """Around the app. What asks for a change needs the token; all else, too, where others can reach it.
+    """Middleware: checks host, rate, method and token before a request reaches the app.
 
-    On a loopback address the request must be meant for it: a page elsewhere whose name leads here (DNS
-    rebinding) is not let in.
+    Commands need the token; on an address that others can reach, every API request does. On a loopback
+    address the Host header must name it, against DNS rebinding.
     """
 
     def __init__(
@@ -69,30 +66,39 @@ class Guard:
     ) -> None:
         self._monotonic = monotonic
         self._app, self._settings, self._commands = app, settings, commands
-        self._turns: deque[float] = deque(maxlen=REQUESTS_PER_SECOND)  # monotonic seconds
+        self._recent: deque[float] = deque(maxlen=REQUESTS_PER_SECOND)  # monotonic seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Refuse a request, or pass it to the app."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            self._admit(scope)
+            self._check(scope)
         except HttpCommandError as error:
             await _refuse(error, scope, receive, _with_headers(send))
         else:
             await self._app(scope, receive, _with_headers(send))
 
-    def _admit(self, scope: Scope) -> None:
-        headers = _message(scope)
+    def _check(self, scope: Scope) -> None:
+        headers: Message[str, str] = Message()
+        for name, value in Headers(scope=scope).items():
+            headers[name] = value
         self._check_host(headers.get("Host", ""))
-        self._take_turn()
+        now = self._monotonic()
+        if len(self._recent) == REQUESTS_PER_SECOND and now - self._recent[0] < 1.0:
+            reason = f"expected at most {REQUESTS_PER_SECOND} requests a second"
+            raise HttpCommandError(HTTPStatus.TOO_MANY_REQUESTS, reason)
+        self._recent.append(now)
+        path = scope["path"]
         if scope["method"] == "POST":
-            self._admit_command(scope["path"], headers)
+            if not path.startswith(API + COMMAND_PATH):
+                raise HttpCommandError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET")
+            self._enabled_commands().body_size(path.removeprefix(API), headers)
         elif scope["method"] != "GET":
             raise HttpCommandError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or POST")
-        elif scope["path"].startswith(API) and not self._settings.is_local:
-            self._post().check_sender(headers)
+        elif path.startswith(API) and not self._settings.is_local:
+            self._enabled_commands().check_sender(headers)
 
     def _check_host(self, host: str) -> None:
         name = host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host
@@ -100,29 +106,10 @@ class Guard:
             reason = f"expected a request to {', '.join(_LOCAL_NAMES)}, got {host[:64]!r}"
             raise HttpCommandError(HTTPStatus.MISDIRECTED_REQUEST, reason)
 
-    def _take_turn(self) -> None:
-        now = self._monotonic()
-        if len(self._turns) == REQUESTS_PER_SECOND and now - self._turns[0] < 1.0:
-            reason = f"expected at most {REQUESTS_PER_SECOND} requests a second"
-            raise HttpCommandError(HTTPStatus.TOO_MANY_REQUESTS, reason)
-        self._turns.append(now)
-
-    def _admit_command(self, path: str, headers: Message[str, str]) -> None:
-        if not path.startswith(API + COMMAND_PATH):
-            raise HttpCommandError(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET")
-        self._post().body_size(path.removeprefix(API), headers)
-
-    def _post(self) -> HttpCommands:
+    def _enabled_commands(self) -> HttpCommands:
         if self._commands is None:
             raise HttpCommandError(HTTPStatus.FORBIDDEN, _OFF)
         return self._commands
-
-
-def _message(scope: Scope) -> Message[str, str]:
-    message: Message[str, str] = Message()
-    for name, value in Headers(scope=scope).items():
-        message[name] = value
-    return message
 
 
 def _with_headers(send: Send) -> Send:
@@ -143,27 +130,18 @@ async def _refuse(error: HttpCommandError, scope: Scope, receive: Receive, send:
         await send({**message, "more_body": True})
 
     await response(scope, receive, send_all_but_the_end)
-    await _linger(receive)
-    await send({"type": "http.response.body"})
-
-
-async def _linger(receive: Receive) -> None:
-    """Throw away what still comes, for a second at most; else the sender might not see the answer."""
-    try:
+    # read the rest of the body for a moment: else the client may not see the answer
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_SECONDS):
             while (await receive()).get("more_body", False):
                 pass
-    except TimeoutError:
-        return
-
-
-PAGE = Path(__file__).parent / "page"
+    await send({"type": "http.response.body"})
 
 
 def create_app(
     parts: ReviewParts, settings: ReviewSettings, commands: HttpCommands | None
 ) -> ASGIApp:
-    """The guarded app; without `commands` nothing can be changed."""
+    """The guarded app; without `commands` it only reads."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_few_threads)
     station = StationPages(parts, commands)
     for path, page in station.routes.items():
@@ -173,47 +151,36 @@ def create_app(
     if commands is not None:
         app.add_api_route(API + "/command/{name}", station.command, methods=["POST"])
     app.mount("/", StaticFiles(directory=PAGE, html=True))
-    _answer_errors(app)
+    for kind, handler in _ERROR_HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     return Guard(app, settings, commands)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _few_threads(_app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = _WORKERS
     yield
 
 
-def _answer_errors(app: FastAPI) -> None:
-    app.add_exception_handler(HttpCommandError, _post_error)
-    app.add_exception_handler(UnknownClipError, _unknown_clip)
-    app.add_exception_handler(ClipError, _clip_error)
-    app.add_exception_handler(RequestValidationError, _wrong_value)
-    app.add_exception_handler(HTTPException, _http_error)
+def _answer(status: int, reason: str) -> JSONResponse:
+    return JSONResponse({"ok": False, "error": reason}, status)
 
 
-def _answer(status: int, reason: str) -> JSONResponse_app:
-    return JSONResponse_app({"ok": False, "error": reason}, status)
-
-
-def _post_error(_request: Request, error: Exception) -> JSONResponse_app:
-    status = error.status if isinstance(error, HttpCommandError) else HTTPStatus.BAD_REQUEST
-    return _answer(status, str(error))
-
-
-def _unknown_clip(_request: Request, error: Exception) -> JSONResponse_app:
-    return _answer(HTTPStatus.NOT_FOUND, str(error))
-
-
-def _clip_error(_request: Request, error: Exception) -> JSONResponse_app:
-    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-
-
-def _wrong_value(_request: Request, error: Exception) -> JSONResponse_app:
+def _wrong_value(_request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     lines = [f"{'.'.join(str(part) for part in p['loc'][1:])}: {p['msg']}" for p in problems]
     return _answer(HTTPStatus.BAD_REQUEST, "; ".join(lines))
 
 
-def _http_error(_request: Request, error: Exception) -> JSONResponse_app:
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
     return _answer(status, HTTPStatus(status).phrase.lower())
+
+
+_ERROR_HANDLERS: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
+    HttpCommandError: lambda _, error: _answer(getattr(error, "status", 400), str(error)),
+    UnknownClipError: lambda _, error: _answer(HTTPStatus.NOT_FOUND, str(error)),
+    ClipError: lambda _, error: _answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error)),
+    RequestValidationError: _wrong_value,
+    HTTPException: _http_error,
+}

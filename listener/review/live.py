@@ -1,6 +1,4 @@
-"""What the station hears now: lines of JSON for everybody who looks on, made only while somebody does."""
-
-from __future__ import annotations
+"""The live view: a sink that makes lines of JSON for the page, while somebody watches."""
 
 import base64
 import json
@@ -12,11 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from listener.detection.bundle import Label, Manifest
+from listener.detection import bundle, clip_files, features
 from listener.detection.clip import ClipRecord
-from listener.detection.clip_files import record_bytes
 from listener.detection.event import SoundEvent
-from listener.detection.features import LogMel
 from listener.files import to_json
 from listener.sinks.event_document import label_names
 from listener.sinks.sink import BundleNotice, EventNotice, Notice, PatchNotice, SourceStatus
@@ -27,21 +23,18 @@ WAITING_LINES = 256
 _TOP_SCORES = 5
 
 
-# What the page is told: values of the station as JSON has them.
-
-
 # Log-mel of YAMNet's front end lies between log(0.001), silence, and about 4, a full-scale tone.
 _DARKEST, _BRIGHTEST = -6.9, 3.1
 
 
 def clip_item(record: ClipRecord) -> dict[str, Any]:
-    """A clip as its sidecar has it; `verdict` is the latest one."""
-    item: dict[str, Any] = json.loads(record_bytes(record))
+    """A clip as in its sidecar, with the latest verdict as `verdict`."""
+    item: dict[str, Any] = json.loads(clip_files.record_bytes(record))
     return item | {"verdict": item["verdicts"][-1] if item["verdicts"] else None}
 
 
 def event_item(event: SoundEvent, clip: str | None) -> dict[str, Any]:
-    """An event; `offset` is None while it lasts, times are unix seconds."""
+    """An event; `offset` is None while it lasts, times are Unix seconds."""
     return {
         "id": event.id,
         "source": event.source,
@@ -54,20 +47,29 @@ def event_item(event: SoundEvent, clip: str | None) -> dict[str, Any]:
     }
 
 
-def pixels(log_mel: LogMel) -> str:
-    """Log-mel (frames, bands) as base64 of a byte each, 0 for silence, frame after frame."""
+def pixels(log_mel: features.LogMel) -> str:
+    """Log-mel (frames, bands) as base64 of one byte per value, 0 for silence, frame after frame."""
     shares = (log_mel - _DARKEST) / (_BRIGHTEST - _DARKEST)
     return base64.b64encode((np.clip(shares, 0.0, 1.0) * 255.0).astype(np.uint8)).decode()
 
 
-# The newest events, those that the clips tell of from before the start among them.
+def patch_item(notice: PatchNotice) -> dict[str, Any]:
+    """A patch: level, the new log-mel as `pixels`, and the labels with the highest scores."""
+    first = np.argsort(-notice.scores, kind="stable")[:_TOP_SCORES].tolist()
+    return {
+        "source": notice.source,
+        "at": round(notice.at, 3),
+        "level_dbfs": round(float(notice.patch.level_dbfs), 1),
+        "log_mel": pixels(notice.new_frames),
+        "top": [[notice.labels[n], round(float(notice.scores[n]), 3)] for n in first],
+    }
 
 
 EventItem = dict[str, Any]
 
 
 class Timeline:
-    """Events by id, from any thread; the end of one replaces its start, the oldest goes."""
+    """The newest events by id, for any thread; the end of an event replaces its start."""
 
     def __init__(self, items: Iterable[EventItem] = ()) -> None:
         self._lock = Lock()
@@ -76,23 +78,23 @@ class Timeline:
             self.put(item)
 
     def put(self, item: EventItem) -> None:
-        """An event that began or ended."""
+        """Add an event that began or ended."""
         with self._lock:
             self._items[item["id"]] = item
             if len(self._items) > KEPT_EVENTS:
                 del self._items[next(iter(self._items))]
 
     def newest(self, count: int) -> list[EventItem]:
-        """The events that began last, the newest first."""
+        """The events that began last, newest first."""
         with self._lock:
             items = list(self._items.values())
         return sorted(items, key=lambda item: -item["onset"])[:count]
 
 
 class Watcher:
-    """Lines that one who looks on has not taken yet, the newest WAITING_LINES of them.
+    """The lines that one open page has not received yet, at most the newest WAITING_LINES.
 
-    `wake` is called on the sink's thread when there is something to take.
+    `wake` is called on the sink's thread when a line was added.
     """
 
     def __init__(self, wake: Callable[[], object]) -> None:
@@ -101,54 +103,54 @@ class Watcher:
         self.ended = False
 
     def put(self, line: str) -> None:
-        """One more line; the oldest goes where there are too many."""
+        """Add a line; the oldest is dropped if there are too many."""
         self._lines.append(line)
         self._wake()
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """No line follows."""
         self.ended = True
         self._wake()
 
-    def take(self) -> list[str]:
-        """What has come since the last time."""
+    def pop_lines(self) -> list[str]:
+        """The lines since the last call."""
         return [self._lines.popleft() for _ in range(len(self._lines))]
 
 
 class LiveView:
-    """A sink that shows what it gets. While nobody looks on it does not even ask for patches."""
+    """A sink for open pages; it takes patches only while somebody watches."""
 
     def __init__(
         self,
         sources: Iterable[str],
-        manifest: Manifest,
+        manifest: bundle.Manifest,
         timeline: Timeline,
-        groups: Sequence[Label] = (),
+        groups: Sequence[bundle.Label] = (),
     ) -> None:
         self.sources: dict[str, str] = dict.fromkeys(sources, "offline")
-        """What each source is: online, silent, clipping or offline."""
+        """Status of each source: online, silent, clipping or offline."""
         self.label_names = label_names(manifest, groups)
-        """The name for people of each label of the bundle at work and each group, by its slug."""
+        """Display names of the labels in use and of the groups, by slug."""
         self.timeline = timeline
-        """Where events are remembered."""
+        """The newest events."""
         self._lock = Lock()
         self._watchers: list[Watcher] = []
         self._closed = False
 
     @property
-    def takes(self) -> tuple[type[Notice], ...]:
-        """Patches only for somebody who looks on."""
+    def accepts(self) -> tuple[type[Notice], ...]:
+        """Patches only while somebody watches."""
         always = (BundleNotice, EventNotice, SourceStatus)
         return (*always, PatchNotice) if self._watchers else always
 
     @property
     def full(self) -> bool:
-        """Whether as many look on as may."""
+        """Whether the maximum number of pages is watching."""
         return len(self._watchers) >= MAX_WATCHERS
 
     @contextmanager
     def watching(self, wake: Callable[[], object]) -> Iterator[Watcher]:
-        """Lines from now on."""
+        """Watch from now on."""
         watcher = Watcher(wake)
         with self._lock:
             self._watchers.append(watcher)
@@ -160,7 +162,7 @@ class LiveView:
                 self._watchers.remove(watcher)
 
     def handle(self, notice: Notice) -> None:
-        """Remember what counts, and show it to who looks on."""
+        """Update the state, and send it to the watchers."""
         match notice:
             case EventNotice():
                 item = event_item(notice.event, notice.clip)
@@ -173,10 +175,10 @@ class LiveView:
                 self.label_names = label_names(notice.manifest, notice.groups)
                 self._show("bundle", {"labels": self.label_names})
             case PatchNotice():
-                self._show("patch", _patch_item(notice))
+                self._show("patch", patch_item(notice))
 
     def close(self) -> None:
-        """The station stops: nobody looks on any more."""
+        """The station stops: end all watchers."""
         with self._lock:
             self._closed = True
             for watcher in self._watchers:
@@ -188,14 +190,3 @@ class LiveView:
                 line = to_json({"kind": kind} | item) + "\n"
                 for watcher in self._watchers:
                     watcher.put(line)
-
-
-def _patch_item(notice: PatchNotice) -> dict[str, Any]:
-    first = np.argsort(-notice.scores, kind="stable")[:_TOP_SCORES].tolist()
-    return {
-        "source": notice.source,
-        "at": round(notice.at, 3),
-        "level_dbfs": round(float(notice.patch.level_dbfs), 1),
-        "log_mel": pixels(notice.new_frames),
-        "top": [[notice.labels[n], round(float(notice.scores[n]), 3)] for n in first],
-    }

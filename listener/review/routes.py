@@ -1,6 +1,4 @@
-"""What the page asks of the clip store."""
-
-from __future__ import annotations
+"""The JSON API of the review page: clips and their pictures, the station, live lines, commands."""
 
 import asyncio
 import time
@@ -21,30 +19,26 @@ from listener.clips.store import ClipStore
 from listener.config.settings import Slug
 from listener.control.commands import ClipId
 from listener.control.http_commands import COMMAND_PATH, HttpCommandError, HttpCommands
-from listener.detection.audio import AudioChunk, ChunkResampler, Samples
+from listener.detection import clip_files, features, params
+from listener.detection.audio import AudioChunk, ChunkResampler
 from listener.detection.clip import ClipAnalysis, ClipRecord, Reason
-from listener.detection.clip_files import read_audio
-from listener.detection.features import LogMel, make_front_end
-from listener.detection.params import FeatureParams
 from listener.review.live import KEPT_EVENTS, MAX_WATCHERS, EventItem, LiveView, clip_item, pixels
 
-_MOST_COLUMNS = 1500  # of a picture: as wide as a screen shows
+_MOST_COLUMNS = 1500  # of a picture, as wide as a screen
 _MOST_LABELS = 5
 MAX_CLIPS = 100
 BODY_SECONDS = 5.0
-BEAT_SECONDS = 5.0  # how soon both sides notice that the other one is gone
+BEAT_SECONDS = 5.0  # how soon each side notices that the other is gone
 _BEAT = '{"kind":"beat"}\n'
 _WAITING_COMMANDS = 4
-
-
-# ReviewParts: what the page shows.
+_PARAMS = params.FeatureParams()
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewParts:
-    """The station's name and what it hears; `clips` is None where none are kept.
+    """What the page shows: the station's name, its live view, and its clips (None if none are kept).
 
-    `new_labels`: verdicts may name labels that the bundle has not.
+    `new_labels`: verdicts may name labels that the bundle does not have.
     """
 
     station: str
@@ -53,21 +47,23 @@ class ReviewParts:
     new_labels: bool = False
 
 
-# The picture of a clip: its log-mel, and its scores on the same axis of time.
-
-
-_PARAMS = FeatureParams()
-
-
 def clip_picture(record: ClipRecord, analysis: ClipAnalysis) -> dict[str, Any]:
-    """`log_mel` of `columns` x `bands` bytes; `boundaries` of the slots in seconds; `scores` by label.
+    """Log-mel and scores of a clip on one time axis.
 
-    The labels are the one that the clip stands for, and those with the highest scores.
+    `log_mel` has `columns` x `bands` bytes, `boundaries` are those of the slots in seconds, `scores` are
+    by label: that of the clip and those with the highest scores.
 
     Raises:
         ClipError: the audio cannot be read.
     """
-    log_mel = _narrowed(_log_mel(*read_audio(record)))
+    samples, rate_hz = clip_files.read_audio(record)
+    chunk = AudioChunk("", 0, 0.0, rate_hz, samples)
+    resampler = ChunkResampler(_PARAMS.sample_rate_hz)
+    resampled = np.concatenate([resampler.push(chunk).samples, resampler.finish(chunk).samples])
+    log_mel = features.make_front_end(_PARAMS)(resampled)
+    step = -(-len(log_mel) // _MOST_COLUMNS)
+    if step > 1:  # each column is the loudest of the frames it stands for
+        log_mel = np.maximum.reduceat(log_mel, np.arange(0, len(log_mel), step))
     return {
         "seconds": record.seconds,
         "columns": len(log_mel),
@@ -76,21 +72,6 @@ def clip_picture(record: ClipRecord, analysis: ClipAnalysis) -> dict[str, Any]:
         "boundaries": np.round(analysis.boundaries, 3).tolist(),
         "scores": _scores(record, analysis),
     }
-
-
-def _log_mel(samples: Samples, sample_rate_hz: int) -> LogMel:
-    chunk = AudioChunk("", 0, 0.0, sample_rate_hz, samples)
-    resampler = ChunkResampler(_PARAMS.sample_rate_hz)
-    parts = [resampler.push(chunk).samples, resampler.finish(chunk).samples]
-    return make_front_end(_PARAMS)(np.concatenate(parts))
-
-
-def _narrowed(log_mel: LogMel) -> LogMel:
-    """At most _MOST_COLUMNS, each the loudest of those that it stands for."""
-    step = -(-len(log_mel) // _MOST_COLUMNS)
-    if step <= 1:
-        return log_mel
-    return np.maximum.reduceat(log_mel, np.arange(0, len(log_mel), step))
 
 
 def _scores(record: ClipRecord, analysis: ClipAnalysis) -> dict[str, list[float]]:
@@ -110,14 +91,14 @@ _Limit = Annotated[int, Query(ge=1, le=MAX_CLIPS)]
 
 
 class ClipPages:
-    """Answers of the store as JSON; `store` is None where no clips are kept."""
+    """The clip store as JSON; `store` is None where no clips are kept."""
 
     def __init__(self, store: ClipStore | None) -> None:
         self._store = store
 
     @property
     def routes(self) -> dict[str, Callable[..., Any]]:
-        """What answers at each path."""
+        """The handler of each path."""
         return {
             "/clips": self.find,
             "/queue": self.queue,
@@ -141,52 +122,49 @@ class ClipPages:
         after: ClipId | None = None,
         limit: _Limit = 50,
     ) -> list[dict[str, Any]]:
-        """Clips, newest first; `after` is the last one of the page before."""
+        """Clips, newest first; `after` is the last id of the previous page."""
         wanted = ClipFilter(source, label, reason, verdict)
         return [clip_item(record) for record in self._clips().find(wanted, limit, after)]
 
     def queue(self, limit: _Limit = 50) -> list[dict[str, Any]]:
-        """Clips without a verdict, what teaches most first."""
+        """Clips without a verdict; those from which a verdict teaches most come first."""
         return [clip_item(record) for record in self._clips().review_queue(limit)]
 
     def clip(self, clip_id: _Id) -> dict[str, Any]:
-        """A clip."""
+        """One clip."""
         return clip_item(self._clips().get(clip_id))
 
     def picture(self, clip_id: _Id) -> dict[str, Any]:
-        """Its log-mel and scores."""
+        """Log-mel and scores of a clip."""
         clips = self._clips()
         return clip_picture(clips.get(clip_id), clips.analysis(clip_id))
 
     def audio(self, clip_id: _Id) -> FileResponse:
-        """Its FLAC file, or a range of it."""
+        """The FLAC file of a clip, or a range of it."""
         return FileResponse(self._clips().get(clip_id).path, media_type="audio/flac")
 
     def similar(self, clip_id: _Id, limit: _Limit = 12) -> list[dict[str, Any]]:
-        """The clips that sound most like it, with the cosine similarity of each."""
+        """The clips that sound most like a clip, with their cosine similarities."""
         found = self._clips().similar(clip_id, limit)
         return [
             clip_item(clip.record) | {"similarity": round(clip.similarity, 3)} for clip in found
         ]
 
 
-# What the page asks of the station: what it is, what it hears, and that it does something.
-
-
 class StationPages:
-    """Answers about the station as JSON."""
+    """The station as JSON, its live lines, and its commands."""
 
     def __init__(self, parts: ReviewParts, commands: HttpCommands | None) -> None:
         self._parts, self._live, self._commands = parts, parts.live, commands
-        self._room = CapacityLimiter(_WAITING_COMMANDS)
+        self._limiter = CapacityLimiter(_WAITING_COMMANDS)
 
     @property
     def routes(self) -> dict[str, Callable[..., Any]]:
-        """What answers at each path."""
+        """The handler of each path."""
         return {"/station": self.station, "/events": self.events, "/live": self.live}
 
     def station(self) -> dict[str, Any]:
-        """What does not change often; `now` lets the page set its clock by the station's."""
+        """What rarely changes; `now` lets the page use the station's clock."""
         clips = self._parts.clips
         totals = None if clips is None else clips.totals()
         return {
@@ -206,19 +184,19 @@ class StationPages:
         return self._live.timeline.newest(limit)
 
     async def live(self) -> StreamingResponse:
-        """A line of JSON for each thing that happens, until one side goes."""
+        """Lines of JSON as things happen, until one side closes."""
         if self._live.full:
-            reason = f"expected at most {MAX_WATCHERS} who look on"
+            reason = f"expected at most {MAX_WATCHERS} open live views"
             raise HttpCommandError(HTTPStatus.SERVICE_UNAVAILABLE, reason)
         return StreamingResponse(_lines(self._live), media_type="application/x-ndjson")
 
     async def command(self, name: str, request: Request) -> JSONResponse:
-        """Carry out a command, whose sender and size the guard has looked at."""
+        """Run a command; the guard has checked its sender and size."""
         if self._commands is None:
             raise HttpCommandError(HTTPStatus.FORBIDDEN, "commands are off")
         body = await _body(request)
         answer = await to_thread.run_sync(
-            self._commands.deliver, COMMAND_PATH + name, body, limiter=self._room
+            self._commands.deliver, COMMAND_PATH + name, body, limiter=self._limiter
         )
         return JSONResponse(answer, HTTPStatus.OK if answer["ok"] else HTTPStatus.BAD_REQUEST)
 
@@ -235,15 +213,15 @@ async def _body(request: Request) -> bytes:
 
 
 async def _lines(live: LiveView) -> AsyncIterator[str]:
-    loop, come = asyncio.get_running_loop(), asyncio.Event()
-    with live.watching(partial(loop.call_soon_threadsafe, come.set)) as watcher:
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    with live.watching(partial(loop.call_soon_threadsafe, arrived.set)) as watcher:
         yield _BEAT
         while not watcher.ended:
-            for line in watcher.take():
+            for line in watcher.pop_lines():
                 yield line
             try:
                 async with asyncio.timeout(BEAT_SECONDS):
-                    await come.wait()
+                    await arrived.wait()
             except TimeoutError:
                 yield _BEAT
-            come.clear()
+            arrived.clear()

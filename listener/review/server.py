@@ -1,6 +1,4 @@
-"""ReviewServer: uvicorn on a thread of its own, small and bounded."""
-
-from __future__ import annotations
+"""The web server of the review page: uvicorn on a thread of its own, with bounds."""
 
 import asyncio
 import socket
@@ -11,13 +9,10 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from listener.clips.index import ClipFilter
-from listener.clips.store import ClipStore
+from listener.clips import index, store
 from listener.config.station import Config, ConfigError, ReviewSettings
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Bundle, Label
-from listener.detection.clip import ClipRecord
-from listener.detection.event import SoundEvent
 from listener.review.app import create_app
 from listener.review.live import KEPT_EVENTS, EventItem, LiveView, Timeline, event_item
 from listener.review.routes import ReviewParts
@@ -25,15 +20,16 @@ from listener.review.routes import ReviewParts
 MAX_CONNECTIONS = 32
 REQUEST_SECONDS = 5.0  # to send request line and headers
 HEAD_BYTES = 8 * 1024
+_EVENT_CLIPS = index.ClipFilter(reason="event")
 _CLOSE_SECONDS = 2.0
 _STREAM_END_SECONDS = 1
 
 
 class ReviewServer:
-    """Serves the page until it is closed; the address is taken when it is built.
+    """Serves the page until it is closed; the constructor binds the address.
 
     Raises:
-        ConfigError: the address cannot be had, for instance because the port is in use.
+        ConfigError: the address is not free.
     """
 
     def __init__(self, settings: ReviewSettings, parts: ReviewParts) -> None:
@@ -45,20 +41,20 @@ class ReviewServer:
 
     @property
     def port(self) -> int:
-        """The port that is served; the system's choice if the settings say 0."""
+        """The bound port; the system chooses it if the settings say 0."""
         return int(self._socket.getsockname()[1])
 
     @property
     def live(self) -> LiveView:
-        """The sink that the live view sees by."""
+        """The sink that feeds the live view."""
         return self._parts.live
 
-    def take_commands(self, commands: HttpCommands) -> None:
-        """Let who has the token change things; before the start. Without it nobody can."""
+    def serve_commands(self, commands: HttpCommands) -> None:
+        """Accept commands with a token; called before `start`."""
         self._commands = commands
 
     def start(self) -> None:
-        """Serve, on a thread of its own."""
+        """Start the thread."""
         app = create_app(self._parts, self._settings, self._commands)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -68,7 +64,7 @@ class ReviewServer:
                 ws="none",
                 lifespan="on",
                 log_config=None,
-                log_level="error",  # not a line for each bad request
+                log_level="error",  # no line per bad request
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
@@ -83,7 +79,7 @@ class ReviewServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more requests; within two seconds. Harmless when never started."""
+        """Stop within two seconds; harmless if never started."""
         self._parts.live.close()
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
@@ -92,16 +88,17 @@ class ReviewServer:
 
 
 class HeadInTime(H11Protocol):
-    """Closes a connection whose request has not come in time, which uvicorn would keep for ever."""
+    """Closes a connection that sends no request in time; uvicorn would keep it for ever."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait."""
+        """Start the timer."""
         super().connection_made(transport)
-        self.loop.call_later(REQUEST_SECONDS, self._close_silent)
 
-    def _close_silent(self) -> None:
-        if self.conn.their_state is h11.IDLE:
-            self.transport.close()
+        def close_if_silent() -> None:
+            if self.conn.their_state is h11.IDLE:
+                self.transport.close()
+
+        self.loop.call_later(REQUEST_SECONDS, close_if_silent)
 
 
 def _listen(settings: ReviewSettings) -> socket.socket:
@@ -116,32 +113,26 @@ def _listen(settings: ReviewSettings) -> socket.socket:
         ) from error
 
 
-# Builds the review page of a station from its settings.
-
-
 def make_review(
-    config: Config, bundle: Bundle, clips: ClipStore | None, groups: Sequence[Label] = ()
+    config: Config, bundle: Bundle, clips: store.ClipStore | None, groups: Sequence[Label] = ()
 ) -> ReviewServer:
-    """The server, which has its address, and the live view that is a sink.
+    """The server of a station, bound to its address; its live view is a sink.
 
     Raises:
-        ConfigError: the address cannot be had.
+        ConfigError: the address is not free.
         ClipError: the store cannot be read.
     """
     sources = [source.name for source in config.sources]
-    live = LiveView(sources, bundle.manifest, Timeline(_events_before(clips)), groups)
+    live = LiveView(sources, bundle.manifest, Timeline(_stored_events(clips)), groups)
     parts = ReviewParts(config.station, live, clips, config.clips.new_labels)
     return ReviewServer(config.review, parts)
 
 
-def _events_before(clips: ClipStore | None) -> list[EventItem]:
-    """The events that were kept before the start, oldest first; one that has no offset has ended since."""
-    if clips is None:
-        return []
-    found = reversed(clips.find(ClipFilter(reason="event"), KEPT_EVENTS))
-    return [_item(record, record.event) for record in found if record.event is not None]
-
-
-def _item(record: ClipRecord, event: SoundEvent) -> EventItem:
-    item = event_item(event, record.id)
-    return item | {"offset": item["offset"] or record.captured_at + record.seconds}
+def _stored_events(clips: store.ClipStore | None) -> list[EventItem]:
+    """The events of stored clips, oldest first; one without an offset ends with its clip."""
+    items: list[EventItem] = []
+    for record in reversed(() if clips is None else clips.find(_EVENT_CLIPS, KEPT_EVENTS)):
+        if record.event is not None:
+            item = event_item(record.event, record.id)
+            items.append(item | {"offset": item["offset"] or record.captured_at + record.seconds})
+    return items

@@ -1,1 +1,1 @@
-"""What changes in a running station: its bundle, and what people ask of it."""
+"""What changes in a running station: its bundle, mutes and thresholds."""

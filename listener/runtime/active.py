@@ -1,6 +1,4 @@
-"""What the pipeline works with now: a bundle, and the rules that people set."""
-
-from __future__ import annotations
+"""The plan that the pipeline works with: a bundle under the overrides that people set."""
 
 import logging
 import time
@@ -14,15 +12,9 @@ from pydantic import ValidationError
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
 from listener.control.dispatcher import Answer
 from listener.pipeline.plan import Detection, DetectionPlan
-from listener.runtime.overrides import (
-    MuteOverride,
-    Overrides,
-    QuietHours,
-    ThresholdOverride,
-    apply_overrides,
-    write_overrides,
-)
+from listener.runtime.overrides import MuteOverride, Overrides, QuietHours, ThresholdOverride
 from listener.sinks.sink import Notice, OverridesNotice
+from listener.validation import first_problem
 
 log = logging.getLogger(__name__)
 
@@ -33,36 +25,36 @@ class PlanReceiver(Protocol):
     def adopt(self, detection: Detection) -> None:
         """Work with this from the next batch on."""
 
-    def tell(self, notice: Notice) -> None:
-        """Hand something to the sinks that did not come out of the sound."""
+    def notify(self, notice: Notice) -> None:
+        """Hand the sinks a notice that does not come from the audio."""
 
 
 class ActivePlan:
-    """Both halves of what the pipeline works with; on the main thread.
+    """The active bundle and the overrides; when one changes, the pipeline receives both.
 
-    A change of either one reaches the pipeline with the other one as it is. `quiet` are the hours of the
-    config in which labels are muted; they come and go by the clock.
+    `quiet` are the hours of the config in which labels are muted; they start and end by the clock. All
+    on the main thread.
     """
 
     def __init__(
         self,
         pipeline: PlanReceiver,
         detection: Detection,
-        rules: Overrides,
+        overrides: Overrides,
         sources: Sequence[str],
         now: Callable[[], float] = time.time,
         quiet: Sequence[QuietHours] = (),
     ) -> None:
         self._pipeline, self._now = pipeline, now
         self.detection = detection
-        self.rules = rules
+        self.overrides = overrides
         self.sources = tuple(sources)
         self._quiet = tuple(quiet)
-        self._quiet_now = self._covering()
-        if rules == Overrides() and not self._quiet_now:
-            self._tell(self.plan)
+        self._quiet_now = self._current_quiet()
+        if overrides == Overrides() and not self._quiet_now:
+            self._notify(self.plan)
         else:
-            self._adopt()
+            self._apply()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,121 +63,124 @@ class ActivePlan:
 
     @property
     def plan(self) -> DetectionPlan:
-        """The bundle's plan under the rules."""
-        rules = self.rules.at(self._now())
-        return apply_overrides(self.detection.plan, rules, self.sources, self._quiet_now)
+        """The bundle's plan under the overrides."""
+        overrides = self.overrides.at(self._now())
+        return overrides.applied_to(self.detection.plan, self.sources, self._quiet_now)
 
-    def _covering(self) -> tuple[QuietHours, ...]:
+    def use_bundle(self, detection: Detection) -> None:
+        """Work with another bundle under the same overrides."""
+        self.detection = detection
+        self._apply()
+
+    def use_overrides(self, overrides: Overrides) -> None:
+        """Work under other overrides."""
+        self.overrides = overrides
+        self._apply()
+
+    def tick(self) -> None:
+        """End the mutes whose time is over; start and end quiet hours."""
+        overrides, quiet = self.overrides.at(self._now()), self._current_quiet()
+        if quiet != self._quiet_now:
+            log.info("quiet hours: %d of %d now", len(quiet), len(self._quiet))
+        elif overrides is self.overrides:
+            return
+        self._quiet_now = quiet
+        self.use_overrides(overrides)
+
+    def _current_quiet(self) -> tuple[QuietHours, ...]:
         now = self._now()
         return tuple(hours for hours in self._quiet if hours.covers(now))
 
-    def take_bundle(self, detection: Detection) -> None:
-        """Work with another bundle, under the same rules."""
-        self.detection = detection
-        self._adopt()
-
-    def take_rules(self, rules: Overrides) -> None:
-        """Work under other rules."""
-        self.rules = rules
-        self._adopt()
-
-    def look(self) -> None:
-        """End the mutes whose time is over; begin and end quiet hours."""
-        rules, quiet = self.rules.at(self._now()), self._covering()
-        if quiet != self._quiet_now:
-            log.info("quiet hours: %d of %d now", len(quiet), len(self._quiet))
-        elif rules is self.rules:
-            return
-        self._quiet_now = quiet
-        self.take_rules(rules)
-
-    def _adopt(self) -> None:
+    def _apply(self) -> None:
         plan = self.plan
         self._pipeline.adopt(replace(self.detection, plan=plan))
-        self._tell(plan)
+        self._notify(plan)
 
-    def _tell(self, plan: DetectionPlan) -> None:
-        at_work = {source: plan.policies_of(source) for source in self.sources}
+    def _notify(self, plan: DetectionPlan) -> None:
+        active = {source: plan.policies_of(source) for source in self.sources}
         thresholds = {
-            source: {label: policy.on_threshold for label, policy in rules.policies.items()}
-            for source, rules in at_work.items()
+            source: {label: policy.on_threshold for label, policy in chosen.policies.items()}
+            for source, chosen in active.items()
         }
-        muted = {source for source, rules in at_work.items() if rules.muted >= set(rules.policies)}
-        self._pipeline.tell(OverridesNotice(thresholds, frozenset(muted)))
-
-
-# Mutes and thresholds as commands set them: checked, kept on disk, brought to the pipeline.
+        muted = {
+            source for source, chosen in active.items() if chosen.muted >= set(chosen.policies)
+        }
+        self._pipeline.notify(OverridesNotice(thresholds, frozenset(muted)))
 
 
 class OverrideCommands:
-    """Each change is on disk before it counts; `path` None: nothing is kept."""
+    """Mutes and thresholds by command: checked, stored on disk, then applied.
+
+    `path` None: they are not stored.
+    """
 
     def __init__(
-        self, at_work: ActivePlan, path: Path | None, now: Callable[[], float] = time.time
+        self, active_plan: ActivePlan, path: Path | None, now: Callable[[], float] = time.time
     ) -> None:
-        self._at_work, self._path, self._now = at_work, path, now
+        self._active_plan, self._path, self._now = active_plan, path, now
 
     def mute(self, command: Mute) -> Answer:
-        """No events for so long; says until when, unix seconds.
+        """Make no events for a while; until when, unix seconds.
 
         Raises:
             CommandError: there is no such source or label, or the disk fails.
         """
         self._check(command.source, command.label)
         until = self._now() + command.seconds
-        self._take(
-            self._at_work.rules.with_mute(MuteOverride(command.source, command.label, until))
-        )
+        mute = MuteOverride(command.source, command.label, until)
+        self._store(self._active_plan.overrides.with_mute(mute))
         return {"until": round(until, 3)}
 
     def unmute(self, command: Unmute) -> Answer:
-        """Events again; says how many mutes have ended.
+        """Make events again; how many mutes ended.
 
         Raises:
             CommandError: there is no such source or label, or the disk fails.
         """
         self._check(command.source, command.label)
-        rules = self._at_work.rules
-        left = rules.without_mutes(command.source, command.label)
-        self._take(left)
-        return {"ended": len(rules.mutes) - len(left.mutes)}
+        before = self._active_plan.overrides
+        after = before.without_mutes(command.source, command.label)
+        self._store(after)
+        return {"ended": len(before.mutes) - len(after.mutes)}
 
     def set_threshold(self, command: SetThreshold) -> Answer:
-        """Other thresholds; says those that count now on each source that is meant.
+        """Set the thresholds of a label; those that apply now on each source concerned.
 
         Raises:
             CommandError: there is no such source or label, off is over on, or the disk fails.
         """
         self._check(command.source, command.label)
         try:
-            rule = ThresholdOverride(command.source, command.label, command.on, command.off)
+            threshold = ThresholdOverride(command.source, command.label, command.on, command.off)
         except ValidationError as error:
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise CommandError(f"threshold: {message}") from error
-        self._take(self._at_work.rules.with_threshold(rule))
-        return {"thresholds": self._thresholds(command)}
-
-    def _thresholds(self, command: SetThreshold) -> Answer:
-        plan = self._at_work.plan
-        meant = [name for name in self._at_work.sources if command.source in (None, name)]
-        policies = {name: plan.policies_of(name).policies[command.label] for name in meant}
+            raise CommandError(f"threshold: {first_problem(error).message}") from error
+        active = self._active_plan
+        self._store(active.overrides.with_threshold(threshold))
+        plan = active.plan
+        policies = {
+            source: plan.policies_of(source).policies[command.label]
+            for source in active.sources
+            if command.source in (None, source)
+        }
         return {
-            name: {"on": policy.on_threshold, "off": policy.off_threshold}
-            for name, policy in policies.items()
+            "thresholds": {
+                source: {"on": policy.on_threshold, "off": policy.off_threshold}
+                for source, policy in policies.items()
+            }
         }
 
     def _check(self, source: str | None, label: str | None) -> None:
-        at_work = self._at_work
-        if source is not None and source not in at_work.sources:
-            raise CommandError(f"source: expected {', '.join(at_work.sources)}, got {source!r}")
-        if label is not None and label not in at_work.labels:
-            raise CommandError(f"label: {at_work.detection.plan.bundle} has no label {label!r}")
+        active = self._active_plan
+        if source is not None and source not in active.sources:
+            raise CommandError(f"source: expected {', '.join(active.sources)}, got {source!r}")
+        if label is not None and label not in active.labels:
+            raise CommandError(f"label: {active.detection.plan.bundle} has no label {label!r}")
 
-    def _take(self, rules: Overrides) -> None:
-        rules = rules.at(self._now())
+    def _store(self, overrides: Overrides) -> None:
+        overrides = overrides.at(self._now())
         if self._path is not None:
             try:
-                write_overrides(self._path, rules)
+                overrides.write(self._path)
             except OSError as error:
                 raise CommandError(f"{self._path}: cannot be written: {error.strerror}") from error
-        self._at_work.take_rules(rules)
+        self._active_plan.use_overrides(overrides)

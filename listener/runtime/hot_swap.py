@@ -1,4 +1,4 @@
-"""Another bundle while the station runs: checked beside the one at work, taken, judged, given up."""
+"""Swaps the bundle of a running station: checked beside the active one, taken, watched, rolled back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from listener.config.station import ConfigError, ControlSettings
-from listener.control.commands import CommandError
-from listener.control.dispatcher import Answer
+from listener.control import commands, dispatcher
 from listener.detection.bundle import BundleError
 from listener.engines.engine import EngineError
 from listener.health import Health
@@ -22,45 +22,179 @@ from listener.runtime.active import ActivePlan
 
 log = logging.getLogger(__name__)
 
-_LOOKS_EVERY_SECONDS = 60.0
-_LEAST_SECONDS = 60.0  # of a time before that a rate can be told from
-_JUDGE_SECONDS = 2.0  # the totals of 64 sources and 521 labels take 5 ms
+_HOUR_SECONDS, _DAY_SECONDS = 3600.0, 86_400.0
+_LEAST_RATE_SECONDS = 60.0  # the shortest time that gives a rate
+_SAMPLE_SECONDS = 60.0  # between the totals that a probation keeps
+_CHECK_SECONDS = 2.0  # between checks; the totals of 64 sources and 521 labels take 5 ms
+
+Load = Callable[[Path], Detection]
+"""Opens the bundle in a directory with all checks; raises BundleError, ConfigError or EngineError."""
+PublishRefusal = Callable[[str | None, Path, str], None]
+"""Publishes a refused bundle (None: unknown), its path and the reason; an empty reason clears it."""
 
 
-# Where the config says that the bundle is: a directory, or a link to one in a models directory.
+@dataclass(frozen=True, slots=True)
+class _BundleRun:
+    """A bundle in use: its directory, its start (monotonic seconds) and the event totals then."""
+
+    detection: Detection
+    path: Path
+    started_at: float
+    totals: Counter[str]
+
+
+class HotSwap:
+    """Swaps the bundle on command, or when the config's path points to another one.
+
+    Under a `rollback_factor` the previous bundle stays in memory for a day. All on the main thread.
+    """
+
+    def __init__(
+        self,
+        active_plan: ActivePlan,
+        path: BundlePath,
+        load: Load,
+        health: Health,
+        settings: ControlSettings,
+        publish_refusal: PublishRefusal,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._active_plan, self._path, self._load, self._health = active_plan, path, load, health
+        self._settings, self._publish_refusal, self._now = settings, publish_refusal, now
+        self._current = _BundleRun(active_plan.detection, path.target, now(), event_totals(health))
+        self._previous: _BundleRun | None = None
+        self._probation: Probation | None = None
+        self._checked_at = -math.inf
+        self._clear_refusal()  # one of an earlier process may be retained
+
+    def reload(self) -> dispatcher.Answer:
+        """Read the bundle of the config again; which one it is, and whether it changed.
+
+        Raises:
+            CommandError: it cannot be used; the active one stays.
+        """
+        try:
+            path = self._path.resolve()
+            detection = self._load(path)
+            _check_compatible(self._current.detection, detection)
+        except (BundleError, ConfigError, EngineError) as error:
+            reason = " ".join(str(error).split())
+            self._refuse(None, self._path.target, reason, "refused")
+            raise commands.CommandError(f"reload: {reason}") from error
+        self._clear_refusal()
+        known = self._current.path, self._current.detection.manifest
+        changed = (path, detection.manifest) != known
+        if changed:
+            self._start(_BundleRun(detection, path, self._now(), event_totals(self._health)))
+            self._health.bundle_switches["taken"] += 1
+            log.info("bundle %s: now active, from %s", detection.plan.bundle, path)
+        return {"bundle": self._current.detection.plan.bundle, "changed": changed}
+
+    def tick(self) -> None:
+        """Follow the path if it points elsewhere; check the bundle on probation."""
+        if self._path.has_moved():
+            with suppress(commands.CommandError):  # logged, counted and published by `reload`
+                self.reload()
+            return
+        now = self._now()
+        if self._probation is None or now - self._checked_at < _CHECK_SECONDS:
+            return
+        self._checked_at = now
+        jump = self._probation.check(now, event_totals(self._health))
+        if jump is not None and self._previous is not None:
+            self._roll_back(self._previous, jump)
+        elif self._probation.is_over(now):
+            self._probation = self._previous = None
+
+    def _start(self, run: _BundleRun) -> None:
+        previous, self._current = self._current, run
+        self._active_plan.use_bundle(run.detection)
+        if self._settings.rollback_factor is None:
+            return
+        self._previous = previous
+        seconds = run.started_at - previous.started_at
+        self._probation = Probation(
+            rates_per_hour(previous.totals, run.totals, seconds),
+            run.started_at,
+            run.totals,
+            factor=self._settings.rollback_factor,
+            least_events=self._settings.rollback_least_events,
+        )
+
+    def _roll_back(self, to: _BundleRun, jump: RateJump) -> None:
+        failed, self._probation, self._previous = self._current, None, None
+        self._current = _BundleRun(to.detection, to.path, self._now(), event_totals(self._health))
+        self._active_plan.use_bundle(to.detection)
+        repointed = self._path.point_to(to.path)
+        where = "" if repointed else "; the path of the config still points to it"
+        reason = f"rolled back to {to.detection.plan.bundle}: {jump}{where}"
+        self._refuse(failed.detection.plan.bundle, failed.path, reason, "rolled_back")
+
+    def _refuse(self, bundle: str | None, path: Path, reason: str, result: str) -> None:
+        self._health.bundle_switches[result] += 1
+        self._health.bundle_refused = True
+        log.warning("bundle %s: %s", bundle or path, reason)
+        self._publish_refusal(bundle, path, reason)
+
+    def _clear_refusal(self) -> None:
+        self._health.bundle_refused = False
+        self._publish_refusal(None, self._path.target, "")
+
+
+def _check_compatible(active: Detection, new: Detection) -> None:
+    # sources resample to the active rate, and their queues hold chunks at that rate
+    rate, wanted = active.plan.params.sample_rate_hz, new.plan.params.sample_rate_hz
+    if rate != wanted:
+        raise BundleError(
+            f"{new.plan.bundle}: expected {rate} Hz, like the active bundle, got {wanted}: "
+            "restart the station"
+        )
+    # a ready set leaves out the sounds that a bundle lacks: a person reads so at a start, not at a swap
+    missing = sorted(_group_members(active) - _group_members(new))
+    if missing:
+        names = ", ".join(f"{member} of {group}" for group, member in missing)
+        raise BundleError(
+            f"{new.plan.bundle}: expected every sound of the active groups, it lacks {names}"
+        )
+
+
+def _group_members(detection: Detection) -> set[tuple[str, str]]:
+    groups = detection.plan.groups
+    return {(group.label.slug, member) for group in groups for member in group.members}
 
 
 class BundlePath:
-    """Follows a path that may be a link, and can point it back."""
+    """The config's path to the bundle: a directory, or a link to one in a models directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.seen = path.resolve()  # where it led to when somebody last looked
+        self.target = path.resolve()
+        """The directory that it pointed to when it was last read."""
 
-    def look(self) -> bool:
-        """Whether it leads elsewhere since the last look; a link that leads nowhere is not followed."""
+    def has_moved(self) -> bool:
+        """Whether it points elsewhere since the last call; a dangling link is ignored."""
         target = self._path.resolve()
-        if target == self.seen or not target.exists():
+        if target == self.target or not target.exists():
             return False
-        self.seen = target
+        self.target = target
         return True
 
-    def target(self) -> Path:
-        """The directory that it leads to now.
+    def resolve(self) -> Path:
+        """The directory that it points to now.
 
         Raises:
-            BundleError: a link that leads out of its own directory. A model is a program.
+            BundleError: a link that points outside its own directory. A model is a program.
         """
-        self.seen = self._path.resolve()
+        self.target = self._path.resolve()
         models = self._path.parent.resolve()
-        if self._path.is_symlink() and not self.seen.is_relative_to(models):
+        if self._path.is_symlink() and not self.target.is_relative_to(models):
             raise BundleError(
-                f"{self._path}: expected a link to a bundle in {models}, got {self.seen}"
+                f"{self._path}: expected a link to a bundle in {models}, got {self.target}"
             )
-        return self.seen
+        return self.target
 
     def point_to(self, bundle: Path) -> bool:
-        """Make a link lead to that directory; False if it is no link that can be changed."""
+        """Point the link to that directory; False if it is no link or cannot be changed."""
         if not self._path.is_symlink():
             return False
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
@@ -70,19 +204,13 @@ class BundlePath:
             partial.replace(self._path)
         except OSError:
             return False
-        self.seen = self._path.resolve()
+        self.target = self._path.resolve()
         return True
-
-
-# A new bundle is on trial: does a label make far more events than under the one before?
-
-
-_HOUR, _DAY = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateJump:
-    """A label with too many events in the last hour; `before` is what an hour had."""
+    """A label with too many events in the last hour; `before` is its events an hour before the swap."""
 
     label: str
     events: int
@@ -95,50 +223,49 @@ class RateJump:
 class Probation:
     """The first day of a bundle; times are monotonic seconds, totals the events begun by label.
 
-    Judged are the labels that the bundle before had, too: `per_hour_before`. A label jumps when an hour
-    has `least_events` and more than `factor` times those of an hour before.
+    Only labels of the previous bundle are checked: `per_hour_before`. A label jumps when an hour has at
+    least `least_events` and more than `factor` times the events of an hour before.
     """
 
     def __init__(
         self,
         per_hour_before: Mapping[str, float],
-        began_at: float,
+        started_at: float,
         totals: Mapping[str, int],
         *,
         factor: float,
         least_events: int,
     ) -> None:
-        self._before, self._began_at = per_hour_before, began_at
+        self._before, self._started_at = per_hour_before, started_at
         self._factor, self._least_events = factor, least_events
-        # totals of the last hour, one a minute; the first is what the hour began with
-        self._hour: deque[tuple[float, Mapping[str, int]]] = deque([(began_at, totals)])
+        # totals of the last hour, one a minute; the first are those at the start of the hour
+        self._hour: deque[tuple[float, Mapping[str, int]]] = deque([(started_at, totals)])
 
     def is_over(self, now: float) -> bool:
-        """Whether the bundle has stood its day."""
-        return now - self._began_at > _DAY
+        """Whether the day has passed."""
+        return now - self._started_at > _DAY_SECONDS
 
-    def look(self, now: float, totals: Mapping[str, int]) -> RateJump | None:
-        """The label that jumps most, if one does."""
-        while len(self._hour) > 1 and now - self._hour[1][0] >= _HOUR:
+    def check(self, now: float, totals: Mapping[str, int]) -> RateJump | None:
+        """The label that jumps most, if any does."""
+        while len(self._hour) > 1 and now - self._hour[1][0] >= _HOUR_SECONDS:
             self._hour.popleft()
-        if now - self._hour[-1][0] >= _LOOKS_EVERY_SECONDS:
+        if now - self._hour[-1][0] >= _SAMPLE_SECONDS:
             self._hour.append((now, totals))
         _, earlier = self._hour[0]
+        counts = {label: totals.get(label, 0) - earlier.get(label, 0) for label in self._before}
         jumps = [
-            RateJump(label, totals.get(label, 0) - earlier.get(label, 0), before)
-            for label, before in self._before.items()
+            RateJump(label, events, self._before[label])
+            for label, events in counts.items()
+            if events >= self._least_events and events > self._before[label] * self._factor
         ]
-        return max(filter(self._is_too_much, jumps), key=lambda jump: jump.events, default=None)
-
-    def _is_too_much(self, jump: RateJump) -> bool:
-        return jump.events >= self._least_events and jump.events > jump.before * self._factor
+        return max(jumps, key=lambda jump: jump.events, default=None)
 
 
 def rates_per_hour(
     earlier: Mapping[str, int], totals: Mapping[str, int], seconds: float
 ) -> dict[str, float]:
-    """Events of an hour, by label, from two totals that many seconds apart."""
-    hours = max(seconds, _LEAST_SECONDS) / _HOUR
+    """Events per hour and label, from two totals that many seconds apart."""
+    hours = max(seconds, _LEAST_RATE_SECONDS) / _HOUR_SECONDS
     return {label: (count - earlier.get(label, 0)) / hours for label, count in totals.items()}
 
 
@@ -146,155 +273,6 @@ def event_totals(health: Health) -> Counter[str]:
     """The events that began on all sources, by label."""
     totals: Counter[str] = Counter()
     for source in health.sources.copy().values():
-        numbers = source.by_label
-        totals.update(dict(zip(numbers.labels, numbers.events.tolist(), strict=True)))
+        counts = source.by_label
+        totals.update(dict(zip(counts.labels, counts.events.tolist(), strict=True)))
     return totals
-
-
-Load = Callable[[Path], Detection]
-"""The bundle in a directory, every check passed; raises BundleError, ConfigError or EngineError."""
-Refusal = Callable[[str | None, Path, str], None]
-"""Told which bundle (None: not known), where it is, and why it is not used; or with no reason, none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """The time of a bundle: where it is, since when (monotonic seconds), and totals of events then."""
-
-    detection: Detection
-    path: Path
-    began_at: float
-    totals: Counter[str]
-
-
-class HotSwap:
-    """Takes another bundle when it is told to, or when the config's path leads to another one.
-
-    Under a `rollback_factor` the bundle before stays in memory for a day. All on the main thread.
-    """
-
-    def __init__(
-        self,
-        at_work: ActivePlan,
-        path: BundlePath,
-        load: Load,
-        health: Health,
-        settings: ControlSettings,
-        publish_refusal: Refusal,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._at_work, self._path, self._load, self._health = at_work, path, load, health
-        self._settings, self._publish_refusal, self._now = settings, publish_refusal, now
-        self._term = _Term(at_work.detection, path.seen, now(), event_totals(health))
-        self._before: _Term | None = None
-        self._trial: Probation | None = None
-        self._judged_at = -math.inf
-        self._forget_refusal()  # one of an earlier run
-
-    def reload(self) -> Answer:
-        """Read the bundle of the config again; says which one it is, and whether it is another one.
-
-        Raises:
-            CommandError: it cannot be used; the one at work stays.
-        """
-        try:
-            changed = self._take()
-        except (BundleError, ConfigError, EngineError) as error:
-            reason = " ".join(str(error).split())
-            self._refuse(None, self._path.seen, reason, "refused")
-            raise CommandError(f"reload: {reason}") from error
-        return {"bundle": self._term.detection.plan.bundle, "changed": changed}
-
-    def look(self) -> None:
-        """Follow a link that has moved; end a trial."""
-        if self._path.look():
-            try:
-                self.reload()
-            except CommandError:
-                return  # logged, counted and published
-        elif self._trial is not None:
-            self._judge(self._trial)
-
-    def _take(self) -> bool:
-        path = self._path.target()
-        detection = self._load(path)
-        here = self._at_work.detection
-        _check_rates(here, detection)
-        _check_groups(here, detection)
-        self._forget_refusal()
-        if (path, detection.manifest) == (self._term.path, here.manifest):
-            return False
-        self._begin(_Term(detection, path, self._now(), event_totals(self._health)))
-        self._health.bundle_switches["taken"] += 1
-        log.info("bundle %s: taken from %s", detection.plan.bundle, path)
-        return True
-
-    def _forget_refusal(self) -> None:
-        self._health.bundle_refused = False
-        self._publish_refusal(None, self._path.seen, "")
-
-    def _begin(self, term: _Term) -> None:
-        before, self._term = self._term, term
-        self._at_work.take_bundle(term.detection)
-        if self._settings.rollback_factor is None:
-            return
-        self._before = before
-        seconds = term.began_at - before.began_at
-        self._trial = Probation(
-            rates_per_hour(before.totals, term.totals, seconds),
-            term.began_at,
-            term.totals,
-            factor=self._settings.rollback_factor,
-            least_events=self._settings.rollback_least_events,
-        )
-
-    def _judge(self, trial: Probation) -> None:
-        now = self._now()
-        if now - self._judged_at < _JUDGE_SECONDS:
-            return
-        self._judged_at = now
-        jump = trial.look(now, event_totals(self._health))
-        if jump is not None and self._before is not None:
-            self._roll_back(self._before, jump)
-        elif trial.is_over(now):
-            self._trial = self._before = None
-
-    def _roll_back(self, before: _Term, jump: RateJump) -> None:
-        failed, self._trial, self._before = self._term, None, None
-        self._term = _Term(before.detection, before.path, self._now(), event_totals(self._health))
-        self._at_work.take_bundle(before.detection)
-        pointed = self._path.point_to(before.path)
-        where = "" if pointed else "; the path of the config still leads to it"
-        reason = f"rolled back to {before.detection.plan.bundle}: {jump}{where}"
-        self._refuse(failed.detection.plan.bundle, failed.path, reason, "rolled_back")
-
-    def _refuse(self, bundle: str | None, path: Path, reason: str, result: str) -> None:
-        self._health.bundle_switches[result] += 1
-        self._health.bundle_refused = True
-        log.warning("bundle %s: %s", bundle or path, reason)
-        self._publish_refusal(bundle, path, reason)
-
-
-def _check_rates(here: Detection, other: Detection) -> None:
-    # sources are resampled to it, and what they have put into the queue already is at the old one
-    rate, wanted = here.plan.params.sample_rate_hz, other.plan.params.sample_rate_hz
-    if rate != wanted:
-        raise BundleError(
-            f"{other.plan.bundle}: expected {rate} Hz, as the bundle at work, got {wanted}: "
-            "restart the station"
-        )
-
-
-def _check_groups(here: Detection, other: Detection) -> None:
-    # a ready set does without what a bundle has not: at a start somebody reads so, at a switch nobody
-    lost = sorted(_members(here) - _members(other))
-    if lost:
-        names = ", ".join(f"{member} of {group}" for group, member in lost)
-        raise BundleError(
-            f"{other.plan.bundle}: expected every sound of the groups at work, it lacks {names}"
-        )
-
-
-def _members(detection: Detection) -> set[tuple[str, str]]:
-    groups = detection.plan.groups
-    return {(group.label.slug, member) for group in groups for member in group.members}

@@ -1,13 +1,13 @@
-"""Mutes and thresholds that people set: policies change, scores never do."""
+"""Mutes and thresholds that people set, and quiet hours: policies change, scores never do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass as dataclass_quiet
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, TypeAdapter
@@ -22,14 +22,21 @@ from listener.pipeline.plan import DetectionPlan, SourcePolicies
 _VALUE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Muting(Protocol):
+    """A mute that a person set, or quiet hours of the config."""
+
+    def mutes(self, source: str, label: str) -> bool:
+        """Whether it mutes this label on this source."""
+
+
 @dataclass(frozen=True, slots=True, config=_VALUE)
 class ThresholdOverride:
-    """Thresholds of a label on a source (None: on all), in place of the policy's.
+    """Thresholds of a label on a source (None: on all) that replace the policy's.
 
-    Where only one is given, the other one moves as far as it must.
+    If only one is given, the other moves as far as it must.
 
     Raises:
-        ValueError: both, and off is over on.
+        ValueError: both are given, and off is over on.
     """
 
     source: Slug | None
@@ -50,95 +57,88 @@ class ThresholdOverride:
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
 class MuteOverride:
-    """No events of a label on a source until then, unix seconds; None is every one."""
+    """No events of a label on a source until then, unix seconds; None means all."""
 
     source: Slug | None
     label: Slug | None
     until: float
 
     def mutes(self, source: str, label: str) -> bool:
-        """Whether it is about this label of this source."""
+        """Whether it mutes this label on this source."""
         return self.source in (None, source) and self.label in (None, label)
 
 
 @dataclass(frozen=True, slots=True, config=_VALUE)
 class Overrides:
-    """All that people have set. A source's own threshold counts more than the one for all."""
+    """All thresholds and mutes that people set; a source's own threshold outranks the one for all."""
 
     thresholds: tuple[ThresholdOverride, ...] = ()
     mutes: tuple[MuteOverride, ...] = ()
 
-    def with_threshold(self, rule: ThresholdOverride) -> Overrides:
-        """One more, in place of one for the same source and label; without both numbers it goes."""
-        others = [
-            old for old in self.thresholds if (old.source, old.label) != (rule.source, rule.label)
-        ]
-        kept = others if rule.on is None and rule.off is None else [*others, rule]
-        return replace(self, thresholds=tuple(kept))
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The overrides in a file; none if there is no file. A broken file is set aside and logged."""
+        return read_state(path, TypeAdapter(cls), cls(), "mutes and thresholds")
 
-    def with_mute(self, rule: MuteOverride) -> Overrides:
-        """One more, in place of one of the same words."""
-        others = [old for old in self.mutes if (old.source, old.label) != (rule.source, rule.label)]
-        return replace(self, mutes=(*others, rule))
+    def write(self, path: Path) -> None:
+        """Replace the file, whole or not at all; only its owner may read it.
+
+        Raises:
+            OSError: it cannot be written; the old file stays.
+        """
+        write_state(path, TypeAdapter(type(self)), self)
+
+    def with_threshold(self, new: ThresholdOverride) -> Overrides:
+        """With this one for its source and label; without numbers it only removes the old one."""
+        others = tuple(
+            old for old in self.thresholds if (old.source, old.label) != (new.source, new.label)
+        )
+        removed = new.on is None and new.off is None
+        return replace(self, thresholds=others if removed else (*others, new))
+
+    def with_mute(self, new: MuteOverride) -> Overrides:
+        """With this mute in place of one with the same source and label."""
+        others = [old for old in self.mutes if (old.source, old.label) != (new.source, new.label)]
+        return replace(self, mutes=(*others, new))
 
     def without_mutes(self, source: str | None, label: str | None) -> Overrides:
-        """Without those that name this source and this label; None is every one."""
+        """Without the mutes of this source and this label; None means all."""
         kept = [
             old
             for old in self.mutes
-            if not (source in (None, old.source) and label in (None, old.label))
+            if source not in (None, old.source) or label not in (None, old.label)
         ]
         return replace(self, mutes=tuple(kept))
 
     def at(self, now: float) -> Overrides:
-        """Without the mutes that are over at that time, unix seconds."""
-        lasting = tuple(rule for rule in self.mutes if rule.until > now)
+        """Without the mutes that have ended by then, unix seconds."""
+        lasting = tuple(mute for mute in self.mutes if mute.until > now)
         return self if len(lasting) == len(self.mutes) else replace(self, mutes=lasting)
 
-
-class Muting(Protocol):
-    """A mute of a person, or hours of the config that are quiet."""
-
-    def mutes(self, source: str, label: str) -> bool:
-        """Whether it is about this label of this source."""
-
-
-def apply_overrides(
-    plan: DetectionPlan, rules: Overrides, sources: Iterable[str], quiet: Sequence[Muting] = ()
-) -> DetectionPlan:
-    """The plan with what the rules change of each source; a label that it has not is passed over.
-
-    `quiet` is what is muted beside the rules.
-    """
-    by_source = {source: _policies(source, plan.policies, rules, quiet) for source in sources}
-    return replace(plan, by_source=by_source)
-
-
-def _policies(
-    source: str, policies: Mapping[str, LabelPolicy], rules: Overrides, quiet: Sequence[Muting]
-) -> SourcePolicies:
-    chosen = dict(policies)
-    # those for all sources first, so that the source's own are applied over them
-    for rule in sorted(rules.thresholds, key=lambda rule: rule.source is not None):
-        if rule.source in (None, source) and rule.label in chosen:
-            chosen[rule.label] = rule.applied_to(chosen[rule.label])
-    mutes: list[Muting] = [*rules.mutes, *quiet]
-    muted = [label for label in chosen if any(mute.mutes(source, label) for mute in mutes)]
-    return SourcePolicies(chosen, frozenset(muted))
+    def applied_to(
+        self, plan: DetectionPlan, sources: Iterable[str], quiet: Sequence[Muting] = ()
+    ) -> DetectionPlan:
+        """The plan with these changes on each source, and `quiet` muted; unknown labels are ignored."""
+        # those for all sources first, so that a source's own are applied over them
+        thresholds = sorted(self.thresholds, key=lambda threshold: threshold.source is not None)
+        mutes: list[Muting] = [*self.mutes, *quiet]
+        by_source = {}
+        for source in sources:
+            policies = dict(plan.policies)
+            for threshold in thresholds:
+                if threshold.source in (None, source) and threshold.label in policies:
+                    policies[threshold.label] = threshold.applied_to(policies[threshold.label])
+            muted = [label for label in policies if any(m.mutes(source, label) for m in mutes)]
+            by_source[source] = SourcePolicies(policies, frozenset(muted))
+        return replace(plan, by_source=by_source)
 
 
-# Hours in which labels are muted, day after day.
-
-
-_DAYS = len(WEEKDAYS)
-
-
-@dataclass_quiet(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From `begin` to `end` on the clock of the wall; an `end` before it is of the next day.
+    """From `begin` to `end` in local time; an `end` before `begin` is on the next day.
 
     `days` are those on which it begins, 0 is Monday; `zone` None is the computer's. `sources` None
-    is every one. `labels` are those that are muted, or where `but` is set those that are not.
+    means all. `labels` are those that are muted, or with `but` those that are not.
     """
 
     begin: time
@@ -149,53 +149,29 @@ class QuietHours:
     labels: frozenset[str]
     but: bool
 
+    @classmethod
+    def of(cls, settings: QuietSettings) -> Self:
+        """The hours of one table of the config."""
+        return cls(
+            begin=time.fromisoformat(settings.begin),
+            end=time.fromisoformat(settings.end),
+            days=frozenset(WEEKDAYS.index(day) for day in settings.days),
+            zone=None if settings.timezone is None else ZoneInfo(settings.timezone),
+            sources=frozenset(settings.sources) or None,
+            labels=frozenset(settings.labels or settings.all_but or ()),
+            but=settings.labels is None,
+        )
+
     def covers(self, now: float) -> bool:
         """Whether it is quiet at that time, unix seconds."""
         wall = datetime.fromtimestamp(now, self.zone)
         at, day = wall.time(), wall.weekday()
         if self.begin < self.end:
             return self.begin <= at < self.end and day in self.days
-        since_yesterday = at < self.end and (day - 1) % _DAYS in self.days
+        since_yesterday = at < self.end and (day - 1) % len(WEEKDAYS) in self.days
         return since_yesterday or (at >= self.begin and day in self.days)
 
     def mutes(self, source: str, label: str) -> bool:
-        """Whether it is about this label of this source."""
-        meant = self.sources is None or source in self.sources
-        return meant and (label in self.labels) != self.but
-
-
-def quiet_hours(settings: Iterable[QuietSettings]) -> tuple[QuietHours, ...]:
-    """The hours of the config."""
-    return tuple(_hours(one) for one in settings)
-
-
-def _hours(settings: QuietSettings) -> QuietHours:
-    return QuietHours(
-        begin=time.fromisoformat(settings.begin),
-        end=time.fromisoformat(settings.end),
-        days=frozenset(WEEKDAYS.index(day) for day in settings.days),
-        zone=None if settings.timezone is None else ZoneInfo(settings.timezone),
-        sources=frozenset(settings.sources) or None,
-        labels=frozenset(settings.labels or settings.all_but or ()),
-        but=settings.labels is None,
-    )
-
-
-# The rules on disk, so that they are kept over restarts.
-
-
-_RULES = TypeAdapter(Overrides)
-
-
-def read_overrides(path: Path) -> Overrides:
-    """The rules in a file; none if there is no file. One that is no rules is put aside, and told of."""
-    return read_state(path, _RULES, Overrides(), "mutes and thresholds")
-
-
-def write_overrides(path: Path, rules: Overrides) -> None:
-    """Replace the file, whole or not at all; only its owner may read it.
-
-    Raises:
-        OSError: it cannot be written; what was there stays.
-    """
-    write_state(path, _RULES, rules)
+        """Whether it mutes this label on this source."""
+        covered = self.sources is None or source in self.sources
+        return covered and (label in self.labels) != self.but

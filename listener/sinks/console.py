@@ -1,6 +1,4 @@
-"""Events on stdout, one a line."""
-
-from __future__ import annotations
+"""Prints events on stdout, one a line."""
 
 import logging
 import os
@@ -21,11 +19,11 @@ log = logging.getLogger(__name__)
 class ConsoleSink:
     """Prints events: `text` for people, `jsonl` for programs.
 
-    `label_names` gives the name of each label's slug. When nobody reads any more (a closed pipe, a
-    full disk), that is logged once and events are no longer printed; the station goes on.
+    `label_names` gives the name of each label's slug. When stdout cannot be written any more (a closed
+    pipe, a full disk), that is logged once and events are no longer printed; the station goes on.
     """
 
-    takes = (BundleNotice, EventNotice)
+    accepts = (BundleNotice, EventNotice)
 
     def __init__(
         self,
@@ -40,20 +38,18 @@ class ConsoleSink:
         self._stream = sys.stdout if stream is None else stream
 
     def handle(self, notice: Notice) -> None:
-        """Print an event that began or ended; other notices are not for the console."""
-        if isinstance(notice, EventNotice):
-            self._print(self._line(notice))
-        elif isinstance(notice, BundleNotice):
+        """Print an event that started or ended."""
+        if isinstance(notice, BundleNotice):
             self._label_names = label_names(notice.manifest, notice.groups)
+        elif isinstance(notice, EventNotice):
+            event, name = notice.event, self._label_names[notice.event.label]
+            if self._format == "jsonl":
+                self._print(to_json(event_document(event, self._station, name, notice.clip)))
+            else:
+                self._print(text_line(event, name))
 
     def close(self) -> None:
-        """Nothing is kept back: each line was flushed."""
-
-    def _line(self, notice: EventNotice) -> str:
-        name = self._label_names[notice.event.label]
-        if self._format == "jsonl":
-            return to_json(event_document(notice.event, self._station, name, notice.clip))
-        return text_line(notice.event, name)
+        """Nothing to flush: each line was."""
 
     def _print(self, line: str) -> None:
         if self._stream is None:  # as Python sets sys.stdout when the process has none
@@ -63,7 +59,11 @@ class ConsoleSink:
             self._stream.flush()
         except OSError as error:
             log.warning("console: events are no longer printed: %s", error.strerror)
-            _discard(self._stream)
+            # The rest of the buffer would fail again when Python flushes stdout at the end, and make
+            # the exit code 120 (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
             self._stream = None
 
 
@@ -77,11 +77,3 @@ def text_line(event: SoundEvent, label_name: str) -> str:
         f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}  {event.source}  {label_name}"
         f"  {phase(event)}{lasted}  peak {event.peak_score:.2f}{why}"
     )
-
-
-def _discard(stream: TextIO) -> None:
-    # What is left in the buffer would fail again when Python flushes stdout at the end, and make
-    # the exit code 120 (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

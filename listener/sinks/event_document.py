@@ -1,13 +1,11 @@
-"""The JSON form of an event, schema 1, as MQTT and the console give it."""
-
-from __future__ import annotations
+"""The JSON form of an event, schema 1, which all sinks share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from listener.detection.bundle import Label, Manifest
 from listener.detection.event import SoundEvent
-from listener.files import iso_utc
+from listener.files import iso_utc, to_json
 from listener.sinks.sink import BundleNotice, EventNotice
 
 SCHEMA = 1
@@ -16,7 +14,7 @@ SCHEMA = 1
 def event_document(
     event: SoundEvent, station: str, label_name: str, clip: str | None
 ) -> dict[str, Any]:
-    """An event that began (`offset` and `duration_seconds` are None) or ended; `clip`: its clip's id.
+    """An event that started (`offset` and `duration_seconds` are None) or ended; `clip`: its clip's id.
 
     Times are ISO 8601 in UTC with milliseconds, scores have four places.
     """
@@ -47,21 +45,25 @@ def phase(event: SoundEvent) -> str:
 
 
 def label_names(manifest: Manifest, groups: Sequence[Label] = ()) -> dict[str, str]:
-    """The name for people of each label's slug; a group goes over a label of the bundle."""
+    """The name for people of each label's slug; a group replaces a label of the bundle."""
     return {label.slug: label.name for label in (*manifest.labels, *groups)}
 
 
 class EventDocuments:
-    """Notices of events -> their JSON form, in the names of the bundle at work."""
+    """Makes the JSON form of events, with the names of the current bundle."""
 
     def __init__(self, station: str, names: Mapping[str, str]) -> None:
         self._station, self._names = station, names
 
-    def rename(self, notice: BundleNotice) -> None:
-        """Another bundle, and its names."""
+    def set_bundle(self, notice: BundleNotice) -> None:
+        """Use the names of another bundle."""
         self._names = label_names(notice.manifest, notice.groups)
 
     def of(self, notice: EventNotice) -> dict[str, Any]:
         """The document of a start or an end."""
         event = notice.event
         return event_document(event, self._station, self._names[event.label], notice.clip)
+
+    def line(self, notice: EventNotice) -> bytes:
+        """The document as one line of JSON, with its newline."""
+        return to_json(self.of(notice)).encode() + b"\n"

@@ -1,6 +1,4 @@
-"""Events as lines of JSON in a file that is begun anew each day, and when it is large."""
-
-from __future__ import annotations
+"""Writes events as lines of JSON into a file, which is rotated each day and when it is large."""
 
 import errno
 import logging
@@ -13,7 +11,6 @@ from io import FileIO
 from pathlib import Path
 
 from listener.config.outputs import EventFileSettings
-from listener.files import to_json
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
@@ -27,11 +24,11 @@ class EventFileSink:
     """Appends a line for each start and end; only the owner may read the file.
 
     Each line is handed to the operating system before the next: a crash of the station loses none, a
-    power cut what the disk had not got within seconds. An older file is brought to the disk when it is
-    put aside, named by the time. What cannot be written is lost, counted, and told once an episode.
+    power cut those of the last seconds. A file is synced to the disk when it is rotated; its name then
+    has the time in it. A line that cannot be written is lost, counted, and logged once an episode.
     """
 
-    takes = (BundleNotice, EventNotice)
+    accepts = (BundleNotice, EventNotice)
 
     def __init__(
         self,
@@ -43,7 +40,7 @@ class EventFileSink:
         self._path, self._settings = settings.path, settings
         self._documents, self._health, self._now = documents, health, now
         stem, suffix = re.escape(settings.path.stem), re.escape(settings.path.suffix)
-        self._aside = re.compile(rf"{stem}-\d{{8}}T\d{{6}}\.\d{{6}}{suffix}")
+        self._rotated_name = re.compile(rf"{stem}-\d{{8}}T\d{{6}}\.\d{{6}}{suffix}")
         self._file: FileIO | None = None
         self._day: date | None = None
         self._failing = False
@@ -52,60 +49,52 @@ class EventFileSink:
     def handle(self, notice: Notice) -> None:
         """Write one event."""
         if isinstance(notice, BundleNotice):
-            self._documents.rename(notice)
+            self._documents.set_bundle(notice)
         elif isinstance(notice, EventNotice):
-            self._write_or_tell(to_json(self._documents.of(notice)).encode() + b"\n")
+            try:
+                self._write(self._documents.line(notice))
+            except OSError as error:
+                self._health.sink_failures[_NAME] += 1
+                if not self._failing:
+                    log.warning("%s: events are not written: %s", self._path, error.strerror)
+                self._failing = True
+                if self._file is not None:
+                    file, self._file = self._file, None  # opening it again ends a torn line
+                    with suppress(OSError):
+                        file.close()
+            else:
+                if self._failing:
+                    log.info("%s: events are written again", self._path)
+                self._failing = False
 
     def close(self) -> None:
-        """Bring it to the disk."""
+        """Sync the file to the disk."""
         try:
-            self._let_go()
+            self._close_file()
         except OSError as error:
             log.warning("%s: cannot be closed: %s", self._path, error.strerror)
-
-    def _write_or_tell(self, line: bytes) -> None:
-        try:
-            self._write(line)
-        except OSError as error:
-            self._health.sink_failures[_NAME] += 1
-            if not self._failing:
-                log.warning("%s: events are not written: %s", self._path, error.strerror)
-            self._failing = True
-            self._drop()
-        else:
-            if self._failing:
-                log.info("%s: events are written again", self._path)
-            self._failing = False
-
-    def _drop(self) -> None:
-        """Let go of a file that fails; opening it anew ends a line that was torn."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            with suppress(OSError):
-                file.close()
 
     def _write(self, line: bytes) -> None:
         if self._file is None:
             self._file, self._day = _open_to_append(self._path)
         today, full = self._now().date(), self._settings.max_megabytes * 1e6
         if self._file.tell() and (today != self._day or self._file.tell() + len(line) > full):
-            self._put_aside()
+            self._rotate()
             self._file, _ = _open_to_append(self._path)
         self._day = today
         if self._file.write(line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _put_aside(self) -> None:
-        self._let_go()
+    def _rotate(self) -> None:
+        self._close_file()
         stamp = f"{self._now():%Y%m%dT%H%M%S.%f}"
         self._path.rename(self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}"))
-        aside = sorted(
-            path for path in self._path.parent.iterdir() if self._aside.fullmatch(path.name)
-        )
-        for path in aside[: max(0, len(aside) - self._settings.keep_files)]:
+        siblings = self._path.parent.iterdir()
+        rotated = sorted(path for path in siblings if self._rotated_name.fullmatch(path.name))
+        for path in rotated[: max(0, len(rotated) - self._settings.keep_files)]:
             path.unlink()
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
             with file:

@@ -1,28 +1,24 @@
-"""What flows out of the pipeline, and what every sink takes."""
-
-from __future__ import annotations
+"""The notices of the pipeline, and what every sink is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Status
-from listener.detection.bundle import Label, Manifest
+from listener.detection import audio, bundle, features
 from listener.detection.clip import ClipDraft
 from listener.detection.event import SoundEvent
-from listener.detection.features import LogMel, Patch, log_mel_of
 from listener.detection.params import FeatureParams
 
 
 @dataclass(frozen=True, slots=True)
 class EventNotice:
-    """An event that began (`event.offset` is None) or ended.
+    """An event that started (`event.offset` is None) or ended.
 
-    `heard_at` is the unix time of the last sample that the decision needed, `clip` the id of the clip that
-    is kept of it, if one is.
+    `heard_at` is the unix time of the last sample that the decision needed, `clip` the id of its clip if
+    one is kept.
     """
 
     event: SoundEvent
@@ -42,29 +38,29 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """A source came (its first patch was analysed), went, or hears worse or better than before.
+    """A source has a new status; it is online from its first analysed patch on.
 
     `reason` is one line for people.
     """
 
     source: str
-    status: Status
+    status: audio.Status
     at: float
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BundleNotice:
-    """Another bundle is at work, since `at` (unix seconds); `labels` are those that make events.
+    """Another bundle is in use since `at` (unix seconds); `labels` are those that make events.
 
-    `groups` are those of them that people made of labels of the bundle. It comes after the ends of the
-    events of the bundle before.
+    `groups` are the labels among them that the config makes of labels of the bundle. It follows the ends
+    of the previous bundle's events.
     """
 
-    manifest: Manifest
+    manifest: bundle.Manifest
     labels: tuple[str, ...]
     at: float
-    groups: tuple[Label, ...] = ()
+    groups: tuple[bundle.Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,66 +73,76 @@ class ClockNotice:
 
 @dataclass(frozen=True, slots=True)
 class OverridesNotice:
-    """What people's rules come to: by source and label the on-threshold, and the sources without events."""
+    """The effect of people's overrides: on-thresholds by source and label, and the muted sources."""
 
     thresholds: Mapping[str, Mapping[str, float]]
     muted: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class GreetingNotice:
-    """Home Assistant has started, and has to be told of every device once more."""
+class BirthNotice:
+    """Home Assistant has started and needs every device once more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipNotice:
-    """Sound that is worth keeping."""
+    """A clip to store."""
 
-    cutting: ClipDraft
+    draft: ClipDraft
 
 
 @dataclass(frozen=True, slots=True)
 class PatchNotice:
-    """What was heard since the patch before, for who looks on.
+    """A patch and its scores, for the live view.
 
     `scores` float32 (K,) are the latest smoothed ones of `labels`; `at`: its last sample, unix seconds.
     """
 
     source: str
     at: float
-    patch: Patch
+    patch: features.Patch
     params: FeatureParams
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
 
     @property
-    def new_frames(self) -> LogMel:
-        """Log-mel of the last patch hop, float32 (frames, 64); made here, if else the engine does it."""
-        return log_mel_of(self.patch.content, self.params)[-self.params.patch_hop_frames :]
+    def new_frames(self) -> features.LogMel:
+        """Log-mel of the last patch hop, float32 (frames, 64); computed here if it is not there yet."""
+        return features.log_mel_of(self.patch.content, self.params)[-self.params.patch_hop_frames :]
 
 
 Notice = (
-    BundleNotice
+    BirthNotice
+    | BundleNotice
     | ClipNotice
     | ClockNotice
     | EventNotice
-    | GreetingNotice
     | Level
-    | PatchNotice
     | OverridesNotice
+    | PatchNotice
     | SourceStatus
 )
 
 
 class Sink(Protocol):
-    """Takes notices, on a thread of its own."""
+    """Delivers notices, on a thread of its own."""
 
     @property
-    def takes(self) -> tuple[type[Notice], ...]:
+    def accepts(self) -> tuple[type[Notice], ...]:
         """The kinds of notice that it wants now."""
 
     def handle(self, notice: Notice) -> None:
         """Deliver one notice; may block for a short while, never for ever."""
 
     def close(self) -> None:
-        """Flush what was handed over and let go, within a second or two."""
+        """Flush what was handed over and release everything, within a second or two."""
+
+
+class EventQueue(Protocol):
+    """Where events wait until their receiver has them: an outbox."""
+
+    def put(self, topic: str, document: dict[str, Any]) -> None:
+        """Send a document, with its `seq` in it; does not block."""
+
+    def note_analysed(self, source: str, until: float) -> None:
+        """A source is analysed up to there, unix seconds; does not block."""

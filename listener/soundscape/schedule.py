@@ -1,6 +1,4 @@
-"""Scenes drawn at random: which sound, when, how loud, over what."""
-
-from __future__ import annotations
+"""Random scenes: which sounds, when, how loud and over which background."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,21 +6,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape.scene import PlacedSound, Scene, at_level, mix_scene, without_clipping
-from listener.soundscape.sounds import ALARMS, NOISES, STROKES
-from listener.soundscape.synthesis import Generator, sample_count, sample_times
+from listener.soundscape import scene
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import NOISES, STROKES, Generator, sample_times
 
 _STROKE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
+class SceneSpec:
     """What random scenes are made of.
 
-    Every scene lasts `seconds` and has `sounds_per_scene` of the `sounds`, one after the other, each
-    between `shortest_seconds` and `longest_seconds`, at `snr_db` over a background whose level is drawn
-    from `background_dbfs`. `backgrounds` are sounds that are no events. `reverb_seconds` is the longest
-    RT60; `jitter` see `Generator`.
+    A scene lasts `seconds` and has `sounds_per_scene` of the `sounds`, one after the other, each between
+    `shortest_seconds` and `longest_seconds` long, at `snr_db` over a background whose level is drawn from
+    `background_dbfs`. `backgrounds` are sounds that are no events. `reverb_seconds` is the longest RT60;
+    for `jitter` see `Generator`.
 
     Raises:
         ValueError: the sounds do not fit into a scene.
@@ -47,59 +45,52 @@ class Programme:
             )
 
 
-def random_scene(programme: Programme, seed: int) -> Scene:
-    """One scene of the programme; the same seed gives the same samples."""
+def random_scene(spec: SceneSpec, seed: int) -> scene.Scene:
+    """One scene; the same seed gives the same samples. Over successive seeds the labels take turns."""
     rng = np.random.default_rng(seed)
-    labels = _draw_labels(programme, seed)
-    placed = _place(labels, programme, rng)
-    sounds = [(sound, _draw(programme.sounds[sound.label], rng)) for sound in placed]
-    return mix_scene(
+    labels = list(spec.sounds)
+    first = seed * spec.sounds_per_scene
+    turn = [labels[(first + n) % len(labels)] for n in range(spec.sounds_per_scene)]
+    sounds = [(sound, _draw(spec.sounds[sound.label], rng)) for sound in _place(turn, spec, rng)]
+    return scene.mix_scene(
         sounds,
-        programme.seconds,
-        snr_db=programme.snr_db,
-        background=_draw(programme.backgrounds or (ambience,), rng),
-        background_dbfs=rng.uniform(*programme.background_dbfs),
-        reverb_seconds=rng.uniform(0.05, 1.0) * programme.reverb_seconds,
-        jitter=programme.jitter,
+        spec.seconds,
+        snr_db=spec.snr_db,
+        background=_draw(spec.backgrounds or (ambience,), rng),
+        background_dbfs=rng.uniform(*spec.background_dbfs),
+        reverb_seconds=rng.uniform(0.05, 1.0) * spec.reverb_seconds,
+        jitter=spec.jitter,
         seed=seed,
     )
 
 
+def _place(labels: list[str], spec: SceneSpec, rng: np.random.Generator) -> list[scene.PlacedSound]:
+    """One after the other; the remaining time is split at random before, between and after them."""
+    lengths = rng.uniform(spec.shortest_seconds, spec.longest_seconds, len(labels))
+    gaps = rng.dirichlet(np.ones(len(labels) + 1)) * (spec.seconds - lengths.sum())
+    onsets = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
+    return [
+        scene.PlacedSound(label, round(float(onset), 3), round(float(onset + length), 3))
+        for label, onset, length in zip(labels, onsets, lengths, strict=True)
+    ]
+
+
 def ambience(seconds: float, rng: np.random.Generator, _jitter: float = 0.0) -> Samples:
-    """A room in which nothing happens: noise of a drawn colour that swells and fades by up to 6 dB."""
+    """A quiet room: noise of a random colour that swells and fades by up to 6 dB."""
     noise = _draw(NOISES, rng)(seconds, rng)
     period = rng.uniform(5.0, 30.0)
     swell_db = rng.uniform(0.0, 6.0) * np.sin(2 * np.pi * sample_times(seconds) / period)
-    return without_clipping(noise * (10 ** (swell_db / 20)).astype(np.float32))
+    return scene.without_clipping(noise * (10 ** (swell_db / 20)).astype(np.float32))
 
 
 def busy_ambience(seconds: float, rng: np.random.Generator, jitter: float = 0.0) -> Samples:
-    """The same with knocks and clicks now and then, 0 to 15 dB over the noise."""
-    samples = at_level(ambience(seconds, rng, jitter), -30.0)
+    """A room with occasional knocks and clicks, 0 to 15 dB over the noise of `ambience`."""
+    samples = scene.at_level(ambience(seconds, rng, jitter), -30.0)
     for onset in np.arange(0.0, seconds - _STROKE_SECONDS, 10.0):
-        stroke = at_level(_draw(STROKES, rng)(_STROKE_SECONDS, rng), -30.0 + rng.uniform(0.0, 15.0))
-        start = sample_count(onset + rng.uniform(0.0, 5.0))
-        room = samples[start : start + len(stroke)]
-        room += stroke[: len(room)]
-    return without_clipping(samples)
-
-
-def _draw_labels(programme: Programme, seed: int) -> list[str]:
-    """All labels in turn from scene to scene, so that few scenes hold each as often as any other."""
-    count, labels = programme.sounds_per_scene, list(programme.sounds)
-    first = seed * count
-    return [labels[(first + number) % len(labels)] for number in range(count)]
-
-
-def _place(labels: list[str], programme: Programme, rng: np.random.Generator) -> list[PlacedSound]:
-    """One after the other, the time that is left shared out at random before, between and after."""
-    lengths = rng.uniform(programme.shortest_seconds, programme.longest_seconds, len(labels))
-    gaps = rng.dirichlet(np.ones(len(labels) + 1)) * (programme.seconds - lengths.sum())
-    onsets = np.cumsum(gaps[:-1]) + np.cumsum(lengths) - lengths
-    return [
-        PlacedSound(label, round(float(onset), 3), round(float(onset + length), 3))
-        for label, onset, length in zip(labels, onsets, lengths, strict=True)
-    ]
+        stroke = _draw(STROKES, rng)(_STROKE_SECONDS, rng)
+        stroke = scene.at_level(stroke, -30.0 + rng.uniform(0.0, 15.0))
+        scene.mix_in(samples, stroke, onset + rng.uniform(0.0, 5.0))
+    return scene.without_clipping(samples)
 
 
 def _draw(choices: tuple[Generator, ...], rng: np.random.Generator) -> Generator:

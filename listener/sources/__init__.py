@@ -1,1 +1,1 @@
-"""Where audio comes from: microphones, files, streams."""
+"""Where audio comes from: microphones, files, standard input, network streams."""

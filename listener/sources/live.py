@@ -1,35 +1,31 @@
-"""Samples of a live source between their arrival and `read`, each with its place in time."""
-
-from __future__ import annotations
+"""Live audio between its arrival and `read`: buffered, paced, and each sample with a time."""
 
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
+from listener.backoff import TokenBucket
 from listener.detection.audio import AudioChunk, Samples
-from listener.service import unix_minus_monotonic
-from listener.sources.source import IDLE_SECONDS, SourceError
+from listener.sources.source import IDLE_SECONDS, SourceError, unix_minus_monotonic
 
-LET_UP = 200e-6  # seconds per second of audio; sound cards drift by up to about 100 ppm
-# A live server whose clock is fast must not be held back; no clock is off by as much as this.
-REFILL = 1.001  # seconds of audio per second
-LEAD_SECONDS = 10.0  # of a recording are taken at once, the rest at the speed of time
-SETTLE_SECONDS = 0.3  # an opening burst is collected whole before its first sample gets a time
+log = logging.getLogger(__name__)
 
-
-# When the samples of a live source were captured: sample counts against the times of arrival.
+DRIFT = 200e-6  # seconds per second of audio; sound cards drift by up to about 100 ppm
+# Seconds of audio per second: more than one, so that a live server whose clock is fast is not slowed down.
+PACE = 1.001
+LEAD_SECONDS = 10.0  # of a recording are read at once, the rest in real time
+SETTLE_SECONDS = 0.3  # an opening burst is collected before its first sample gets a time
 
 
 class SampleClock:
-    """Sample index -> time, for samples that arrive late but never early.
+    """Sample index -> capture time, for samples that arrive late but never early.
 
-    The time of sample 0 is the smallest `arrival - index / rate` seen, so that jitter and waiting
-    do not move it. It is let up slowly, so that a source slower than its rate is followed as well.
+    The time of sample 0 is the smallest `arrival - index / rate` seen, so that jitter and waits do not
+    move it. It may drift upwards slowly, to follow a source that is slower than its nominal rate.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -38,12 +34,12 @@ class SampleClock:
         self._end = 0
 
     def observe(self, end: int, now: float) -> float:
-        """Note that the samples before `end` were there at `now`; gives how late, in seconds."""
+        """Note that the samples before `end` had arrived at `now`; returns how late, in seconds."""
         earliest = now - end / self._sample_rate_hz
         if self._anchor is None:
             self._anchor = earliest
-        let_up = LET_UP * (end - self._end) / self._sample_rate_hz
-        self._anchor = min(self._anchor + let_up, earliest)
+        drift = DRIFT * (end - self._end) / self._sample_rate_hz
+        self._anchor = min(self._anchor + drift, earliest)
         self._end = end
         return earliest - self._anchor
 
@@ -51,58 +47,55 @@ class SampleClock:
         """When sample `index` was captured, on the clock of `observe`.
 
         Raises:
-            ValueError: nothing was observed yet.
+            ValueError: nothing has been observed yet.
         """
         if self._anchor is None:
-            raise ValueError("expected an observation before a question")
+            raise ValueError("expected an observation first")
         return self._anchor + index / self._sample_rate_hz
 
 
-class HoleFinder:
-    """Tells audio that is lost from audio that is late.
+class GapDetector:
+    """Tells lost audio from late audio.
 
-    Late audio catches up. When nothing has arrived on time for a whole window, the smallest
-    lateness in it is audio that never came; PortAudio and FFmpeg report no such loss themselves.
+    Late audio catches up. When nothing arrives on time for a whole window, the smallest lateness in it
+    is audio that was lost; PortAudio and FFmpeg do not report such a loss.
     """
 
-    def __init__(self, hole_seconds: float, window_seconds: float) -> None:
-        self._hole_seconds = hole_seconds
+    def __init__(self, gap_seconds: float, window_seconds: float) -> None:
+        self._gap_seconds = gap_seconds
         self._window_seconds = window_seconds
         self._window_began: float | None = None
         self._least = 0.0
 
-    def missing(self, lateness: float, now: float) -> float:
-        """Seconds of audio found to be lost by this arrival, mostly 0."""
+    def lost_seconds(self, lateness: float, now: float) -> float:
+        """Seconds of audio found lost at an arrival that was so late; mostly 0."""
         if self._window_began is not None and now - self._window_began < self._window_seconds:
             self._least = min(self._least, lateness)
             return 0.0
-        found = self._least if self._least > self._hole_seconds else 0.0
-        self._window_began, self._least = now, max(0.0, lateness - found)
-        return found
-
-
-logger = logging.getLogger(__name__)
+        lost = self._least if self._least > self._gap_seconds else 0.0
+        self._window_began, self._least = now, max(0.0, lateness - lost)
+        return lost
 
 
 class LiveBuffer:
     """Blocks in as they arrive, chunks out; used by one thread.
 
-    Arrival is told in monotonic seconds, chunks carry unix time. Samples known or found to be lost
-    are counted in `AudioChunk.start`, and no chunk spans a hole.
+    Arrivals are in monotonic seconds, chunks in unix time. Lost samples, reported or detected, count in
+    `AudioChunk.start`, and no chunk spans a gap.
     """
 
     def __init__(
         self,
         source: str,
         sample_rate_hz: int,
-        holes: HoleFinder,
+        gaps: GapDetector,
         unix_offset: Callable[[], float] = unix_minus_monotonic,
     ) -> None:
-        self.holes_found = 0
+        self.gaps_found = 0
         self._source = source
         self._sample_rate_hz = sample_rate_hz
         self._clock = SampleClock(sample_rate_hz)
-        self._holes = holes
+        self._gaps = gaps
         self._unix_offset = unix_offset
         self._blocks: deque[tuple[int, Samples]] = deque()  # start index, samples
         self._buffered = 0
@@ -110,19 +103,19 @@ class LiveBuffer:
 
     @property
     def seconds(self) -> float:
-        """How much audio waits in the buffer."""
+        """How much audio is in the buffer."""
         return self._buffered / self._sample_rate_hz
 
     def append(self, samples: Samples, now: float) -> None:
-        """Take a block of mono float32 (n,) whose last sample arrived at `now`."""
+        """Append a block of mono float32 (n,) whose last sample arrived at `now`."""
         if not len(samples):
             return
         lateness = self._clock.observe(self._end + len(samples), now)
-        missing = self._holes.missing(lateness, now)
-        if missing:
-            logger.warning("source %s: %.1f s of audio are missing", self._source, missing)
-            self.holes_found += 1
-            self.skip(round(missing * self._sample_rate_hz))
+        lost = self._gaps.lost_seconds(lateness, now)
+        if lost:
+            log.warning("source %s: %.1f s of audio are missing", self._source, lost)
+            self.gaps_found += 1
+            self.skip(round(lost * self._sample_rate_hz))
         self._blocks.append((self._end, samples))
         self._buffered += len(samples)
         self._end += len(samples)
@@ -131,131 +124,87 @@ class LiveBuffer:
         """Count samples that were lost before the next block."""
         self._end += samples
 
-    def take(self, seconds: float) -> AudioChunk:
-        """The oldest audio, at most `seconds` (one sample at least) and up to the next hole."""
-        start = self._blocks[0][0] if self._blocks else self._end
+    def pop(self, seconds: float) -> AudioChunk:
+        """The oldest audio up to the next gap, at most `seconds`, but one sample at least."""
+        start = end = self._blocks[0][0] if self._blocks else self._end
         wanted = max(1, round(seconds * self._sample_rate_hz))
-        samples = self._pop(min(wanted, self._stretch()))
-        return AudioChunk(self._source, start, self._unix(start), self._sample_rate_hz, samples)
-
-    def _stretch(self) -> int:
-        """Samples up to the first hole."""
-        for (start, samples), (after, _) in pairwise(self._blocks):
-            if start + len(samples) != after:
-                return start + len(samples) - self._blocks[0][0]
-        return self._buffered
-
-    def _pop(self, count: int) -> Samples:
-        parts = [np.empty(0, np.float32)]
-        self._buffered -= count
-        while count:
-            start, samples = self._blocks.popleft()
-            if len(samples) > count:
-                self._blocks.appendleft((start + count, samples[count:]))
-            parts.append(samples[:count])
-            count -= len(parts[-1])
-        return parts[1] if len(parts) == 2 else np.concatenate(parts)  # noqa: PLR2004 - one block: no copy
-
-    def _unix(self, index: int) -> float:
-        if self._end == 0:  # nothing has arrived yet
-            return time.monotonic() + self._unix_offset()
-        return self._clock.time_of(index) + self._unix_offset()
-
-
-# How far a stream may run ahead of real time.
-
-
-class RealTimePace:
-    """Lets `lead_seconds` of audio through at once and the rest at the speed of time.
-
-    So a live server's opening burst costs no latency, and a recording is not swallowed whole.
-    """
-
-    def __init__(self, lead_seconds: float) -> None:
-        self._lead_seconds = lead_seconds
-        self._credit_seconds = lead_seconds
-        self._at: float | None = None
-
-    def take(self, seconds: float, now: float) -> None:
-        """Note that so much audio was taken at `now` (monotonic seconds)."""
-        self._credit_seconds = self._credit(now) - seconds
-        self._at = now
-
-    def wait_seconds(self, now: float) -> float:
-        """How long to wait before more is taken; 0 when there is no need to."""
-        return max(0.0, -self._credit(now) / REFILL)
-
-    def _credit(self, now: float) -> float:
-        elapsed = 0.0 if self._at is None else now - self._at
-        return min(self._lead_seconds, self._credit_seconds + elapsed * REFILL)
-
-
-# How fast a live source takes in what its producer offers.
+        parts = []
+        while wanted and self._blocks and self._blocks[0][0] == end:
+            _, samples = self._blocks.popleft()
+            if len(samples) > wanted:
+                self._blocks.appendleft((end + wanted, samples[wanted:]))
+            parts.append(samples[:wanted])
+            wanted -= len(parts[-1])
+            end += len(parts[-1])
+        self._buffered -= end - start
+        # one block is not copied
+        samples = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
+        arrived = self._end > 0
+        captured_at = self._clock.time_of(start) if arrived else time.monotonic()
+        return AudioChunk(
+            self._source, start, captured_at + self._unix_offset(), self._sample_rate_hz, samples
+        )
 
 
 Receive = Callable[[float], bool]
 
 
-class Intake:
-    """Paces a source that is asked for its samples, and places them in time.
+class PacedReader:
+    """Reads a source that is asked for its samples, no faster than real time after a lead.
 
-    The source gives a `receive(deadline)`: it waits for more until the deadline (monotonic
-    seconds), pushes what came, and is False when nothing came. When it raises SourceError, what
-    came before is still handed over first.
+    So the opening burst of a live server adds no latency, and a recording is not read all at once. The
+    source's `receive(deadline)` waits for more until the deadline (monotonic seconds), pushes what came
+    and returns False if nothing came. If it raises SourceError, what came before is delivered first.
     """
 
     def __init__(self, buffer: LiveBuffer) -> None:
         self._buffer = buffer
-        self._pace = RealTimePace(LEAD_SECONDS)
+        # a token is a second of audio, and a bucket lets the next one through while it holds a whole one
+        self._pace = TokenBucket(PACE, LEAD_SECONDS + 1.0)
         self._closed = threading.Event()
         self._settled = False
         self._failure: SourceError | None = None
 
     def push(self, samples: Samples, sample_rate_hz: int) -> None:
-        """Take mono float32 (n,) that arrived just now."""
-        now = time.monotonic()
-        self._buffer.append(samples, now)
-        self._pace.take(len(samples) / sample_rate_hz, now)
+        """Append mono float32 (n,) that arrived just now."""
+        self._buffer.append(samples, time.monotonic())
+        self._pace.take(len(samples) / sample_rate_hz)
 
     def read(self, seconds: float, receive: Receive) -> AudioChunk | None:
-        """What `AudioSource.read` gives; None when closed. At the end of audio chunks are empty.
+        """What `AudioSource.read` returns; None when closed. At the end of the audio chunks are empty.
 
         Raises:
             SourceError: raised by `receive`, now or before.
         """
         deadline = time.monotonic() + IDLE_SECONDS
         try:
-            self._fill(seconds, deadline, receive)
+            if self._failure is None:
+                self._fill(seconds, deadline, receive)
         except SourceError as error:
             self._failure = error
         if self._closed.is_set():
             return None
         if self._failure is not None and not self._buffer.seconds:
             raise self._failure
-        return self._buffer.take(seconds)
+        return self._buffer.pop(seconds)
 
     def close(self) -> None:
-        """End a wait; a `receive` under way on another thread is not cut short."""
+        """End a wait; a `receive` under way on another thread is not interrupted."""
         self._closed.set()
 
     def _fill(self, seconds: float, deadline: float, receive: Receive) -> None:
-        if self._failure is not None:
-            return
         if not self._settled:
-            self._settle(deadline, receive)
-        while self._buffer.seconds < seconds and self._in_step(deadline) and receive(deadline):
+            while not self._buffer.seconds and receive(deadline):
+                pass
+            self._settled = self._buffer.seconds > 0
+            settled_at = time.monotonic() + SETTLE_SECONDS
+            while self._settled and self._keep_pace(settled_at) and receive(settled_at):
+                pass
+        while self._buffer.seconds < seconds and self._keep_pace(deadline) and receive(deadline):
             pass
 
-    def _settle(self, deadline: float, receive: Receive) -> None:
-        while not self._buffer.seconds and receive(deadline):
-            pass
-        self._settled = self._buffer.seconds > 0
-        until = time.monotonic() + SETTLE_SECONDS
-        while self._settled and self._in_step(until) and receive(until):
-            pass
-
-    def _in_step(self, deadline: float) -> bool:
-        """Wait until more may be taken; False if that is not before the deadline."""
+    def _keep_pace(self, deadline: float) -> bool:
+        """Wait until more may be read; False if that is after the deadline, or when closed."""
         now = time.monotonic()
-        wait = self._pace.wait_seconds(now)
+        wait = self._pace.wait_seconds
         return not self._closed.wait(min(wait, max(0.0, deadline - now))) and now + wait <= deadline

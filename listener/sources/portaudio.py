@@ -1,13 +1,10 @@
-"""PortAudio through sounddevice: loaded when first needed, its devices and streams."""
-
-from __future__ import annotations
+"""PortAudio through sounddevice, loaded when first needed: capture devices, streams and their blocks."""
 
 import importlib
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,27 +13,23 @@ from numpy.typing import NDArray
 
 from listener.sources.source import SourceError
 
-MAX_BLOCKS = 1024  # unread; 10 s and more at the usual block sizes
+MAX_BLOCKS = 1024  # unread; at least 10 s at the usual block sizes
 LATENCY_SECONDS = 0.1  # of PortAudio's buffer: fewer and larger blocks than its default
-MAX_CHANNELS = 2  # virtual devices offer 32 and more, which hold nothing else
+MAX_CHANNELS = 2  # virtual devices offer 32 and more, with nothing else in them
 _MISSING = (
     "a microphone needs the PortAudio library: "
     "apt install libportaudio2 (Debian, Ubuntu) or brew install portaudio (macOS)"
 )
-
-
-# Capture devices and their names.
-
-
 _VOLATILE = re.compile(r"[\s:-]*\(hw:\d+,\d+\)$")  # ALSA's card numbers change from boot to boot
+
+# One scan or opening at a time, and no scan while a stream is open: it would end the stream.
+_lock = threading.Lock()
+_open_streams: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureDevice:
-    """A device that can record, as PortAudio sees it.
-
-    `index` is valid until the next scan. Virtual devices offer many more channels than they hold.
-    """
+    """A device that can record, as PortAudio sees it; `index` is valid until the next scan."""
 
     portaudio_name: str
     index: int
@@ -46,43 +39,8 @@ class CaptureDevice:
 
     @property
     def name(self) -> str:
-        """What to put in the config: the same after every boot."""
+        """The name for the config: the same after every boot."""
         return _VOLATILE.sub("", self.portaudio_name)
-
-
-def find_device(devices: tuple[CaptureDevice, ...], wanted: str | None) -> CaptureDevice:
-    """The device of that name, or the only one whose name holds it; None is the default device.
-
-    Raises:
-        SourceError: none or several; the line lists what there is.
-    """
-    for matches in _searches(devices, wanted):
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            names = _quoted(device.portaudio_name for device in matches)
-            raise SourceError(f"microphone {wanted!r}: expected one device, it may be {names}")
-    asked = "no default capture device" if wanted is None else f"microphone {wanted!r}: not found"
-    raise SourceError(f"{asked}; capture devices: {_quoted(d.name for d in devices) or 'none'}")
-
-
-def _searches(
-    devices: tuple[CaptureDevice, ...], wanted: str | None
-) -> Iterator[list[CaptureDevice]]:
-    """From the strictest to the most lenient."""
-    if wanted is None:
-        yield [device for device in devices if device.is_default]
-        return
-    yield [device for device in devices if device.portaudio_name == wanted]
-    yield [device for device in devices if device.name == wanted]
-    yield [device for device in devices if wanted.casefold() in device.name.casefold()]
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
-
-
-# Blocks from PortAudio's thread to the reader's.
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +52,10 @@ class Block:
     lost: int
 
 
-class Inbox:
+class BlockQueue:
     """Filled by PortAudio's callback, which must never wait; emptied by one reader.
 
-    What does not fit is dropped, counted, and told with the next block that does.
+    A block that does not fit is dropped and counted; the next one says how many samples were lost.
     """
 
     def __init__(self) -> None:
@@ -112,7 +70,7 @@ class Inbox:
         """PortAudio's callback; `pcm` is valid during the call only."""
         self.last_arrival = time.monotonic()
         if status.input_overflow:
-            self._lost += 1  # PortAudio does not say how many: one makes the hole show
+            self._lost += 1  # PortAudio does not say how many: one makes the gap visible
             self.overflows += 1
         if len(self._blocks) >= MAX_BLOCKS:
             self.overflows += 1
@@ -123,27 +81,22 @@ class Inbox:
         self._arrived.set()
 
     def end(self) -> None:
-        """PortAudio's callback when the stream has ended; also wakes the reader for good."""
+        """PortAudio's callback at the end of the stream; from then on the reader does not wait."""
         self.ended = True
         self._arrived.set()
 
     def wait(self, deadline: float) -> bool:
-        """Wait for a block; False if none came before the deadline, monotonic, or none will."""
+        """Wait for a block; False if none came before the deadline (monotonic) or the stream ended."""
         if not self._blocks and not self.ended:
             self._arrived.wait(max(0.0, deadline - time.monotonic()))
         return bool(self._blocks)
 
-    def take(self) -> list[Block]:
-        """All blocks that have come, oldest first."""
+    def pop_all(self) -> list[Block]:
+        """All blocks that have arrived, oldest first."""
         self._arrived.clear()
         if self.ended:
             self._arrived.set()
         return [self._blocks.popleft() for _ in range(len(self._blocks))]
-
-
-# One scan or opening at a time, and no scan that would end an open stream.
-_lock = threading.Lock()
-_open_streams: set[int] = set()
 
 
 def load() -> Any:
@@ -159,7 +112,7 @@ def load() -> Any:
 
 
 def list_devices() -> tuple[CaptureDevice, ...]:
-    """The capture devices there are now.
+    """The capture devices that are connected now.
 
     Raises:
         SourceError: PortAudio is not installed or fails.
@@ -168,8 +121,33 @@ def list_devices() -> tuple[CaptureDevice, ...]:
         return _scan(load())
 
 
-def open_stream(wanted: str | None, inbox: Inbox) -> Any:
-    """A started `sounddevice.InputStream` that fills the inbox.
+def find_device(devices: tuple[CaptureDevice, ...], wanted: str | None) -> CaptureDevice:
+    """The device of that name, or the only one whose name contains it; None is the default device.
+
+    Raises:
+        SourceError: none or several; the line lists them.
+    """
+    if wanted is None:
+        searches = [[device for device in devices if device.is_default]]
+    else:
+        searches = [
+            [device for device in devices if device.portaudio_name == wanted],
+            [device for device in devices if device.name == wanted],
+            [device for device in devices if wanted.casefold() in device.name.casefold()],
+        ]
+    for matches in searches:
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(repr(device.portaudio_name) for device in matches)
+            raise SourceError(f"microphone {wanted!r}: expected one device, it may be {names}")
+    what = "no default capture device" if wanted is None else f"microphone {wanted!r}: not found"
+    names = ", ".join(repr(device.name) for device in devices)
+    raise SourceError(f"{what}; capture devices: {names or 'none'}")
+
+
+def open_stream(wanted: str | None, queue: BlockQueue) -> Any:
+    """A started `sounddevice.InputStream` that fills the queue.
 
     Raises:
         SourceError: PortAudio is not installed, no such device, or it cannot be opened.
@@ -178,25 +156,20 @@ def open_stream(wanted: str | None, inbox: Inbox) -> Any:
     with _lock:
         device = find_device(_scan(portaudio), wanted)
         try:
-            stream = _start(portaudio, device, inbox)
+            stream = portaudio.InputStream(
+                device=device.index,
+                channels=min(device.channels, MAX_CHANNELS),
+                samplerate=device.sample_rate_hz,
+                dtype="float32",
+                latency=LATENCY_SECONDS,
+                callback=queue.put,
+                finished_callback=queue.end,
+            )
+            stream.start()
         except portaudio.PortAudioError as error:
             raise SourceError(f"microphone {device.name!r}: cannot be opened: {error}") from error
         _open_streams.add(id(stream))
         return stream
-
-
-def _start(portaudio: Any, device: CaptureDevice, inbox: Inbox) -> Any:
-    stream = portaudio.InputStream(
-        device=device.index,
-        channels=min(device.channels, MAX_CHANNELS),
-        samplerate=device.sample_rate_hz,
-        dtype="float32",
-        latency=LATENCY_SECONDS,
-        callback=inbox.put,
-        finished_callback=inbox.end,
-    )
-    stream.start()
-    return stream
 
 
 def close_stream(stream: Any) -> None:
@@ -217,17 +190,13 @@ def _scan(portaudio: Any) -> tuple[CaptureDevice, ...]:
             raise SourceError(f"PortAudio cannot be initialised: {error}") from error
     default = portaudio.default.device[0]
     return tuple(
-        _device(index, info, is_default=index == default)
+        CaptureDevice(
+            portaudio_name=info["name"],
+            index=index,
+            channels=info["max_input_channels"],
+            sample_rate_hz=round(info["default_samplerate"]),
+            is_default=index == default,
+        )
         for index, info in enumerate(portaudio.query_devices())
         if info["max_input_channels"] > 0
-    )
-
-
-def _device(index: int, info: dict[str, Any], *, is_default: bool) -> CaptureDevice:
-    return CaptureDevice(
-        portaudio_name=info["name"],
-        index=index,
-        channels=info["max_input_channels"],
-        sample_rate_hz=round(info["default_samplerate"]),
-        is_default=is_default,
     )

@@ -1,12 +1,11 @@
-"""What every source gives."""
+"""The interface of every source."""
 
-from __future__ import annotations
-
+import time
 from typing import Protocol
 
-from listener.detection.audio import AudioChunk
+from listener.detection import audio
 
-IDLE_SECONDS = 1.0  # the longest that `read` keeps its caller from looking at a stop flag
+IDLE_SECONDS = 1.0  # the longest that `read` may block, so that its caller sees a stop flag
 
 
 class SourceError(Exception):
@@ -16,16 +15,33 @@ class SourceError(Exception):
 class AudioSource(Protocol):
     """One open microphone, stream or file, read by one thread.
 
-    A source is built by opening it (SourceError if that fails) and is never opened again: after a
-    loss a new one is made.
+    Building a source opens it (SourceError if that fails). It is never reopened: after a loss a new one
+    is built.
     """
 
-    def read(self, seconds: float) -> AudioChunk | None:
+    def read(self, seconds: float) -> audio.AudioChunk | None:
         """About the next `seconds` of audio at the native rate, or None at the end.
 
-        Blocks until so much has come, but hands over what there is (perhaps nothing) after
-        IDLE_SECONDS. Raises SourceError when the source is lost.
+        Blocks until there is that much, but after IDLE_SECONDS returns what there is, perhaps nothing.
+        Raises SourceError when the source is lost.
         """
 
     def close(self) -> None:
-        """Let go of the device, connection or file; harmless when done twice."""
+        """Release the device, connection or file; may be called twice."""
+
+
+def format_fault(channels: int, sample_rate_hz: int) -> str | None:
+    """Why a format is refused, None if it is not: a second of it would be gigabytes, or no sample."""
+    low_hz, high_hz = audio.LOWEST_RATE_HZ, audio.HIGHEST_RATE_HZ
+    if 1 <= channels <= audio.MAX_CHANNELS and low_hz <= sample_rate_hz <= high_hz:
+        return None
+    return (
+        f"expected up to {audio.MAX_CHANNELS} channels of {low_hz} to {high_hz} Hz, "
+        f"got {channels} of {sample_rate_hz} Hz"
+    )
+
+
+def unix_minus_monotonic() -> float:
+    """Unix time at monotonic time 0; only a step of the system clock changes it."""
+    before, unix, after = time.monotonic(), time.time(), time.monotonic()
+    return unix - (before + after) / 2  # halves the error if the scheduler interrupts in between

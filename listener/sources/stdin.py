@@ -1,7 +1,5 @@
 """Standard input as a source: raw PCM or WAV from a pipe."""
 
-from __future__ import annotations
-
 import logging
 import os
 import select
@@ -13,100 +11,88 @@ import numpy as np
 
 from listener.config.sources import StdinSettings
 from listener.detection.audio import AudioChunk
-from listener.sources.live import HoleFinder, Intake, LiveBuffer
+from listener.sources.live import GapDetector, LiveBuffer, PacedReader
 from listener.sources.source import IDLE_SECONDS, SourceError
-from listener.sources.wav import Encoding, PcmFormat, WavError, WavHeader, parse_wav_header
+from listener.sources.wav import Encoding, PcmFormat, WavError, parse_wav_header
 
 log = logging.getLogger(__name__)
 
-HOLE_SECONDS = 1.0  # less is how the program that feeds the pipe was scheduled
-HOLE_WINDOW_SECONDS = 3.0
-_READ_BYTES = 65_536  # what a Linux pipe holds
+GAP_SECONDS = 1.0  # shorter gaps come from how the writing program is scheduled
+GAP_WINDOW_SECONDS = 3.0
+_READ_BYTES = 65_536  # the capacity of a Linux pipe
 
 
 class StdinSource:
-    """PCM on a file descriptor, stamped with the time of its arrival.
+    """PCM on a file descriptor, timed by its arrival.
 
-    A writer that pauses never keeps the caller longer than IDLE_SECONDS. A WAV's header is awaited
-    in `read`; until it is whole, chunks are empty. A recording is let through at the speed of time
-    after a lead of some seconds.
+    A writer that pauses never blocks the caller longer than IDLE_SECONDS. `read` waits for the header of
+    a WAV; until it is complete, chunks are empty. A recording is read in real time after a lead of some
+    seconds.
 
     Raises:
-        SourceError: there is no standard input.
+        SourceError: standard input is closed.
     """
 
     def __init__(self, settings: StdinSettings, stream: BinaryIO | None = None) -> None:
+        stream = stream or getattr(sys.stdin, "buffer", None)
+        if stream is None or stream.closed:
+            raise self._error("expected an open stream, it is closed")
         self._settings = settings
-        self._fd = _descriptor(stream)
+        self._fd = stream.fileno()
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         self._bytes = bytearray()  # read, not yet decoded
-        self._bytes_left: int | None = None  # of audio, where a WAV's header says
+        self._bytes_left: int | None = None  # of audio, if a WAV header says
         self._at_end = False
         self._format = PcmFormat(Encoding.S16, settings.sample_rate_hz, settings.channels)
         self._header_awaited = settings.format == "wav"
-        self._intake = self._new_intake()
+        self._reader = self._new_reader()
 
     def read(self, seconds: float) -> AudioChunk | None:
         """The next `seconds` of audio; None at the end and after `close`.
 
         Raises:
-            SourceError: not the WAV that was announced, or the descriptor cannot be read.
+            SourceError: not the WAV that was expected, or the descriptor cannot be read.
         """
         if self._header_awaited and not self._receive_header():
-            return None if self._at_end else self._nothing_yet()
-        chunk = self._intake.read(seconds, self._receive)
+            nothing, rate = np.empty(0, np.float32), self._settings.sample_rate_hz
+            return AudioChunk(self._settings.name, 0, time.time(), rate, nothing)
+        chunk = self._reader.read(seconds, self._receive)
         if chunk is None or (self._at_end and not len(chunk.samples)):
             return None
         return chunk
 
     def close(self) -> None:
-        """Stop reading; the descriptor stays open, for it is not ours."""
-        self._intake.close()
+        """Stop reading; the descriptor stays open, its owner is the process."""
+        self._reader.close()
 
-    def _new_intake(self) -> Intake:
-        holes = HoleFinder(HOLE_SECONDS, HOLE_WINDOW_SECONDS)
-        return Intake(LiveBuffer(self._settings.name, self._format.sample_rate_hz, holes))
-
-    def _nothing_yet(self) -> AudioChunk:
-        silent = np.empty(0, np.float32)
-        return AudioChunk(
-            self._settings.name, 0, time.time(), self._settings.sample_rate_hz, silent
-        )
+    def _new_reader(self) -> PacedReader:
+        gaps = GapDetector(GAP_SECONDS, GAP_WINDOW_SECONDS)
+        return PacedReader(LiveBuffer(self._settings.name, self._format.sample_rate_hz, gaps))
 
     def _receive_header(self) -> bool:
+        """Wait for the header; False if it is not complete after IDLE_SECONDS."""
         deadline = time.monotonic() + IDLE_SECONDS
-        while self._header_awaited and self._receive_bytes(deadline):
-            self._parse_header()
-        if self._at_end and self._header_awaited:
+        while self._receive(deadline):
+            try:
+                header = parse_wav_header(bytes(self._bytes))
+            except WavError as error:
+                raise self._error(str(error)) from error
+            if header is not None:
+                self._header_awaited = False
+                self._format, self._bytes_left = header.format, header.data_bytes
+                del self._bytes[: header.header_bytes]
+                self._reader = self._new_reader()
+                self._decode()
+                return True
+        if self._at_end:
             raise self._error(
                 f"expected a WAV header, the stream ended after {len(self._bytes)} bytes"
             )
-        return not self._header_awaited
-
-    def _parse_header(self) -> None:
-        try:
-            header = parse_wav_header(bytes(self._bytes))
-        except WavError as error:
-            raise self._error(str(error)) from error
-        if header is not None:
-            self._begin(header)
-
-    def _begin(self, header: WavHeader) -> None:
-        self._header_awaited = False
-        self._format, self._bytes_left = header.format, header.data_bytes
-        del self._bytes[: header.header_bytes]
-        self._intake = self._new_intake()
-        self._decode()
+        return False
 
     def _receive(self, deadline: float) -> bool:
-        if not self._receive_bytes(deadline):
-            return False
-        self._decode()
-        return True
-
-    def _receive_bytes(self, deadline: float) -> bool:
-        """Wait for bytes; False if none came before the deadline, or never will."""
+        """Wait for bytes; False if none came before the deadline, or the stream has ended."""
         wait_ms = max(0.0, deadline - time.monotonic()) * 1000
         if self._at_end or not self._poll.poll(wait_ms):
             return False
@@ -115,8 +101,15 @@ class StdinSource:
         except OSError as error:
             raise self._error(f"cannot be read: {error.strerror}") from error
         self._bytes += received
-        if not received:
-            self._end()
+        self._at_end = not received
+        if received and not self._header_awaited:
+            self._decode()
+        elif self._bytes and not self._header_awaited:
+            log.warning(
+                "source %s: the last %d bytes are not a whole sample and are dropped",
+                self._settings.name,
+                len(self._bytes),
+            )
         return bool(received)
 
     def _decode(self) -> None:
@@ -127,26 +120,10 @@ class StdinSource:
         ready -= ready % self._format.frame_bytes
         samples = self._format.decode(bytes(self._bytes[:ready]))
         del self._bytes[:ready]
-        self._intake.push(samples, self._format.sample_rate_hz)
+        self._reader.push(samples, self._format.sample_rate_hz)
         if self._bytes_left is not None:
             self._bytes_left -= ready
             self._at_end = self._bytes_left < self._format.frame_bytes
 
-    def _end(self) -> None:
-        self._at_end = True
-        if self._bytes and not self._header_awaited:
-            log.warning(
-                "source %s: the last %d bytes are not a whole sample and are dropped",
-                self._settings.name,
-                len(self._bytes),
-            )
-
     def _error(self, what: str) -> SourceError:
         return SourceError(f"standard input: {what}")
-
-
-def _descriptor(stream: BinaryIO | None) -> int:
-    stream = stream if stream is not None else getattr(sys.stdin, "buffer", None)
-    if stream is None or stream.closed:
-        raise SourceError("standard input: expected an open stream, it is closed")
-    return stream.fileno()

@@ -1,25 +1,15 @@
-"""WAV from a pipe: the header without seeking, and PCM bytes to samples."""
-
-from __future__ import annotations
+"""WAV from a pipe: the header is parsed without seeking, PCM bytes become samples."""
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from listener.detection.audio import (
-    HIGHEST_RATE_HZ,
-    LOWEST_RATE_HZ,
-    MOST_CHANNELS,
-    Samples,
-    mix_to_mono,
-    pcm16_to_float,
-)
+from listener.detection.audio import Samples, mix_to_mono, pcm16_to_float
+from listener.sources.source import format_fault
 
-MAX_HEADER_BYTES = 65_536  # tags before the audio; more is not a header
+MAX_HEADER_BYTES = 65_536  # with tags before the audio; anything longer is no header
 # Writers that cannot seek back leave 0, all ones, or (sox, arecord) a size near 2^31.
 _STREAMING_BYTES = 0x7FFF_F000
 
@@ -29,11 +19,11 @@ _EXTENSIBLE_BYTES = 40
 
 
 class WavError(ValueError):
-    """Not a WAV that can be read; one line that says what was expected and what came."""
+    """Not a WAV that can be read; one line, what was expected and what came."""
 
 
 class Encoding(Enum):
-    """How a sample is stored, always little-endian."""
+    """How a sample is stored; always little-endian."""
 
     S16 = 2
     S24 = 3
@@ -46,9 +36,17 @@ class Encoding(Enum):
         return abs(self.value)
 
 
+_ENCODINGS = {
+    (_TAG_PCM, 16): Encoding.S16,
+    (_TAG_PCM, 24): Encoding.S24,
+    (_TAG_PCM, 32): Encoding.S32,
+    (_TAG_FLOAT, 32): Encoding.FLOAT32,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """What the bytes of a PCM stream mean."""
+    """The format of a PCM stream."""
 
     encoding: Encoding
     sample_rate_hz: int
@@ -61,12 +59,22 @@ class PcmFormat:
 
     def decode(self, pcm: bytes) -> Samples:
         """Whole frames of bytes -> mono float32 (n,) in [-1, 1]."""
-        return mix_to_mono(_DECODERS[self.encoding](pcm).reshape(-1, self.channels))
+        if self.encoding is Encoding.FLOAT32:
+            samples = np.frombuffer(pcm, "<f4").astype(np.float32)
+        elif self.encoding is Encoding.S16:
+            samples = pcm16_to_float(np.frombuffer(pcm, "<i2"))
+        else:
+            if self.encoding is Encoding.S24:  # becomes the top three of four bytes
+                words = np.zeros((len(pcm) // 3, 4), np.uint8)
+                words[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)
+                pcm = words.tobytes()
+            samples = np.frombuffer(pcm, "<i4").astype(np.float32) / np.float32(2**31)
+        return mix_to_mono(samples.reshape(-1, self.channels))
 
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """What precedes the audio; `data_bytes` is None when the writer did not know how much comes."""
+    """What precedes the audio; `data_bytes` is None if the writer did not know its length."""
 
     format: PcmFormat
     header_bytes: int
@@ -74,7 +82,7 @@ class WavHeader:
 
 
 def parse_wav_header(head: bytes) -> WavHeader | None:
-    """The header at the beginning of `head`, or None while more bytes are needed to know.
+    """The header at the beginning of `head`, or None if more bytes are needed.
 
     Raises:
         WavError: not RIFF/WAVE, no audio where it should be, or an encoding other than PCM of 16,
@@ -87,7 +95,9 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
         name, size = struct.unpack_from("<4sI", head, at)
         at += 8
         if name == b"data":
-            return _header(pcm_format, at, size)
+            if pcm_format is None:
+                raise WavError("expected the WAV's fmt chunk before its data")
+            return WavHeader(pcm_format, at, size if 0 < size < _STREAMING_BYTES else None)
         if at + size > MAX_HEADER_BYTES:
             raise WavError(f"expected audio within {MAX_HEADER_BYTES} bytes, got chunk {name!r}")
         if name == b"fmt " and len(head) >= at + size:
@@ -99,12 +109,6 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
 def _expect(found: bytes, magic: bytes, what: str) -> None:
     if not magic.startswith(found):
         raise WavError(f"expected a WAV header ({what}), got {found!r}")
-
-
-def _header(pcm_format: PcmFormat | None, at: int, size: int) -> WavHeader:
-    if pcm_format is None:
-        raise WavError("expected the WAV's fmt chunk before its data")
-    return WavHeader(pcm_format, at, size if 0 < size < _STREAMING_BYTES else None)
 
 
 def _parse_format(chunk: bytes) -> PcmFormat:
@@ -119,33 +123,7 @@ def _parse_format(chunk: bytes) -> PcmFormat:
             "expected PCM of 16, 24 or 32 bits or float of 32, "
             f"got WAV format {tag:#06x} of {bits} bits"
         )
-    if not (1 <= channels <= MOST_CHANNELS and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ):
-        raise WavError(
-            f"expected up to {MOST_CHANNELS} channels of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, "
-            f"got {channels} of {rate} Hz"
-        )
+    fault = format_fault(channels, rate)
+    if fault is not None:
+        raise WavError(fault)
     return PcmFormat(encoding, rate, channels)
-
-
-def _decode_s24(pcm: bytes) -> NDArray[np.float32]:
-    words = np.zeros((len(pcm) // 3, 4), np.uint8)
-    words[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)  # the top three bytes of 32 bits
-    return _decode_s32(words.tobytes())
-
-
-def _decode_s32(pcm: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(pcm, "<i4").astype(np.float32) / np.float32(2**31)
-
-
-_ENCODINGS = {
-    (_TAG_PCM, 16): Encoding.S16,
-    (_TAG_PCM, 24): Encoding.S24,
-    (_TAG_PCM, 32): Encoding.S32,
-    (_TAG_FLOAT, 32): Encoding.FLOAT32,
-}
-_DECODERS: dict[Encoding, Callable[[bytes], NDArray[np.float32]]] = {
-    Encoding.S16: lambda pcm: pcm16_to_float(np.frombuffer(pcm, "<i2")),
-    Encoding.S24: _decode_s24,
-    Encoding.S32: _decode_s32,
-    Encoding.FLOAT32: lambda pcm: np.frombuffer(pcm, "<f4").astype(np.float32),
-}

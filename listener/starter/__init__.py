@@ -1,9 +1,7 @@
 """The small bundle that ships with the package, so that a first run needs no download.
 
-It is made by `trainer starter`; its card.md says from what, how well it does, and whom it owes.
+`trainer starter` makes it; its card.md names the data, the results and the licences.
 """
-
-from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from listener.soundscape import SAMPLE_RATE_HZ, Generator, PlacedSound, mix_scene
+from listener.soundscape.scene import PlacedSound, mix_scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 
 ONSET, OFFSET, SECONDS = 5.0, 15.0, 20.0
 

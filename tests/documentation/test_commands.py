@@ -13,7 +13,7 @@ import typer
 
 import listener.cli
 import trainer.cli
-from listener.soundscape import appliance_beep, smoke_alarm
+from listener.soundscape.sounds import appliance_beep, smoke_alarm
 from tests.documentation.pages import PAGES, Block, blocks, commands_of
 from tests.documentation.recordings import write_recording
 from tests.shared import ROOT

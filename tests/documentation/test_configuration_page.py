@@ -21,7 +21,8 @@ def test_a_key_has_its_default_what_is_allowed_and_what_the_example_says():
     lines = configuration_page().splitlines()
     assert "| `bundle` | needed | path | made by: trainer backbone --out models/yamnet |" in lines
     assert (
-        "| `max_gap_seconds` |  | number from 0 | two stretches this close are one event |" in lines
+        "| `max_gap_seconds` |  | number from 0 | events with a gap up to this are merged |"
+        in lines
     )
     port = next(line for line in lines if line.startswith("| `port` | `1883`"))
     assert "whole number from 1, at most 65535" in port

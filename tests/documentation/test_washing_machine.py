@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from listener.config.load import parse_config
-from listener.soundscape import appliance_beep
+from listener.soundscape.sounds import appliance_beep
 from tests.documentation.pages import Block, blocks
 from tests.documentation.recordings import OFFSET, ONSET, write_recording
 from tests.listener.commands.program import run_listener

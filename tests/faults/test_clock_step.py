@@ -1,6 +1,6 @@
 """Clock step: "durations on the monotonic clock; events keep sample time; re-anchored and announced".
 
-The real daemon hears a tone again and again while its system clock is set under it.
+The system clock of the real daemon is set while it plays a tone again and again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.rigs import set_clock
 from tests.rigs.mosquitto import Messages, Mosquitto, subscribe, wait_until
 from tests.rigs.station import get, running_station
 
-TONE_SECONDS, REST_SECONDS = 3.0, 1.5
+TONE_SECONDS, PAUSE_SECONDS = 3.0, 1.5
 EVENTS = "earshot/test/beeps/event"
 
 pytestmark = pytest.mark.skipif(set_clock.missing() is not None, reason=str(set_clock.missing()))
@@ -58,7 +58,7 @@ def test_events_keep_their_durations_while_the_clock_is_set_forward_and_back(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ) -> None:
     clock = set_clock.SetClock(tmp_path)
-    silence = np.zeros(int(REST_SECONDS * RATE), np.float32)
+    silence = np.zeros(int(PAUSE_SECONDS * RATE), np.float32)
     beeps = np.concatenate([silence, tone(LOW_TONE_HZ, TONE_SECONDS)])
     wav = write_wav(tmp_path / "beeps.wav", beeps)
     config = station_config(tones_bundle, broker, [file_source(wav, at_end="restart")])

@@ -34,7 +34,7 @@ ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A station that hears faint noise for ever, and takes commands."""
+    """A station that plays faint noise for ever, and accepts commands."""
 
     broker: Mosquitto
     http_port: int
@@ -42,7 +42,7 @@ class Running:
     folder: Path
 
     def count(self, *results: str) -> float:
-        """Commands that came to these ends."""
+        """Commands with these results."""
         lines = get(self.http_port, "/metrics")[1].splitlines()
         found = [line for line in lines if line.startswith("listener_commands_total{")]
         wanted = [line for line in found if any(f'result="{result}"' in line for result in results)]
@@ -54,8 +54,8 @@ class Running:
         lines = get(self.http_port, "/metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(names))
 
-    def kept(self) -> dict[str, bytes]:
-        """Every file in its folder, but logs."""
+    def files(self) -> dict[str, bytes]:
+        """Every file in its folder except logs."""
         files = [
             path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".log"
         ]
@@ -67,7 +67,7 @@ def station(tmp_path_factory: pytest.TempPathFactory, tones_bundle: Bundle) -> I
     folder = tmp_path_factory.mktemp("station")
     noise = np.random.default_rng(5).normal(0.0, 0.001, 4 * RATE)
     soundfile.write(folder / "hall.wav", noise, RATE, subtype="PCM_16")
-    # nothing is dropped on the way to the station: what it counts is what was sent
+    # the broker drops nothing, so the station counts what was sent
     with Mosquitto(folder, "max_queued_messages 0", "max_inflight_messages 100") as broker:
         config: dict[str, Any] = {
             "station": "test",
@@ -90,14 +90,14 @@ def station(tmp_path_factory: pytest.TempPathFactory, tones_bundle: Bundle) -> I
 
 @pytest.fixture
 def untouched(station: Running) -> Iterator[Running]:
-    """Afterwards every file is the same, and the patches are in step with the samples, none missing."""
-    before, done = station.kept(), station.count("done")
+    """Afterwards every file is the same, and no patch is missing."""
+    before, done = station.files(), station.count("done")
     with subscribe(station.broker.port, LEVEL) as messages:
         messages.wait_for_topic(LEVEL, seconds=30)
         yield station
         messages.wait_for_topic(LEVEL, len(messages.all) + 2, seconds=30)
         assert_no_patch_is_missing(messages)
-    assert (station.kept(), station.drops()) == (before, 0)
+    assert (station.files(), station.drops()) == (before, 0)
     assert station.count("done") == done
     assert "Traceback" not in station.process.log
     assert "connection lost" not in station.process.log
@@ -135,13 +135,13 @@ BAD: dict[str, Callable[[], tuple[str, bytes]]] = {
 }
 
 
-def refusals(station: Running, orders: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
-    """The answers, in order; no faster than ten a second, so that each has its own reason."""
+def refusals(station: Running, commands: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """The answers in order; at most ten a second, so that each has its own reason."""
     with subscribe(station.broker.port, f"{ROOT}/command/+/result") as messages:
-        for number, (name, payload) in enumerate(orders):
+        for number, (name, payload) in enumerate(commands):
             publish(station.broker.port, f"{ROOT}/command/{name}", payload)
             messages.wait_for(lambda _: True, number, 30)
-        answers = messages.wait_for(lambda _: True, len(orders), 30)
+        answers = messages.wait_for(lambda _: True, len(commands), 30)
     return [json.loads(answer.payload) for answer in answers]
 
 
@@ -156,14 +156,16 @@ def test_bad_commands_are_refused_with_a_reason_and_counted(untouched: Running):
 @pytest.mark.parametrize("field", FIELDS)
 def test_path_tricks_are_refused_in_every_name(field: str, untouched: Running):
     before = untouched.count("refused")
-    orders = [FIELDS[field](trick) for trick in TRICKS]
-    answers = refusals(untouched, [(name, json.dumps(said).encode()) for name, said in orders])
+    commands = [FIELDS[field](trick) for trick in TRICKS]
+    answers = refusals(
+        untouched, [(name, json.dumps(fields).encode()) for name, fields in commands]
+    )
     reasons = [answer["error"] for answer in answers if not answer["ok"]]
     assert ["match pattern" in reason for reason in reasons] == [True] * len(TRICKS)
     assert untouched.count("refused") == before + len(TRICKS)
 
 
-def test_a_retained_command_is_refused_and_a_replayed_one_done_once(station: Running):
+def test_a_retained_command_is_refused_and_a_replayed_one_carried_out_once(station: Running):
     port = station.broker.port
     with subscribe(port, f"{ROOT}/command/+/result") as messages:
         publish(port, f"{ROOT}/command/reload", json.dumps(command()).encode(), "-r")
@@ -185,7 +187,7 @@ def test_fifty_megabytes_never_reach_the_station(untouched: Running):
     assert untouched.count("done", "refused", "dropped") == before
 
 
-def test_ten_thousand_a_second_are_all_counted_and_a_good_one_is_done_after(station: Running):
+def test_ten_thousand_at_once_are_all_counted_and_a_good_one_works_afterwards(station: Running):
     port, topic = station.broker.port, f"{ROOT}/command/reload"
     before = station.count("refused", "dropped")
     with subscribe(port, LEVEL) as levels:
@@ -195,14 +197,14 @@ def test_ten_thousand_a_second_are_all_counted_and_a_good_one_is_done_after(stat
             check=True,
         )
         wait_until(lambda: station.count("refused", "dropped") >= before + FLOOD, 60, "all counted")
-        wait_until(lambda: ask(port, "reload", command())["ok"], 30, "a command is taken again")
+        wait_until(lambda: ask(port, "reload", command())["ok"], 30, "commands are accepted again")
         levels.wait_for_topic(LEVEL, 4, seconds=30)
         assert_no_patch_is_missing(levels)
     assert station.count("refused", "dropped") < before + FLOOD + 100
     assert station.drops() == 0
     assert (
         station.process.log.count("at most 10 commands a second") < 100
-    )  # told, and not each time
+    )  # logged, but not each time
 
 
 NAIVE = """

@@ -43,7 +43,7 @@ def config(tmp_path: Path, tones_bundle: Bundle) -> dict[str, Any]:
 
 @pytest.fixture
 def full_pipe() -> Iterator[int]:
-    """The end to write of a pipe that takes no byte more: a write to it never returns."""
+    """The writing end of a full pipe: a write to it never returns."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):
@@ -63,7 +63,7 @@ def run(directory: Path, config: dict[str, Any]) -> list[str]:
     return [*LISTENER, "run", "--config", str(write_toml(directory / "config.toml", config))]
 
 
-def test_a_hung_engine_starves_the_watchdog_and_the_log_says_where(
+def test_a_hung_engine_starves_the_watchdog_and_the_log_shows_where(
     config: dict[str, Any], tmp_path: Path
 ):
     path = write_toml(tmp_path / "config.toml", config)
@@ -87,13 +87,13 @@ def test_a_hung_sink_starves_the_watchdog(config: dict[str, Any], tmp_path: Path
 
 
 def test_a_bare_timer_does_not_notice(config: dict[str, Any], tmp_path: Path):
-    """The control: the same engine hangs, a thread feeds the watchdog, and the station is deaf for ever."""
+    """The control: the same engine hangs, a thread feeds the watchdog, and no patch is analysed again."""
     path = write_toml(tmp_path / "config.toml", config)
     command = [*HANGING, str(path), "--bare-timer"]
     with managed(tmp_path, command, WATCHDOG_SECONDS, stdout=subprocess.DEVNULL) as unit:
         wait_until(lambda: "inference: stalled for" in log(tmp_path), 40, "the engine hangs")
         patches = patches_of(config)
-        unit.wait_for_feedings(5)  # more than a whole time of the watchdog
+        unit.wait_for_feedings(5)  # more than a period of the watchdog
         assert (unit.starved, unit.process.poll()) == (False, None)
         assert patches_of(config) == patches
 
@@ -103,10 +103,10 @@ def patches_of(config: dict[str, Any]) -> str:
     return next(line for line in lines if line.startswith("listener_patches_total"))
 
 
-def test_a_silent_source_starves_nothing_and_the_end_is_told(
+def test_a_source_without_audio_starves_nothing_and_the_stop_is_announced(
     config: dict[str, Any], tmp_path: Path
 ):
-    """A source that gives nothing is no stage that hangs: restarting would not bring it back."""
+    """A source without audio is not a hung stage: a restart would not bring it back."""
     config["sources"] = [{"name": "pipe", "kind": "stdin"}]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
     with managed(tmp_path, run(tmp_path, config), WATCHDOG_SECONDS, **pipes) as unit:
@@ -116,7 +116,7 @@ def test_a_silent_source_starves_nothing_and_the_end_is_told(
         assert unit.process.wait(30) == 0
         assert unit.process.stdin is not None
         unit.process.stdin.close()
-    assert unit.told[:2] == ["READY=1", "STATUS=0 of 1 source(s) heard, bundle tones@1"]
+    assert unit.told[:2] == ["READY=1", "STATUS=0 of 1 source(s) up, bundle tones@1"]
     assert not unit.starved
 
 
@@ -124,9 +124,7 @@ def test_a_station_whose_sink_hangs_can_be_stopped(
     config: dict[str, Any], tmp_path: Path, full_pipe: int
 ):
     with managed(tmp_path, run(tmp_path, config), 600.0, stdout=full_pipe) as unit:
-        wait_until(
-            lambda: "listener_patches_total" in metrics_or_nothing(config), 40, "it is heard"
-        )
+        wait_until(lambda: "listener_patches_total" in metrics_or_nothing(config), 40, "it runs")
         wait_until(lambda: patch_count(config) >= 4, 40, "an event that cannot be printed")
         unit.process.send_signal(signal.SIGTERM)
         assert unit.process.wait(30) == 0

@@ -32,7 +32,7 @@ from listener.detection.clip_files import (
 from listener.sources.file import FileSource
 from listener.sources.source import SourceError
 from tests.bundles import LOW_TONE_HZ
-from tests.listener.clips.cuttings import LABELS, make_cutting, right
+from tests.listener.clips.drafts import LABELS, make_draft, right
 from tests.rigs.mosquitto import Mosquitto, free_port, subscribe
 from tests.rigs.station import running_station
 
@@ -198,7 +198,7 @@ def patches_in(seconds: float) -> int:
 @pytest.mark.parametrize("fault", sorted(MALFORMED))
 def test_as_a_clip_it_is_one_line(fault: str, tmp_path: Path):
     with closing(open_store(tmp_path)) as store:
-        record = store.add(make_cutting())
+        record = store.add(make_draft())
         record.path.write_bytes(MALFORMED[fault]())
         if fault in HEARD:
             assert len(heard_of(record)) <= SECONDS * RATE * 1.1
@@ -224,7 +224,7 @@ def open_store(directory: Path) -> ClipStore:
 def test_more_than_a_clip_can_be_is_not_decoded(channels: int, tmp_path: Path):
     """A few hundred kilobytes of FLAC unpack to as many megabytes."""
     path = tmp_path / "x.flac"
-    record = replace(make_cutting().record, path=path)
+    record = replace(make_draft().record, path=path)
     frames = 100 if channels > 1 else MAX_CLIP_SAMPLES + 1
     soundfile.write(path, np.zeros((frames, channels), np.int16), RATE)
     assert path.stat().st_size < 1_000_000
@@ -259,7 +259,7 @@ def be_a_bomb(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [claim_terabytes, be_a_bomb])
-def test_scores_that_claim_too_much_are_put_aside(
+def test_scores_that_claim_too_much_are_quarantined(
     damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     assert_put_aside(tmp_path, lambda audio: damage(analysis_path(audio)), caplog)
@@ -277,7 +277,7 @@ SIDECARS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", SIDECARS)
-def test_a_sidecar_of_impossible_numbers_is_put_aside(
+def test_a_sidecar_of_impossible_numbers_is_quarantined(
     fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     def damage(audio: Path) -> None:
@@ -292,7 +292,7 @@ def assert_put_aside(
 ) -> None:
     """One of two clips is damaged while nobody looks: the store opens with the other one."""
     with closing(open_store(folder)) as store:
-        bad, good = store.add(make_cutting(0)), store.add(make_cutting(1))
+        bad, good = store.add(make_draft(0)), store.add(make_draft(1))
     damage(bad.path)
     for path in (folder / "clips" / "index").iterdir():
         path.unlink()
@@ -300,4 +300,4 @@ def assert_put_aside(
         assert [record.id for record in store.find()] == [good.id]
         assert store.analysis(good.id).scores.shape == (4, 2)
     assert (folder / "clips" / "quarantine" / f"{bad.id}.json").exists()
-    assert "put aside in quarantine" in caplog.text
+    assert "moved to quarantine" in caplog.text

@@ -17,7 +17,6 @@ import pytest
 
 from listener.detection.bundle import Bundle
 from listener.sources import portaudio
-from listener.sources.portaudio import Inbox
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.test_station import ends, metric, starts, station_config, tone, write_wav
 from tests.rigs import pulse
@@ -133,14 +132,14 @@ def test_portaudio_itself_sees_nothing_of_it(
     """The negative control: of a frozen microphone it says that it is active, for ever."""
     for name, value in rig.environment.items():
         monkeypatch.setenv(name, value)
-    inbox = Inbox()
-    stream = portaudio.open_stream(pulse.DEVICE, inbox)
+    queue = portaudio.BlockQueue()
+    stream = portaudio.open_stream(pulse.DEVICE, queue)
     try:
-        assert inbox.wait(time.monotonic() + 20)
+        assert queue.wait(time.monotonic() + 20)
         rig.freeze()
-        wait_until(lambda: time.monotonic() - inbox.last_arrival > OFFLINE_SECONDS, 20, "a stall")
+        wait_until(lambda: time.monotonic() - queue.last_arrival > OFFLINE_SECONDS, 20, "a stall")
         assert stream.active
-        assert not inbox.ended
+        assert not queue.ended
     finally:
         rig.thaw()
         portaudio.close_stream(stream)

@@ -16,7 +16,7 @@ import soundfile
 from listener.detection.bundle import Bundle
 from listener.process import ExitCode
 from tests.bundles import LOW_TONE_HZ
-from tests.listener.outbox.parts import open_store
+from tests.listener.outbox.doubles import open_store
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit
 from tests.rigs.mosquitto import Mosquitto, subscribe
 from tests.rigs.station import running_station, write_toml
@@ -136,8 +136,8 @@ def test_the_daemon_starts_with_a_broken_outbox_and_a_broken_sidecar_and_says_so
             (event,) = messages.wait_for_topic("earshot/test/hall/event", 1, 60.0)[:1]
             (gap,) = messages.wait_for_topic("earshot/test/gap", 1, 60.0)
             log = station.log
-    assert "outbox.db is broken and was put aside as outbox.db.corrupt-" in log
-    assert "clips: put aside in quarantine" in log
+    assert "outbox.db is broken and was set aside as outbox.db.corrupt-" in log
+    assert "clips: moved to quarantine" in log
     (aside,) = tmp_path.glob("outbox.db.corrupt-*")
     assert aside.read_bytes() == b"garbage" * 5000
     told = json.loads(gap.payload)

@@ -37,7 +37,7 @@ def promote_on(station: str, candidate: Path, directory: Path) -> None:
             candidate,
             models_of(station, directory),
             noise_labels=frozenset({"noise"}),
-            unproven=True,
+            without_holdout=True,
         )
     )
 

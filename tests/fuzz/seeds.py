@@ -15,7 +15,7 @@ from listener.detection.clip import analysis_bytes
 from listener.detection.clip_files import record_bytes
 from listener.detection.policy import LabelPolicy
 from tests.fuzz.targets import TOKEN
-from tests.listener.clips.cuttings import make_cutting, right
+from tests.listener.clips.drafts import make_draft, right
 from tests.rigs.commander import command
 from tests.shared import ROOT
 
@@ -24,7 +24,7 @@ RATE_HZ = 16_000
 
 def documents() -> dict[str, dict[str, Any]]:
     """Of the targets that read JSON."""
-    with_verdict = json.loads(record_bytes(make_cutting(verdicts=(right(),)).record))
+    with_verdict = json.loads(record_bytes(make_draft(verdicts=(right(),)).record))
     return {"sidecar": with_verdict, "manifest": _manifest(), "rules": _rules()}
 
 
@@ -97,9 +97,9 @@ def _requests() -> tuple[bytes, ...]:
 
 
 def _analyses() -> tuple[bytes, ...]:
-    plain = analysis_bytes(make_cutting().analysis)
+    plain = analysis_bytes(make_draft().analysis)
     packed = io.BytesIO()
-    arrays = make_cutting().analysis
+    arrays = make_draft().analysis
     np.savez_compressed(
         packed,
         labels=np.array(arrays.labels, np.str_),

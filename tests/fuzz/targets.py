@@ -24,7 +24,7 @@ from listener.config.load import load_config
 from listener.config.sources import FileSettings, StdinSettings
 from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command
-from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import Answer, CommandDispatcher
 from listener.control.http_commands import HttpCommands
 from listener.control.http_server import HttpServer
 from listener.control.mqtt import MqttCommands
@@ -35,12 +35,12 @@ from listener.detection.clip_files import read_audio, sidecar_path, write_clip
 from listener.health import Health
 from listener.mqtt.messages import InboundMessage
 from listener.mqtt.topics import Topics
-from listener.runtime.overrides import read_overrides
+from listener.runtime.overrides import Overrides
 from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource
 from tests.fuzz.bench import only_inside
-from tests.listener.clips.cuttings import LABELS, make_cutting
+from tests.listener.clips.drafts import LABELS, make_draft
 
 TOKEN = b"a-token-of-the-fuzzer"
 
@@ -68,9 +68,9 @@ def manifest(content: bytes, folder: Path) -> None:
 
 
 class _Nobody:
-    """An actor that does all that it is told."""
+    """A handler that does nothing."""
 
-    def act(self, command: Command, origin: str) -> Answer:
+    def handle(self, command: Command, origin: str) -> Answer:
         """Nothing."""
         return {"id": command.id, "origin": origin}
 
@@ -94,12 +94,12 @@ def mqtt_command(content: bytes, folder: Path) -> None:  # noqa: ARG001
     name, _, rest = content.partition(b"\n")
     response, _, payload = rest.partition(b"\n")
     topics, answers = Topics("earshot", "test"), list[tuple[str, bytes]]()
-    desk = CommandDispatcher(ReplayGuard(), _Nobody(), Health((), "test@1"))
-    commands = MqttCommands(_Wire(answers), topics, desk)
+    dispatcher = CommandDispatcher(_Nobody(), Health((), "test@1"))
+    commands = MqttCommands(_Wire(answers), topics, dispatcher)
     topic = f"{topics.root}/command/{name.decode('utf-8', 'replace')}"
     asked = response.decode("utf-8", "replace") or None
-    commands.take(InboundMessage(topic, payload, False, asked, None))
-    desk.work()
+    commands.receive(InboundMessage(topic, payload, False, asked, None))
+    dispatcher.tick()
     ((where, _),) = answers
     if not where.startswith((topics.answers, f"{topics.root}/command/")) or set(where) & set(
         "+#\0"
@@ -112,11 +112,10 @@ class _Server:
 
     def __init__(self) -> None:
         health = Health((), "test@1")
-        desk = CommandDispatcher(ReplayGuard(), _Nobody(), health)
+        self._dispatcher = CommandDispatcher(_Nobody(), health)
         self._server = HttpServer(HttpSettings(port=0), health, CollectorRegistry())
-        self._server.take_commands(HttpCommands(desk, TOKEN))
+        self._server.serve_commands(HttpCommands(self._dispatcher, TOKEN))
         self._server.start()
-        self._desk = desk
         self.faults = _Faults()
         logging.getLogger("listener.control.http_server").addHandler(self.faults)
         threading.Thread(target=self._work, daemon=True).start()
@@ -124,7 +123,7 @@ class _Server:
     def _work(self) -> None:
         tick = threading.Event()
         while not tick.wait(0.001):
-            self._desk.work()
+            self._dispatcher.tick()
 
     def ask(self, content: bytes) -> bytes:
         """Its answer to a whole request."""
@@ -166,7 +165,7 @@ def http_request(content: bytes, folder: Path) -> None:  # noqa: ARG001
 
 def _stored(folder: Path) -> tuple[ClipsSettings, ClipRecord]:
     """The files of a clip, its index not yet made."""
-    settings, cutting = ClipsSettings(enabled=True, directory=folder / "clips"), make_cutting()
+    settings, cutting = ClipsSettings(enabled=True, directory=folder / "clips"), make_draft()
     path = audio_path(settings.directory, cutting.record.id)
     record = replace(cutting.record, path=path)
     path.parent.mkdir(parents=True)
@@ -202,7 +201,7 @@ def analysis(content: bytes, folder: Path) -> None:
 
 def clip_audio(content: bytes, folder: Path) -> None:
     """A clip's FLAC."""
-    record = replace(make_cutting().record, path=folder / "x.flac")
+    record = replace(make_draft().record, path=folder / "x.flac")
     record.path.write_bytes(content)
     with suppress(ClipError):
         read_audio(record)
@@ -211,7 +210,7 @@ def clip_audio(content: bytes, folder: Path) -> None:
 def rules(content: bytes, folder: Path) -> None:
     """The state file, which is put aside where it is none."""
     (folder / "state.json").write_bytes(content)
-    read_overrides(folder / "state.json")
+    Overrides.read(folder / "state.json")
 
 
 def audio_file(content: bytes, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sound files that the tones bundle hears, with their truth."""
+"""Sound files for the tones bundle, with their ground truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from listener.detection.audio import Samples
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
 from tests.listener.detection.waveforms import RATE_HZ, silence, sine
 
-TOLERANCE_SECONDS = 0.5  # a patch hop, and a little
+TOLERANCE_SECONDS = 0.5  # a little over a patch hop
 
 
 def two_tones(sample_rate_hz: int = RATE_HZ) -> Samples:
@@ -25,7 +25,7 @@ TRUTH = [("low_tone", 1.0, 4.0), ("high_tone", 5.0, 8.0)]
 
 
 def write_sound(path: Path, samples: Samples, sample_rate_hz: int = RATE_HZ) -> Path:
-    """A file in floats, so that nothing is rounded; its form follows from its name."""
+    """Write floats, so that nothing is rounded; the suffix gives the format."""
     subtype = "FLOAT" if path.suffix == ".wav" else None
     soundfile.write(path, samples, sample_rate_hz, subtype=subtype)
     return path

@@ -1,4 +1,4 @@
-"""The command line: help with examples, the version, wrong use."""
+"""The command line: help with examples, the version, wrong arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = ["run", "replay", "check", "devices", "watch", "demo"]
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """The commands set up the root logger; put it back."""
+    """The commands set up the root logger; restore it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -57,7 +57,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]):
         (["run", "--config", "/nowhere.toml"], "/nowhere.toml: cannot read the config: "),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_code_2(
+def test_wrong_arguments_are_one_line_and_exit_code_2(
     arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ):
     assert run_command(arguments) == 2
@@ -67,7 +67,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert errors.count("\n") == 1
 
 
-def test_without_a_command_there_is_help_and_exit_code_2(capsys: pytest.CaptureFixture[str]):
+def test_no_command_prints_the_help_and_exits_2(capsys: pytest.CaptureFixture[str]):
     assert run_command([]) == 2
     output, errors = capsys.readouterr()
     assert "replay" in output

@@ -1,4 +1,4 @@
-"""Groups in the real programs: one label everywhere, in events, states, metrics, clips and commands."""
+"""A group is one label in events, states, metrics, clips and commands of the real programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ ROOT = "earshot/test"
 STATE = f"{ROOT}/hall/state/beeper"
 
 
-def test_replay_tells_of_the_group_where_its_members_are(tones_bundle: Bundle, tmp_path: Path):
+def test_replay_gives_events_of_the_group_where_its_members_are(
+    tones_bundle: Bundle, tmp_path: Path
+):
     sound = write_sound(tmp_path / "scene.wav", two_tones())
     config = write_toml(
         tmp_path / "config.toml",
@@ -55,9 +57,7 @@ def test_replay_tells_of_the_group_where_its_members_are(tones_bundle: Bundle, t
         np.testing.assert_array_equal(grouped["scores"], np.stack([np.maximum(low, high), high], 1))
 
 
-def test_a_member_that_the_bundle_has_not_is_one_line_and_exit_code_2(
-    tones_bundle: Bundle, tmp_path: Path
-):
+def test_an_unknown_member_is_one_line_and_exit_code_2(tones_bundle: Bundle, tmp_path: Path):
     document = {
         "bundle": tones_bundle.path,
         "sources": [{"name": "hall", "kind": "microphone"}],
@@ -71,7 +71,7 @@ def test_a_member_that_the_bundle_has_not_is_one_line_and_exit_code_2(
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A station that beeps to itself; `models/current` leads to its bundle."""
+    """A station that plays a beep in a loop; `models/current` points to its bundle."""
 
     broker: Mosquitto
     http_port: int
@@ -136,11 +136,11 @@ def clips_of(station: Running) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(paths)]
 
 
-def test_clips_bear_the_groups_name_and_a_verdict_may_say_it(station: Running):
+def test_clips_carry_the_group_and_a_verdict_may_name_it(station: Running):
     wait_until(lambda: bool(clips_of(station)), 40, "a clip")
     clip = clips_of(station)[0]
     assert [span["label"] for span in clip["labels"]] == ["beeper"]
-    # the member that is heard goes before the one that the config names first
+    # the member with the higher score comes first, whatever the order in the config
     assert clip["groups"] == [{"label": "beeper", "members": ["low_tone", "high_tone"]}]
     for labels in (["beeper"], ["low_tone"]):
         verdict = command(clip=clip["id"], verdict="labels", labels=[{"label": n} for n in labels])
@@ -149,7 +149,7 @@ def test_clips_bear_the_groups_name_and_a_verdict_may_say_it(station: Running):
         assert [span["label"] for span in verdicts[-1]["labels"]] == labels
 
 
-def test_thresholds_and_mutes_are_the_groups(station: Running):
+def test_thresholds_and_mutes_apply_to_the_group(station: Running):
     asked = command(source="hall", label="beeper", on=0.75)
     answer = ask(station.broker.port, "threshold", asked)
     assert answer["thresholds"] == {"hall": {"on": 0.75, "off": 0.3}}
@@ -172,6 +172,6 @@ def test_a_bundle_without_a_member_is_refused_and_the_group_goes_on(
         )
         reason = json.loads(refusal.payload)["reason"]
         assert reason.startswith("labels.beeper: tones@2 has no label 'HIGH_TONE'")
-        came = len(messages.wait_for_topic(f"{ROOT}/hall/event", 0))
-        messages.wait_for_topic(f"{ROOT}/hall/event", came + 2, 40)
+        seen = len(messages.wait_for_topic(f"{ROOT}/hall/event", 0))
+        messages.wait_for_topic(f"{ROOT}/hall/event", seen + 2, 40)
     point_link(models / "current", "v2")

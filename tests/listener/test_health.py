@@ -1,4 +1,4 @@
-"""Heartbeats and readiness, by arithmetic."""
+"""Heartbeats and readiness follow from plain numbers."""
 
 from listener.health import STALLED_SECONDS, Health, Histogram
 
@@ -10,11 +10,11 @@ def make_health(**last_patch_at: float | None) -> Health:
     return health
 
 
-def test_ready_when_every_source_analysed_a_patch_in_time() -> None:
+def test_a_station_is_ready_when_every_source_analysed_a_patch_in_time() -> None:
     assert make_health(hall=90.0, barn=100.0).unready(10.0, now=100.0) == []
 
 
-def test_each_source_that_is_late_has_its_line() -> None:
+def test_each_late_source_has_its_line() -> None:
     health = make_health(hall=89.5, barn=None, shed=99.0)
     assert health.unready(10.0, now=100.0) == [
         "source hall: last patch analysed 10.5 s ago",
@@ -22,7 +22,7 @@ def test_each_source_that_is_late_has_its_line() -> None:
     ]
 
 
-def test_a_source_that_came_to_its_end_is_not_missed() -> None:
+def test_a_source_that_has_ended_is_not_late() -> None:
     health = make_health(hall=0.0)
     health.sources["hall"].ended = True
     assert health.unready(10.0, now=100.0) == []
@@ -45,24 +45,24 @@ def test_a_failed_engine_is_not_ready() -> None:
     assert health.unready(10.0, now=100.0) == ["engine: failed"]
 
 
-def test_a_stage_is_stalled_when_it_has_not_moved_for_too_long() -> None:
+def test_a_stage_without_a_beat_is_stalled() -> None:
     health = make_health()
     health.heartbeats |= {"inference": 100.0, "sink:mqtt": 101.0}
     assert health.stalled(now=100.0 + STALLED_SECONDS) == []
     assert health.stalled(now=100.5 + STALLED_SECONDS) == ["inference: stalled for 10.5 s"]
 
 
-def test_a_shorter_time_may_count_as_stalled() -> None:
+def test_stalls_may_count_from_a_shorter_time() -> None:
     health = make_health()
     health.heartbeats |= {"inference": 100.0}
     assert health.stalled(now=103.0, after_seconds=3.0) == []
     assert health.stalled(now=103.5, after_seconds=3.0) == ["inference: stalled for 3.5 s"]
 
 
-def test_the_summary_counts_the_sources_that_are_heard() -> None:
+def test_the_summary_counts_the_sources_that_are_up() -> None:
     health = make_health(hall=100.0, barn=None)
     health.sources["hall"].status = "online"
-    assert health.summary() == "1 of 2 source(s) heard, bundle home-alarms@3"
+    assert health.summary() == "1 of 2 source(s) up, bundle home-alarms@3"
 
 
 def test_a_stalled_stage_is_not_ready_either() -> None:
@@ -71,13 +71,13 @@ def test_a_stalled_stage_is_not_ready_either() -> None:
     assert health.unready(10.0, now=100.0) == ["inference: stalled for inf s"]
 
 
-def test_a_beat_is_now() -> None:
+def test_a_beat_counts_from_now() -> None:
     health = make_health(hall=None)
     health.beat("inference")
     assert health.stalled() == []
 
 
-def test_an_observation_counts_in_the_first_bound_that_holds_it() -> None:
+def test_an_observation_counts_in_its_lowest_bucket() -> None:
     histogram = Histogram((1.0, 2.0))
     for number in (0.5, 1.0, 1.5, 2.5):
         histogram.observe(number)

@@ -1,4 +1,4 @@
-"""A file through the daemon's pipeline: the scores and events of every other path."""
+"""A file through the daemon's pipeline gives the scores and events of every other path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.sources import FileSettings
 from listener.detection.bundle import Bundle
@@ -23,6 +23,7 @@ from listener.offline import Analysis, analyse_file
 from listener.pipeline.capture import SourcePlan
 from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import DetectionPlan
+from listener.planning import make_detection_plan
 from listener.sources.file import FileSource
 from listener.sources.source import SourceError
 from tests.doubles import ListSink
@@ -87,13 +88,13 @@ def test_boundaries_run_from_the_start_of_the_file_to_its_end(analysis: Analysis
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.975, 1.0, 1.47, 7.77])
-@pytest.mark.parametrize("least", [0.0, 1.0, 1.2])
+@pytest.mark.parametrize("min_seconds", [0.0, 1.0, 1.2])
 def test_events_are_those_of_the_table_of_scores(
-    tmp_path: Path, engine: Engine, tones_bundle: Bundle, seconds: float, least: float
+    tmp_path: Path, engine: Engine, tones_bundle: Bundle, seconds: float, min_seconds: float
 ):
     """Also when the sound lasts to the end of the file, wherever that is in a patch."""
     settings = DetectionSettings.model_validate(
-        {"default_policy": {"min_duration_seconds": least, "smoothing_seconds": 0.0}}
+        {"default_policy": {"min_duration_seconds": min_seconds, "smoothing_seconds": 0.0}}
     )
     plan = make_detection_plan(tones_bundle, settings, "")
     path = write_sound(tmp_path / "tone.wav", sine(500.0, seconds, 0.5))
@@ -102,7 +103,7 @@ def test_events_are_those_of_the_table_of_scores(
         found.scores, found.boundaries, plan.policies, 0.48, source="file", bundle="tones@1"
     )
     assert without_levels(found.events) == without_levels(table)
-    assert bool(found.events) == (seconds >= max(0.9, least))  # shorter, it is mostly padding
+    assert bool(found.events) == (seconds >= max(0.9, min_seconds))  # shorter, it is mostly padding
 
 
 def without_levels(events: list[SoundEvent]) -> list[tuple[object, ...]]:
@@ -112,9 +113,7 @@ def without_levels(events: list[SoundEvent]) -> list[tuple[object, ...]]:
     ]
 
 
-def test_the_speed_of_time_gives_the_same_events(
-    tmp_path: Path, engine: Engine, plan: DetectionPlan
-):
+def test_real_time_gives_the_same_events(tmp_path: Path, engine: Engine, plan: DetectionPlan):
     samples = np.concatenate([silence(0.6), sine(500.0, 1.5, 0.5), silence(0.7)])
     path = write_sound(tmp_path / "scene.wav", samples)
     at_once = analyse_file(path, engine, plan, FLOW).events
@@ -152,7 +151,7 @@ def test_eight_channels_at_192_khz(tmp_path: Path, engine: Engine, plan: Detecti
     assert [(e.label, e.onset, e.offset) for e in events] == [("low_tone", 0.0, 2.0)]
 
 
-def test_samples_that_are_no_numbers_are_silence(
+def test_samples_that_are_not_finite_are_silence(
     tmp_path: Path, engine: Engine, plan: DetectionPlan
 ):
     samples = noise(3 * RATE_HZ)
@@ -170,7 +169,7 @@ def test_a_single_sample_is_a_patch(tmp_path: Path, engine: Engine, plan: Detect
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not audio at all"])
-def test_what_cannot_be_read_is_an_error(
+def test_an_unreadable_file_is_an_error(
     tmp_path: Path, engine: Engine, plan: DetectionPlan, content: bytes | None
 ):
     path = tmp_path / "bad.wav"
@@ -180,7 +179,7 @@ def test_what_cannot_be_read_is_an_error(
         analyse_file(path, engine, plan, FLOW)
 
 
-def test_a_file_that_breaks_off_is_an_error(tmp_path: Path, engine: Engine, plan: DetectionPlan):
+def test_a_truncated_file_is_an_error(tmp_path: Path, engine: Engine, plan: DetectionPlan):
     path = tmp_path / "cut.flac"
     soundfile.write(path, noise(5 * RATE_HZ), RATE_HZ)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

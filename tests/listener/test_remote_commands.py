@@ -1,4 +1,4 @@
-"""Commands to a running station over a real broker and real HTTP: good ones work, bad ones do nothing."""
+"""Commands to a running station over a real broker and real HTTP; bad ones change nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from listener.detection.bundle import Bundle
 from tests.bundles import LOW_TONE_HZ
 from tests.rigs.commander import ask, command, post, publish
 from tests.rigs.mosquitto import Message, Mosquitto, free_port, subscribe, wait_until
-from tests.rigs.station import StationProcess, get, running_station
+from tests.rigs.station import StationProcess, metric, running_station
 
 RATE = 16_000
 TOKEN = "a-token-of-the-tests"
@@ -33,7 +33,7 @@ ROOT = "earshot/test"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A station that beeps to itself, with all doors open."""
+    """A station that plays a beep in a loop and accepts commands over MQTT and HTTP."""
 
     broker: Mosquitto
     http_port: int
@@ -42,8 +42,7 @@ class Running:
     clips: Path
 
     def metric(self, name: str) -> float:
-        lines = [line for line in get(self.http_port, "/metrics")[1].splitlines() if name in line]
-        return float(lines[0].split()[-1]) if lines else 0.0
+        return metric(self.http_port, name) or 0.0
 
     def count(self, name: str, result: str) -> float:
         return self.metric(f'listener_commands_total{{command="{name}",result="{result}"}}')
@@ -89,11 +88,8 @@ def sidecar(station: Running, clip: str) -> dict[str, Any]:
     return found
 
 
-# --- what they do ---------------------------------------------------------------------------------------
-
-
 def low_tone(**expected: str) -> Callable[[Message], bool]:
-    """Whether a message is an event of the beep, with these values."""
+    """Matches an event of the beep with these values."""
 
     def matches(message: Message) -> bool:
         if message.topic != f"{ROOT}/hall/event":
@@ -104,7 +100,7 @@ def low_tone(**expected: str) -> Callable[[Message], bool]:
     return matches
 
 
-def test_a_mute_ends_the_event_and_an_unmute_lets_the_next_one_begin(station: Running):
+def test_a_mute_ends_the_event_and_an_unmute_allows_the_next_one(station: Running):
     level = f"{ROOT}/hall/level"
     with subscribe(station.broker.port, f"{ROOT}/hall/event", "-t", level) as messages:
         messages.wait_for(low_tone(phase="start"), seconds=20)
@@ -112,24 +108,26 @@ def test_a_mute_ends_the_event_and_an_unmute_lets_the_next_one_begin(station: Ru
         messages.wait_for(low_tone(phase="end", reason="muted"), seconds=20)
         begun = len(messages.wait_for(low_tone(phase="start")))
         levels = len(messages.wait_for_topic(level))
-        messages.wait_for_topic(level, levels + 8)  # a whole round of the file
+        messages.wait_for_topic(level, levels + 8)  # one whole loop of the file
         assert len(messages.wait_for(low_tone(phase="start"))) == begun
         assert json.loads(station.state_file.read_text())["mutes"][0]["label"] == "low_tone"
         assert ask(station.broker.port, "unmute", command()) == {"ok": True, "ended": 1}
         messages.wait_for(low_tone(phase="start"), begun + 1, 20)
 
 
-def test_a_mute_ends_by_itself(station: Running):
+def test_a_mute_expires(station: Running):
     with subscribe(station.broker.port, f"{ROOT}/hall/event") as messages:
         assert ask(station.broker.port, "mute", command(source="hall", seconds=1.0))["ok"]
         messages.wait_for(lambda m: json.loads(m.payload)["phase"] == "start", seconds=20)
 
 
-def test_thresholds_are_told_and_kept_and_go_back(station: Running):
+def test_thresholds_are_answered_stored_and_reset(station: Running):
     strict = ask(station.broker.port, "threshold", command(source="hall", label="noise", on=0.9))
     assert strict == {"ok": True, "thresholds": {"hall": {"on": 0.9, "off": 0.3}}}
     low = ask(station.broker.port, "threshold", command(label="noise", on=0.2))
-    assert low["thresholds"] == {"hall": {"on": 0.9, "off": 0.2}}  # its own counts more
+    assert low["thresholds"] == {
+        "hall": {"on": 0.9, "off": 0.2}
+    }  # its own outranks the one for all
     kept = json.loads(station.state_file.read_text())["thresholds"]
     assert {(rule["source"], rule["on"]) for rule in kept} == {("hall", 0.9), (None, 0.2)}
     for source in ({"source": "hall"}, {}):
@@ -137,7 +135,7 @@ def test_thresholds_are_told_and_kept_and_go_back(station: Running):
     assert back["thresholds"] == {"hall": {"on": 0.5, "off": 0.3}}
 
 
-def test_a_verdict_reaches_the_clip_with_who_and_when(station: Running):
+def test_a_verdict_reaches_the_clip_with_author_and_time(station: Running):
     clip = clip_of(station)
     flag = command(clip=clip, verdict="labels", labels=[{"label": "high_tone"}], who="Ada")
     assert ask(station.broker.port, "flag", flag) == {"ok": True, "clip": clip}
@@ -163,14 +161,11 @@ def test_a_snapshot_becomes_a_clip(station: Running):
     assert (found["reason"], found["seconds"]) == ("missed", pytest.approx(2.0, abs=0.5))
 
 
-def test_an_answer_without_a_response_topic_goes_beside_the_command(station: Running):
+def test_without_a_response_topic_the_answer_goes_to_the_result_topic(station: Running):
     with subscribe(station.broker.port, f"{ROOT}/command/+/result") as messages:
         publish(station.broker.port, f"{ROOT}/command/reload", json.dumps(command()).encode())
         answer = json.loads(messages.wait_for_topic(f"{ROOT}/command/reload/result")[0].payload)
     assert answer == {"ok": True, "bundle": "tones@1", "changed": False}
-
-
-# --- what is refused ------------------------------------------------------------------------------------
 
 
 def at(**ago: float) -> str:
@@ -193,7 +188,7 @@ BAD_COMMANDS: dict[str, tuple[str, Callable[[], Any], str]] = {
     "from the future": ("reload", lambda: command(at=at(seconds=-120)), "expected within 60 s"),
     "path as id": ("reload", lambda: command(id="../../x"), "should match pattern"),
     "path as clip": ("flag", lambda: command(clip="../../../etc/passwd", verdict="right"), "pattern"),
-    "somebody else's clip": ("flag", lambda: command(clip=ULID, verdict="right"), "stored clip"),
+    "unknown clip": ("flag", lambda: command(clip=ULID, verdict="right"), "stored clip"),
     "unknown verdict": ("flag", lambda: command(clip=ULID, verdict="perhaps"), "'right', 'wrong'"),
     "path as label": (
         "flag",
@@ -216,7 +211,7 @@ BAD_COMMANDS: dict[str, tuple[str, Callable[[], Any], str]] = {
 
 @pytest.fixture
 def unchanged(station: Running) -> Iterator[Running]:
-    """Afterwards nothing is another: rules, bundle, verdicts, and the sound was heard on."""
+    """Afterwards overrides, bundle and verdicts are the same, and no audio was lost."""
     ask(station.broker.port, "unmute", command())
     clip = clip_of(station)
     before = station.state_file.read_bytes(), sidecar(station, clip), switches(station)
@@ -245,10 +240,12 @@ def as_bytes(payload: Any) -> bytes:
 def test_bad_commands_are_refused_with_a_reason_and_change_nothing(unchanged: Running):
     assert len(BAD_COMMANDS) >= 20
     port = unchanged.broker.port
-    answered_at = deque([time.monotonic()], COMMANDS_PER_SECOND - 1)  # tests before asked, too
+    answered_at = deque(
+        [time.monotonic()], COMMANDS_PER_SECOND - 1
+    )  # earlier tests sent commands, too
     with subscribe(port, f"{ROOT}/command/+/result") as messages:
         for number, (name, make, _) in enumerate(BAD_COMMANDS.values(), 1):
-            wait_until(lambda: time.monotonic() > answered_at[0] + 1.0, 5, "a turn of this second")
+            wait_until(lambda: time.monotonic() > answered_at[0] + 1.0, 5, "the rate limit")
             publish(port, f"{ROOT}/command/{name}", as_bytes(make()))
             messages.wait_for(lambda _: True, number)
             answered_at.append(time.monotonic())
@@ -259,7 +256,7 @@ def test_bad_commands_are_refused_with_a_reason_and_change_nothing(unchanged: Ru
     assert unchanged.count("unknown", "refused") == 2
 
 
-def test_a_command_is_done_once(unchanged: Running):
+def test_a_command_is_carried_out_once(unchanged: Running):
     once = command()
     assert ask(unchanged.broker.port, "reload", once)["ok"]
     again = ask(unchanged.broker.port, "reload", once)
@@ -268,7 +265,7 @@ def test_a_command_is_done_once(unchanged: Running):
         assert (answer["ok"], "was not used before" in answer["error"]) == (False, True)
 
 
-def test_a_retained_command_is_refused_live_and_never_seen_later(unchanged: Running):
+def test_a_retained_command_is_refused(unchanged: Running):
     port = unchanged.broker.port
     with subscribe(port, f"{ROOT}/command/+/result") as messages:
         publish(port, f"{ROOT}/command/reload", json.dumps(command()).encode(), "-r")
@@ -291,7 +288,7 @@ def test_an_answer_is_never_published_where_it_is_not_allowed(topic: str, unchan
 
 
 def test_fifty_megabytes_never_reach_the_station(unchanged: Running):
-    """The broker was told how large a message may be."""
+    """The station tells the broker its maximum packet size."""
     port = unchanged.broker.port
     with subscribe(port, f"{ROOT}/command/reload", "-F", "message %r %q %t %l") as messages:
         publish(port, f"{ROOT}/command/reload", b"x" * 50_000_000)
@@ -300,7 +297,7 @@ def test_fifty_megabytes_never_reach_the_station(unchanged: Running):
     assert "connection lost" not in unchanged.process.log
 
 
-def test_a_flood_is_bounded_and_told_of(unchanged: Running):
+def test_a_flood_is_bounded_counted_and_logged_rarely(unchanged: Running):
     port = unchanged.broker.port
     flood = b"\n".join([b"{}"] * 3000) + b"\n"
     topic = f"{ROOT}/command/reload"
@@ -312,9 +309,9 @@ def test_a_flood_is_bounded_and_told_of(unchanged: Running):
         20,
         "all counted",
     )
-    told = unchanged.process.log
-    assert told.count("more than 64 wait") + told.count("at most 10 commands a second") < 100
-    wait_until(lambda: ask(port, "unmute", command())["ok"], 10, "a command is taken again")
+    log = unchanged.process.log
+    assert log.count("more than 64 wait") + log.count("at most 10 commands a second") < 100
+    wait_until(lambda: ask(port, "unmute", command())["ok"], 10, "commands are accepted again")
 
 
 def raw(head: str, body: bytes = b"") -> Callable[[int], bytes]:
@@ -403,7 +400,7 @@ def test_a_replayed_request_is_refused(unchanged: Running):
     assert post(unchanged.http_port, "reload", body, **JSON)[0] == 400
 
 
-def test_a_body_that_never_comes_is_given_up(unchanged: Running):
+def test_a_missing_body_is_refused(unchanged: Running):
     with socket.create_connection(("127.0.0.1", unchanged.http_port), timeout=15) as wire:
         wire.sendall(request(length=10).replace("\n", "\r\n").encode())
         wire.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""Signals to a real process, and a real datagram socket as the service manager's."""
+"""Signals to a real process, and a real datagram socket in the place of the service manager."""
 
 from __future__ import annotations
 
@@ -14,15 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from listener import service
 from listener.health import Health
-from listener.service import (
-    STEP_SECONDS,
-    ClockWatch,
-    ServiceManager,
-    Watchdog,
-    return_large_blocks,
-    unix_minus_monotonic,
-)
+from listener.service import ServiceManager, Watchdog
 from tests.rigs.mosquitto import wait_until
 
 WAITER = """
@@ -63,7 +57,7 @@ for _ in range(64):
 del blocks
 print((psutil.Process().memory_info().rss - before) // 1_000_000)
 """
-HEARD = "STATUS=0 of 0 source(s) heard, bundle home-alarms@3"
+STATUS = "STATUS=0 of 0 source(s) up, bundle home-alarms@3"
 
 
 @contextmanager
@@ -88,21 +82,21 @@ def notify_socket(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[soc
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_wait_and_is_told_once(number: signal.Signals):
+def test_a_signal_ends_the_wait_and_is_reported_once(number: signal.Signals):
     with waiting_process() as process:
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)
         assert (output, process.returncode) == (f"{int(number)}\n", 0)
 
 
-def test_a_thread_ends_the_wait_and_never_waits_for_it():
+def test_a_thread_ends_the_wait_and_never_blocks():
     woken = [sys.executable, "-c", WOKEN]
     ended = subprocess.run(woken, capture_output=True, text=True, timeout=20, check=True)
     assert ended.stdout == "set()\nset()\n"
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-def test_the_service_manager_is_told(
+def test_the_service_manager_receives_every_message(
     abstract: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     address = f"@earshot-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
@@ -112,24 +106,24 @@ def test_the_service_manager_is_told(
         manager.alive()
         manager.status("2 sources")
         manager.stopping()
-        told = [wire.recv(100).decode() for _ in range(4)]
-    assert told == ["READY=1", "WATCHDOG=1", "STATUS=2 sources", "STOPPING=1"]
+        received = [wire.recv(100).decode() for _ in range(4)]
+    assert received == ["READY=1", "WATCHDOG=1", "STATUS=2 sources", "STOPPING=1"]
 
 
-def test_a_status_is_sent_when_it_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_status_is_sent_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with notify_socket(str(tmp_path / "notify"), monkeypatch) as wire:
         manager = ServiceManager()
         for text in ("1 source", "1 source", "2 sources", "1 source"):
             manager.status(text)
-        told = [wire.recv(100).decode() for _ in range(3)]
-    assert told == ["STATUS=1 source", "STATUS=2 sources", "STATUS=1 source"]
+        received = [wire.recv(100).decode() for _ in range(3)]
+    assert received == ["STATUS=1 source", "STATUS=2 sources", "STATUS=1 source"]
 
 
 @pytest.mark.parametrize(("offset", "seconds"), [(0, 1.5), (1, None)], ids=["ours", "another's"])
 def test_the_watchdog_of_another_process_is_not_ours(
     offset: int, seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ):
-    """What a daemon starts inherits the variables, and must not feed it (sd_watchdog_enabled(3))."""
+    """Child processes inherit the variables, and must not feed it (sd_watchdog_enabled(3))."""
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
     monkeypatch.setenv("WATCHDOG_USEC", "1500000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + offset))
@@ -144,16 +138,16 @@ def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPat
     assert manager.watchdog_seconds is None
 
 
-def test_a_service_manager_that_is_gone_ends_nothing(
+def test_a_lost_service_manager_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     ServiceManager().ready()
-    assert caplog.messages == ["service manager: cannot be told READY=1: No such file or directory"]
+    assert caplog.messages == ["service manager: cannot send READY=1: No such file or directory"]
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("1500000", 1.5), (None, None)])
-def test_the_watchdog_says_how_often_it_wants_to_be_fed(
+def test_the_period_of_the_watchdog(
     value: str | None, seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
@@ -164,30 +158,6 @@ def test_the_watchdog_says_how_often_it_wants_to_be_fed(
     assert ServiceManager().watchdog_seconds == seconds
 
 
-def test_the_two_clocks_differ_by_what_is_given() -> None:
-    assert time.monotonic() + unix_minus_monotonic() == pytest.approx(time.time(), abs=1.0)
-
-
-@pytest.mark.parametrize("step", [3600.0, -7200.0, 0.6])
-def test_a_step_is_noticed_once(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
-    now = time.time
-    watch = ClockWatch()
-    assert watch.step_seconds() == 0.0
-    monkeypatch.setattr(time, "time", lambda: now() + step)
-    assert watch.step_seconds() == pytest.approx(step, abs=0.1)
-    assert watch.step_seconds() == 0.0
-
-
-def test_a_clock_that_is_moved_little_by_little_has_not_stepped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = time.time
-    watch = ClockWatch()
-    for slewed in range(1, 11):
-        monkeypatch.setattr(time, "time", lambda by=slewed: now() + by * STEP_SECONDS / 2)
-        assert watch.step_seconds() == 0.0
-
-
 def megabytes_kept(how: str) -> int:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True
@@ -196,33 +166,33 @@ def megabytes_kept(how: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
-def test_what_was_freed_between_what_stays_is_given_back():
+def test_blocks_freed_between_kept_ones_return_to_the_system():
     assert megabytes_kept("set") < 10
     assert megabytes_kept("as it comes") > 30
 
 
 def test_it_may_be_called_twice():
-    return_large_blocks()
-    return_large_blocks()
+    service.return_large_blocks()
+    service.return_large_blocks()
 
 
 class Rig:
-    """What the manager was told, and a watchdog of so many seconds or none."""
+    """A watchdog, and the messages to its service manager."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
         self.health = Health((), "home-alarms@3")
         self.watchdog = Watchdog(ServiceManager(), self.health)
 
-    def look(self) -> list[str]:
-        """What one look says."""
-        self.watchdog.look()
-        told = []
+    def tick(self) -> list[str]:
+        """The messages of one tick."""
+        self.watchdog.tick()
+        sent = []
         while True:
             try:
-                told.append(self._wire.recv(500).decode())
+                sent.append(self._wire.recv(500).decode())
             except BlockingIOError:
-                return told
+                return sent
 
 
 @contextmanager
@@ -238,41 +208,41 @@ def rig(folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None) ->
         yield Rig(wire)
 
 
-def test_it_is_fed_at_once_and_not_again_before_half_its_time(
+def test_it_is_fed_at_once_and_not_again_before_half_its_period(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with rig(tmp_path, monkeypatch, 600.0) as station:
-        assert station.look() == [HEARD, "WATCHDOG=1"]
-        assert station.look() == []
+        assert station.tick() == [STATUS, "WATCHDOG=1"]
+        assert station.tick() == []
 
 
-def test_it_is_fed_again_after_half_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_it_is_fed_again_after_half_its_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with rig(tmp_path, monkeypatch, 0.2) as station:
-        station.look()
-        wait_until(lambda: station.look() == ["WATCHDOG=1"], 20, "it is fed")
+        station.tick()
+        wait_until(lambda: station.tick() == ["WATCHDOG=1"], 20, "it is fed")
 
 
-def test_a_stage_that_hangs_is_told_of_once_and_starves_it(
+def test_a_stage_that_hangs_is_logged_once_and_starves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     with rig(tmp_path, monkeypatch, 600.0) as station:
         station.health.heartbeats["inference"] = time.monotonic() - 11.0  # over STALLED_SECONDS
-        (told,) = station.look()
-        assert told.startswith("STATUS=inference: stalled for 11")
-        assert station.look() == []
+        (sent,) = station.tick()
+        assert sent.startswith("STATUS=inference: stalled for 11")
+        assert station.tick() == []
         assert len(caplog.messages) == 1
         station.health.beat("inference")
-        assert station.look() == [HEARD, "WATCHDOG=1"]
+        assert station.tick() == [STATUS, "WATCHDOG=1"]
 
 
-def test_a_shorter_watchdog_is_stricter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_shorter_period_is_stricter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with rig(tmp_path, monkeypatch, 5.0) as station:
         station.health.heartbeats["inference"] = time.monotonic() - 6.0
-        assert "WATCHDOG=1" not in station.look()
+        assert "WATCHDOG=1" not in station.tick()
 
 
-def test_without_one_the_status_is_told_all_the_same(
+def test_without_a_watchdog_the_status_is_still_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with rig(tmp_path, monkeypatch, None) as station:
-        assert station.look() == [HEARD]
+        assert station.tick() == [STATUS]

@@ -1,4 +1,4 @@
-"""The bundle that ships: whole, small, and it hears what its card says."""
+"""The starter bundle is complete and small, and detects what its card says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from listener.detection.features import log_mel_patches
 from listener.detection.hysteresis import detect_events
 from listener.detection.scores import slot_boundaries
 from listener.engines.litert import LiteRTEngine
-from listener.soundscape import ALARMS, SAMPLE_RATE_HZ, Programme, mix_scene, random_scene
+from listener.soundscape.scene import mix_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from listener.starter import starter_bundle_path
 from tests.shared import read_esc10, read_waveform
 
@@ -49,7 +52,7 @@ def events_in(samples: Samples, starter: Bundle, engine: LiteRTEngine) -> list[S
     return detect_events(scores, boundaries, policies, features.patch_hop_seconds)
 
 
-def test_it_is_whole_and_gives_its_golden_scores(starter: Bundle, engine: LiteRTEngine):
+def test_it_is_complete_and_gives_its_golden_scores(starter: Bundle, engine: LiteRTEngine):
     assert starter.id.startswith("starter@")
     assert check_golden(starter, engine.infer) < 1e-3
     assert set(starter.labels) == {*ESC10, *ALARMS}
@@ -68,10 +71,10 @@ def test_its_card_credits_the_recordings(starter: Bundle):
 
 
 @pytest.mark.parametrize("label", ALARMS)
-def test_it_hears_every_alarm_10_db_over_the_background(
+def test_it_detects_every_alarm_10_db_above_the_background(
     label: str, starter: Bundle, engine: LiteRTEngine
 ):
-    only = Programme(seconds=20.0, sounds_per_scene=1, sounds={label: ALARMS[label]})
+    only = SceneSpec(seconds=20.0, sounds_per_scene=1, sounds={label: ALARMS[label]})
     for seed in range(3):
         scene = random_scene(only, seed)
         (sound,) = scene.truth
@@ -80,24 +83,24 @@ def test_it_hears_every_alarm_10_db_over_the_background(
         assert any(event.onset < sound.offset for event in found)
 
 
-def test_it_hears_nothing_in_silence_and_background(starter: Bundle, engine: LiteRTEngine):
-    empty = Programme(seconds=60.0, sounds_per_scene=0, background_dbfs=(-60.0, -20.0))
+def test_it_detects_nothing_in_silence_and_background(starter: Bundle, engine: LiteRTEngine):
+    empty = SceneSpec(seconds=60.0, sounds_per_scene=0, background_dbfs=(-60.0, -20.0))
     assert events_in(np.zeros(10 * SAMPLE_RATE_HZ, np.float32), starter, engine) == []
     for seed in range(5):
         assert events_in(random_scene(empty, seed).samples, starter, engine) == []
 
 
-def test_it_tells_esc10s_fifth_fold_apart(shared: Path, starter: Bundle, engine: LiteRTEngine):
+def test_it_classifies_the_fifth_fold_of_esc10(shared: Path, starter: Bundle, engine: LiteRTEngine):
     columns = [starter.labels.index(label) for label in ESC10]
     held_out = [recording for recording in read_esc10(shared) if recording.fold == 5]
-    right = 0
+    correct = 0
     for recording in held_out:
         scores = scores_of(read_waveform(recording.path), starter, engine)[:, columns]
-        right += ESC10[scores.mean(axis=0).argmax()] == recording.category
-    assert right / len(held_out) >= 0.88
+        correct += ESC10[scores.mean(axis=0).argmax()] == recording.category
+    assert correct / len(held_out) >= 0.88
 
 
-def test_the_demo_plays_what_the_bundle_knows(starter: Bundle):
+def test_the_demo_plays_sounds_that_the_bundle_knows(starter: Bundle):
     heard = [sound.label for sound in make_demo_scene(starter.labels).truth]
     assert heard == ["smoke_alarm", "siren", "telephone"]
     yamnet: Sequence[str] = ["smoke_detector_smoke_alarm", "busy_signal", "pink_noise", "speech"]
@@ -105,12 +108,12 @@ def test_the_demo_plays_what_the_bundle_knows(starter: Bundle):
     assert [sound.label for sound in make_demo_scene(["speech", "siren"]).truth] == ["siren"]
 
 
-def test_the_demo_needs_one_label_that_it_can_play():
+def test_the_demo_needs_a_label_that_it_can_play():
     with pytest.raises(ConfigError, match="bundle: expected one of the labels smoke_alarm, siren"):
         make_demo_scene(["speech"])
 
 
-def test_it_hears_every_sound_of_the_demo(starter: Bundle, engine: LiteRTEngine):
+def test_it_detects_every_sound_of_the_demo(starter: Bundle, engine: LiteRTEngine):
     scene = make_demo_scene(starter.labels)
     found = events_in(scene.samples, starter, engine)
     assert [event.label for event in found] == [sound.label for sound in scene.truth]

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
+from tests import rigs
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
+from tests.listener.detection.waveforms import sine
 from tests.rigs import pulse, rtsp
 from tests.rigs.http_audio import Page, http_server
 from tests.rigs.mosquitto import Message, Mosquitto, free_port, subscribe, wait_until
@@ -31,10 +34,10 @@ KINDS = ("file", "http", "rtsp", "stdin", "microphone")
 
 @dataclass(frozen=True)
 class Programme:
-    """Sound that is played into every source, and the labels that must be heard in it."""
+    """Audio that every source plays, and the labels of its events."""
 
     bundle: Bundle
-    samples: np.ndarray[Any, np.dtype[np.float32]]
+    samples: Samples
     labels: tuple[str, ...]
 
     @property
@@ -42,8 +45,8 @@ class Programme:
         return len(self.samples) / RATE
 
 
-def tone(hz: float, seconds: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return (0.5 * np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+def tone(hz: float, seconds: float) -> Samples:
+    return sine(hz, seconds, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ RECORDINGS = {
 @pytest.fixture(scope="module")
 def esc10(shared: Path, yamnet_bundle: Bundle) -> Programme:
     folder = shared / "data" / "esc10" / "audio"
-    # a second of silence first: PulseAudio swallows the beginning of a stream
+    # a second of silence first: PulseAudio drops the beginning of a stream
     parts = [np.zeros(RATE, np.float32)] + [read_waveform(folder / name) for name in RECORDINGS]
     return Programme(yamnet_bundle, np.concatenate(parts), tuple(RECORDINGS.values()))
 
@@ -93,7 +96,7 @@ def file_source(path: Path, **more: Any) -> dict[str, Any]:
     return {"name": path.stem.lower(), "kind": "file", "path": path, **more}
 
 
-def write_wav(path: Path, samples: np.ndarray[Any, np.dtype[np.float32]]) -> Path:
+def write_wav(path: Path, samples: Samples) -> Path:
     soundfile.write(path, samples, RATE, subtype="PCM_16")
     return path
 
@@ -143,12 +146,12 @@ def test_every_kind_of_source_gives_the_expected_labels_on_mqtt(
 
 
 def starts(source: str, label: str) -> Callable[[Message], bool]:
-    """Whether a message is the start of an event of that source and label."""
+    """Matches the start of an event of that source and label."""
     return _is_event(source=source, label=label, phase="start")
 
 
 def ends(source: str, reason: str) -> Callable[[Message], bool]:
-    """Whether a message is the end of an event of that source, for that reason."""
+    """Matches the end of an event of that source, for that reason."""
     return _is_event(source=source, phase="end", reason=reason)
 
 
@@ -162,7 +165,7 @@ def _is_event(**expected: str) -> Callable[[Message], bool]:
     return matches
 
 
-def test_a_stop_ends_open_events_says_offline_and_exits_0_within_3_seconds(
+def test_a_stop_ends_open_events_publishes_offline_and_exits_0_within_3_seconds(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     wav = write_wav(tmp_path / "alarm.wav", tone(LOW_TONE_HZ, 60))
@@ -174,7 +177,7 @@ def test_a_stop_ends_open_events_says_offline_and_exits_0_within_3_seconds(
         start = messages.wait_for(lambda m: m.topic == "earshot/test/alarm/event")[0]
         began = time.monotonic()
         assert station.stop() == 0
-        assert time.monotonic() - began < 3.0  # a promise, not a measurement
+        assert time.monotonic() - began < 3.0  # docs/promises.md
         end = messages.wait_for_topic("earshot/test/alarm/event", 2)[1]
         messages.wait_for_payload("earshot/test/alarm/state/low_tone", "OFF")
         messages.wait_for_payload("earshot/test/alarm/status", "offline")
@@ -184,7 +187,7 @@ def test_a_stop_ends_open_events_says_offline_and_exits_0_within_3_seconds(
     assert last["duration_seconds"] > 0
 
 
-def test_a_stop_takes_3_seconds_even_when_a_stream_hangs(
+def test_a_stop_takes_at_most_3_seconds_even_when_a_stream_hangs(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     wav = write_wav(tmp_path / "good.wav", tone(LOW_TONE_HZ, 60))
@@ -212,7 +215,7 @@ def test_a_stop_takes_3_seconds_even_when_a_stream_hangs(
                 messages.wait_for(ends(name, "shutdown"))
 
 
-def test_whoever_subscribes_later_gets_the_retained_topics(
+def test_a_late_subscriber_gets_the_retained_topics(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     wav = write_wav(tmp_path / "quiet.wav", np.zeros(3 * RATE, np.float32))
@@ -235,7 +238,7 @@ def test_whoever_subscribes_later_gets_the_retained_topics(
     assert (level["dbfs"], level["peak_dbfs"]) == (-120.0, -120.0)
 
 
-def test_prometheus_scrapes_what_the_station_counts(
+def test_prometheus_scrapes_the_metrics_of_the_station(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     samples = np.concatenate([tone(LOW_TONE_HZ, 3), np.zeros(3 * RATE, np.float32)])
@@ -281,7 +284,7 @@ def test_replay_gives_the_same_events_as_run(tones: Programme, broker: Mosquitto
 
 @dataclass(frozen=True)
 class Fault:
-    """A source that cannot work, and the line that says so."""
+    """A source that cannot work, and the log line about it."""
 
     name: str
     source: dict[str, Any]
@@ -300,7 +303,7 @@ def bad_sources(directory: Path) -> list[Fault]:
     ]
 
 
-def test_sources_that_cannot_work_say_so_once_and_leave_the_others_alone(
+def test_broken_sources_are_logged_once_and_leave_the_others_alone(
     tones: Programme, broker: Mosquitto, tmp_path: Path
 ):
     reason = pulse.missing()
@@ -326,7 +329,7 @@ def test_sources_that_cannot_work_say_so_once_and_leave_the_others_alone(
     assert "Traceback" not in station.log
 
 
-def test_eight_channels_at_192_khz_and_samples_that_are_not_numbers_are_heard(
+def test_eight_channels_at_192_khz_and_samples_that_are_not_finite_make_events(
     tones: Programme, broker: Mosquitto, tmp_path: Path
 ):
     seconds, rate = 4, 192_000
@@ -355,12 +358,10 @@ def test_eight_channels_at_192_khz_and_samples_that_are_not_numbers_are_heard(
 
 
 def metric(config: dict[str, Any], name: str) -> float | None:
-    _, text = get(config["http"]["port"], "/metrics")
-    values = [line.split()[-1] for line in text.splitlines() if line.startswith(name)]
-    return float(values[0]) if values else None
+    return rigs.station.metric(config["http"]["port"], name)
 
 
-def test_a_station_without_its_broker_runs_and_publishes_once_it_comes(
+def test_a_station_without_its_broker_runs_and_publishes_when_it_comes_up(
     tones: Programme, tmp_path: Path
 ):
     late = Mosquitto(tmp_path)
@@ -410,14 +411,14 @@ def test_a_corrupt_bundle_is_one_line_and_exit_code_2(
 def assert_refused(directory: Path, config: dict[str, Any], line: str) -> None:
     with running_station(directory, config) as station:
         assert station.process.wait(20) == 2
-    said = station.log.splitlines()
-    assert len(said) == 1, station.log
-    assert said[0].startswith("listener: ")
-    assert line in said[0]
+    lines = station.log.splitlines()
+    assert len(lines) == 1, station.log
+    assert lines[0].startswith("listener: ")
+    assert line in lines[0]
     assert station.output == ""
 
 
-def test_a_station_ends_when_its_last_file_has_and_says_if_one_was_lost(
+def test_a_station_ends_with_its_last_file_and_exits_3_if_one_was_lost(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     wav = write_wav(tmp_path / "short.wav", tone(LOW_TONE_HZ, 2))
@@ -431,7 +432,7 @@ def test_a_station_ends_when_its_last_file_has_and_says_if_one_was_lost(
         assert station.process.wait(20) == 3
 
 
-def test_a_litert_station_loads_neither_tensorflow_nor_what_its_sources_do_not_need(
+def test_a_litert_station_loads_neither_tensorflow_nor_libraries_that_its_sources_do_not_need(
     tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     wav = write_wav(tmp_path / "quiet.wav", tone(LOW_TONE_HZ, 3))
@@ -439,6 +440,6 @@ def test_a_litert_station_loads_neither_tensorflow_nor_what_its_sources_do_not_n
     with running_station(tmp_path, config) as station:
         station.wait_for_log("source quiet: online")
         mapped = Path(f"/proc/{station.process.pid}/maps").read_text()
-    assert "ai_edge_litert" in mapped  # the libraries of what is imported do show here
+    assert "ai_edge_litert" in mapped  # imported libraries show up here
     for library in ("site-packages/tensorflow", "site-packages/av", "portaudio", "libav"):
         assert library not in mapped

@@ -1,4 +1,4 @@
-"""A real station keeps what it heard: the right samples, at the right time, and nothing private."""
+"""A real station stores clips with the right samples and times, and none that are private."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from listener.detection.clip_files import read_audio
 from tests.listener.detection.waveforms import RATE_HZ, silence
 from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_sound
 from tests.rigs.mosquitto import free_port, wait_until
-from tests.rigs.station import get, running_station
+from tests.rigs.station import metric, running_station
 
 PRE_SECONDS, POST_SECONDS = 1.5, 0.75
 
@@ -43,18 +43,18 @@ def station_config(bundle: Bundle, source: dict[str, Any], **clips: Any) -> dict
 
 
 def open_clips(directory: Path) -> ClipStore:
-    """The store that the station has left."""
+    """The store that the station left."""
     return ClipStore(ClipsSettings(directory=directory / "clips"), ("low_tone", "high_tone"))
 
 
 def stored(directory: Path) -> list[ClipRecord]:
-    """The clips in it, in the order of their times."""
+    """Its clips in the order of their times."""
     with closing(open_clips(directory)) as store:
         return sorted(store.find(), key=lambda record: record.captured_at)
 
 
 def play(directory: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run a station to the end of its file; the events that it printed."""
+    """Run a station to the end of its file; the events on its console."""
     with running_station(directory, config) as station:
         assert station.process.wait(30) == 0, station.log
         assert "Traceback" not in station.log
@@ -63,7 +63,7 @@ def play(directory: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_clips_hold_the_samples_of_their_times_bit_for_bit(tones_bundle: Bundle, tmp_path: Path):
     samples = np.concatenate([two_tones(), silence(2.0)])
-    wav = write_sound(tmp_path / "scene.wav", samples)  # in floats: what is stored is rounded
+    wav = write_sound(tmp_path / "scene.wav", samples)  # in floats; stored samples are rounded
     events = play(tmp_path, station_config(tones_bundle, {"path": wav, "pace": "fast"}))
     records = stored(tmp_path)
     assert [record.label for record in records] == [label for label, _, _ in TRUTH]
@@ -109,7 +109,7 @@ def test_labels_that_are_private_keep_no_audio(tones_bundle: Bundle, tmp_path: P
     assert "low_tone" not in {record.label for record in records}
 
 
-def test_a_private_label_that_the_bundle_has_not_is_an_error(tones_bundle: Bundle, tmp_path: Path):
+def test_an_unknown_private_label_is_an_error(tones_bundle: Bundle, tmp_path: Path):
     wav = write_sound(tmp_path / "scene.wav", silence(1.0))
     config = station_config(tones_bundle, {"path": wav}, private_labels=["low_tonne"])
     with running_station(tmp_path, config) as station:
@@ -117,15 +117,15 @@ def test_a_private_label_that_the_bundle_has_not_is_an_error(tones_bundle: Bundl
     assert "clips.private_labels: tones@1 has no label 'low_tonne'" in station.log
 
 
-def test_a_live_clip_has_the_time_of_the_clock_and_is_counted(tones_bundle: Bundle, tmp_path: Path):
+def test_a_live_clip_has_wall_clock_time_and_is_counted(tones_bundle: Bundle, tmp_path: Path):
     wav = write_sound(tmp_path / "scene.wav", two_tones())
     config = station_config(tones_bundle, {"path": wav, "at_end": "restart"})
     began = time.time()
     with running_station(tmp_path, config) as station:
         port = config["http"]["port"]
         station.wait_for_log("source hall: online")
-        wait_until(lambda: metric(port, "listener_clips_stored") >= 1, 20, "a clip")
-        size = metric(port, "listener_clips_bytes")
+        wait_until(lambda: (metric(port, "listener_clips_stored") or 0) >= 1, 20, "a clip")
+        size = metric(port, "listener_clips_bytes") or 0
         ended = time.time()
         assert station.stop() == 0
     records = stored(tmp_path)
@@ -135,11 +135,6 @@ def test_a_live_clip_has_the_time_of_the_clock_and_is_counted(tones_bundle: Bund
     assert first.path.parent == tmp_path / "clips" / time.strftime(
         "%Y/%m/%d", time.gmtime(first.captured_at + PRE_SECONDS)
     )
-
-
-def metric(port: int, name: str) -> float:
-    _, text = get(port, "/metrics")
-    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
 def test_without_clips_nothing_is_kept(tones_bundle: Bundle, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""A running station is told things and given other bundles: real daemon, real broker, real files."""
+"""A running station swaps, refuses and rolls back bundles: real daemon, real broker, real files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,17 +18,17 @@ import soundfile
 
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
+from listener.health import Health
+from listener.sources.source import unix_minus_monotonic
+from listener.supervisor import STEP_SECONDS, ClockWatch
 from tests.bundles import LOW_TONE_HZ, make_tones_bundle
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit, point_link
 from tests.rigs.commander import ask, command, publish
 from tests.rigs.mosquitto import Messages, Mosquitto, free_port, subscribe, wait_until
-from tests.rigs.station import get, running_station
+from tests.rigs.station import get, metric, running_station
 
 RATE = 16_000
 TOKEN = "a-token-of-the-tests"
-
-
-JSON = {"Content_Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
 
 
 def tone(seconds: float, amplitude: float = 0.5) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -54,7 +55,7 @@ def short_hop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def models(tmp_path: Path, tones_bundle: Bundle) -> Path:
-    """A models directory: `v1`, `v2` with another label's name, and `current`, which leads to v1."""
+    """A models directory: `v1`, `v2` with another label, and `current`, which points to v1."""
     folder = tmp_path / "models"
     folder.mkdir()
     shutil.copytree(tones_bundle.path, folder / "v1")
@@ -64,7 +65,7 @@ def models(tmp_path: Path, tones_bundle: Bundle) -> Path:
 
 
 def rename_low_tone(manifest: dict[str, Any]) -> None:
-    """A label that makes other events: `low_tone` is `hum` now."""
+    """Make `low_tone` another label, `hum`."""
     manifest["labels"][0] = {"slug": "hum", "name": "Hum"}
     manifest["policies"]["hum"] = manifest["policies"].pop("low_tone")
 
@@ -91,13 +92,6 @@ def looped(config: dict[str, Any]) -> dict[str, Any]:
 def documents(messages: Messages, topic: str) -> list[dict[str, Any]]:
     found = [message.payload for message in messages.all if message.topic == topic]
     return [json.loads(payload) for payload in found if payload]
-
-
-def metric(config: dict[str, Any], name: str) -> float | None:
-    lines = [
-        line for line in get(config["http"]["port"], "/metrics")[1].splitlines() if name in line
-    ]
-    return float(lines[0].split()[-1]) if lines else None
 
 
 def wait_for_bundle(messages: Messages, version: int) -> None:
@@ -152,7 +146,7 @@ def test_three_sources_play_through_a_hot_swap_and_no_patch_is_lost(
     assert "Traceback" not in station.log
 
 
-def test_a_bundle_of_another_front_end_is_taken_too(
+def test_a_bundle_with_another_front_end_is_taken_too(
     models: Path, short_hop_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
     shutil.copytree(short_hop_bundle.path, models / "short")
@@ -181,7 +175,7 @@ def seconds_between(first: str, second: str) -> float:
 
 
 def bad_bundles(models: Path, bundle: Bundle) -> dict[str, str]:
-    """Where `current` may lead, and why it is not taken."""
+    """Targets of `current`, and why each is refused."""
     flip_a_bit(copy_bundle(bundle, models / "torn"))
     copy_bundle(bundle, models / "shifted", shift_the_bands)
     (models / "empty").mkdir()
@@ -212,12 +206,12 @@ def test_bad_bundles_are_refused_and_the_one_in_use_stays(
         messages.wait_for_payload(topic, "")
         for number, (target, reason) in enumerate(bad.items(), 2):
             point_link(models / "current", target)
-            told = messages.wait_for(lambda m: m.topic == topic and bool(m.payload), number, 20)[-1]
-            assert reason in json.loads(told.payload)["reason"]
+            refusals = messages.wait_for(lambda m: m.topic == topic and bool(m.payload), number, 20)
+            assert reason in json.loads(refusals[-1].payload)["reason"]
             assert reason in station.log
         answer = ask(broker.port, "reload", command())
         assert (answer["ok"], reason in answer["error"]) == (False, True)
-        refused = metric(config, 'listener_bundle_switches_total{result="refused"}')
+        refused = metric(config["http"]["port"], 'listener_bundle_switches_total{result="refused"}')
         assert refused == len(bad) + 1
         assert 'version="1"' in get(config["http"]["port"], "/metrics")[1]
         point_link(models / "current", "v1")
@@ -232,7 +226,7 @@ def shift_the_bands(manifest: dict[str, Any]) -> None:
 
 
 def test_sighup_reads_the_bundle_again(models: Path, broker: Mosquitto, tmp_path: Path):
-    """A directory that was replaced in place, which no link tells of."""
+    """The directory was replaced in place, so that no link moved."""
     wav = write(tmp_path / "a.wav", tone(3.0))
     config = looped(config_of(models / "v1", broker, wav))
     with (
@@ -245,21 +239,21 @@ def test_sighup_reads_the_bundle_again(models: Path, broker: Mosquitto, tmp_path
         station.process.send_signal(signal.SIGHUP)
         wait_for_bundle(messages, 2)
         assert station.stop() == 0
-    assert "bundle tones@2: taken from" in station.log
+    assert "bundle tones@2: now active, from" in station.log
 
 
-def test_a_label_that_jumps_brings_the_bundle_before_back(
+def test_a_label_that_jumps_rolls_back_the_bundle(
     models: Path, tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
 ):
-    """The new one hears beeps as events that the old one leaves alone as too short."""
-    deaf = {"smoothing_seconds": 0.0, "min_duration_seconds": 5.0}
-    keen = {"smoothing_seconds": 0.0}
+    """The new bundle makes events of beeps that are too short for the old one."""
+    long_only = {"smoothing_seconds": 0.0, "min_duration_seconds": 5.0}
+    short_too = {"smoothing_seconds": 0.0}
     shutil.rmtree(models / "v1")
-    copy_bundle(tones_bundle, models / "v1", lambda m: m["policies"]["low_tone"].update(deaf))
+    copy_bundle(tones_bundle, models / "v1", lambda m: m["policies"]["low_tone"].update(long_only))
     copy_bundle(
         tones_bundle,
         models / "v3",
-        lambda m: m.update(version=3) or m["policies"]["low_tone"].update(keen),
+        lambda m: m.update(version=3) or m["policies"]["low_tone"].update(short_too),
     )
     wav = write(tmp_path / "a.wav", np.concatenate([tone(1.0), np.zeros(RATE)] * 4))
     control = {"rollback_factor": 3.0, "rollback_least_events": 2}
@@ -277,9 +271,42 @@ def test_a_label_that_jumps_brings_the_bundle_before_back(
         wait_until(
             lambda: documents(messages, "earshot/test/bundle")[-1]["version"] == 2, 20, "v1 is back"
         )
-        told = json.loads(refused.payload)
-        assert (told["bundle"], "low_tone: " in told["reason"]) == ("tones@3", True)
+        refusal = json.loads(refused.payload)
+        assert (refusal["bundle"], "low_tone: " in refusal["reason"]) == ("tones@3", True)
         assert (models / "current").readlink() == Path("v1")
-        assert metric(config, 'listener_bundle_switches_total{result="rolled_back"}') == 1
+        assert (
+            metric(config["http"]["port"], 'listener_bundle_switches_total{result="rolled_back"}')
+            == 1
+        )
         assert station.stop() == 0
     assert "rolled back to tones@2" in station.log
+
+
+def test_the_offset_between_the_clocks() -> None:
+    assert time.monotonic() + unix_minus_monotonic() == pytest.approx(time.time(), abs=1.0)
+
+
+@pytest.mark.parametrize("step", [3600.0, -7200.0, 0.6])
+def test_a_step_is_reported_once(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    now = time.time
+    health, steps = Health((), "home-alarms@3"), list[float]()
+    watch = ClockWatch(health, steps.append)
+    watch.tick()
+    assert steps == []
+    monkeypatch.setattr(time, "time", lambda: now() + step)
+    watch.tick()
+    watch.tick()
+    assert steps == [pytest.approx(step, abs=0.1)]
+    assert health.clock_steps == 1
+
+
+def test_a_clock_that_is_slewed_has_not_stepped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.time
+    steps: list[float] = []
+    watch = ClockWatch(Health((), "home-alarms@3"), steps.append)
+    for slewed in range(1, 11):
+        monkeypatch.setattr(time, "time", lambda by=slewed: now() + by * STEP_SECONDS / 2)
+        watch.tick()
+        assert steps == []

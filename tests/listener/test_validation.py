@@ -1,4 +1,4 @@
-"""The first problem that pydantic found, as one line."""
+"""The first problem of a validation is one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Outer(BaseModel):
         ({}, "inner: Field required", "missing", 0),
     ],
 )
-def test_it_names_the_field_and_what_was_expected(
+def test_it_names_the_field_and_the_expected_value(
     document: dict[str, Any], text: str, kind: str, others: int
 ):
     with pytest.raises(ValidationError) as caught:

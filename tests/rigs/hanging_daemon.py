@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.build import open_engine
+from listener.adapters import open_engine
 from listener.config.engine import EngineSettings
 from listener.config.load import load_config
 from listener.detection.bundle import Bundle

@@ -67,7 +67,7 @@ def make_station(
     settings = MqttSettings(port=port, **account or {})
     broker = Broker(settings, client_id, TOPICS.status, health)
     outbox = Outbox(path, bounds or Bounds(), "farm", TOPICS.gap, broker, health)
-    broker.send_for(outbox)
+    broker.set_listener(outbox)
     return OutboxStation(broker, outbox, health)
 
 

@@ -108,3 +108,10 @@ def get(port: int, path: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
+
+
+def metric(port: int, name: str) -> float | None:
+    """The first value on /metrics whose line starts with that name and labels; None if there is none."""
+    lines = get(port, "/metrics")[1].splitlines()
+    values = [line.split()[-1] for line in lines if line.startswith(name)]
+    return float(values[0]) if values else None

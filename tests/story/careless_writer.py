@@ -16,14 +16,14 @@ import typer
 from listener.clips.layout import audio_path
 from listener.detection.clip import analysis_bytes
 from listener.detection.clip_files import analysis_path, record_bytes, sidecar_path
-from tests.listener.clips.cuttings import make_cutting
+from tests.listener.clips.drafts import make_draft
 
 
 def main(directory: Path) -> None:
     """Clip after clip."""
     typer.echo("ready")
     for number in itertools.count():
-        cutting = make_cutting(number)
+        cutting = make_draft(number)
         path = audio_path(directory, cutting.record.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         sidecar_path(path).write_bytes(record_bytes(replace(cutting.record, path=path)))

@@ -13,7 +13,7 @@ from listener.detection.policy import LabelPolicy
 from tests.bundles import make_manifest
 from trainer.model_card import make_card
 from trainer.provenance import to_document
-from trainer.quantisation.convert import Tried
+from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluation import Evaluated
 
@@ -93,13 +93,13 @@ def test_a_card_that_others_wrote_is_kept_word_for_word():
 
 def test_a_form_of_the_model_says_what_is_lost_and_gained():
     int8 = QuantisedFigures("int8", 3_500_000, 2.654, 0.861, None, 8.33, None, 0.001)
-    tried = to_document(Tried(("sounds", "more"), 72, 16, (int8,)))
+    tried = to_document(QuantisationRecord(("sounds", "more"), 72, 16, (int8,)))
     card = make_card(manifest_with({"forms": tried, "storage": "float32"}))
     assert "## Forms of the model\n\nThis bundle holds float32." in card
     assert "on 72 clips of sounds, more that the bundle had not seen" in card
     assert (
         "| int8 | 3.50 | 2.65 | 86.1 % | 8.33 | unknown | unknown "
-        "| no: loses 8.33 points of clip accuracy, at most 0.5 are borne |\n\n"
+        "| no: loses 8.33 points of clip accuracy, at most 0.5 are allowed |\n\n"
     ) in card
 
 

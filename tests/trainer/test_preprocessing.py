@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.detection.params import FeatureParams, Preprocessing
 from listener.offline import analyse_file
 from listener.pipeline.pipeline import PipelineSettings
+from listener.planning import make_detection_plan
 from tests.bundles import make_tones_bundle
 from tests.listener.detection.waveforms import noise, sine
 from tests.listener.scenes import write_sound

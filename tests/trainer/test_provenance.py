@@ -19,15 +19,15 @@ from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import LabelRegression
 from trainer.evaluation.scored_clips import ConditionResult
-from trainer.model.validation import Epoch
+from trainer.model.progress import Epoch
 from trainer.provenance import Provenance, to_document, with_introduction, without
-from trainer.quantisation.convert import Tried
+from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluation import Evaluated
-from trainer.retraining.holdout import Kept
-from trainer.retraining.label_review import LabelDoubt
+from trainer.retraining.cross_validation import LabelDoubt
+from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.regression_check import RegressionCheck
-from trainer.retraining.write import Learned
+from trainer.retraining.write import RetrainingRecord
 from trainer.training.leakage import Leak
 
 
@@ -43,14 +43,14 @@ from trainer.training.leakage import Leak
         (provenance.Epoch, Epoch),
         (provenance.EventFigures, EventMetrics),
         (provenance.FormFigures, QuantisedFigures),
-        (provenance.FormsSection, Tried),
-        (provenance.KeptClips, Kept),
+        (provenance.FormsSection, QuantisationRecord),
+        (provenance.KeptClips, HeldOutLabel),
         (provenance.LabelFigures, LabelMetrics),
         (provenance.LeakSection, Leak),
         (provenance.LossFigures, LabelRegression),
         (provenance.MatchFigures, EventScore),
         (provenance.NoiseFigures, NoiseAlarms),
-        (provenance.RetrainingSection, Learned),
+        (provenance.RetrainingSection, RetrainingRecord),
     ],
     ids=lambda each: each.__name__,
 )

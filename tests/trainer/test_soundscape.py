@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.soundscape import SAMPLE_RATE_HZ, Programme, random_scene
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from tests.trainer.test_cli import assert_one_line, run
 from trainer.data.formats import read_clips
 from trainer.errors import DataError, TargetError
-from trainer.soundscape import make_programme, with_backgrounds, with_clips, write_soundscapes
+from trainer.soundscape import make_scene_spec, with_backgrounds, with_clips, write_soundscapes
 
-SHORT = Programme(seconds=4.0, shortest_seconds=1.0, longest_seconds=1.5)
+SHORT = SceneSpec(seconds=4.0, shortest_seconds=1.0, longest_seconds=1.5)
 
 
 def write_tone(path: Path, hz: float, seconds: float = 2.0, rate_hz: int = SAMPLE_RATE_HZ) -> None:
@@ -71,7 +72,7 @@ def test_given_clips_are_sounds_with_the_name_of_their_folder(tmp_path: Path):
 
 def test_given_backgrounds_are_played_in_place_of_noise(tmp_path: Path):
     write_tone(tmp_path / "street.wav", 250.0)
-    silent = Programme(seconds=2.0, sounds_per_scene=0)
+    silent = SceneSpec(seconds=2.0, sounds_per_scene=0)
     scene = random_scene(with_backgrounds(silent, tmp_path), seed=0)
     assert np.abs(np.fft.rfft(scene.samples)).argmax() == 500  # two bins a hertz
 
@@ -82,8 +83,12 @@ def test_wrong_inputs_are_one_clear_line(tmp_path: Path):
         with_backgrounds(SHORT, tmp_path / "missing")
     with pytest.raises(DataError, match="expected a folder of clips for each label"):
         with_clips(SHORT, tmp_path / "empty")
+    with pytest.raises(
+        DataError, match="expected a folder of clips for each label, found no folder"
+    ):
+        with_clips(SHORT, tmp_path / "missing")
     with pytest.raises(DataError, match="expected at most 1 of 10 s in 10 s, got 2"):
-        make_programme(seconds=10.0, sounds_per_scene=2, snr_db=10.0, reverb_seconds=0.0)
+        make_scene_spec(seconds=10.0, sounds_per_scene=2, snr_db=10.0, reverb_seconds=0.0)
     with pytest.raises(TargetError, match="expected a new or empty folder"):
         write_soundscapes(tmp_path, SHORT, count=1, seed=0)
 
@@ -95,3 +100,11 @@ def test_the_command_prints_the_path_of_the_truth(tmp_path: Path):
     assert result.stdout == f"{out / 'truth.csv'}\n"
     assert len(list(out.glob("*.flac"))) == 1  # 18 s, rounded up to whole scenes
     assert_one_line(run("soundscape", "--out", out), 2, "expected a new or empty folder")
+
+
+@pytest.mark.parametrize("option", ["--clips", "--backgrounds"])
+def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, option: str):
+    missing = tmp_path / "nowhere"
+    result = run("soundscape", "--out", tmp_path / "scenes", option, missing)
+    assert_one_line(result, 2, f"{missing}: expected a folder of")
+    assert not (tmp_path / "scenes").exists()

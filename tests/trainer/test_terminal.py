@@ -1,14 +1,15 @@
-"""Native lines are held back and shown when something unexpected happens; tables go to stderr."""
+"""Native lines are held back unless something unexpected happens; bars and tables go to stderr."""
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
 import pytest
 
 from tests.shared import ROOT
-from trainer.terminal import show_table
+from trainer.terminal import clips_bar, show_table
 
 START = "import os, sys; from trainer.terminal import quiet_stderr\n"
 
@@ -54,6 +55,14 @@ def test_a_crash_in_native_code_still_says_where():
     result = run("with quiet_stderr(()):\n    os.abort()")
     assert result.returncode == -6
     assert "Fatal Python error: Aborted" in result.stderr
+
+
+def test_a_pass_over_clips_is_one_line_in_a_pipe(caplog: pytest.LogCaptureFixture, capsys):
+    with caplog.at_level(logging.INFO, "trainer"), clips_bar() as begin:
+        progress = begin("embedding, clips")
+        progress(1, 2)
+    assert caplog.messages == ["embedding, clips"]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_table_goes_to_stderr(capsys: pytest.CaptureFixture[str]):

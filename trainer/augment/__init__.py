@@ -1,1 +1,1 @@
-"""Seeded variations of clips and patches: numpy, small pure functions, the generator passed in."""
+"""Seeded variations of waveforms: small pure functions that are given their generator."""

@@ -1,7 +1,5 @@
 """Augmentation: how strongly clips are varied, and one varied copy of a clip."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,15 +7,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from listener.detection.audio import Samples
-from trainer.augment.waveform import (
-    add_background,
-    add_coloured_noise,
-    add_reverb,
-    change_gain,
-    change_speed,
-    shift_pitch,
-    shift_time,
-)
+from trainer.augment import waveform
 
 Span = tuple[float, float]  # least and most; drawn uniformly between
 
@@ -26,17 +16,15 @@ Span = tuple[float, float]  # least and most; drawn uniformly between
 class Augmentation:
     """How strongly clips are varied; part of the key of every cached embedding.
 
-    A chance is a share of the copies, [0, 1]; what has none is done to each copy. Noise goes from
-    `noise_exponent` 0 (white) to 2 (brown).
+    A chance is a share of the copies, [0, 1]; gain and shift apply to every copy. The colour of noise is
+    its `noise_exponent`, from 0 (white) to 2 (brown).
 
     Raises:
         ValueError: a chance outside [0, 1], or a span whose least is over its most.
     """
 
     gain_db: Span = (-6.0, 6.0)
-    shift_seconds: float = (
-        0.0  # at most, either way; a label of a part of the clip stays where it was
-    )
+    shift_seconds: float = 0.0  # at most, either way; spans of labels do not move along
     pitch_chance: float = 0.0
     pitch_semitones: float = 2.0  # at most, either way
     speed_chance: float = 0.0
@@ -67,34 +55,28 @@ def augment(
 ) -> Samples:
     """One varied copy of a clip, float32 (n,); only a change of speed changes its length.
 
-    In the order of the world: the thing sounds, in a room, beside other sounds, and then it is
-    recorded at some level.
+    The order is that of the real world: a source sounds in a room, beside other sounds, and is recorded
+    at some level.
     """
     if not len(samples):
         return samples
-    source = _vary_source(samples, augmentation, sample_rate_hz, rng)
-    if rng.random() < augmentation.reverb_chance:
-        rt60, ratio = rng.uniform(*augmentation.rt60_seconds), augmentation.direct_to_reverb_db
-        source = add_reverb(source, rt60, rng.uniform(*ratio), sample_rate_hz, rng)
-    if rng.random() < augmentation.noise_chance:
-        source = _add_some_noise(source, augmentation, rng, backgrounds)
-    return change_gain(source, rng.uniform(*augmentation.gain_db))
-
-
-def _vary_source(
-    samples: Samples, augmentation: Augmentation, sample_rate_hz: int, rng: np.random.Generator
-) -> Samples:
     most = round(augmentation.shift_seconds * sample_rate_hz)
-    samples = shift_time(samples, int(rng.integers(-most, most + 1)))
+    samples = waveform.shift_time(samples, int(rng.integers(-most, most + 1)))
     if rng.random() < augmentation.pitch_chance:
         semitones = augmentation.pitch_semitones * rng.uniform(-1.0, 1.0)
-        samples = shift_pitch(samples, semitones)
+        samples = waveform.shift_pitch(samples, semitones)
     if rng.random() < augmentation.speed_chance:
-        samples = change_speed(samples, rng.uniform(*augmentation.speed_factor))
-    return samples
+        samples = waveform.change_speed(samples, rng.uniform(*augmentation.speed_factor))
+    if rng.random() < augmentation.reverb_chance:
+        rt60 = rng.uniform(*augmentation.rt60_seconds)
+        ratio_db = rng.uniform(*augmentation.direct_to_reverb_db)
+        samples = waveform.add_reverb(samples, rt60, ratio_db, sample_rate_hz, rng)
+    if rng.random() < augmentation.noise_chance:
+        samples = _add_background_or_noise(samples, augmentation, rng, backgrounds)
+    return waveform.change_gain(samples, rng.uniform(*augmentation.gain_db))
 
 
-def _add_some_noise(
+def _add_background_or_noise(
     samples: Samples,
     augmentation: Augmentation,
     rng: np.random.Generator,
@@ -103,5 +85,7 @@ def _add_some_noise(
     snr_db = rng.uniform(*augmentation.snr_db)
     if backgrounds and rng.random() < augmentation.background_chance:
         background = backgrounds[int(rng.integers(len(backgrounds)))]
-        return add_background(samples, background, snr_db, rng)
-    return add_coloured_noise(samples, snr_db, rng.uniform(*augmentation.noise_exponent), rng)
+        return waveform.add_background(samples, background, snr_db, rng)
+    return waveform.add_coloured_noise(
+        samples, snr_db, rng.uniform(*augmentation.noise_exponent), rng
+    )

@@ -1,1 +1,1 @@
-"""Questions to a station's clip store: what would have changed, what sounds like this."""
+"""Queries of a station's clip store: what another bundle would change, what sounds alike."""

@@ -1,6 +1,4 @@
-"""`trainer replay`: the stored archive through two bundles, and what would have changed."""
-
-from __future__ import annotations
+"""`trainer replay`: the events of two bundles in the same stored clips, compared."""
 
 import re
 from collections import defaultdict
@@ -10,29 +8,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord, LabelSpan
-from trainer.data.audio import read_audio
-from trainer.data.clip_store import read_store
+from trainer.data import audio, checks, clip_store
 from trainer.data.clips import Clip
-from trainer.data.quarantine import quarantined
 from trainer.errors import DataError
-from trainer.evaluation.scoring import (
-    PatchScorer,
-    find_spans,
-    open_scorer,
-    ordered_policies,
-    score_file,
-)
-from trainer.evaluation.selection import Progress
+from trainer.evaluation.scoring import find_spans, open_scorer, ordered_policies, score_file
+from trainer.terminal import Progress
 
 Change = Literal["same", "gone", "new"]
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An event that one of two bundles finds, or both (`same`), in a stored clip.
+    """An event that one of two bundles finds in a stored clip, or both (`same`).
 
     `onset` and `offset` are seconds in the clip, where to listen; `at` is unix seconds of the onset.
     """
@@ -49,20 +41,20 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All events of two bundles in so many clips; those that cannot be read are counted."""
+    """All events of two bundles in `clips` clips; `unreadable` more could not be read."""
 
     events: tuple[Changed, ...]
     clips: int
     unreadable: int
 
     def count(self, label: str, change: Change) -> int:
-        """Events of one label."""
+        """The number of events of one label."""
         return sum(each.label == label and each.change == change for each in self.events)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An event on the time line of its source."""
+    """An event on the timeline of its source."""
 
     record: ClipRecord
     span: LabelSpan
@@ -83,67 +75,61 @@ def replay(
     since: float | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Score every clip that was captured `since` (unix seconds) with both bundles, as the daemon does.
+    """Score every clip captured `since` (unix seconds) with both bundles, as the daemon does.
 
-    Clips overlap where several labels were heard at once: an event is counted once.
+    Clips overlap where several labels were heard at once: an event in two of them is counted once.
 
     Raises:
         DataError: not a clip store, or no clip since then.
         BundleError: a model cannot be run.
     """
-    records = [r for r in read_store(store).records if since is None or r.captured_at >= since]
+    records = [
+        r for r in clip_store.read_store(store).records if since is None or r.captured_at >= since
+    ]
     if not records:
         raise DataError(f"{store}: expected clips in that time, found none")
-    ears = _Ears(before, after)
+    finders = _EventFinder(before), _EventFinder(after)
     unreadable = 0
     for number, record in enumerate(records, start=1):
-        unreadable += not ears.hear(record)
+        try:
+            for finder in finders:
+                finder.add(record)
+        except DataError as error:  # both read the same audio: the first of them fails, or none
+            checks.quarantined(record.path, str(error).removeprefix(f"{record.path}: "))
+            unreadable += 1
         if progress is not None:
             progress(number, len(records))
-    changes = _compare(_once(ears.before.found), _once(ears.after.found))
-    return Comparison(tuple(changes), len(records) - unreadable, unreadable)
+    old, new = (_without_repeats(finder.found) for finder in finders)
+    events = [_changed(each, "same" if _overlaps_any(each, new) else "gone") for each in old]
+    events += [_changed(each, "new") for each in new if not _overlaps_any(each, old)]
+    in_time = sorted(events, key=lambda each: (each.at, each.label))
+    return Comparison(tuple(in_time), len(records) - unreadable, unreadable)
 
 
-class _Ears:
-    """Two bundles that hear the same clips."""
-
-    def __init__(self, before: Bundle, after: Bundle) -> None:
-        self.before, self.after = _Ear(before), _Ear(after)
-
-    def hear(self, record: ClipRecord) -> bool:
-        """Whether the clip could be read."""
-        try:
-            self.before.hear(record)
-            self.after.hear(record)
-        except DataError as error:  # the same audio: the first of the two fails, or none
-            quarantined(record.path, str(error).removeprefix(f"{record.path}: "))
-            return False
-        return True
-
-
-class _Ear:
-    """A bundle, and what it found."""
+class _EventFinder:
+    """Collects the events that a bundle finds in clips."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._scorer: PatchScorer = open_scorer(bundle)
+        self._scorer = open_scorer(bundle)
         self._policies = ordered_policies(bundle)
         self.found: list[_Found] = []
 
-    def hear(self, record: ClipRecord) -> None:
+    def add(self, record: ClipRecord) -> None:
+        """Find the events of one more clip.
+
+        Raises:
+            DataError: it cannot be read.
+        """
         features = self._scorer.features
-        samples = _read(record, features.sample_rate_hz)
+        whole = Clip(record.path, frozenset(), group=record.id, fold=0)
+        samples = audio.read_audio(whole, features.sample_rate_hz)
         file = score_file(self._scorer, samples, record.id)
         spans = find_spans(file, self._policies, features.patch_hop_seconds)
         self.found += [_Found(record, span) for span in spans]
 
 
-def _read(record: ClipRecord, sample_rate_hz: int) -> Samples:
-    whole = Clip(record.path, frozenset(), group=record.id, fold=0)
-    return read_audio(whole, sample_rate_hz)
-
-
-def _once(found: Sequence[_Found]) -> list[_Found]:
-    """Of events of one label that overlap in two clips of a source, the first."""
+def _without_repeats(found: Sequence[_Found]) -> list[_Found]:
+    """Of events of one label that overlap in two clips of a source, only the first."""
     kept: defaultdict[tuple[str, str], list[_Found]] = defaultdict(list)
     for event in sorted(found, key=lambda each: each.onset):
         same = kept[event.record.source, event.span.label]
@@ -152,14 +138,7 @@ def _once(found: Sequence[_Found]) -> list[_Found]:
     return [event for events in kept.values() for event in events]
 
 
-def _compare(before: list[_Found], after: list[_Found]) -> list[Changed]:
-    """By time; an event of one bundle that overlaps one of the other is the same."""
-    gone = [_changed(one, "same" if _meets(one, after) else "gone") for one in before]
-    new = [_changed(one, "new") for one in after if not _meets(one, before)]
-    return sorted((*gone, *new), key=lambda each: (each.at, each.label))
-
-
-def _meets(event: _Found, others: Sequence[_Found]) -> bool:
+def _overlaps_any(event: _Found, others: Sequence[_Found]) -> bool:
     return any(
         other.record.source == event.record.source
         and other.span.label == event.span.label
@@ -183,15 +162,8 @@ def _changed(event: _Found, change: Change) -> Changed:
     )
 
 
-# How far back to look: `7d`, `12h`, `30m`, or a date.
-
-
-_AGO = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
 def parse_since(text: str, now: datetime) -> float:
-    """Unix seconds; a date without a zone is UTC.
+    """`7d`, `12h`, `30m` before `now`, or a date -> unix seconds; a date without a zone is UTC.
 
     Raises:
         ValueError: neither a time span nor a date.

@@ -1,6 +1,4 @@
-"""`trainer similar`: the stored clips that sound most like one of them."""
-
-from __future__ import annotations
+"""`trainer similar`: the stored clips that sound most like one of them, and tables of search results."""
 
 import logging
 from collections.abc import Sequence
@@ -11,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle
+from listener.detection import bundle, clip_files
 from listener.detection.clip import ClipError, ClipRecord, read_analysis
-from listener.detection.clip_files import analysis_path
 from trainer.clip_search.replay import Change, Comparison
 from trainer.data.clip_store import read_store
 from trainer.errors import DataError
@@ -21,13 +18,13 @@ from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
 
-
 Embedding = NDArray[np.float32]
+_CHANGES: tuple[Change, ...] = ("same", "gone", "new")
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A stored clip and the cosine of its mean embedding with the one that was asked for, [-1, 1]."""
+    """A stored clip, and the cosine of its mean embedding with the query's, in [-1, 1]."""
 
     clip: str
     path: str
@@ -41,10 +38,10 @@ class Neighbour:
 def find_similar(clip: str, store: Path, count: int) -> tuple[Neighbour, ...]:
     """The nearest clips, nearest first; `clip` is an id or the path of one of the clip's files.
 
-    Clips whose embeddings have another length, of another backbone, are left out and counted in the log.
+    Clips with embeddings of another length, which another backbone made, are left out.
 
     Raises:
-        DataError: not a clip store, or no such clip, or it has no embeddings.
+        DataError: not a clip store, no such clip, or it has no embeddings.
     """
     records = {record.id: record for record in read_store(store).records}
     name = Path(clip).stem
@@ -62,13 +59,24 @@ def find_similar(clip: str, store: Path, count: int) -> tuple[Neighbour, ...]:
     if not others:
         return ()
     cosines = cosine(wanted, np.stack(list(others.values())))
-    nearest = np.argsort(-cosines, kind="stable")[:count]
     names = list(others)
-    return tuple(_neighbour(records[names[n]], float(cosines[n])) for n in nearest)
+    nearest = np.argsort(-cosines, kind="stable")[:count]
+    return tuple(
+        Neighbour(
+            record.id,
+            str(record.path),
+            record.source,
+            record.label,
+            None if record.verdict is None else record.verdict.value,
+            record.captured_at,
+            round(float(cosines[index]), 4),
+        )
+        for index, record in ((index, records[names[index]]) for index in nearest)
+    )
 
 
 def cosine(wanted: Embedding, others: Embedding) -> NDArray[np.float32]:
-    """Of (D,) with each of (n, D); 0 where a vector is all zeros."""
+    """The cosine of (D,) with each of (n, D); 0 where a vector is all zeros."""
     lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(wanted)
     products = others @ wanted
     return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
@@ -76,69 +84,50 @@ def cosine(wanted: Embedding, others: Embedding) -> NDArray[np.float32]:
 
 def _embedding(record: ClipRecord) -> Embedding | None:
     try:
-        return read_analysis(analysis_path(record.path)).mean_embedding
+        return read_analysis(clip_files.analysis_path(record.path)).mean_embedding
     except ClipError as error:
         log.warning("%s", error)
         return None
 
 
-def _neighbour(record: ClipRecord, value: float) -> Neighbour:
-    return Neighbour(
-        record.id,
-        str(record.path),
-        record.source,
-        record.label,
-        None if record.verdict is None else record.verdict.value,
-        record.captured_at,
-        round(value, 4),
-    )
-
-
-# Tables on stderr of what was asked of a clip store.
-
-
-_CHANGES: tuple[Change, ...] = ("same", "gone", "new")
-
-
-def show_comparison(found: Comparison, before: Bundle, after: Bundle) -> None:
-    """A row for each label that either bundle heard; then what changed, to be listened to."""
+def show_comparison(found: Comparison, before: bundle.Bundle, after: bundle.Bundle) -> None:
+    """Print counts for each label, then what changed and where to listen."""
     labels = sorted({each.label for each in found.events})
     heads = ("label", "same", f"gone with {after.id}", "new")
     rows = [(label, *(str(found.count(label, change)) for change in _CHANGES)) for label in labels]
     show_table(heads, rows)
-    changed = [each for each in found.events if each.change != "same"]
+    changed = [
+        (
+            each.change,
+            each.label,
+            each.source,
+            _time(each.at),
+            each.clip,
+            f"{each.onset:.1f} to {each.offset:.1f}",
+        )
+        for each in found.events
+        if each.change != "same"
+    ]
     show_table(
         (f"{before.id} -> {after.id}", "label", "source", "when", "listen", "seconds in it"),
-        (
-            (
-                each.change,
-                each.label,
-                each.source,
-                _time(each.at),
-                each.clip,
-                f"{each.onset:.1f} to {each.offset:.1f}",
-            )
-            for each in changed
-        ),
+        changed,
     )
 
 
 def show_neighbours(found: Sequence[Neighbour]) -> None:
-    """Nearest first."""
-    show_table(
-        ("clip", "cosine", "label", "verdict", "source", "when"),
+    """Print the clips, nearest first."""
+    rows = [
         (
-            (
-                each.clip,
-                f"{each.cosine:.3f}",
-                each.label or "",
-                each.verdict or "",
-                each.source,
-                _time(each.captured_at),
-            )
-            for each in found
-        ),
-    )
+            each.clip,
+            f"{each.cosine:.3f}",
+            each.label or "",
+            each.verdict or "",
+            each.source,
+            _time(each.captured_at),
+        )
+        for each in found
+    ]
+    show_table(("clip", "cosine", "label", "verdict", "source", "when"), rows)
 
 
 def _time(unix_seconds: float) -> str:

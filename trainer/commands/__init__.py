@@ -1,1 +1,1 @@
-"""What each of the trainer's commands takes and does; the work is done by the rooms beside this one."""
+"""The options of each of the trainer's commands; the other rooms do the work."""

@@ -1,6 +1,4 @@
-"""What options of several commands mean."""
-
-from __future__ import annotations
+"""Options and settings that several commands share, and the session around each command."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +12,9 @@ from pydantic import ValidationError
 
 from listener.detection.bundle import BundleError
 from listener.detection.params import FeatureParams, Preprocessing
+from listener.validation import first_problem
+from trainer import errors
 from trainer.config import LabelsOfAClip
-from trainer.errors import (
-    BackboneError,
-    DataError,
-    FitError,
-    ParityError,
-    PromotionError,
-    QuantisationError,
-    RegressionError,
-    SearchError,
-    StorageError,
-    TargetError,
-)
 from trainer.model.settings import Activation
 from trainer.terminal import log_progress, quiet_stderr
 
@@ -39,75 +27,30 @@ BackboneOption = Annotated[
 ]
 LabelsOption = Annotated[
     LabelsOfAClip | None,
-    typer.Option(help="Of a clip; default: one, unless a clip has several."),
+    typer.Option(help="Labels of a clip. Default: one, unless a clip has several."),
 ]
 HopOption = Annotated[float, typer.Option(help="Seconds from one patch to the next.")]
-AskedOption = Annotated[
+RequiredLabelsOption = Annotated[
     list[str] | None,
     typer.Option(
         help="A label that the station listens for, of a group each member; may be repeated. "
-        "The others are held to nothing. Default: all."
+        "The others are not checked. Default: all."
     ),
 ]
 CacheOption = Annotated[Path, typer.Option(help="Embeddings of earlier runs.")]
 
-ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {
-    None: None,  # as the clips are
-    "one": "softmax",
-    "many": "sigmoid",
-}
-
-
-def features_with_hop(hop: float) -> FeatureParams:
-    """The front end with this patch hop, seconds.
-
-    Raises:
-        typer.BadParameter: a hop that is not a whole number of frames.
-    """
-    try:
-        return FeatureParams(patch_hop_seconds=hop)
-    except ValidationError as error:
-        raise typer.BadParameter(first_line(error), param_hint="--hop") from error
-
-
-def choose_preprocessing(
-    features: FeatureParams, high_pass_hz: float | None, level_dbfs: float | None
-) -> Preprocessing | None:
-    """What is asked for; None if nothing is.
-
-    Raises:
-        typer.BadParameter: a cutoff or a level out of the front end's range.
-    """
-    if high_pass_hz is None and level_dbfs is None:
-        return None
-    try:
-        wanted = Preprocessing(high_pass_hz, level_dbfs)
-        return replace(features, preprocessing=wanted).preprocessing
-    except ValidationError as error:
-        raise typer.BadParameter(first_line(error)) from error
-
-
-def first_line(error: ValidationError) -> str:
-    """What is wrong first, without pydantic's ornaments."""
-    first = error.errors()[0]
-    return str(first.get("ctx", {}).get("error", first["msg"]))
-
-
-# Around every command: TensorFlow quiet, progress on stderr, errors as one line.
-
-
-CHECK_FAILED, WRONG_USE, LACKING = 1, 2, 3
+CHECK_FAILED, WRONG_USE, NOT_AVAILABLE = 1, 2, 3  # exit codes
 _EXIT_CODES: dict[type[Exception], int] = {
-    BackboneError: WRONG_USE,
-    DataError: WRONG_USE,
-    FitError: WRONG_USE,
-    SearchError: WRONG_USE,
-    StorageError: LACKING,
-    TargetError: WRONG_USE,
-    RegressionError: CHECK_FAILED,
-    PromotionError: CHECK_FAILED,
-    QuantisationError: CHECK_FAILED,
-    ParityError: CHECK_FAILED,
+    errors.BackboneError: WRONG_USE,
+    errors.DataError: WRONG_USE,
+    errors.FitError: WRONG_USE,
+    errors.SearchError: WRONG_USE,
+    errors.StorageError: NOT_AVAILABLE,
+    errors.TargetError: WRONG_USE,
+    errors.RegressionError: CHECK_FAILED,
+    errors.PromotionError: CHECK_FAILED,
+    errors.QuantisationError: CHECK_FAILED,
+    errors.ParityError: CHECK_FAILED,
     BundleError: CHECK_FAILED,
 }
 _TRAIN_PACKAGES = {
@@ -122,11 +65,46 @@ _TRAIN_PACKAGES = {
     "sklearn",
 }
 
+ACTIVATIONS: dict[LabelsOfAClip | None, Activation | None] = {
+    None: None,  # as the clips are
+    "one": "softmax",
+    "many": "sigmoid",
+}
+
+
+def features_with_hop(hop: float) -> FeatureParams:
+    """The front end with this patch hop, in seconds.
+
+    Raises:
+        typer.BadParameter: the hop is not a whole number of frames.
+    """
+    try:
+        return FeatureParams(patch_hop_seconds=hop)
+    except ValidationError as error:
+        raise typer.BadParameter(first_problem(error).message, param_hint="--hop") from error
+
+
+def choose_preprocessing(
+    features: FeatureParams, high_pass_hz: float | None, level_dbfs: float | None
+) -> Preprocessing | None:
+    """The preprocessing of these options; None if none is set.
+
+    Raises:
+        typer.BadParameter: the cutoff or the level is out of the front end's range.
+    """
+    if high_pass_hz is None and level_dbfs is None:
+        return None
+    try:
+        wanted = Preprocessing(high_pass_hz, level_dbfs)
+        return replace(features, preprocessing=wanted).preprocessing
+    except ValidationError as error:
+        raise typer.BadParameter(first_problem(error).message) from error
+
 
 @contextmanager
 def session() -> Iterator[None]:
-    """Errors that a user can mend become one line and an exit code; others stay tracebacks."""
-    # both are read when TensorFlow and Keras are imported: errors only, and whatever keras.json says
+    """Run a command: quiet TensorFlow, progress on stderr, errors that the user can fix as one line."""
+    # read when TensorFlow and Keras are imported: log only errors, and ignore keras.json
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
@@ -140,10 +118,10 @@ def session() -> Iterator[None]:
         if package not in _TRAIN_PACKAGES:
             raise
         message = f"{package} is not installed: pip install 'earshot[train]'"
-        raise failure(message, LACKING) from error
+        raise failure(message, NOT_AVAILABLE) from error
 
 
 def failure(message: str, exit_code: int) -> typer.Exit:
-    """One line on stderr; what to raise."""
+    """Print one line on stderr; returns what to raise."""
     typer.echo(f"trainer: {' '.join(message.split())}", err=True)
     return typer.Exit(exit_code)

@@ -1,6 +1,4 @@
-"""`trainer evaluate`."""
-
-from __future__ import annotations
+"""`trainer evaluate` and `trainer calibrate`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +17,9 @@ def evaluate(
     ],
     folds: Annotated[
         list[int] | None,
-        typer.Option(help="Only this fold; may be repeated. Default: all it never saw a clip of."),
+        typer.Option(
+            help="Only this fold; may be repeated. Default: all without a clip that it saw."
+        ),
     ] = None,
     ambient: Annotated[
         list[Path] | None,
@@ -29,24 +29,25 @@ def evaluate(
         bool,
         typer.Option(
             "--robust/--no-robust",
-            help="Also in noise, reverb and at other levels: fifteen times as long.",
+            help="Also in noise, reverb and at other levels: takes fifteen times as long.",
         ),
     ] = True,
     allow_seen: Annotated[
         bool,
-        typer.Option("--allow-seen", help="Also on clips that it learnt from; the report says so."),
+        typer.Option(
+            "--allow-seen", help="Also on clips that it was trained on; the report says so."
+        ),
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="A folder for the report. Default: in the bundle.")
     ] = None,
 ) -> None:
-    """Judge a bundle on data it never saw; the path of the report's page goes to stdout."""
+    """Evaluate a bundle on data it never saw; prints the path of the report's page."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, draws
         from trainer.formatting import main_figures  # noqa: PLC0415
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report.evaluation import EvaluationRequest, evaluate_on_data  # noqa: PLC0415
-        from trainer.terminal import show_table  # noqa: PLC0415
+        from trainer.terminal import clips_bar, show_table  # noqa: PLC0415
 
         request = EvaluationRequest(
             bundle=read_bundle(bundle),
@@ -63,17 +64,14 @@ def evaluate(
     typer.echo(evaluated.page)
 
 
-# `trainer calibrate`.
-
-
 def calibrate(
-    bundle: Annotated[Path, typer.Argument(help="The bundle; it gets the policies.")],
+    bundle: Annotated[Path, typer.Argument(help="The bundle that gets the policies.")],
     data: Annotated[
         list[Path],
-        typer.Option(help="Labelled clips that it did not learn from; may be repeated."),
+        typer.Option(help="Labelled clips that it was not trained on; may be repeated."),
     ],
     false_alarms_per_day: Annotated[
-        float, typer.Option(min=0.001, help="How many you will bear, of all labels together.")
+        float, typer.Option(min=0.001, help="The budget, of all labels together.")
     ],
     ambient: Annotated[
         list[Path] | None,
@@ -82,28 +80,31 @@ def calibrate(
     generated_ambient: Annotated[
         float,
         typer.Option(
-            min=0.0, help="Minutes of generated noise, for want of --ambient. Not a room!"
+            min=0.0, help="Minutes of generated noise, in place of --ambient. Not a room!"
         ),
     ] = 0.0,
     folds: Annotated[
         list[int] | None,
-        typer.Option(help="Only this fold; may be repeated. Default: all it did not learn from."),
+        typer.Option(help="Only this fold; may be repeated. Default: all it was not trained on."),
     ] = None,
     objective: Annotated[
         Objective,
-        typer.Option(help="What is best within the budget; recall takes false alarms on --data."),
+        typer.Option(
+            help="What to maximise within the budget; recall accepts false alarms on --data."
+        ),
     ] = "f1",
     out: Annotated[
-        Path | None, typer.Option(help="Where the bundle goes. Default: in its own place.")
+        Path | None,
+        typer.Option(help="Where the bundle goes. Default: the bundle is changed in place."),
     ] = None,
 ) -> None:
-    """Choose when scores become events; the path of the bundle goes to stdout."""
+    """Choose when scores become events; prints the bundle's path."""
     if ambient and generated_ambient:
         raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.report import calibration  # noqa: PLC0415
+        from trainer.terminal import clips_bar  # noqa: PLC0415
 
         request = calibration.CalibrationRequest(
             bundle=read_bundle(bundle),

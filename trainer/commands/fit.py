@@ -1,7 +1,5 @@
 """`trainer fit`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -9,44 +7,35 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 
-from trainer.commands.common import (
-    ACTIVATIONS,
-    BackboneOption,
-    CacheOption,
-    DataOption,
-    HopOption,
-    LabelsOption,
-    choose_preprocessing,
-    features_with_hop,
-    first_line,
-    session,
-)
+from listener.validation import first_problem
+from trainer.commands import common
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.training.recipe import Recipe, read_lesson
+from trainer.training.recipe import Recipe, read_recipe
 
 _DEFAULTS = Recipe()
 _Settings = TypeVar("_Settings", Recipe, FitSettings, HeadShape, Thawing)
 
 
 def fit(
-    data: DataOption,
+    data: common.DataOption,
     out: Annotated[Path, typer.Option(help="Where the bundle goes; an older bundle is replaced.")],
-    backbone: BackboneOption = YAMNET_HANDLE,
+    backbone: common.BackboneOption = YAMNET_HANDLE,
     folds: Annotated[
-        list[int] | None, typer.Option(help="Learn from this fold; may be repeated. Default: all.")
+        list[int] | None, typer.Option(help="Train on this fold; may be repeated. Default: all.")
     ] = None,
     validation: Annotated[
-        int | None, typer.Option(help="The fold of them that says when to stop. Default: the last.")
+        int | None,
+        typer.Option(help="The fold that decides when to stop. Default: the last of them."),
     ] = None,
     lesson: Annotated[
         Path | None,
-        typer.Option(help="best.json of `trainer search`; the options below win over it."),
+        typer.Option(help="best.json of `trainer search`; the options below override it."),
     ] = None,
     thaw: Annotated[
         int | None,
         typer.Option(
-            help="YAMNet's last blocks that learn too, 0 to 14.",
+            help="How many of YAMNet's last blocks to train too, 0 to 14.",
             show_default=str(_DEFAULTS.fit.thawing.blocks),
         ),
     ] = None,
@@ -72,7 +61,7 @@ def fit(
         bool | None,
         typer.Option(
             "--background/--no-background",
-            help="Learn noise, silence and quiet parts as none of the classes.",
+            help="Train on noise, silence and quiet parts as none of the classes.",
             show_default="background",
         ),
     ] = None,
@@ -81,44 +70,46 @@ def fit(
         typer.Option(help="Learning rate.", show_default=str(_DEFAULTS.fit.learning_rate)),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="At most.", show_default=str(_DEFAULTS.fit.max_epochs))
+        int | None,
+        typer.Option(help="At most this many.", show_default=str(_DEFAULTS.fit.max_epochs)),
     ] = None,
-    labels: LabelsOption = None,
-    hop: HopOption = 0.24,
+    labels: common.LabelsOption = None,
+    hop: common.HopOption = 0.24,
     high_pass: Annotated[
         float | None,
-        typer.Option(help="Hz; what is lower is taken out, in the daemon as well. Default: off."),
+        typer.Option(help="Hz; remove what is lower, in the daemon as well. Default: off."),
     ] = None,
     level: Annotated[
         float | None,
-        typer.Option(help="dBFS; each patch is brought to it, by 30 dB at most. Default: off."),
+        typer.Option(help="dBFS; bring each patch to this level, by 30 dB at most. Default: off."),
     ] = None,
     timing: Annotated[
-        bool, typer.Option(help="Also hear when in a patch a sound is; for clips that say when.")
+        bool, typer.Option(help="Also learn when in a patch a sound is; for clips with times.")
     ] = False,
     storage: Annotated[Storage, typer.Option(help="How the weights are kept.")] = "float32",
     hold_back: Annotated[
         bool,
         typer.Option(
             "--hold-back/--no-hold-back",
-            help="Keep a few clips in the bundle, never learnt from, to judge later ones by.",
+            help="Keep a few clips in the bundle, not trained on, to check later bundles.",
         ),
     ] = True,
     licence: Annotated[
-        str | None, typer.Option(help="Of the data. Default: the licence file beside it, if any.")
+        str | None,
+        typer.Option(help="The data's licence. Default: the licence file beside it, if any."),
     ] = None,
-    cache: CacheOption = EMBEDDING_CACHE,
+    cache: common.CacheOption = EMBEDDING_CACHE,
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed gives the same bundle.", show_default=str(_DEFAULTS.seed)),
     ] = None,
 ) -> None:
     """Learn the classes of data sets; the path of the bundle goes to stdout."""
-    features = features_with_hop(hop)
-    preprocessing = choose_preprocessing(features, high_pass, level)
-    with session():
-        chosen = _choose(
-            _DEFAULTS if lesson is None else read_lesson(lesson),
+    features = common.features_with_hop(hop)
+    preprocessing = common.choose_preprocessing(features, high_pass, level)
+    with common.session():
+        recipe = _choose_recipe(
+            _DEFAULTS if lesson is None else read_recipe(lesson),
             thaw=thaw,
             hidden=hidden,
             dropout=dropout,
@@ -135,13 +126,13 @@ def fit(
             out=out,
             backbone=backbone,
             cache=cache,
-            lesson=chosen,
+            recipe=recipe,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,
             timed=timing,
             folds=tuple(folds or ()),
             validation_fold=validation,
-            activation=ACTIVATIONS[labels],
+            activation=common.ACTIVATIONS[labels],
             storage=storage,
             hold_back=hold_back,
             licence=licence,
@@ -150,7 +141,7 @@ def fit(
     typer.echo(bundle.path)
 
 
-def _choose(
+def _choose_recipe(
     base: Recipe,
     *,
     thaw: int | None,
@@ -162,21 +153,21 @@ def _choose(
     epochs: int | None,
     seed: int | None,
 ) -> Recipe:
-    """The lesson with what was chosen on the command line; None is what was not."""
+    """The base recipe, with what the command line sets; None leaves a setting as it is."""
     try:
-        fit = _with(
+        fit = _replace(
             base.fit,
-            head=_with(base.fit.head, hidden=hidden, dropout=dropout),
-            thawing=_with(base.fit.thawing, blocks=thaw),
+            head=_replace(base.fit.head, hidden=hidden, dropout=dropout),
+            thawing=_replace(base.fit.thawing, blocks=thaw),
             learning_rate=rate,
             max_epochs=epochs,
             seed=seed,
         )
-        return _with(base, fit=fit, copies=copies, background=background, seed=seed)
+        return _replace(base, fit=fit, copies=copies, background=background, seed=seed)
     except ValidationError as error:
-        raise typer.BadParameter(first_line(error)) from error
+        raise typer.BadParameter(first_problem(error).message) from error
 
 
-def _with(settings: _Settings, **chosen: Any) -> _Settings:
-    named = {name: value for name, value in chosen.items() if value is not None}
-    return replace(settings, **named)
+def _replace(settings: _Settings, **changes: Any) -> _Settings:
+    """Like dataclasses.replace, but None changes nothing."""
+    return replace(settings, **{k: v for k, v in changes.items() if v is not None})

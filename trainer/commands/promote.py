@@ -1,13 +1,11 @@
-"""`trainer promote`."""
-
-from __future__ import annotations
+"""`trainer promote` and `trainer rollback`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.commands.common import AskedOption, session
+from trainer.commands.common import RequiredLabelsOption, session
 
 
 def promote(
@@ -24,22 +22,22 @@ def promote(
     ] = None,
     most_loss: Annotated[
         float,
-        typer.Option(min=0.0, help="Points of F1 a label may lose on the held-out clips in use."),
+        typer.Option(min=0.0, help="Points of F1 that a label may lose on held-out clips."),
     ] = 0.0,
     noise_label: Annotated[
         list[str] | None,
         typer.Option(
-            help="A label that is right to hear noise or silence, beside AudioSet's own such as "
-            "white_noise; may be repeated."
+            help="A label that may hear noise or silence, as AudioSet's own such as white_noise may; "
+            "may be repeated."
         ),
     ] = None,
-    label: AskedOption = None,
+    label: RequiredLabelsOption = None,
     unproven: Annotated[
         bool,
-        typer.Option("--unproven", help="Go on though the bundle in use has no held-out clips."),
+        typer.Option("--unproven", help="Go on if the bundle in use has no held-out clips."),
     ] = False,
 ) -> None:
-    """Put a bundle in use, if it passes the gate; the path of its copy goes to stdout."""
+    """Put a bundle in use if it passes the gate; prints the path of its copy."""
     with session():
         from trainer.promotion.promote import PromoteRequest  # noqa: PLC0415 - reads audio
         from trainer.promotion.promote import promote as run  # noqa: PLC0415
@@ -52,14 +50,11 @@ def promote(
                 false_alarms_per_day=false_alarms_per_day,
                 most_loss=most_loss,
                 noise_labels=frozenset(noise_label or ()),
-                unproven=unproven,
-                asked=frozenset(label or ()),
+                without_holdout=unproven,
+                required_labels=frozenset(label or ()),
             )
         )
     typer.echo(promoted.path)
-
-
-# `trainer rollback`.
 
 
 def rollback(
@@ -67,7 +62,7 @@ def rollback(
         Path, typer.Option(help="The station's folder of bundles, with the link `current`.")
     ],
 ) -> None:
-    """Put the bundle before back in use; its path goes to stdout."""
+    """Put the previous bundle back in use; prints its path."""
     with session():
         from trainer.promotion.promote import roll_back  # noqa: PLC0415 - as the other commands
 

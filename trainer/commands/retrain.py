@@ -1,14 +1,13 @@
 """`trainer retrain`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.commands.common import AskedOption, CacheOption, session
+from trainer.commands.common import CacheOption, RequiredLabelsOption, session
 from trainer.config import EMBEDDING_CACHE
+from trainer.terminal import clips_bar
 
 
 def retrain(
@@ -18,8 +17,8 @@ def retrain(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="What the base learnt from; may be repeated. "
-            "Default: old classes are kept by the base's own outputs."
+            help="The base's training data; may be repeated. "
+            "Default: the base's own outputs keep old classes."
         ),
     ] = None,
     new_classes: Annotated[
@@ -30,24 +29,24 @@ def retrain(
         float,
         typer.Option(min=0.0, help="Points of F1 that an old class may lose on held-out clips."),
     ] = 1.0,
-    label: AskedOption = None,
+    label: RequiredLabelsOption = None,
     unproven: Annotated[
         bool,
-        typer.Option("--unproven", help="Go on though no held-out clip tells what is forgotten."),
+        typer.Option("--unproven", help="Go on if no held-out clips show what is forgotten."),
     ] = False,
     false_alarms_per_day: Annotated[
         float | None,
-        typer.Option(min=0.001, help="That this room may give. Default: the base's budget, or 1."),
+        typer.Option(min=0.001, help="The budget for this room. Default: the base's, or 1."),
     ] = None,
     version: Annotated[
-        int | None, typer.Option(min=1, help="Of the bundle. Default: one more than the base's.")
+        int | None,
+        typer.Option(min=1, help="The bundle's version. Default: one more than the base's."),
     ] = None,
     cache: CacheOption = EMBEDDING_CACHE,
 ) -> None:
-    """Correct a bundle by what people said of its clips; the new bundle's path goes to stdout."""
+    """Correct a bundle with people's verdicts on its clips; prints the new bundle's path."""
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - the others: TensorFlow
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
         from trainer.retraining.retrain import RetrainRequest  # noqa: PLC0415
         from trainer.retraining.retrain import retrain as run  # noqa: PLC0415
         from trainer.retraining.summary import show_findings  # noqa: PLC0415
@@ -60,8 +59,8 @@ def retrain(
             data=tuple(data or ()),
             new_classes=new_classes,
             most_loss=most_loss,
-            unproven=unproven,
-            asked=frozenset(label or ()),
+            without_holdout=unproven,
+            required_labels=frozenset(label or ()),
             false_alarms_per_day=false_alarms_per_day,
             version=version,
         )

@@ -1,31 +1,21 @@
 """`trainer search`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.commands.common import (
-    ACTIVATIONS,
-    BackboneOption,
-    CacheOption,
-    DataOption,
-    HopOption,
-    LabelsOption,
-    choose_preprocessing,
-    features_with_hop,
-    session,
-)
+from trainer.commands import common
 from trainer.config import EMBEDDING_CACHE, SEARCHES, YAMNET_HANDLE, Sampler
 from trainer.model.settings import FitSettings
 from trainer.training.recipe import Recipe
 
 
 def search(
-    data: DataOption,
-    trials: Annotated[int, typer.Option(min=1, help="Of the study in all, whoever runs them.")],
+    data: common.DataOption,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials of the study in all, of all its processes.")
+    ],
     storage: Annotated[
         str | None,
         typer.Option(help="A path, sqlite:/// or postgresql:// URL. Default: a journal in --out."),
@@ -42,29 +32,34 @@ def search(
         typer.Option(help="Search on this fold; may be repeated. Default: all."),
     ] = None,
     thaw: Annotated[
-        int, typer.Option(min=0, max=14, help="Also try up to so many of YAMNet's blocks; slow.")
+        int,
+        typer.Option(
+            min=0, max=14, help="Also train up to this many of YAMNet's last blocks; slow."
+        ),
     ] = 0,
-    backbone: BackboneOption = YAMNET_HANDLE,
-    labels: LabelsOption = None,
-    hop: HopOption = 0.24,
+    backbone: common.BackboneOption = YAMNET_HANDLE,
+    labels: common.LabelsOption = None,
+    hop: common.HopOption = 0.24,
     high_pass: Annotated[
-        float | None, typer.Option(help="Hz; what is lower is taken out. Default: off.")
+        float | None, typer.Option(help="Hz; remove what is lower. Default: off.")
     ] = None,
     level: Annotated[
-        float | None, typer.Option(help="dBFS; each patch is brought to it. Default: off.")
+        float | None, typer.Option(help="dBFS; bring each patch to this level. Default: off.")
     ] = None,
     grace: Annotated[
         float,
-        typer.Option(min=1.0, help="Seconds of silence until a trial's process is taken for dead."),
+        typer.Option(min=1.0, help="Seconds without a heartbeat until a trial counts as dead."),
     ] = 60.0,
-    cache: CacheOption = EMBEDDING_CACHE,
-    seed: Annotated[int, typer.Option(min=0, help="One process with it finds the same.")] = 0,
+    cache: common.CacheOption = EMBEDDING_CACHE,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed finds the same in one process.")
+    ] = 0,
 ) -> None:
-    """Find how to learn best; the path of the best lesson, for `trainer fit`, goes to stdout."""
-    features = features_with_hop(hop)
-    preprocessing = choose_preprocessing(features, high_pass, level)
-    with session():
-        from trainer.search.search import SearchRequest, search_lesson  # noqa: PLC0415 - TensorFlow
+    """Search the best training recipe, for `trainer fit`; prints the path of best.json."""
+    features = common.features_with_hop(hop)
+    preprocessing = common.choose_preprocessing(features, high_pass, level)
+    with common.session():
+        from trainer.search.search import SearchRequest, search_recipe  # noqa: PLC0415 - TensorFlow
 
         request = SearchRequest(
             data=tuple(data),
@@ -80,8 +75,8 @@ def search(
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,
             folds=tuple(folds or ()),
-            activation=ACTIVATIONS[labels],
+            activation=common.ACTIVATIONS[labels],
             grace_seconds=grace,
         )
-        best = search_lesson(request)
+        best = search_recipe(request)
     typer.echo(best)

@@ -1,1 +1,1 @@
-"""Which audio, which targets, which fold: several forms on disk in, one table out."""
+"""Data sets of several forms on disk -> one table of clips with targets, folds and patches."""

@@ -1,4 +1,4 @@
-"""Batches of patches with their targets; only what is being mixed is in memory."""
+"""Batches of patches with their targets; only the patches being shuffled are in memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,9 @@ from trainer.data.patches import PatchSource
 from trainer.data.targets import Targets, patch_targets
 from trainer.errors import DataError
 
-_AHEAD = 4  # batches ready before they are asked for
+Balance = Literal["none", "weights", "resample"]  # for classes with many and with few clips
 
-
-# What to do when one class has many clips and another has few.
-
-
-Balance = Literal["none", "weights", "resample"]
+PREFETCHED_BATCHES = 4
 
 
 def class_counts(table: ClipTable) -> NDArray[np.int64]:
@@ -33,10 +29,9 @@ def class_counts(table: ClipTable) -> NDArray[np.int64]:
 
 
 def class_weights(table: ClipTable) -> NDArray[np.float32]:
-    """A weight for each class, (K,): all classes together then count alike, a clip counts 1 on average.
+    """A weight for each class, (K,), so that all classes count alike and a clip counts 1 on average.
 
-    n / (K' n_k) over the K' classes that have clips, as scikit-learn's "balanced"; a class without clips
-    has 0.
+    n / (K' n_k) over the K' classes that have clips, as scikit-learn's "balanced"; 0 without clips.
     """
     counts = class_counts(table)
     present = counts > 0
@@ -46,7 +41,7 @@ def class_weights(table: ClipTable) -> NDArray[np.float32]:
 
 
 def patch_weights(targets: Targets, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The weight of each patch, (patches,): the mean over its labels, 1 where it has none."""
+    """The weight of each patch, (patches,): the mean over its labels, 1 without labels."""
     labels = targets.values.sum(axis=1)
     summed = targets.values @ weights
     return np.where(labels > 0, summed / np.maximum(labels, 1.0), 1.0).astype(np.float32)
@@ -55,26 +50,21 @@ def patch_weights(targets: Targets, weights: NDArray[np.float32]) -> NDArray[np.
 def resampled_order(table: ClipTable, random: np.random.Generator) -> NDArray[np.int64]:
     """Indices of clips in random order, each class as often as the largest one.
 
-    Clips of a small class come again and again, every one before any comes twice more than another; all
-    clips come at least once.
+    Clips of a small class repeat, none of them more than once more than another; clips without labels
+    come once.
     """
     most = int(class_counts(table).max(initial=0))
-    drawn = [_draw(_indices(table, name), most, random) for name in table.classes]
-    unlabelled = [number for number, clip in enumerate(table.clips) if not clip.labels]
-    order = np.concatenate([*drawn, np.array(unlabelled, np.int64)])
-    random.shuffle(order)
-    return order
-
-
-def _indices(table: ClipTable, name: str) -> NDArray[np.int64]:
-    return np.array([n for n, clip in enumerate(table.clips) if name in clip.labels], np.int64)
-
-
-def _draw(indices: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:
-    if not len(indices):
-        return indices
-    rounds = -(-count // len(indices))  # rounded up
-    return np.concatenate([random.permutation(indices) for _ in range(rounds)])[:count]
+    order: list[int] = []
+    for name in table.classes:
+        indices = [number for number, clip in enumerate(table.clips) if name in clip.labels]
+        drawn: list[int] = []
+        while indices and len(drawn) < most:
+            drawn += random.permutation(indices).tolist()
+        order += drawn[:most]
+    order += [number for number, clip in enumerate(table.clips) if not clip.labels]
+    shuffled = np.array(order, np.int64)
+    random.shuffle(shuffled)
+    return shuffled
 
 
 class Batch(NamedTuple):
@@ -85,14 +75,23 @@ class Batch(NamedTuple):
     known: NDArray[np.float32]
     weights: NDArray[np.float32]
 
+    def rows(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Batch:
+        """Some of its patches."""
+        return Batch(*(values[which] for values in self))
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """The patches of several batches, one after the other."""
+    return Batch(*(np.concatenate(values) for values in zip(*batches, strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How patches come together.
+    """How patches are shuffled and joined to batches.
 
-    Without a seed they come in the table's order. With one, clips are shuffled as a whole and their
-    patches among some `mixed_patches`, anew in each epoch; that many, and one clip, are in memory
-    (1024 embeddings: 16 MB). `exclusive`: as in `clip_targets`.
+    Without a seed they come in the table's order. With one, whole clips are shuffled, then their patches
+    among `mixed_patches`, anew in each epoch; that many, and one clip, are in memory (4096 embeddings of
+    1024 numbers: 16 MB). `exclusive`: as in `clip_targets`.
     """
 
     batch_size: int = 128
@@ -102,12 +101,12 @@ class Batching:
     mixed_patches: int = 4096
 
 
-# the same in every epoch, and several times in each: half of the time that a batch takes to be made
+# targets are the same in every epoch; making them anew took half of a batch's time
 _targets_of = lru_cache(maxsize=8192)(patch_targets)
 
 
 def iterate_batches(source: PatchSource, batching: Batching, epoch: int = 0) -> Iterator[Batch]:
-    """One epoch: batches of `batch_size` patches, the last one may be smaller.
+    """One epoch in batches of `batch_size` patches; the last one may be smaller.
 
     The same source, batching and epoch give the same batches.
 
@@ -115,18 +114,21 @@ def iterate_batches(source: PatchSource, batching: Batching, epoch: int = 0) -> 
         DataError: a clip that cannot be loaded, or a label that is not a class.
     """
     random = None if batching.seed is None else np.random.default_rng([batching.seed, epoch])
-    clips = _load_clips(source, batching, _order(source, batching, random))
-    mixed = (_shuffled(rows, random) for rows in _gather(clips, batching.mixed_patches))
-    return _cut(mixed, batching.batch_size)
-
-
-def _order(
-    source: PatchSource, batching: Batching, random: np.random.Generator | None
-) -> NDArray[np.int64]:
+    order = np.arange(len(source.table.clips))
     if batching.balance == "resample":
-        return resampled_order(source.table, random or np.random.default_rng(0))
-    count = len(source.table.clips)
-    return np.arange(count) if random is None else random.permutation(count)
+        order = resampled_order(source.table, random or np.random.default_rng(0))
+    elif random is not None:
+        order = random.permutation(len(order))
+    rest: list[Batch] = []
+    for block in _gather(_load_clips(source, batching, order), batching.mixed_patches):
+        shuffled = block if random is None else block.rows(random.permutation(len(block.weights)))
+        rows = join_batches([*rest, shuffled])
+        whole = len(rows.weights) // batching.batch_size * batching.batch_size
+        for start in range(0, whole, batching.batch_size):
+            yield rows.rows(slice(start, start + batching.batch_size))
+        rest = [rows.rows(slice(whole, None))]
+    if rest and len(rest[0].weights):
+        yield rest[0]
 
 
 def _load_clips(
@@ -150,52 +152,21 @@ def _load_clips(
 
 
 def _gather(clips: Iterable[Batch], count: int) -> Iterator[Batch]:
-    """Clips put together until they have `count` patches."""
+    """Clips joined until they have `count` patches."""
     held: list[Batch] = []
     patches = 0
     for clip in clips:
         held.append(clip)
         patches += len(clip.weights)
         if patches >= count:
-            yield _joined(held)
+            yield join_batches(held)
             held, patches = [], 0
     if held:
-        yield _joined(held)
-
-
-def _shuffled(rows: Batch, random: np.random.Generator | None) -> Batch:
-    if random is None:
-        return rows
-    order = random.permutation(len(rows.weights))
-    return Batch(*(part[order] for part in rows))
-
-
-def _cut(mixed: Iterable[Batch], size: int) -> Iterator[Batch]:
-    """Batches of `size` rows, across the borders of what is mixed."""
-    rest: list[Batch] = []
-    for rows in mixed:
-        joined = _joined([*rest, rows])
-        whole = len(joined.weights) // size * size
-        for start in range(0, whole, size):
-            yield _rows(joined, start, start + size)
-        rest = [_rows(joined, whole, len(joined.weights))]
-    if rest and len(rest[0].weights):
-        yield rest[0]
-
-
-def _rows(batch: Batch, start: int, end: int) -> Batch:
-    return Batch(*(part[start:end] for part in batch))
-
-
-def _joined(batches: Sequence[Batch]) -> Batch:
-    return Batch(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
-
-
-# Batches as a `tf.data.Dataset`: they are made while the network learns from those before.
+        yield join_batches(held)
 
 
 def make_dataset(source: PatchSource, batching: Batching) -> tf.data.Dataset:
-    """A `Batch` of tensors at a time; each iteration over the data set is the next epoch.
+    """A `Batch` of tensors at a time, made ahead; each iteration over the dataset is the next epoch.
 
     Raises:
         DataError: the source has no clips.
@@ -208,19 +179,12 @@ def make_dataset(source: PatchSource, batching: Batching) -> tf.data.Dataset:
     def batches() -> Iterator[Batch]:
         return iterate_batches(sources[0], batching, next(epochs))
 
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=_signature(source))
-    # TensorFlow keeps the generator function for good: the source, and all that it holds, goes with the
-    # data set
+    inputs = (None, *source.load(0).inputs.shape[1:])
+    labels = (None, len(source.table.classes))
+    shapes = (inputs, labels, labels, (None,))
+    signature = Batch(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    # TensorFlow keeps the generator function for good: release the source, and all that it holds, with
+    # the dataset
     weakref.finalize(dataset, sources.clear)
-    return dataset.prefetch(_AHEAD)
-
-
-def _signature(source: PatchSource) -> Batch:
-    inputs = source.load(0).inputs.shape[1:]
-    classes = len(source.table.classes)
-    return Batch(
-        tf.TensorSpec((None, *inputs), tf.float32),
-        tf.TensorSpec((None, classes), tf.float32),
-        tf.TensorSpec((None, classes), tf.float32),
-        tf.TensorSpec((None,), tf.float32),
-    )
+    return dataset.prefetch(PREFETCHED_BATCHES)

@@ -1,10 +1,8 @@
 """The embedding cache: a directory of small files, each named by the hash of all that made it.
 
-Nothing in it can be stale, for what changed has another name. Entries are put in place by a rename, so
-that any number of processes may fill one directory at once; it can be deleted at any time.
+No entry can be stale, because a changed ingredient gives another name. Entries are renamed into place, so
+any number of processes may fill one directory at once. It can be deleted at any time.
 """
-
-from __future__ import annotations
 
 import hashlib
 import io
@@ -16,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zipfile import BadZipFile
 
@@ -25,53 +22,63 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from listener.detection import audio as detection_audio
-from listener.detection import features as detection_features
-from listener.detection import features as detection_front_end
-from listener.detection import log_mel as detection_spectrum
-from trainer.data import audio, preparation
+from listener.detection import audio as resampling
+from listener.detection import features, log_mel
 from trainer.data import audio as decoding
+from trainer.data import preparation
 from trainer.errors import DataError
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+_FRONT_END = (decoding, preparation, resampling, features, log_mel)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is kept of a clip: embeddings, float32 (patches, D), and its length in seconds."""
+    """What is kept of a clip: embeddings, float32 (patches, D), and its length in seconds.
+
+    Raises:
+        ValueError: embeddings of another type or shape.
+    """
 
     embeddings: NDArray[np.float32]
     seconds: float
 
+    def __post_init__(self) -> None:
+        if self.embeddings.dtype != np.float32 or self.embeddings.ndim != 2:  # noqa: PLR2004 - (P, D)
+            found = f"{self.embeddings.dtype} {self.embeddings.shape}"
+            raise ValueError(f"expected float32 (patches, D), got {found}")
+
 
 def make_key(ingredients: Mapping[str, Any]) -> str:
-    """The name of an entry: SHA-256 of the ingredients, which must be what JSON can hold."""
+    """The name of an entry: SHA-256 of the ingredients, which JSON must be able to hold."""
     text = json.dumps({"format": FORMAT, **ingredients}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class EmbeddingCache:
-    """Entries by key in 256 folders below `path`, which is made when the first one is stored."""
+    """Entries by key in up to 256 folders below `path`, which the first stored entry creates."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def load(self, key: str) -> Entry | None:
-        """The entry, or None if there is none; a damaged one is reported and is none."""
+        """The entry, or None if there is none; a damaged one is logged and counts as none."""
         path = self._path_of(key)
         try:
-            return _read(path)
+            # opened here, because np.load leaves its handle open when the archive is torn
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+                return Entry(arrays["embeddings"], float(arrays["seconds"]))
         except FileNotFoundError:
             return None
-        # the zip's own checksums find flipped bits; all else is what a torn file can give
+        # the zip's checksums find flipped bits; the other errors are what a torn file can give
         except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
             log.warning("damaged cache entry, made anew: %s: %s", path, error)
             return None
 
     def store(self, key: str, entry: Entry) -> None:
-        """Put an entry in place, whole or not at all.
+        """Write an entry whole or not at all.
 
         Raises:
             DataError: it cannot be written: the disk is full, or read-only.
@@ -91,18 +98,8 @@ class EmbeddingCache:
         return self.path / key[:2] / f"{key[2:]}.npz"
 
 
-def _read(path: Path) -> Entry:
-    # opened here, because np.load leaves its handle open when the archive is torn
-    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-        entry = Entry(arrays["embeddings"], float(arrays["seconds"]))
-    if entry.embeddings.dtype != np.float32 or entry.embeddings.ndim != 2:  # noqa: PLR2004 - (P, D)
-        found = f"{entry.embeddings.dtype} {entry.embeddings.shape}"
-        raise ValueError(f"expected float32 (patches, D), found {found}")
-    return entry
-
-
 def _write(path: Path, content: bytes) -> None:
-    # no fsync: what a power cut tears is found by its checksum and made anew
+    # no fsync: an entry torn by a power cut is found by its checksum and made anew
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     try:
@@ -114,28 +111,15 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-# Which code makes patches out of files: part of the cache's keys.
-
-
-_MODULES: tuple[ModuleType, ...] = (
-    audio,
-    decoding,
-    preparation,
-    detection_audio,
-    detection_features,
-    detection_front_end,
-    detection_spectrum,
-)
-
-
 @cache
 def front_end_digest() -> str:
-    """SHA-256 of the text of the modules that decode, resample and compute the log-mel.
+    """SHA-256 of the source of the modules that decode, resample and compute the log-mel.
 
-    So embeddings made before a change of these, or by another resampler or decoder, are not served after.
+    It is part of every key, so that a change of these, or of the libraries that resample and decode,
+    invalidates older embeddings.
     """
     digest = hashlib.sha256()
-    for module in _MODULES:
+    for module in _FRONT_END:
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(f"{soxr.__version__} {soundfile.__libsndfile_version__}".encode())
     return digest.hexdigest()

@@ -1,22 +1,22 @@
-"""What is refused before anything is learnt."""
-
-from __future__ import annotations
+"""What cannot be trained on: tables are refused as a whole, single inputs are quarantined."""
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
 
-from trainer.data.clips import BACKGROUND, Clip, ClipTable
+from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.folds import check_folds
 from trainer.errors import DataError
-from trainer.labels import slug_of
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 def check_table(table: ClipTable, *, complete: bool = True) -> None:
-    """Refuse what cannot be learnt from; `complete`: every class needs a clip.
+    """Refuse a table that cannot be trained on; `complete`: every class needs a clip.
 
     Raises:
         DataError: no clips, a label that is not a class, a class without clips, a recording in two folds.
@@ -25,8 +25,12 @@ def check_table(table: ClipTable, *, complete: bool = True) -> None:
         raise DataError(f"expected clips, found none; {len(table.quarantined)} were quarantined")
     for clip in table.clips:
         check_labels(clip, table.classes)
-    if complete:
-        _check_classes(table)
+    empty = set(table.classes).difference(*(clip.labels for clip in table.clips))
+    if complete and empty:
+        raise DataError(
+            f"class {', '.join(sorted(empty))}: expected at least one clip, found none"
+            f"; {len(table.quarantined)} were quarantined"
+        )
     check_folds(table)
 
 
@@ -41,17 +45,8 @@ def check_labels(clip: Clip, classes: tuple[str, ...]) -> None:
         raise DataError(f"{clip.path}: label {label!r}: expected one of {', '.join(classes)}")
 
 
-def _check_classes(table: ClipTable) -> None:
-    empty = set(table.classes).difference(*(clip.labels for clip in table.clips))
-    if empty:
-        raise DataError(
-            f"class {', '.join(sorted(empty))}: expected at least one clip, found none"
-            f"; {len(table.quarantined)} were quarantined"
-        )
-
-
 def warn_of_lone_recordings(table: ClipTable) -> None:
-    """Say which classes have clips of one recording only: no fold can test what another trained."""
+    """Log the classes whose clips are all of one recording: no fold tests what another trained."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for clip in table.clips:
         for label in clip.labels:
@@ -65,58 +60,33 @@ def warn_of_lone_recordings(table: ClipTable) -> None:
             )
 
 
-# Several data sets as one.
+def or_quarantined(path: Path, work: Callable[[], Result]) -> Result | Quarantined:
+    """The result of `work`, or why the input at `path` cannot be used."""
+    try:
+        return work()
+    except DataError as error:
+        return quarantined(path, str(error).removeprefix(f"{path}: "))
 
 
-_Names = dict[str, str]  # slug -> the name in the table
+def quarantined(path: Path, reason: str) -> Quarantined:
+    """An input left out for this reason; it is logged."""
+    log.warning("quarantined: %s: %s", path, reason)
+    return Quarantined(path, reason)
 
 
-def merge_tables(tables: Sequence[ClipTable], classes: Sequence[str] | None = None) -> ClipTable:
-    """All clips under the same names; classes in the order in which they come, background last.
-
-    Two spellings with one slug (`Dog`, `dog`) are one class, named as it came first. With `classes` those
-    are the names; background is then added only if some clip is background.
+def check_no_class_is_lost(
+    before: Iterable[Clip], after: Iterable[Clip], left_out: Iterable[Quarantined]
+) -> None:
+    """Refuse to go on when quarantine has taken all clips of a class.
 
     Raises:
-        DataError: a name without a slug, or a label that is not in `classes`.
+        DataError: it names the class, and the first reason of the quarantine.
     """
-    found = [name for table in tables for name in table.classes]
-    names = _name_by_slug(found if classes is None else classes)
-    if BACKGROUND in found and (classes is None or BACKGROUND not in names):
-        names.pop(BACKGROUND, None)
-        names[BACKGROUND] = BACKGROUND
-    clips = tuple(_renamed(clip, names) for table in tables for clip in table.clips)
-    quarantined = tuple(left_out for table in tables for left_out in table.quarantined)
-    return ClipTable(clips, tuple(names.values()), quarantined)
-
-
-def _name_by_slug(classes: Iterable[str]) -> _Names:
-    names: _Names = {}
-    for name in classes:
-        names.setdefault(_slug(name), name)
-    return names
-
-
-def _slug(name: str) -> str:
-    try:
-        return slug_of(name)
-    except ValueError as error:
-        raise DataError(str(error)) from error
-
-
-def _renamed(clip: Clip, names: _Names) -> Clip:
-    return replace(
-        clip,
-        labels=frozenset(_name(clip, label, names) for label in clip.labels),
-        negatives=frozenset(_name(clip, label, names) for label in clip.negatives),
-        unknown=frozenset(names.get(_slug(label), label) for label in clip.unknown),
-        spans=tuple(replace(span, label=_name(clip, span.label, names)) for span in clip.spans),
-    )
-
-
-def _name(clip: Clip, label: str, names: _Names) -> str:
-    name = names.get(_slug(label))
-    if name is None:
-        known = ", ".join(names.values())
-        raise DataError(f"{clip.path}: label {label!r}: expected one of {known}")
-    return name
+    labels = {label for clip in before for label in clip.labels}
+    lost = sorted(labels.difference(*(clip.labels for clip in after)))
+    if lost:
+        first = next(iter(left_out))
+        raise DataError(
+            f"class {', '.join(lost)}: all clips are quarantined, "
+            f"the first because of {first.path}: {first.reason}"
+        )

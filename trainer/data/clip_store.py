@@ -1,10 +1,8 @@
-"""A station's clip store: what people said of its clips.
+"""A station's clip store as training data: the verdicts on its clips.
 
-`YYYY/MM/DD/<id>.json` beside `<id>.flac`; only the sidecars are read, so that any store is data, the
-index of a running station's too.
+A store holds `YYYY/MM/DD/<id>.json` beside `<id>.flac`. Only the sidecars are read, so it makes no
+difference whether the station is running.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +12,9 @@ from pathlib import Path
 
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan
 from listener.detection.clip_files import SIDECAR_SUFFIX, read_sidecar
+from trainer.data.checks import quarantined
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
 from trainer.data.folds import fold_of
-from trainer.data.quarantine import quarantined
 from trainer.errors import DataError
 
 _DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
@@ -24,14 +22,14 @@ _DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
 
 @dataclass(frozen=True, slots=True)
 class StoredClips:
-    """Every clip of a store by its id, oldest first, and the sidecars that cannot be read."""
+    """All records of a store, oldest first, and the sidecars that cannot be read."""
 
     records: tuple[ClipRecord, ...]
     quarantined: tuple[Quarantined, ...]
 
 
 def holds_clip_store(root: Path) -> bool:
-    """Whether there is a sidecar where a clip store has them."""
+    """Whether the folder has a sidecar where a clip store has them."""
     return next(_sidecars(root), None) is not None
 
 
@@ -56,7 +54,7 @@ def read_store(root: Path) -> StoredClips:
 
 
 def read_clip_store(root: Path) -> ClipTable:
-    """The clips that a person judged, and ambient ones as background; nothing is learnt of the others.
+    """The clips with a verdict, and ambient ones as background; the others are left out.
 
     Raises:
         DataError: not a clip store, or one without such clips.
@@ -75,76 +73,52 @@ def read_clip_store(root: Path) -> ClipTable:
 
 
 def learnable(record: ClipRecord) -> Clip | None:
-    """What there is to learn of a stored clip; None where nobody said anything.
+    """A stored clip with what its verdict says; None if it says nothing.
 
-    `right`: its label within its span, of all else nothing is known. `wrong`: that label is not in it.
-    `labels`: these and no others. A group of the station stands for its members: its name means the
-    surest of them and says nothing of the others, `wrong` denies them all. Without a verdict an ambient
-    clip is background: it was drawn by chance. An event or a near miss that nobody judged may be anything.
+    `right`: the clip has its label within its span, all else is unknown. `wrong`: that label is not in
+    it. `labels`: it has these and no others. The label of a group means the member with the highest score
+    and says nothing of the others; `wrong` denies all members. An ambient clip without a verdict is
+    background, because it was drawn at random; an event or a near miss without one may be anything.
     """
     verdict = record.verdict
-    if verdict is None:
-        return _exhaustive(record, ()) if record.reason == "ambient" else None
-    if verdict.value == "labels":
+    if verdict and verdict.value == "labels":
         return _exhaustive(record, verdict.labels)
-    if verdict.value == "wrong":
+    if verdict and verdict.value == "wrong":
         denied = (record.members_of(span.label) for span in record.labels)
-        return _clip(record, frozenset(), negatives=frozenset(chain.from_iterable(denied)))
-    if record.labels:
-        spans = _surest(record, record.labels)
-        return _clip(record, frozenset(span.label for span in spans), spans=spans)
+        return replace(_clip(record, ()), negatives=frozenset(chain.from_iterable(denied)))
+    if verdict and record.labels:
+        return _clip(record, record.labels)
     return _exhaustive(record, ()) if record.reason == "ambient" else None
 
 
-def _exhaustive(record: ClipRecord, spans: tuple[LabelSpan, ...]) -> Clip:
-    heard = tuple(span for span in spans if not is_background(span.label))
-    stood_for = chain.from_iterable(record.members_of(span.label) for span in heard)
-    heard = _surest(record, heard)
-    named = frozenset(span.label for span in heard)
-    unknown = frozenset(stood_for) - named
-    return _clip(
-        record, named or frozenset({BACKGROUND}), spans=heard, exhaustive=True, unknown=unknown
+def _exhaustive(record: ClipRecord, spans: Sequence[LabelSpan]) -> Clip:
+    heard = [span for span in spans if not is_background(span.label)]
+    members = chain.from_iterable(record.members_of(span.label) for span in heard)
+    clip = _clip(record, heard)
+    return replace(
+        clip,
+        labels=clip.labels or frozenset({BACKGROUND}),
+        exhaustive=True,
+        unknown=frozenset(members) - clip.labels,
     )
 
 
-def _surest(record: ClipRecord, spans: Sequence[LabelSpan]) -> tuple[LabelSpan, ...]:
-    return tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
-
-
-def _clip(
-    record: ClipRecord,
-    labels: frozenset[str],
-    *,
-    spans: tuple[LabelSpan, ...] = (),
-    negatives: frozenset[str] = frozenset(),
-    exhaustive: bool = False,
-    unknown: frozenset[str] = frozenset(),
-) -> Clip:
-    group = group_of_record(record)
-    return Clip(
-        record.path,
-        labels,
-        group,
-        fold_of(group),
-        spans=spans,
-        negatives=negatives,
-        exhaustive=exhaustive,
-        unknown=unknown,
-    )
+def _clip(record: ClipRecord, spans: Sequence[LabelSpan]) -> Clip:
+    """The clip with these spans, groups replaced by their top members."""
+    top = tuple(replace(span, label=record.members_of(span.label)[0]) for span in spans)
+    # one source in one hour is one recording: clips of one event or of a lasting sound are alike
+    hour = datetime.fromtimestamp(record.captured_at, UTC)
+    group = f"store/{record.source}/{hour:%Y-%m-%dT%H}"
+    labels = frozenset(span.label for span in top)
+    return Clip(record.path, labels, group, fold_of(group), spans=top)
 
 
 def is_quiet(record: ClipRecord) -> bool:
-    """Whether it is this room without any of the sounds: ambient, and nobody heard anything in it."""
+    """Whether the clip is ambient and nobody named a sound in it."""
     return record.reason == "ambient" and not record.heard
 
 
-def group_of_record(record: ClipRecord) -> str:
-    """One source in one hour: clips of one event, and of a sound that goes on, sound alike."""
-    hour = datetime.fromtimestamp(record.captured_at, UTC)
-    return f"store/{record.source}/{hour:%Y-%m-%dT%H}"
-
-
 def _sidecars(root: Path) -> Iterator[Path]:
-    """Lazily, day after day."""
+    """One day after another, lazily."""
     for day in sorted(root.glob(_DAY_GLOB)):
         yield from sorted(day.glob(f"*{SIDECAR_SUFFIX}"))

@@ -1,4 +1,4 @@
-"""Clip and ClipTable: what there is to learn from."""
+"""Clips, their labels and the tables that hold them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 from listener.detection.clip import LabelSpan
 
-BACKGROUND = "background"  # always the last class of a table that has it
+BACKGROUND = "background"  # none of the other classes; the last class of a table that has it
+_BACKGROUND_NAMES = frozenset({"background", "ambient", "noise"})
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A stretch of an audio file and what is known to be in it.
+    """A part of an audio file and what is known to be in it.
 
-    `onset` and `seconds` cut it out of the file (None: to its end). `labels` are heard in the clip,
-    `spans` say when, in seconds of the clip, where somebody knows; `negatives` are labels that somebody
-    said are not in it. Of every other label nothing is known but that nobody named it, unless the clip is
-    `exhaustive`: then whoever labelled it named all there is, but for what is `unknown`. Clips of one
-    `group` (recording) share a fold.
+    It begins at `onset` seconds of the file and lasts `seconds` (None: to the end). `labels` are heard in
+    it; `spans` say when, in seconds of the clip, if that is known; `negatives` are not heard in it. Any
+    other label is unknown, unless the clip is `exhaustive`: then it is not heard either, except those
+    that are `unknown`. Clips of one `group` (recording) share a fold.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An input that was left out, and why: one line for people."""
+    """An input that was left out, and why, in one line."""
 
     path: Path
     reason: str
@@ -55,23 +55,17 @@ class ClipTable:
         return ClipTable(chosen, self.classes, self.quarantined)
 
 
-# The background class: audio in which none of the other classes is heard.
-
-
-_NAMES = frozenset({"background", "ambient", "noise"})
-
-
 def is_background(name: str) -> bool:
     """Whether a folder or a label of this name means background: `background`, `_Ambient_`, `noise`."""
-    return name.strip(" _-").lower() in _NAMES
+    return name.strip(" _-").lower() in _BACKGROUND_NAMES
 
 
 def without_background(table: ClipTable) -> ClipTable:
     """The same clips with background as "none of the classes", for a model of independent labels."""
-    clips = tuple(_unlabelled(clip) for clip in table.clips)
+    background = {BACKGROUND}
+    clips = tuple(
+        replace(clip, labels=clip.labels - background, negatives=clip.negatives - background)
+        for clip in table.clips
+    )
     classes = tuple(name for name in table.classes if name != BACKGROUND)
     return replace(table, clips=clips, classes=classes)
-
-
-def _unlabelled(clip: Clip) -> Clip:
-    return replace(clip, labels=clip.labels - {BACKGROUND}, negatives=clip.negatives - {BACKGROUND})

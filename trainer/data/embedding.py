@@ -1,6 +1,4 @@
-"""A table of clips -> its embeddings, from the cache or made now."""
-
-from __future__ import annotations
+"""The embeddings of a table of clips, from the cache or from the backbone."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,48 +13,68 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from trainer.data.cache import EmbeddingCache, Entry, front_end_digest, make_key
+from trainer.data.checks import check_no_class_is_lost, or_quarantined
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.folds import check_copies
 from trainer.data.patches import EmbeddedClip, EmbeddedTable, Embedder
 from trainer.data.preparation import AS_IS, Preparation, Prepared, digest_file, prepare
-from trainer.data.quarantine import check_what_is_left, or_quarantined
 from trainer.errors import BackboneError
+from trainer.terminal import Progress
 
 THREADS = 2
-BATCH_PATCHES = 64  # of several clips: one short clip would leave the backbone half idle
-
-
-# Work in a few threads, with a bound on what lies finished.
-
-
-_AHEAD = 2 * THREADS  # a whole clip each: more would only fill memory
+BATCH_PATCHES = 64  # of several clips, because one short clip would leave the backbone half idle
+_AHEAD = 2 * THREADS  # clips decoded ahead: more would only fill memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of each item, in order; at most a few are begun before they are asked for.
+def embed_table(
+    table: ClipTable,
+    backbone: Embedder,
+    cache: EmbeddingCache,
+    preparation: Preparation = AS_IS,
+    progress: Progress | None = None,
+) -> EmbeddedTable:
+    """The embeddings of every clip, kept in the cache; a clip that cannot be used is quarantined.
 
-    What `work` raises is raised here, and what is waiting then is not begun.
+    Two threads decode, this one runs the backbone. Only a few clips are in memory at a time.
+
+    Raises:
+        DataError: no clip of a class is usable, copies of one clip are in two folds, or the cache cannot
+            be written.
+        BackboneError: the backbone gives embeddings of the wrong shape, or not finite numbers.
     """
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="clips")
-    waiting: deque[Future[Result]] = deque()
-    # the BLAS of numpy starts threads of its own for each small product, which then wait for each other:
-    # the log-mel of ESC-10 took 31 to 44 s of CPU time with them, and takes 4 s without
-    with threadpool_limits(limits=1, user_api="blas"):
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    digests, unreadable = _digest_files(table)
+    check_copies(table, digests)
+    jobs = [Job(clip, digests[clip.path]) for clip in table.clips if clip.path in digests]
+    made: dict[Job, EmbeddedClip] = {}
+    left_out = list(unreadable)
+    for job, result in EmbeddingMaker(backbone, cache, preparation).make(jobs):
+        if isinstance(result, Quarantined):
+            left_out.append(result)
+        else:
+            made[job] = result
+        if progress:
+            progress(len(made) + len(left_out), len(table.clips))
+    clips = tuple(made[job] for job in jobs if job in made)
+    check_no_class_is_lost(table.clips, [embedded.clip for embedded in clips], left_out)
+    everything_left_out = (*table.quarantined, *left_out)
+    return EmbeddedTable(clips, table.classes, everything_left_out, backbone.features, cache)
 
 
-# Embeddings of clips: from the cache, and those that it lacks from the backbone into the cache.
+def _digest_files(table: ClipTable) -> tuple[dict[Path, str], list[Quarantined]]:
+    """SHA-256 of every file, and the files that cannot be read."""
+    paths = list(dict.fromkeys(clip.path for clip in table.clips))
+    digests: dict[Path, str] = {}
+    unreadable: list[Quarantined] = []
+    results = map_in_threads(lambda path: or_quarantined(path, partial(digest_file, path)), paths)
+    for path, result in zip(paths, results, strict=True):
+        if isinstance(result, Quarantined):
+            unreadable.append(result)
+        else:
+            digests[path] = result
+    return digests, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,7 @@ _Ready = tuple[Job, Prepared]
 
 
 class EmbeddingMaker:
-    """One backbone, one cache, one way to prepare the waveforms."""
+    """Makes embeddings with one backbone, one cache and one preparation of the waveforms."""
 
     def __init__(self, backbone: Embedder, cache: EmbeddingCache, preparation: Preparation) -> None:
         self._backbone = backbone
@@ -80,7 +98,7 @@ class EmbeddingMaker:
         self._preparation = preparation
 
     def make(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Each job once: first those that the cache has, then the others, stored as they come.
+        """Each job once: first those that the cache has, then the others, which it stores.
 
         Raises:
             DataError: the cache cannot be written.
@@ -88,11 +106,11 @@ class EmbeddingMaker:
         """
         missing = []
         for job in jobs:
-            entry = self._load(job)
-            if entry is None:
-                missing.append(job)
-            else:
+            entry = self._cache.load(self._key(job))
+            if entry and entry.embeddings.shape[1] == self._backbone.embedding_size:
                 yield job, self._embedded(job, entry)
+            else:
+                missing.append(job)
         yield from self._make_missing(missing)
 
     def _make_missing(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -112,21 +130,19 @@ class EmbeddingMaker:
         return or_quarantined(job.clip.path, work)
 
     def _embed(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
-        embeddings = self._infer([prepared.patches for _, prepared in ready])
-        for (job, prepared), own in zip(ready, embeddings, strict=True):
+        """The embeddings of the clips, inferred in batches across their boundaries."""
+        if not ready:
+            return
+        patches = np.concatenate([prepared.patches for _, prepared in ready])
+        starts = range(0, len(patches), BATCH_PATCHES)
+        embeddings = np.concatenate([self._infer(patches[n : n + BATCH_PATCHES]) for n in starts])
+        ends = np.cumsum([len(prepared.patches) for _, prepared in ready])
+        for (job, prepared), own in zip(ready, np.split(embeddings, ends[:-1]), strict=True):
             entry = Entry(own, prepared.seconds)
             self._cache.store(self._key(job), entry)
             yield job, self._embedded(job, entry)
 
-    def _infer(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The patches of each clip -> their embeddings, in batches that disregard the clips."""
-        if not clips:
-            return []
-        patches = np.concatenate(clips)
-        batches = [self._checked(batch) for batch in _batches(patches)]
-        return np.split(np.concatenate(batches), np.cumsum([len(clip) for clip in clips])[:-1])
-
-    def _checked(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _infer(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         embeddings = self._backbone.embed(patches)
         expected = (len(patches), self._backbone.embedding_size)
         if embeddings.shape != expected or embeddings.dtype != np.float32:
@@ -139,12 +155,6 @@ class EmbeddingMaker:
                 f"backbone {self._backbone.id[:12]}: expected finite embeddings, some are not"
             )
         return embeddings
-
-    def _load(self, job: Job) -> Entry | None:
-        entry = self._cache.load(self._key(job))
-        return (
-            entry if entry and entry.embeddings.shape[1] == self._backbone.embedding_size else None
-        )
 
     def _embedded(self, job: Job, entry: Entry) -> EmbeddedClip:
         key, count = self._key(job), len(entry.embeddings)
@@ -164,62 +174,22 @@ class EmbeddingMaker:
         )
 
 
-def _batches(patches: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
-    return (
-        patches[start : start + BATCH_PATCHES] for start in range(0, len(patches), BATCH_PATCHES)
-    )
+def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`work` of each item, in order; only a few items are started ahead of the consumer.
 
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
-
-
-def embed_table(
-    table: ClipTable,
-    backbone: Embedder,
-    cache: EmbeddingCache,
-    preparation: Preparation = AS_IS,
-    progress: Progress | None = None,
-) -> EmbeddedTable:
-    """The embeddings of every clip, in the cache's keeping; a clip that cannot be used is quarantined.
-
-    Two threads decode, this one runs the backbone. They hold a few clips at a time, however many there
-    are.
-
-    Raises:
-        DataError: no clip of a class is usable, copies of one clip are in two folds, or the cache cannot
-            be written.
-        BackboneError: the embeddings are of another shape than the backbone says, or not numbers.
+    An exception in `work` is raised here, and the items still waiting are not started.
     """
-    digests, unreadable = _digest_files(table)
-    check_copies(table, digests)
-    jobs = [Job(clip, digests[clip.path]) for clip in table.clips if clip.path in digests]
-    made: dict[Job, EmbeddedClip] = {}
-    left_out = list(unreadable)
-    for job, result in EmbeddingMaker(backbone, cache, preparation).make(jobs):
-        if isinstance(result, Quarantined):
-            left_out.append(result)
-        else:
-            made[job] = result
-        if progress:
-            progress(len(made) + len(left_out), len(table.clips))
-    clips = tuple(made[job] for job in jobs if job in made)
-    check_what_is_left(table.clips, [embedded.clip for embedded in clips], left_out)
-    everything_left_out = (*table.quarantined, *left_out)
-    return EmbeddedTable(clips, table.classes, everything_left_out, backbone.features, cache)
-
-
-def _digest_files(table: ClipTable) -> tuple[dict[Path, str], list[Quarantined]]:
-    """SHA-256 of every file, and the files that cannot be read."""
-    paths = list(dict.fromkeys(clip.path for clip in table.clips))
-    digests: dict[Path, str] = {}
-    unreadable: list[Quarantined] = []
-    for path, result in zip(paths, map_in_threads(_digest_or_quarantine, paths), strict=True):
-        if isinstance(result, Quarantined):
-            unreadable.append(result)
-        else:
-            digests[path] = result
-    return digests, unreadable
-
-
-def _digest_or_quarantine(path: Path) -> str | Quarantined:
-    return or_quarantined(path, partial(digest_file, path))
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="clips")
+    waiting: deque[Future[Result]] = deque()
+    # numpy's BLAS starts its own threads for each small product, and these wait for each other: the
+    # log-mel of ESC-10 took 31 to 44 s of CPU time with them, and takes 4 s without
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,6 +1,4 @@
-"""Audio files and tables of text on disk."""
-
-from __future__ import annotations
+"""The files of a data set: audio, tables of text, and a licence."""
 
 import csv
 import re
@@ -10,40 +8,30 @@ from pathlib import Path
 
 from trainer.errors import DataError
 
-NOT_STATED = "not stated"
-_NAMES = ("licence", "license", "copying")
-_MOST_CHARACTERS = 200  # of a licence file's first line; the rest is to be read there
-
-
 # What a folder is searched for; a file that a table names may have any suffix.
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".au",
-        ".caf",
-        ".flac",
-        ".m4a",
-        ".mka",
-        ".mkv",
-        ".mov",
-        ".mp3",
-        ".mp4",
-    }
-    | {".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv"}
-)
+AUDIO_SUFFIXES = frozenset({
+    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
+    ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv",
+})  # fmt: skip
+NOT_STATED = "not stated"
+_LICENCE_NAMES = ("licence", "license", "copying")
+_MAX_LICENCE_CHARACTERS = 200  # of its first line
+# ESC-50's names: fold, Freesound id of the recording, take, target (K. J. Piczak, 2015)
+_ESC = re.compile(r"\d+-(?P<recording>\d+)-[A-Z]-\d+")
+_NUMBERED = re.compile(r"(?P<recording>.*[^\W\d_].*?)[ _-]*\(?\d+\)?")
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 def audio_files(folder: Path, *, deep: bool = False) -> list[Path]:
-    """The audio files in a folder, `deep` those of its folders too, sorted; hidden ones left out."""
+    """The audio files in a folder, with `deep` in its subfolders too, sorted; no hidden ones."""
     found = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(path for path in found if _is_audio(path, folder))
-
-
-def _is_audio(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +42,30 @@ class Row:
     values: dict[str, str]
 
     def __getitem__(self, column: str) -> str:
-        """The value, without blanks around it; empty where the row is too short."""
+        """The value without surrounding blanks; empty where the row is too short."""
         return (self.values.get(column) or "").strip()
+
+    def text(self, column: str, meaning: str) -> str:
+        """The value, which must not be empty.
+
+        Raises:
+            DataError: it is empty; `meaning` is what was expected.
+        """
+        if not self[column]:
+            raise DataError(f"{self.where}: {column}: expected {meaning}, got nothing")
+        return self[column]
+
+    def whole_number(self, column: str) -> int:
+        """The value as a whole number.
+
+        Raises:
+            DataError: it is none.
+        """
+        if not self[column].isdecimal():
+            raise DataError(
+                f"{self.where}: {column}: expected a whole number, got {self[column]!r}"
+            )
+        return int(self[column])
 
     def number(self, column: str) -> float:
         """The value as a number.
@@ -64,9 +74,7 @@ class Row:
             DataError: it is none.
         """
         try:
-            return float(
-                self[column].replace(",", ".")
-            )  # a decimal comma, as some countries write it
+            return float(self[column].replace(",", "."))  # some countries write a decimal comma
         except ValueError as error:
             raise DataError(
                 f"{self.where}: {column}: expected a number, got {self[column]!r}"
@@ -75,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of text: comma or tab separated, its first row the columns' names."""
+    """A table of text, separated by commas or tabs, with the names of its columns."""
 
     path: Path
     columns: frozenset[str]
@@ -119,9 +127,9 @@ def read_lines(path: Path) -> list[str]:
 
 
 def find_audio(table: Path, name: str) -> Path:
-    """The file that a table names: beside it, in `audio/` beside it, or in `../audio/` (as in ESC-50).
+    """The file that a table names: in `audio/` beside it, beside it, or in `../audio/` (as in ESC-50).
 
-    Where there is none, the path at which it was expected first.
+    If there is none, the first of these paths.
     """
     folders = (table.parent / "audio", table.parent, table.parent.parent / "audio")
     candidates = [folder / name for folder in folders]
@@ -129,28 +137,19 @@ def find_audio(table: Path, name: str) -> Path:
 
 
 def set_name(path: Path) -> str:
-    """The name of the data set that a folder or a table is of: its folder's, that above `meta/`."""
+    """The name of a data set: that of the folder, or of the folder above `meta/`."""
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
     return (folder.parent if folder.name == "meta" else folder).name
 
 
-# Which clips are cut from one recording, by their file names.
-
-
-# ESC-50's names: fold, Freesound id of the recording, take, target (K. J. Piczak, 2015)
-_ESC = re.compile(r"\d+-(?P<recording>\d+)-[A-Z]-\d+")
-_NUMBERED = re.compile(r"(?P<recording>.*[^\W\d_].*?)[ _-]*\(?\d+\)?")
-_OTHER = re.compile(r"[\W_]+")
-
-
 def group_of(audio: Path, data: str, label: str = "") -> str:
-    """The recording that a file is cut from; `data` is the name of its data set, so that sets keep apart.
+    """The recording that a file is part of, by its name; `data` is the name of its data set.
 
-    - `1-172649-B-40` (ESC-50's form) is of recording 172649, whatever the set.
+    - `1-172649-B-40` (ESC-50's form) is of recording 172649 in any data set.
     - `kitchen_003`, `kitchen-3`, `kitchen 3`, `kitchen (3)` are of recording `kitchen`: the number counts
-      its cuts. If what is left is the name of the class (`dog/dog_003`), the number counts recordings.
-    - Any other file, and one whose name is a number, is a recording of its own in its folder.
+      its parts. If the rest is the name of the class (`dog/dog_003`), the number counts recordings.
+    - Any other file, and one whose name is a number, is a recording of its own.
     """
     if match := _ESC.fullmatch(audio.stem):
         return f"esc/{match['recording']}"
@@ -161,34 +160,27 @@ def group_of(audio: Path, data: str, label: str = "") -> str:
 
 
 def _plain(name: str) -> str:
-    return _OTHER.sub("", name).lower()
-
-
-# Under which licence a data set may be used, as far as it says so itself.
+    return _PUNCTUATION.sub("", name).lower()
 
 
 def find_licence(data: Path) -> str:
-    """The first line that says something in the licence file beside the data, and its name.
+    """The first line of the licence file beside the data that is no heading, and the file's name.
 
-    It is looked for in the folder of the data and above `meta/`; without one: NOT_STATED.
+    For data in `meta/` the folder above is searched too. NOT_STATED if there is no such file; what is
+    wrong with the file if it cannot be read.
     """
     folder = data if data.is_dir() else data.parent
     folders = (folder, folder.parent) if folder.name == "meta" else (folder,)
-    files = (file for each in folders for file in _licence_files(each))
-    return next((f"{_first_line(file)} ({file.name})" for file in files), NOT_STATED)
-
-
-def _licence_files(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.name.lower().startswith(_NAMES):
-            yield file
+    for file in (file for each in folders for file in sorted(each.iterdir())):
+        if file.is_file() and file.name.lower().startswith(_LICENCE_NAMES):
+            return f"{_first_line(file)} ({file.name})"
+    return NOT_STATED
 
 
 def _first_line(file: Path) -> str:
-    """The first line that is no heading, or what is wrong with the file."""
     try:
         lines = [line.strip() for line in read_lines(file)]
     except DataError as error:
         return str(error)
-    told = [line for line in lines if line and not line.startswith(("#", "="))]
-    return told[0][:_MOST_CHARACTERS] if told else NOT_STATED
+    text = [line for line in lines if line and not line.startswith(("#", "="))]
+    return text[0][:_MAX_LICENCE_CHARACTERS] if text else NOT_STATED

@@ -1,6 +1,4 @@
-"""Cross-validation folds: by recording, and never moved by what is added later."""
-
-from __future__ import annotations
+"""Cross-validation folds by recording, which clips added later do not change."""
 
 import hashlib
 from collections import defaultdict
@@ -15,18 +13,18 @@ from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
 
 FOLD_COUNT = 5  # as ESC-50 has
-ONE_IN = 20  # recordings of a class
-FEWEST_RECORDINGS = 10  # of a class with fewer none is held back: it needs them all
+HELD_OUT_ONE_IN = 20  # recordings of a class
+MIN_RECORDINGS = 10  # a class with fewer needs them all: none is held out
 
 
 def fold_of(group: str, fold_count: int = FOLD_COUNT) -> int:
-    """1 to `fold_count`, from a hash of the group alone: other clips have no say in it."""
+    """1 to `fold_count`, from a hash of the group alone."""
     digest = hashlib.sha256(group.encode()).digest()
     return int.from_bytes(digest[:8], "big") % fold_count + 1
 
 
 def check_folds(table: ClipTable) -> None:
-    """Refuse a table in which the test would hear what was trained on.
+    """Refuse a table whose folds would test on training data.
 
     Raises:
         DataError: a recording, or a file, is in two folds.
@@ -46,7 +44,7 @@ def check_folds(table: ClipTable) -> None:
 
 
 def check_copies(table: ClipTable, digests: Mapping[Path, str]) -> None:
-    """Refuse files with the same bytes in two folds; `digests` are of the files by their paths.
+    """Refuse files with the same content in two folds; `digests` maps paths to SHA-256.
 
     Raises:
         DataError: it names the two files.
@@ -66,9 +64,9 @@ def check_copies(table: ClipTable, digests: Mapping[Path, str]) -> None:
 def shuffled_patch_folds(
     patch_counts: Sequence[int], seed: int, fold_count: int = FOLD_COUNT
 ) -> tuple[NDArray[np.int64], ...]:
-    """A fold for every patch without regard to recordings, (patches,) a clip: the WRONG way.
+    """The WRONG way: a fold for every patch without regard to recordings, (patches,) for each clip.
 
-    Patches of one clip are in the training and the test part, so that the figure is too good. A report
+    Patches of one clip are in both the training and the test part, so the figure is too good. A report
     prints it beside the honest one to show by how much (1.9 points on ESC-10).
     """
     folds = np.arange(sum(patch_counts), dtype=np.int64) % fold_count + 1
@@ -76,40 +74,29 @@ def shuffled_patch_folds(
     return tuple(np.split(folds, np.cumsum(patch_counts)[:-1]))
 
 
-# Recordings that are never learnt from, so that there is something to hold later bundles to.
+def hold_out_clips(table: ClipTable, folds: tuple[int, ...]) -> tuple[ClipTable, ClipTable]:
+    """The clips of these folds to train on, and those held out to test this and later bundles.
 
-
-def hold_back(table: ClipTable, folds: tuple[int, ...]) -> tuple[ClipTable, ClipTable]:
-    """The clips of these folds to learn from, and those held back.
-
-    Held back are the clips of the other folds, where there are any: they are not learnt from anyway.
-    Else one in ONE_IN of the recordings of each class, chosen by a hash of their names, so that
-    recordings which are added later move few.
+    If there are other folds, their clips are held out. Otherwise one in HELD_OUT_ONE_IN recordings of
+    each class is, chosen by a hash of its name, so that recordings added later change few of them.
     """
     chosen = table.in_folds(*folds)
     if len(chosen.clips) < len(table.clips):
         others = {clip.fold for clip in table.clips} - set(folds)
         return chosen, table.in_folds(*others)
-    groups = _held_groups(table)
-    learnt = tuple(clip for clip in table.clips if clip.group not in groups)
-    held = tuple(clip for clip in table.clips if clip.group in groups)
-    return replace(table, clips=learnt), replace(table, clips=held)
-
-
-def choose_held(groups: set[str]) -> set[str]:
-    """Those of a class's recordings that are held back; none where it needs them all."""
-    if len(groups) < FEWEST_RECORDINGS:
-        return set()
-    return set(sorted(groups, key=_digest)[: -(-len(groups) // ONE_IN)])  # rounded up
-
-
-def _held_groups(table: ClipTable) -> set[str]:
     by_class: defaultdict[str, set[str]] = defaultdict(set)
     for clip in table.clips:
         for label in clip.labels:
             by_class[label].add(clip.group)
-    return set[str]().union(*map(choose_held, by_class.values()))
+    groups = set[str]().union(*map(choose_held_out, by_class.values()))
+    train = tuple(clip for clip in table.clips if clip.group not in groups)
+    held_out = tuple(clip for clip in table.clips if clip.group in groups)
+    return replace(table, clips=train), replace(table, clips=held_out)
 
 
-def _digest(group: str) -> str:
-    return hashlib.sha256(group.encode()).hexdigest()
+def choose_held_out(groups: set[str]) -> set[str]:
+    """The recordings of a class that are held out; none if it has too few."""
+    if len(groups) < MIN_RECORDINGS:
+        return set()
+    by_hash = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    return set(by_hash[: -(-len(groups) // HELD_OUT_ONE_IN)])  # rounded up

@@ -1,4 +1,4 @@
-"""Where a data set gets the patches of a clip from: one clip at a time, when it is asked for."""
+"""Sources of the patches of clips, which load one clip at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class ClipPatches:
-    """What a network is given of a clip, float32 (patches, ...), and the clip's length in seconds."""
+    """The inputs of a network from one clip, float32 (patches, ...), and its length in seconds."""
 
     inputs: NDArray[np.float32]
     seconds: float
@@ -43,7 +43,7 @@ class PatchSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogMelTable:
-    """Log-mel patches, decoded anew each time: for a network whose blocks are thawed."""
+    """A `PatchSource` of log-mel patches, decoded anew each time: for a backbone that is fine-tuned."""
 
     table: ClipTable
     features: FeatureParams
@@ -58,9 +58,6 @@ class LogMelTable:
         clip = self.table.clips[index]
         prepared = prepare(clip, self.features, self.preparation, digest_file(clip.path))
         return ClipPatches(prepared.patches, prepared.seconds)
-
-
-# Clips whose embeddings lie in the cache.
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +115,8 @@ class EmbeddedTable:
         return ClipPatches(entry.embeddings, entry.seconds)
 
 
-# Embedder: what turns patches into embeddings.
-
-
 class Embedder(Protocol):
-    """A front end and a network behind it, as far as clips are embedded by it."""
+    """A front end and a network that turns its patches into embeddings."""
 
     @property
     def features(self) -> FeatureParams:
@@ -131,7 +125,7 @@ class Embedder(Protocol):
 
     @property
     def embedding_size(self) -> int:
-        """D, the numbers in an embedding."""
+        """D, the length of an embedding."""
         ...
 
     @property

@@ -1,6 +1,4 @@
-"""From a clip to its patches: the waveform, what is done to it, the log-mel."""
-
-from __future__ import annotations
+"""From a clip to its patches: read the waveform, change it, compute the log-mel."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,31 +11,32 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.data.audio import read_audio
-from trainer.data.clips import Clip
+from trainer.data import audio, clips
 from trainer.errors import DataError
 
 
-def leave_as_is(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:  # noqa: ARG001 - the form of every change
+def leave_as_is(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:  # noqa: ARG001 - the signature of every change
     """The waveform unchanged."""
     return samples
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What is done to a waveform before its log-mel: preprocessing, augmentation.
+    """How a waveform is changed before its log-mel, such as augmentation.
 
-    `change(samples, sample_rate_hz, random)` gives float32 (n,). `name` must tell apart all that gives
-    other waveforms, files mixed in by their content: it is part of the cache's keys, as `seed` is. The
-    generator follows from the seed and the clip, so that the order of the clips does not matter.
+    `change(samples, sample_rate_hz, random)` gives float32 (n,). `name` is part of the cache's keys, as
+    `seed` is, so it must differ for any change that gives other waveforms, including the content of files
+    mixed in. The generator is seeded by `seed` and the clip, so that the order of clips does not matter.
     """
 
     name: str = "as is"
     change: Callable[[Samples, int, np.random.Generator], Samples] = leave_as_is
     seed: int = 0
 
-    def apply(self, samples: Samples, sample_rate_hz: int, clip: Clip, digest: str) -> Samples:
-        """The changed waveform of a clip, `digest` that of its file."""
+    def apply(
+        self, samples: Samples, sample_rate_hz: int, clip: clips.Clip, digest: str
+    ) -> Samples:
+        """The changed waveform of a clip; `digest` is the SHA-256 of its file."""
         cut = hashlib.sha256(f"{digest} {clip.onset} {clip.seconds}".encode()).digest()
         random = np.random.default_rng([self.seed, int.from_bytes(cut[:8], "big")])
         return self.change(samples, sample_rate_hz, random)
@@ -54,25 +53,24 @@ class Prepared:
     seconds: float
 
 
-def prepare(clip: Clip, features: FeatureParams, preparation: Preparation, digest: str) -> Prepared:
-    """Read, change, and cut into patches; the last is padded with silence. `digest` is the file's.
+def prepare(
+    clip: clips.Clip, features: FeatureParams, preparation: Preparation, digest: str
+) -> Prepared:
+    """The patches of a clip, the last one padded with silence; `digest` is the SHA-256 of its file.
 
     Raises:
         DataError: unusable audio, or a span that begins after its end.
     """
-    samples = read_audio(clip, features.sample_rate_hz)
-    _check_spans(clip, len(samples) / features.sample_rate_hz)
-    samples = preparation.apply(samples, features.sample_rate_hz, clip, digest)
-    return Prepared(log_mel_patches(samples, features), len(samples) / features.sample_rate_hz)
-
-
-def _check_spans(clip: Clip, seconds: float) -> None:
+    samples = audio.read_audio(clip, features.sample_rate_hz)
+    seconds = len(samples) / features.sample_rate_hz
     for span in clip.spans:
         if span.onset >= seconds:
             raise DataError(
                 f"{clip.path}: {span.label}: expected an onset within {seconds:g} s, "
                 f"got {span.onset:g}"
             )
+    samples = preparation.apply(samples, features.sample_rate_hz, clip, digest)
+    return Prepared(log_mel_patches(samples, features), len(samples) / features.sample_rate_hz)
 
 
 def digest_file(path: Path) -> str:

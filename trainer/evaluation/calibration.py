@@ -1,27 +1,21 @@
 """Policies for a bundle: one per label, within a budget of false alarms a day for all together."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from listener.detection.audio import Samples
+from listener.detection import audio, params
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
-from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
-from trainer.data.activity import find_active, patch_levels
+from trainer.data import activity, targets
 from trainer.data.clips import Clip, ClipTable, Quarantined
-from trainer.data.targets import clip_targets
 from trainer.errors import DataError
 from trainer.evaluation import operating_points as points
-from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.selection import Progress, read_one_by_one
-from trainer.evaluation.tracks import make_track, smooth_track
+from trainer.evaluation import scored_file, scoring, selection, tracks
+from trainer.terminal import Progress
 
 _GENERATED = (
     "the ambient audio was generated (noises, knocks and clicks): it says little of your rooms, "
@@ -33,12 +27,15 @@ _GENERATED = (
 class Validation:
     """Scored files with their truth, and the clips that could not be read."""
 
-    files: tuple[ScoredFile, ...]
+    files: tuple[scored_file.ScoredFile, ...]
     quarantined: tuple[Quarantined, ...]
 
 
 def score_validation(
-    scorer: Scorer, table: ClipTable, labels: tuple[str, ...], progress: Progress | None = None
+    scorer: scoring.Scorer,
+    table: ClipTable,
+    labels: tuple[str, ...],
+    progress: Progress | None = None,
 ) -> Validation:
     """Every clip scored; the table's classes are some of the `labels`, the columns of the scores.
 
@@ -48,21 +45,23 @@ def score_validation(
     Raises:
         DataError: no clip can be read.
     """
-    files: list[ScoredFile] = []
+    files: list[scored_file.ScoredFile] = []
     left_out: list[Quarantined] = []
-    for clip, samples in read_one_by_one(table, scorer.features.sample_rate_hz, progress):
+    for clip, samples in selection.read_one_by_one(table, scorer.features.sample_rate_hz, progress):
         if isinstance(samples, Quarantined):
             left_out.append(samples)
             continue
         truth = spans_of(clip, samples, scorer.features)
-        file = score_file(scorer, samples, clip.path.name, truth)
-        files.append(replace(file, scores=file.scores * clip_targets(clip, labels).known))
+        file = scoring.score_file(scorer, samples, clip.path.name, truth)
+        files.append(replace(file, scores=file.scores * targets.clip_targets(clip, labels).known))
     if not files:
         raise DataError(f"expected clips that can be read, got none of {len(table.clips)}")
     return Validation(tuple(files), (*table.quarantined, *left_out))
 
 
-def spans_of(clip: Clip, samples: Samples, features: FeatureParams) -> tuple[LabelSpan, ...]:
+def spans_of(
+    clip: Clip, samples: audio.Samples, features: params.FeatureParams
+) -> tuple[LabelSpan, ...]:
     """The clip's spans; a label without any has one, from the first part that is not quiet to the last.
 
     A label of a whole clip does not say how often the sound is heard: one span makes one event anywhere
@@ -70,7 +69,9 @@ def spans_of(clip: Clip, samples: Samples, features: FeatureParams) -> tuple[Lab
     """
     timed = {span.label for span in clip.spans}
     seconds = len(samples) / features.sample_rate_hz
-    active = np.array(find_active(patch_levels(samples, features), seconds, features))
+    active = np.array(
+        activity.find_active(activity.patch_levels(samples, features), seconds, features)
+    )
     onset, offset = (float(active.min()), float(active.max())) if len(active) else (0.0, seconds)
     whole = (LabelSpan(label, onset, offset) for label in sorted(clip.labels - timed))
     return (*clip.spans, *whole)
@@ -137,8 +138,8 @@ class Calibration:
 
 def calibrate_bundle(
     bundle: Bundle,
-    files: Sequence[ScoredFile],
-    ambient: Sequence[ScoredFile],
+    files: Sequence[scored_file.ScoredFile],
+    ambient: Sequence[scored_file.ScoredFile],
     false_alarms_per_day: float,
     *,
     generated: bool = False,
@@ -164,13 +165,13 @@ def calibrate_bundle(
     findings = []
     for column, label in enumerate(bundle.labels):
         policy, point, alarms = bundle.manifest.policies[label], None, None
-        quiet = make_track(ambient, column, label) if ambient else None
+        quiet = tracks.make_track(ambient, column, label) if ambient else None
         if label in heard:
-            track = make_track(files, column, label)
+            track = tracks.make_track(files, column, label)
             point = points.best_point(track, quiet, share, hop, objective=objective, grid=grid)
             policy, alarms = point.policy, point.ambient
         elif quiet is not None:
-            smoothed = smooth_track(quiet, policy.smoothing_patches(hop))
+            smoothed = tracks.smooth_track(quiet, policy.smoothing_patches(hop))
             alarms = points.count_alarms(smoothed, policy)
         findings.append(LabelFinding(label, policy, point, alarms))
     rates = [finding.ambient for finding in findings if finding.ambient is not None]

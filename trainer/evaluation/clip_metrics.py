@@ -1,7 +1,5 @@
 """Metrics of clips, or of patches: which labels they hold, and which the scores say they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

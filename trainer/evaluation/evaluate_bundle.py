@@ -1,7 +1,5 @@
 """A bundle judged on data that it never saw."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +7,12 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable, Quarantined
-from trainer.evaluation import clip_metrics, scored_clips
+from trainer.evaluation import clip_metrics, scored_clips, scored_file, selection
 from trainer.evaluation.event_metrics import EventMetrics, event_metrics
 from trainer.evaluation.examples import Example, choose_examples
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms, ambient_alarms, noise_alarms
-from trainer.evaluation.scored_file import ScoredFile, smooth_file
 from trainer.evaluation.scoring import Scorer, find_spans, open_scorer, ordered_policies
-from trainer.evaluation.selection import Progress, check_unseen, match_classes, paths_of
+from trainer.terminal import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def evaluate_bundle(
     bundle: Bundle,
     table: ClipTable,
     *,
-    ambient: Sequence[ScoredFile] = (),
+    ambient: Sequence[scored_file.ScoredFile] = (),
     robust: bool = True,
     allow_seen: bool = False,
     noise_labels: Collection[str] = (),
@@ -68,8 +65,8 @@ def evaluate_bundle(
         BundleError: the model cannot be run.
     """
     if not allow_seen:
-        check_unseen(bundle, paths_of(table))
-    table = match_classes(table, bundle)
+        selection.check_unseen(bundle, selection.paths_of(table))
+    table = selection.match_classes(table, bundle)
     scorer = scorer or open_scorer(bundle)
     conditions = scored_clips.standard_conditions(scorer.features.sample_rate_hz) if robust else ()
     scored = scored_clips.score_table(scorer, table, bundle.labels, conditions, progress)
@@ -82,7 +79,7 @@ def _measure(
     scored: scored_clips.ScoredTable,
     conditions: Sequence[scored_clips.Condition],
     noise: tuple[NoiseAlarms, ...],
-    ambient: Sequence[ScoredFile],
+    ambient: Sequence[scored_file.ScoredFile],
 ) -> Evaluation:
     labels, hop = scored.labels, scored.features.patch_hop_seconds
     policies = [bundle.manifest.policies[label] for label in labels]
@@ -123,5 +120,5 @@ def _event_metrics(bundle: Bundle, scored: scored_clips.ScoredTable) -> EventMet
     found = [find_spans(file, policies, hop) for file in files]
     lengths = [policy.smoothing_patches(hop) for policy in policies.values()]
     columns = [bundle.labels.index(label) for label in scored.labels]
-    smoothed = [smooth_file(file, lengths).with_columns(columns) for file in files]
+    smoothed = [scored_file.smooth_file(file, lengths).with_columns(columns) for file in files]
     return event_metrics(smoothed, found, scored.labels)

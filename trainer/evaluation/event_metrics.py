@@ -1,7 +1,5 @@
 """The event metrics of a set of files, together: collars, intersection, PSDS."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,16 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.evaluation import scored_file
 from trainer.evaluation.counts import Counts, Matcher, mean_known, sum_counts
 from trainer.evaluation.psds import PSDS1, PSDS2, intersection_counts, psds
-from trainer.evaluation.scored_file import (
-    Intervals,
-    ScoredFile,
-    Span,
-    at_least,
-    intervals_of,
-    lengths_of,
-)
 
 COLLARS_SECONDS = (0.2, 0.5, 1.0)
 _OFFSET_COLLAR_RATE = 0.2  # of the truth's length: the end of a long sound is vague
@@ -49,7 +40,9 @@ class EventMetrics:
 
 
 def event_metrics(
-    files: Sequence[ScoredFile], found: Sequence[Sequence[Span]], labels: Sequence[str]
+    files: Sequence[scored_file.ScoredFile],
+    found: Sequence[Sequence[scored_file.Span]],
+    labels: Sequence[str],
 ) -> EventMetrics:
     """All metrics of `found`, the events of each file, and of the files' scores.
 
@@ -72,15 +65,15 @@ def event_metrics(
 
 
 def score_events(
-    found: Sequence[Sequence[Span]],
-    truth: Sequence[Sequence[Span]],
+    found: Sequence[Sequence[scored_file.Span]],
+    truth: Sequence[Sequence[scored_file.Span]],
     labels: Sequence[str],
     matcher: Matcher,
 ) -> EventScore:
     """Match the events of every label in every file; both sequences have one entry a file."""
     counts = {
         label: sum_counts(
-            matcher(intervals_of(events, label), intervals_of(spans, label))
+            matcher(scored_file.intervals_of(events, label), scored_file.intervals_of(spans, label))
             for events, spans in zip(found, truth, strict=True)
         )
         for label in labels
@@ -89,13 +82,15 @@ def score_events(
     return EventScore(counts, macro, sum_counts(counts.values()).f1)
 
 
-def collar_counts(found: Intervals, truth: Intervals, collar_seconds: float) -> Counts:
+def collar_counts(
+    found: scored_file.Intervals, truth: scored_file.Intervals, collar_seconds: float
+) -> Counts:
     """Hits, false alarms and misses of one label in one file.
 
     The onset may be off by the collar, the offset by the collar or a fifth of the truth's length,
     whichever is more.
     """
-    offset_collars = np.maximum(collar_seconds, _OFFSET_COLLAR_RATE * lengths_of(truth))
+    offset_collars = np.maximum(collar_seconds, _OFFSET_COLLAR_RATE * scored_file.lengths_of(truth))
     near = _near(truth[:, 0], found[:, 0], np.full(len(truth), collar_seconds))
     near &= _near(truth[:, 1], found[:, 1], offset_collars)
     hits = count_pairs(near)
@@ -105,7 +100,7 @@ def collar_counts(found: Intervals, truth: Intervals, collar_seconds: float) -> 
 def _near(
     truth: NDArray[np.float64], found: NDArray[np.float64], collars: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    return at_least(collars[:, None], np.abs(truth[:, None] - found[None, :]))
+    return scored_file.at_least(collars[:, None], np.abs(truth[:, None] - found[None, :]))
 
 
 def count_pairs(possible: NDArray[np.bool_]) -> int:

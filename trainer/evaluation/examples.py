@@ -1,7 +1,5 @@
 """Clips that show what a bundle gets right and what it gets wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,11 +10,8 @@ from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
-from trainer.data.audio import read_audio
-from trainer.data.clips import Clip
-from trainer.evaluation.scored_clips import ScoredTable
-from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.scoring import Scorer, score_file
+from trainer.data import audio, clips
+from trainer.evaluation import scored_clips, scored_file, scoring
 
 MOST_OF_A_KIND = 3  # right ones, and wrong ones
 LONGEST_SECONDS = 30.0  # of a clip; only the beginning of a longer one is shown
@@ -26,7 +21,7 @@ LONGEST_SECONDS = 30.0  # of a clip; only the beginning of a longer one is shown
 class Example:
     """A labelled clip, and the label with its highest mean score."""
 
-    clip: Clip
+    clip: clips.Clip
     guess: str
     score: float
 
@@ -43,7 +38,7 @@ class ExampleView:
     example: Example
     samples: Samples
     log_mel: NDArray[np.float32]
-    file: ScoredFile
+    file: scored_file.ScoredFile
     features: FeatureParams
 
     @property
@@ -52,7 +47,7 @@ class ExampleView:
         return len(self.samples) / self.features.sample_rate_hz
 
 
-def choose_examples(table: ScoredTable) -> tuple[Example, ...]:
+def choose_examples(table: scored_clips.ScoredTable) -> tuple[Example, ...]:
     """Right ones, then wrong ones: of each those with the highest score, no two of the same labels."""
     examples = []
     for each in table.clips:
@@ -72,16 +67,16 @@ def _different(examples: Iterable[Example]) -> list[Example]:
     return list(first.values())[:MOST_OF_A_KIND]
 
 
-def load_example(example: Example, bundle: Bundle, scorer: Scorer) -> ExampleView:
+def load_example(example: Example, bundle: Bundle, scorer: scoring.Scorer) -> ExampleView:
     """The clip read and scored again: there are few examples, so the evaluation keeps no samples.
 
     Raises:
         DataError: it can no longer be read.
     """
     features = bundle.manifest.features
-    samples = read_audio(example.clip, features.sample_rate_hz)
+    samples = audio.read_audio(example.clip, features.sample_rate_hz)
     samples = samples[: round(LONGEST_SECONDS * features.sample_rate_hz)]
-    file = score_file(scorer, samples, example.clip.path.name, example.clip.spans)
+    file = scoring.score_file(scorer, samples, example.clip.path.name, example.clip.spans)
     return ExampleView(example, samples, join_patches(samples, features), file, features)
 
 

@@ -1,7 +1,5 @@
 """Events where there should be none: in noise, in silence, in ambient audio."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from listener import soundscape
 from listener.detection.audio import SILENCE_DBFS, Samples
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
+from listener.soundscape.schedule import busy_ambience
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, brown_noise, pink_noise, white_noise
 from trainer.augment.waveform import change_gain
-from trainer.data.audio import decode, read_audio
-from trainer.data.clips import Clip
+from trainer.data import audio, clips
 from trainer.data.files import audio_files
 from trainer.errors import DataError
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import Scorer, find_spans, score_file
-from trainer.evaluation.selection import Progress
 from trainer.provenance import provenance_of
+from trainer.terminal import Progress
 
 NOISE_LEVELS_DBFS = (-60.0, -40.0, -20.0)
 _NOISE_DBFS = -12.04  # of what is generated: an RMS of 0.25
@@ -31,9 +29,9 @@ _SECONDS_PER_HOUR = 3600.0
 PIECE_SECONDS = 600.0  # what is in memory at once; a file may last for days
 GENERATED_SECONDS = 60.0  # of one colour, swelling and fading
 _NOISES = {
-    "white noise": soundscape.white_noise,
-    "pink noise": soundscape.pink_noise,
-    "brown noise": soundscape.brown_noise,
+    "white noise": white_noise,
+    "pink noise": pink_noise,
+    "brown noise": brown_noise,
 }
 # AudioSet's classes whose names say what the generated sounds are: a bundle that knows them is right to
 # find them in noise and in silence. Not what noise only sounds like (waterfall, wind, rustle, snake): for
@@ -104,7 +102,7 @@ def noise_alarms(
 
 def _generate_sounds(seconds: float, seed: int) -> Iterator[tuple[str, float, Samples]]:
     rng = np.random.default_rng(seed)
-    yield "silence", SILENCE_DBFS, np.zeros_like(soundscape.white_noise(seconds, rng))
+    yield "silence", SILENCE_DBFS, np.zeros_like(white_noise(seconds, rng))
     for name, make in _NOISES.items():
         noise = make(seconds, rng)
         for level_dbfs in NOISE_LEVELS_DBFS:
@@ -165,12 +163,12 @@ def score_ambient(
 
 
 def _read_pieces(path: Path, sample_rate_hz: int, piece_seconds: float) -> Iterator[Samples]:
-    whole = Clip(path, frozenset(), group=path.stem, fold=0, seconds=piece_seconds)
+    whole = clips.Clip(path, frozenset(), group=path.stem, fold=0, seconds=piece_seconds)
     for number in count():
         onset = number * piece_seconds
-        if number and next(decode(path, onset), None) is None:
+        if number and next(audio.decode(path, onset), None) is None:
             return
-        yield read_audio(replace(whole, onset=onset), sample_rate_hz)
+        yield audio.read_audio(replace(whole, onset=onset), sample_rate_hz)
 
 
 def score_generated_ambient(
@@ -181,9 +179,9 @@ def score_generated_ambient(
     Raises:
         DataError: the model's sample rate is not that of what is generated.
     """
-    if scorer.features.sample_rate_hz != soundscape.SAMPLE_RATE_HZ:
+    if scorer.features.sample_rate_hz != SAMPLE_RATE_HZ:
         raise DataError(
-            f"generated ambient audio: expected a model at {soundscape.SAMPLE_RATE_HZ} Hz, "
+            f"generated ambient audio: expected a model at {SAMPLE_RATE_HZ} Hz, "
             f"got one at {scorer.features.sample_rate_hz} Hz"
         )
     rng = np.random.default_rng(seed)
@@ -191,7 +189,7 @@ def score_generated_ambient(
     borders = np.append(np.arange(0.0, seconds, GENERATED_SECONDS), seconds)
     scored = []
     for number, length in enumerate(np.diff(borders), start=1):
-        sound = soundscape.busy_ambience(float(length), rng)
+        sound = busy_ambience(float(length), rng)
         scored.append(score_file(scorer, sound, f"generated ambient {number}"))
         if progress is not None:
             progress(number, len(borders) - 1)

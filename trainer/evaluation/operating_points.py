@@ -1,7 +1,5 @@
 """A LabelPolicy for one label: the best on validation within a budget of false alarms."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ C. Bilen et al., ICASSP 2020, computed exactly at every score that occurs, as J.
 "Threshold-Independent Evaluation of Sound Event Detection Scores", ICASSP 2022.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

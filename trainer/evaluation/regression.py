@@ -13,16 +13,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
+from listener.detection import audio, params
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import clip_targets, patch_targets
+from trainer.evaluation import scored_file, selection
 from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics, decide
-from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.selection import Progress, read_one_by_one
 from trainer.export.arrays import arrays_as_bytes, open_arrays
+from trainer.terminal import Progress
 
 REGRESSION_FILE = "regression.npz"
 MOST_PATCHES = 500  # 6 MB
@@ -58,10 +57,12 @@ class RegressionSet:
         """The mean of each clip's patches, (N, K of the scorer)."""
         return np.stack([scores.mean(axis=0) for scores in self._score(score)])
 
-    def score_files(self, score: ScorePatches, patch_seconds: float) -> list[ScoredFile]:
+    def score_files(
+        self, score: ScorePatches, patch_seconds: float
+    ) -> list[scored_file.ScoredFile]:
         """Each clip as a file of its patches, one after the other."""
         return [
-            ScoredFile(
+            scored_file.ScoredFile(
                 f"held-out {number}",
                 scores,
                 np.arange(len(scores) + 1, dtype=np.float64) * patch_seconds,
@@ -132,7 +133,7 @@ def read_regression(bundle: Bundle) -> RegressionSet | None:
 def make_regression_set(
     table: ClipTable,
     labels: Sequence[str],
-    features: FeatureParams,
+    features: params.FeatureParams,
     progress: Progress | None = None,
 ) -> RegressionSet | None:
     """Of held-out clips, each class in turn, while there is room; None where none can be read.
@@ -143,7 +144,7 @@ def make_regression_set(
     few = replace(table, clips=_in_turn(table)[: MOST_PATCHES // PATCHES_OF_A_CLIP])
     patches: list[NDArray[np.float32]] = []
     clips: list[Clip] = []
-    for clip, samples in read_one_by_one(few, features.sample_rate_hz, progress):
+    for clip, samples in selection.read_one_by_one(few, features.sample_rate_hz, progress):
         if not isinstance(samples, Quarantined):
             patches.append(_choose_patches(clip, samples, table.classes, plain))
             clips.append(clip)
@@ -171,7 +172,7 @@ def _in_turn(table: ClipTable) -> tuple[Clip, ...]:
 
 
 def _choose_patches(
-    clip: Clip, samples: Samples, classes: tuple[str, ...], features: FeatureParams
+    clip: Clip, samples: audio.Samples, classes: tuple[str, ...], features: params.FeatureParams
 ) -> NDArray[np.float32]:
     """A few from all over the clip, or from where its labels are known to be heard."""
     patches = log_mel_patches(samples, features)

@@ -1,15 +1,13 @@
 """Scenes of recordings over noise, with exact truth: when each sound really sounds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
-from listener.soundscape.synthesis import coloured_noise
+from listener.soundscape.scene import PlacedSound, Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, coloured_noise
 
 _FRAME_SECONDS = 0.02
 _AUDIBLE_DB = 20.0  # under the loudest frame: softer than that is the recording's own background

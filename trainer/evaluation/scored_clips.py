@@ -1,7 +1,5 @@
 """The clips of a table with the scores that a bundle gives them, as they are and in worse conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +16,8 @@ from trainer.errors import DataError
 from trainer.evaluation.clip_metrics import Mask, clip_metrics
 from trainer.evaluation.scored_file import ScoredFile, smooth_file
 from trainer.evaluation.scoring import Scorer, score_file
-from trainer.evaluation.selection import Progress, read_one_by_one
+from trainer.evaluation.selection import read_one_by_one
+from trainer.terminal import Progress
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 GAINS_DB = (-20.0, -10.0, 10.0)

@@ -1,7 +1,5 @@
 """Waveform -> the scores that the daemon would see."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,13 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
+from listener.detection import audio, clip, hysteresis, params, policy
 from listener.detection.bundle import Bundle, Infer
-from listener.detection.clip import LabelSpan
 from listener.detection.features import log_mel_patches
-from listener.detection.hysteresis import detect_events
-from listener.detection.params import FeatureParams
-from listener.detection.policy import LabelPolicy
 from listener.detection.scores import slot_boundaries
 from listener.engines.litert import LiteRTEngine
 from trainer.evaluation.scored_file import ScoredFile, Span
@@ -27,10 +21,10 @@ class Scorer(Protocol):
     """A model as the evaluation sees it."""
 
     @property
-    def features(self) -> FeatureParams:
+    def features(self) -> params.FeatureParams:
         """Its front end."""
 
-    def __call__(self, samples: Samples) -> NDArray[np.float32]:
+    def __call__(self, samples: audio.Samples) -> NDArray[np.float32]:
         """Waveform, float32 (n,) at the front end's rate -> scores (patches, K) in [0, 1]."""
 
 
@@ -38,10 +32,10 @@ class Scorer(Protocol):
 class PatchScorer:
     """A `Scorer` made of what turns patches into scores and embeddings: an engine."""
 
-    features: FeatureParams
+    features: params.FeatureParams
     infer: Infer
 
-    def __call__(self, samples: Samples) -> NDArray[np.float32]:
+    def __call__(self, samples: audio.Samples) -> NDArray[np.float32]:
         """See `Scorer`."""
         patches = log_mel_patches(samples, self.features)
         starts = range(0, len(patches), _PATCHES_AT_ONCE)
@@ -59,13 +53,13 @@ def open_scorer(bundle: Bundle) -> PatchScorer:
     return PatchScorer(bundle.manifest.features, engine.infer)
 
 
-def ordered_policies(bundle: Bundle) -> dict[str, LabelPolicy]:
+def ordered_policies(bundle: Bundle) -> dict[str, policy.LabelPolicy]:
     """The bundle's policies in the order of its scores, as the detector needs them."""
     return {label: bundle.manifest.policies[label] for label in bundle.labels}
 
 
 def score_file(
-    scorer: Scorer, samples: Samples, name: str = "", truth: Sequence[Span] = ()
+    scorer: Scorer, samples: audio.Samples, name: str = "", truth: Sequence[Span] = ()
 ) -> ScoredFile:
     """The scores of at least one sample, with the time slot of each."""
     scores = scorer(samples)
@@ -75,8 +69,10 @@ def score_file(
 
 
 def find_spans(
-    file: ScoredFile, policies: Mapping[str, LabelPolicy], patch_hop_seconds: float
-) -> list[LabelSpan]:
+    file: ScoredFile, policies: Mapping[str, policy.LabelPolicy], patch_hop_seconds: float
+) -> list[clip.LabelSpan]:
     """The events that the daemon would report, by onset and label."""
-    events = detect_events(file.scores, file.boundaries, policies, patch_hop_seconds)
-    return [LabelSpan(event.label, event.onset, event.offset or event.onset) for event in events]
+    events = hysteresis.detect_events(file.scores, file.boundaries, policies, patch_hop_seconds)
+    return [
+        clip.LabelSpan(event.label, event.onset, event.offset or event.onset) for event in events
+    ]

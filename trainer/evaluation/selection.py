@@ -1,22 +1,19 @@
 """Which clips judge a bundle: not those that it knows, by the folds and labels that are asked for."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
-from trainer.data.audio import read_audio
+from trainer.data import audio, checks, preparation
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
-from trainer.data.preparation import digest_file
-from trainer.data.quarantine import or_quarantined
 from trainer.errors import DataError
 from trainer.labels import slug_of
 from trainer.provenance import FileList, provenance_of
+from trainer.terminal import Progress
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +21,6 @@ TRAINED: Sequence[FileList] = ("training_files",)
 TRAINED_OR_TUNED: Sequence[FileList] = ("training_files", "calibration_files")
 _DONE = {"training_files": "trained", "calibration_files": "calibrated"}
 _MOST_NAMED = 10  # labels in an error message
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
-ReportClips = Callable[[str], Progress]  # what is being done with the clips
 
 
 def digest_files(paths: Collection[Path]) -> list[str]:
@@ -37,7 +31,7 @@ def digest_files(paths: Collection[Path]) -> list[str]:
     Raises:
         DataError: a file cannot be read.
     """
-    return sorted({digest_file(path) for path in set(paths)})
+    return sorted({preparation.digest_file(path) for path in set(paths)})
 
 
 def paths_of(table: ClipTable) -> set[Path]:
@@ -53,7 +47,9 @@ def seen_paths(bundle: Bundle, paths: Collection[Path], keys: Sequence[FileList]
     """
     provenance = provenance_of(bundle.manifest)
     known = {digest for key in keys for digest in provenance.get(key, ())}
-    return {path for path in set(paths) if digest_file(path) in known} if known else set()
+    return (
+        {path for path in set(paths) if preparation.digest_file(path) in known} if known else set()
+    )
 
 
 def check_unseen(
@@ -141,6 +137,9 @@ def read_one_by_one(
 ) -> Iterator[tuple[Clip, Samples | Quarantined]]:
     """Each clip with its samples, float32 (n,), or with why it cannot be read; one is in memory."""
     for number, clip in enumerate(table.clips, start=1):
-        yield clip, or_quarantined(clip.path, partial(read_audio, clip, sample_rate_hz))
+        yield (
+            clip,
+            checks.or_quarantined(clip.path, partial(audio.read_audio, clip, sample_rate_hz)),
+        )
         if progress is not None:
             progress(number, len(table.clips))

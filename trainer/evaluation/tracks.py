@@ -4,8 +4,6 @@ They are those of `listener.detection.hysteresis.detect_events`, which decides r
 the two together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,1 +1,1 @@
-"""Model repositories, as model servers read them."""
+"""Keras models as bundles, and bundles in the repositories of model servers."""

@@ -1,6 +1,7 @@
-"""Arrays that a bundle carries beside its model, one .npz file for each purpose."""
+"""Arrays that a bundle carries beside its model, one .npz file for each purpose.
 
-from __future__ import annotations
+No import of TensorFlow here: evaluation and retraining read these files too.
+"""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from listener.detection.bundle import Bundle, BundleError
 
 
 def arrays_as_bytes(**arrays: NDArray[Any]) -> bytes:
-    """The content of a compressed .npz file with arrays of these names."""
+    """The arrays as a compressed .npz file."""
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     return content.getvalue()
@@ -23,10 +24,10 @@ def arrays_as_bytes(**arrays: NDArray[Any]) -> bytes:
 
 @contextmanager
 def open_arrays(bundle: Bundle, name: str, what: str) -> Iterator[Mapping[str, NDArray[Any]]]:
-    """The arrays of a file that the bundle lists, by their names; `what` is expected in it.
+    """The arrays of a file that the bundle lists, by name; `what` says what is expected in it.
 
     Raises:
-        BundleError: the file holds something else, or the block cannot use what it holds.
+        BundleError: the file holds something else, or the block cannot use its arrays.
     """
     file = bundle.path / name
     try:

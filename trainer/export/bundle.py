@@ -1,6 +1,4 @@
-"""Keras model over patches -> bundle, checked by the daemon's own engine before it is in place."""
-
-from __future__ import annotations
+"""Keras model over patches -> bundle, checked with the daemon's own engine before it is in place."""
 
 import logging
 import shutil
@@ -10,27 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from listener.detection.bundle import (
-    CARD_FILE,
-    GOLDEN_FILE,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    SAVED_MODEL_DIR,
-    Bundle,
-    Golden,
-    Manifest,
-    check_golden,
-    write_bundle,
-)
+from listener.detection import bundle as bundles
+from listener.detection import params
+from listener.detection.bundle import MODEL_FILE, SAVED_MODEL_DIR, Bundle, Golden, Manifest
 from listener.detection.features import log_mel_patches
-from listener.detection.params import FeatureParams
 from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, Storage
 from trainer.errors import ParityError, TargetError
@@ -42,21 +29,18 @@ log = logging.getLogger(__name__)
 PARITY_TOLERANCE = 1e-4  # of scores, TFLite against Keras; float32 stays a hundred times below
 
 
-# From a SavedModel to the bundle's `model.tflite`.
-
-
 def convert_to_tflite(
     saved_model: Path, form: Form, representative: NDArray[np.float32] | None = None
 ) -> bytes:
     """The signature `patches` as a TFLite model; inputs and outputs stay float32.
 
-    From a SavedModel, because from_concrete_functions loses the weights of a Keras 3 model and
-    from_keras_model prints to stdout.
+    It starts from a SavedModel, because from_concrete_functions loses the weights of a Keras 3 model
+    and from_keras_model prints to stdout.
 
     Args:
         saved_model: its directory.
-        form: float16: the weights; dynamic: weights of 8 bits, activations rounded as they come; int8:
-            both of 8 bits, the activations' ranges fixed.
+        form: float16: weights only; dynamic: weights of 8 bits, activations quantised at run time; int8:
+            weights and activations of 8 bits, with fixed ranges.
         representative: patches (n, 96, 64) that show the activations' ranges; int8 needs them.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -67,26 +51,20 @@ def convert_to_tflite(
     if form == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if form == "int8":
-        _calibrate(converter, representative)
+        if representative is None:
+            raise ValueError("int8: expected representative patches, got none")
+        converter.representative_dataset = lambda: (
+            {PATCHES_SIGNATURE: patch[None]} for patch in representative
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+            tf.lite.OpsSet.TFLITE_BUILTINS,  # for operators without an integer kernel
+        ]
     with warnings.catch_warnings():
-        # the converter itself runs the interpreter that TensorFlow will drop
+        # the converter itself uses the interpreter that TensorFlow deprecates
         warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         model: bytes = converter.convert()
     return model
-
-
-def _calibrate(converter: Any, representative: NDArray[np.float32] | None) -> None:
-    if representative is None:
-        raise ValueError("int8: expected representative patches, got none")
-
-    def examples() -> Iterator[dict[str, NDArray[np.float32]]]:
-        return ({PATCHES_SIGNATURE: patch[None]} for patch in representative)
-
-    converter.representative_dataset = examples
-    converter.target_spec.supported_ops = [
-        tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-        tf.lite.OpsSet.TFLITE_BUILTINS,  # for what has no integer kernel
-    ]
 
 
 def export_bundle(
@@ -99,38 +77,42 @@ def export_bundle(
     with_saved_model: bool = True,
     files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
-    """Write the bundle, whole or not at all; a bundle that was at `path` is replaced.
+    """Write the bundle, whole or not at all; a bundle at `path` is replaced.
 
-    `model` takes patches (B, 96, 64) and gives a dict of scores (B, K) and embeddings (B, D). A bundle
-    `with_saved_model` False is small and runs on LiteRT only. `files` go into it by their names.
+    `model` takes patches (B, 96, 64) and returns a dict of scores (B, K) and embeddings (B, D). Without
+    the SavedModel a bundle is small and runs on LiteRT only. `files` are further files by name.
 
     Raises:
         TargetError: `path` holds something else or cannot be written.
-        ParityError: TFLite's scores differ from the Keras model's by over PARITY_TOLERANCE.
+        ParityError: TFLite's scores differ from the Keras model's by more than PARITY_TOLERANCE.
         BundleError: the golden check failed.
     """
     check_target(path)
     with _writing(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as name:
         contents = Path(name) / "contents"
-        contents.mkdir()  # one of its own, because mkdtemp's may be read by its owner only
+        contents.mkdir()  # because only the owner may read the directory that mkdtemp makes
         golden = make_golden(model, manifest.features)
         write_golden(contents, golden)
-        _write_model(contents, model, manifest.features, storage)
+        log.info("writing %s", SAVED_MODEL_DIR)
+        write_saved_model(model, manifest.features, contents / SAVED_MODEL_DIR)
+        log.info("converting to %s, %s weights", MODEL_FILE, storage)
+        tflite = convert_to_tflite(contents / SAVED_MODEL_DIR, storage)
+        (contents / MODEL_FILE).write_bytes(tflite)
         if not with_saved_model:
             shutil.rmtree(contents / SAVED_MODEL_DIR)
-        (contents / CARD_FILE).write_text(card, encoding="utf-8")
+        (contents / bundles.CARD_FILE).write_text(card, encoding="utf-8")
         for file, content in (files or {}).items():
             (contents / file).write_bytes(content)
         difference = _check(Bundle(contents, manifest), golden, storage)
         made = Provenance(storage=storage, tflite_score_difference=difference)
-        return write_bundle(
+        return bundles.write_bundle(
             path, replace(manifest, provenance={**manifest.provenance, **made}), contents
         )
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """What cannot be written, by us or by TensorFlow, is one error."""
+    """Failed writes, ours and TensorFlow's, become a TargetError."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -139,12 +121,12 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def check_target(path: Path) -> None:
-    """Make the directory above `path`, so that a bundle can be put there.
+    """Check that a bundle may be written to `path`, and make the directories above it.
 
     Raises:
         TargetError: `path` holds something that is not a bundle, or the directory cannot be made.
     """
-    if path.exists() and not (path / MANIFEST_FILE).is_file():
+    if path.exists() and not (path / bundles.MANIFEST_FILE).is_file():
         raise TargetError(f"{path}: expected a free name or an older bundle, found something else")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,15 +134,15 @@ def check_target(path: Path) -> None:
         raise TargetError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def make_golden(model: keras.Model, features: FeatureParams) -> Golden:
-    """The golden waveform and the Keras model's scores, so that the check covers the conversion."""
+def make_golden(model: keras.Model, features: params.FeatureParams) -> Golden:
+    """The golden waveform with the Keras model's scores, so that the check covers the conversion."""
     waveform = golden_waveform(features.sample_rate_hz)
     scores = model(log_mel_patches(waveform, features), training=False)["scores"]
     return Golden(waveform, np.asarray(scores, np.float32))
 
 
 def golden_waveform(sample_rate_hz: int) -> NDArray[np.float32]:
-    """Three seconds, always the same: a chord, a rising sweep, noise; float32 (n,), within 0.6."""
+    """Three seconds of a chord, a rising sweep and noise, always the same: float32 (n,), within 0.6."""
     time = np.arange(sample_rate_hz) / sample_rate_hz
     chord = sum(np.sin(2 * np.pi * hz * time) for hz in (440.0, 1000.0, 3000.0))
     sweep = np.sin(2 * np.pi * (200.0 + 1900.0 * time) * time)  # 200 Hz to 4 kHz
@@ -169,27 +151,17 @@ def golden_waveform(sample_rate_hz: int) -> NDArray[np.float32]:
 
 
 def write_golden(contents: Path, golden: Golden) -> None:
-    """GOLDEN_FILE into the directory of a bundle that is being made."""
+    """Write GOLDEN_FILE into the directory of a bundle that is being made."""
     np.savez_compressed(
-        contents / GOLDEN_FILE,
+        contents / bundles.GOLDEN_FILE,
         waveform=golden.waveform,
         scores=golden.scores,
         tolerance=np.float64(golden.tolerance),
     )
 
 
-def _write_model(
-    contents: Path, model: keras.Model, features: FeatureParams, storage: Storage
-) -> None:
-    log.info("writing %s", SAVED_MODEL_DIR)
-    write_saved_model(model, features, contents / SAVED_MODEL_DIR)
-    log.info("converting to %s, %s weights", MODEL_FILE, storage)
-    tflite = convert_to_tflite(contents / SAVED_MODEL_DIR, storage)
-    (contents / MODEL_FILE).write_bytes(tflite)
-
-
 def _check(bundle: Bundle, golden: Golden, storage: Storage) -> float:
-    """The largest difference of scores, TFLite against Keras."""
+    """Run the daemon's engine; the largest difference of its scores to the Keras model's."""
     engine = LiteRTEngine(bundle.model_path)
     scores, _ = engine.infer(log_mel_patches(golden.waveform, bundle.manifest.features))
     difference = float(np.abs(scores - golden.scores).max())
@@ -199,5 +171,5 @@ def _check(bundle: Bundle, golden: Golden, storage: Storage) -> float:
             f"{storage} storage: expected scores within {PARITY_TOLERANCE:g} of the Keras model's, "
             f"they differ by {difference:.2g}"
         )
-    check_golden(bundle, engine.infer)
+    bundles.check_golden(bundle, engine.infer)
     return difference

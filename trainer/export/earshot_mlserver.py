@@ -1,9 +1,7 @@
-"""Serves a bundle's model.tflite in MLServer; `trainer export --serving` puts a copy beside the model.
+"""MLServer runtime for a bundle's model.tflite; `trainer export --serving` copies it beside the model.
 
-It needs mlserver and ai-edge-litert there, and nothing of Earshot.
+It needs mlserver and ai-edge-litert where it runs, and nothing of Earshot.
 """
-
-from __future__ import annotations
 
 import asyncio
 import math
@@ -14,25 +12,15 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from mlserver import MLModel, raw
+from mlserver import MLModel, raw, types
 from mlserver.errors import InferenceError
-from mlserver.types import (
-    Datatype,
-    InferenceRequest,
-    InferenceResponse,
-    MetadataTensor,
-    RequestInput,
-    ResponseOutput,
-    TensorData,
-)
+from mlserver.types import Datatype
 from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
 _PATCH_SHAPE = (96, 64)
-_LEAST_PART = 4  # patches that a thread is woken for
-_BATCHES = (16, 8, 4, 1)  # each has an interpreter of its own: to resize one costs 10 to 30 ms
-
-
+_MIN_PATCHES_PER_THREAD = 4
+_BATCHES = (16, 8, 4, 1)  # one interpreter for each size: resizing one takes 10 to 30 ms
 _DTYPES: dict[Datatype, type[np.floating[Any]]] = {
     Datatype.FP16: np.float16,
     Datatype.FP32: np.float32,
@@ -42,15 +30,15 @@ _DTYPES: dict[Datatype, type[np.floating[Any]]] = {
 class EarshotModel(MLModel):
     """patches (B, 96, 64), FP16 or FP32 -> scores (B, K) FP32, embeddings (B, D) FP16.
 
-    Each processor has a thread, and each thread its interpreters.
+    There is one thread for each processor, and each thread has its own interpreters.
     """
 
     async def load(self) -> bool:
-        """Open the model; MLServer says so and does without it if that fails."""
-        _pass_bytes_on()
+        """Open the model; if that fails, MLServer logs it and serves its other models."""
+        _pass_raw_bytes()
         self._path = await get_model_uri(self.settings)
         self._local = threading.local()
-        self._idle = len(os.sched_getaffinity(0))  # threads; the event loop alone counts
+        self._idle = len(os.sched_getaffinity(0))  # threads; only the event loop changes it
         self._pool = ThreadPoolExecutor(self._idle, "litert")
         widths = _Model(self._path, 1).widths
         self.inputs = [_tensor("patches", Datatype.FP16, *_PATCH_SHAPE)]
@@ -60,61 +48,58 @@ class EarshotModel(MLModel):
         ]
         return True
 
-    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Scores and embeddings; a request that holds no patches is refused."""
+    async def predict(self, payload: types.InferenceRequest) -> types.InferenceResponse:
+        """Scores and embeddings, computed on all idle threads, so that a lone station waits least.
+
+        Raises:
+            InferenceError: the request holds no patches.
+        """
         patches = _read_patches(payload)
-        scores, embeddings = await self._infer_in_parts(patches)
-        raw = isinstance(payload.inputs[0].data.root, bytes)  # else JSON, which holds lists
-        outputs = [
-            _output("scores", Datatype.FP32, scores, raw=raw),
-            _output("embeddings", Datatype.FP16, embeddings, raw=raw),
-        ]
-        return InferenceResponse(model_name=self.name, model_version=self.version, outputs=outputs)
-
-    async def unload(self) -> bool:
-        """Let the threads go."""
-        self._pool.shutdown()
-        return True
-
-    async def _infer_in_parts(
-        self, patches: NDArray[np.float32]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """On all threads that have nothing else to do, so that a lone station is served fastest."""
-        count = max(1, min(self._idle, len(patches) // _LEAST_PART))
+        count = max(1, min(self._idle, len(patches) // _MIN_PATCHES_PER_THREAD))
         loop = asyncio.get_running_loop()
         self._idle -= count
         try:
             parts = np.array_split(patches, count)
             runs = [loop.run_in_executor(self._pool, self._infer, part) for part in parts]
-            return _joined(await asyncio.gather(*runs))
+            scores, embeddings = _joined(await asyncio.gather(*runs))
         finally:
             self._idle += count
+        binary = isinstance(payload.inputs[0].data.root, bytes)
+        outputs = [
+            _output("scores", Datatype.FP32, scores, binary=binary),
+            _output("embeddings", Datatype.FP16, embeddings, binary=binary),
+        ]
+        return types.InferenceResponse(
+            model_name=self.name, model_version=self.version, outputs=outputs
+        )
+
+    async def unload(self) -> bool:
+        """Stop the threads."""
+        self._pool.shutdown()
+        return True
 
     def _infer(self, patches: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        parts, start = [], 0
+        """In a thread of the pool, with that thread's interpreters."""
+        models: dict[int, _Model] = self._local.__dict__.setdefault("models", {})
+        outputs, start = [], 0
         for size in _BATCHES:
             while len(patches) - start >= size:
-                parts.append(self._run(patches[start : start + size]))
+                if size not in models:
+                    models[size] = _Model(self._path, size)
+                outputs.append(models[size].run(patches[start : start + size]))
                 start += size
-        return _joined(parts)
-
-    def _run(self, patches: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        models: dict[int, _Model] = self._local.__dict__.setdefault("models", {})
-        batch = len(patches)
-        if batch not in models:
-            models[batch] = _Model(self._path, batch)
-        return models[batch].run(patches)
+        return _joined(outputs)
 
 
 def _joined(
-    parts: list[tuple[NDArray[Any], NDArray[Any]]],
+    outputs: list[tuple[NDArray[Any], NDArray[Any]]],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    scores, embeddings = zip(*parts, strict=True)
+    scores, embeddings = zip(*outputs, strict=True)
     return np.concatenate(scores), np.concatenate(embeddings)
 
 
 class _Model:
-    """An interpreter that is allocated for one batch size; `widths`: the lengths of its outputs' rows."""
+    """An interpreter allocated for one batch size; `widths`: numbers in a row of each output."""
 
     def __init__(self, path: str, batch: int) -> None:
         self._interpreter = Interpreter(path, num_threads=1)
@@ -132,20 +117,19 @@ class _Model:
 
 
 def _signature(interpreter: Interpreter) -> tuple[dict[str, int], dict[str, int]]:
-    """Where each tensor is, and the lengths of the outputs' rows."""
-    runner = (
-        interpreter.get_signature_runner()
-    )  # must not outlive this call: it holds the interpreter
+    """The index of each tensor, and the numbers in a row of each output."""
+    # the runner must not outlive this call: it holds the interpreter
+    runner = interpreter.get_signature_runner()
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     index = {name: int(tensor["index"]) for name, tensor in (inputs | outputs).items()}
     return index, {name: int(tensor["shape"][-1]) for name, tensor in outputs.items()}
 
 
-def _tensor(name: str, datatype: Datatype, *row: int) -> MetadataTensor:
-    return MetadataTensor(name=name, datatype=datatype, shape=[-1, *row])
+def _tensor(name: str, datatype: Datatype, *row: int) -> types.MetadataTensor:
+    return types.MetadataTensor(name=name, datatype=datatype, shape=[-1, *row])
 
 
-def _read_patches(payload: InferenceRequest) -> NDArray[np.float32]:
+def _read_patches(payload: types.InferenceRequest) -> NDArray[np.float32]:
     if [tensor.name for tensor in payload.inputs] != ["patches"]:
         raise InferenceError("expected the one input patches")
     tensor = payload.inputs[0]
@@ -154,41 +138,40 @@ def _read_patches(payload: InferenceRequest) -> NDArray[np.float32]:
         raise InferenceError(
             f"patches: expected FP16 or FP32 (B, 96, 64), got {datatype.value} {shape}"
         )
-    numbers = _read_numbers(tensor.data.root, _DTYPES[datatype])
+    data, dtype = tensor.data.root, _DTYPES[datatype]
+    binary = isinstance(data, bytes)  # a list if it came as JSON
+    numbers = np.frombuffer(data, dtype) if binary else np.array(data, dtype).ravel()
     if numbers.size != math.prod(shape):
         raise InferenceError(f"patches: expected {math.prod(shape)} numbers, got {numbers.size}")
     return numbers.reshape(shape).astype(np.float32)
 
 
-def _read_numbers(data: list[Any] | bytes, dtype: type[np.floating[Any]]) -> NDArray[Any]:
-    return np.frombuffer(data, dtype) if isinstance(data, bytes) else np.array(data, dtype).ravel()
-
-
 def _output(
-    name: str, datatype: Datatype, array: NDArray[np.float32], *, raw: bool
-) -> ResponseOutput:
+    name: str, datatype: Datatype, array: NDArray[np.float32], *, binary: bool
+) -> types.ResponseOutput:
     numbers = array.astype(_DTYPES[datatype]).ravel()
-    data = TensorData.model_construct(root=numbers if raw else numbers.tolist())
-    # not validated: that would walk over every number
-    return ResponseOutput.model_construct(
+    data = types.TensorData.model_construct(root=numbers if binary else numbers.tolist())
+    # without validation, which would visit every number
+    return types.ResponseOutput.model_construct(
         name=name, datatype=datatype.value, shape=list(array.shape), data=data
     )
 
 
-def _pass_bytes_on() -> None:
-    """Let MLServer hand raw patches, and what they give, on as bytes and arrays.
+def _pass_raw_bytes() -> None:
+    """Patch MLServer so that it passes raw patches and their outputs as bytes and arrays.
 
-    Its own way makes a Python object of each number, which costs as much as a third of the model. Should
-    another version of it not look here, it is slow and right. Other models' tensors stay as they are.
+    MLServer itself makes a Python object of each number, which takes a third as long as the model. A
+    version of MLServer that does not call these two functions is slow, and still right. The tensors of
+    other models are untouched.
     """
     if not hasattr(raw, "_earshot"):
         raw._earshot = raw._unpack_tensor, raw._pack_tensor
     plain_unpack, plain_pack = raw._earshot
 
-    def unpack(tensor: RequestInput, content: bytes) -> Any:
+    def unpack(tensor: types.RequestInput, content: bytes) -> Any:
         return content if tensor.name == "patches" else plain_unpack(tensor, content)
 
-    def pack(tensor: ResponseOutput) -> bytes:
+    def pack(tensor: types.ResponseOutput) -> bytes:
         numbers = getattr(tensor.data, "root", None)
         return numbers.tobytes() if isinstance(numbers, np.ndarray) else plain_pack(tensor)
 

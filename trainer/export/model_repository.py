@@ -1,7 +1,5 @@
 """Bundle -> a model in the repository of a model server: Triton, OpenVINO Model Server, MLServer."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil
@@ -20,51 +18,21 @@ from trainer.export.saved_model import PATCHES_SIGNATURE
 
 log = logging.getLogger(__name__)
 
+_RUNTIME = Path(__file__).with_name("earshot_mlserver.py")
 _RUNTIME_CLASS = "EarshotModel"
-SERVER_SETTINGS_FILE = "settings.json"
+_SERVER_SETTINGS_FILE = "settings.json"
 _MODEL_SETTINGS_FILE = "model-settings.json"
 _OPENVINO_NAMES_FILE = "mapping_config.json"
-CONFIG_FILE = "config.pbtxt"
-MODEL_DIR = "model.savedmodel"
-_LARGEST_BATCH = 64
-_QUEUE_DELAY_MICROSECONDS = 2000  # how long Triton waits for more patches of other stations
-
-
-# The part of a model repository that MLServer reads: settings, and the runtime that computes.
-
-
-RUNTIME = Path(__file__).with_name("earshot_mlserver.py")
-
-
-def write_model_settings(version: Path, model: ServedModel, bundle_id: str) -> None:
-    """Into the folder of a version, beside the model: what it is called, and the runtime."""
-    settings = {
-        "name": model.name,
-        "implementation": f"{RUNTIME.stem}.{_RUNTIME_CLASS}",
-        "platform": bundle_id,
-        "versions": [model.version],
-        "parameters": {"uri": f"./{MODEL_FILE}", "version": model.version},
-    }
-    _write_json(version / _MODEL_SETTINGS_FILE, settings)
-    (version / RUNTIME.name).write_bytes(RUNTIME.read_bytes())
-
-
-def write_server_settings(repository: Path) -> None:
-    """At the top of the repository, for the people who run it to change; one that is there stays."""
-    file = repository / SERVER_SETTINGS_FILE
-    if not file.exists():
-        # the runtime has threads of its own; with worker processes each tensor would be copied twice
-        _write_json(file, {"parallel_workers": 0, "debug": False})
-
-
-def _write_json(file: Path, document: Mapping[str, object]) -> None:
-    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+_TRITON_CONFIG_FILE = "config.pbtxt"
+_TRITON_MODEL_DIR = "model.savedmodel"
+_TRITON_MAX_BATCH = 64
+_TRITON_MAX_WAIT_MICROSECONDS = 2000  # for more patches, of other stations
 
 
 def write_to_repository(bundle: Bundle, repository: Path) -> Path:
     """Add the bundle to the repository, whole or not at all; the folder of its version.
 
-    The same bundle there is replaced; others stay, so that stations can change one after the other.
+    The same version of the bundle is replaced; others stay, so that stations can change one by one.
 
     Raises:
         TargetError: the repository cannot be written.
@@ -73,77 +41,102 @@ def write_to_repository(bundle: Bundle, repository: Path) -> Path:
     try:
         repository.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=repository, prefix=".export-") as workspace:
-            made = _write(bundle, repository, Path(workspace))
-        write_server_settings(repository)
+            served = served_model(bundle)
+            version = Path(workspace) / served.version
+            version.mkdir()
+            shutil.copyfile(bundle.model_path, version / MODEL_FILE)
+            _write_for_mlserver(version, served, bundle.id)
+            _write_for_openvino(version)
+            target = repository / served.name / served.version
+            target.parent.mkdir(exist_ok=True)
+            if bundle.saved_model_path is None:
+                log.info(
+                    "%s has no saved_model/: nothing for Triton's TensorFlow backend", bundle.id
+                )
+            else:
+                config = _write_for_triton(version, served, bundle, bundle.saved_model_path)
+                (target.parent / _TRITON_CONFIG_FILE).write_text(config)
+            if target.exists():
+                target.rename(Path(workspace) / "older")
+            version.rename(target)
+        settings = repository / _SERVER_SETTINGS_FILE
+        if not settings.exists():  # operators may change it
+            # the runtime has its own threads; worker processes would copy each tensor twice
+            _write_json(settings, {"parallel_workers": 0, "debug": False})
     except OSError as error:
         raise TargetError(f"{repository}: cannot be written: {error.strerror}") from error
-    return made
+    return target
 
 
-def _write(bundle: Bundle, repository: Path, workspace: Path) -> Path:
-    served = served_model(bundle)
-    version = workspace / served.version
-    version.mkdir()
-    shutil.copyfile(bundle.model_path, version / MODEL_FILE)
-    write_model_settings(version, served, bundle.id)
-    _write_openvino_names(version)
-    model = repository / served.name
-    model.mkdir(exist_ok=True)
-    _write_for_triton(bundle, version, model)
-    if (model / served.version).exists():
-        (model / served.version).rename(workspace / "older")
-    version.rename(model / served.version)
-    return model / served.version
+def _write_for_mlserver(version: Path, model: ServedModel, bundle_id: str) -> None:
+    """The settings of the model, and the runtime that computes it."""
+    settings = {
+        "name": model.name,
+        "implementation": f"{_RUNTIME.stem}.{_RUNTIME_CLASS}",
+        "platform": bundle_id,
+        "versions": [model.version],
+        "parameters": {"uri": f"./{MODEL_FILE}", "version": model.version},
+    }
+    _write_json(version / _MODEL_SETTINGS_FILE, settings)
+    (version / _RUNTIME.name).write_bytes(_RUNTIME.read_bytes())
 
 
-def _write_openvino_names(version: Path) -> None:
-    """OpenVINO Model Server knows the names inside the file; these are the ones that clients use."""
+def _write_for_openvino(version: Path) -> None:
+    """Map the names inside the file, which OpenVINO Model Server uses, to those that clients use."""
     model = version / MODEL_FILE
     tensors = read_signature(model, open_model(model))
     names = {
         "inputs": {tensors.patches.name: "patches"},
         "outputs": {tensors.scores.name: "scores", tensors.embeddings.name: "embeddings"},
     }
-    (version / _OPENVINO_NAMES_FILE).write_text(json.dumps(names, indent=1) + "\n")
+    _write_json(version / _OPENVINO_NAMES_FILE, names)
 
 
-def _write_for_triton(bundle: Bundle, version: Path, model: Path) -> None:
-    if bundle.saved_model_path is None:
-        log.info("%s has no saved_model/: nothing for Triton's TensorFlow backend", bundle.id)
-        return
-    from trainer.export.model_repository import (  # noqa: PLC0415 - a small bundle needs no TensorFlow
-        CONFIG_FILE,
-        triton_config,
-        write_triton_model,
-    )
-
-    features = bundle.manifest.features
-    embeddings = write_triton_model(bundle.saved_model_path, version, features)
-    config = triton_config(served_model(bundle), features, len(bundle.labels), embeddings)
-    (model / CONFIG_FILE).write_text(config)
+def _write_json(file: Path, document: Mapping[str, object]) -> None:
+    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-# The part of a model repository that Triton reads: a SavedModel for float16, and its config.
-
-
-def write_triton_model(saved_model: Path, version: Path, features: FeatureParams) -> int:
-    """A SavedModel that takes patches as float16, into the folder of a version; its embeddings' length.
+def _write_for_triton(version: Path, model: ServedModel, bundle: Bundle, saved_model: Path) -> str:
+    """A SavedModel that takes float16; the `config.pbtxt` of all versions of the model.
 
     Raises:
         BundleError: the bundle's SavedModel cannot be read.
     """
-    patches = _Patches(_load(saved_model), features)
-    tf.saved_model.save(patches, str(version / MODEL_DIR), signatures=patches.infer)
-    width = patches.infer.get_concrete_function().structured_outputs["embeddings"].shape[-1]
-    return int(width)
+    try:
+        loaded = tf.saved_model.load(str(saved_model))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise BundleError(f"{saved_model}: expected a SavedModel: {error}") from error
+    if PATCHES_SIGNATURE not in loaded.signatures:
+        raise BundleError(
+            f"{saved_model}: expected the signature {PATCHES_SIGNATURE}, "
+            f"found {sorted(loaded.signatures)}"
+        )
+    features = bundle.manifest.features
+    module = _Float16Patches(loaded, features)
+    tf.saved_model.save(module, str(version / _TRITON_MODEL_DIR), signatures=module.infer)
+    embeddings = module.infer.get_concrete_function().structured_outputs["embeddings"]
+    return f"""\
+name: "{model.name}"
+platform: "tensorflow_savedmodel"
+max_batch_size: {_TRITON_MAX_BATCH}
+version_policy: {{ all: {{ }} }}
+dynamic_batching {{ max_queue_delay_microseconds: {_TRITON_MAX_WAIT_MICROSECONDS} }}
+input [
+  {{ name: "patches", data_type: TYPE_FP16, dims: [ {features.patch_frames}, {features.mel_bands} ] }}
+]
+output [
+  {{ name: "scores", data_type: TYPE_FP32, dims: [ {len(bundle.labels)} ] }},
+  {{ name: "embeddings", data_type: TYPE_FP16, dims: [ {embeddings.shape[-1]} ] }}
+]
+"""
 
 
-class _Patches(tf.Module):
+class _Float16Patches(tf.Module):
     """The signature `patches` of a bundle, float16 in, scores float32 and embeddings float16 out."""
 
     def __init__(self, model: Any, features: FeatureParams) -> None:
         super().__init__()
-        self._model = model  # the signature holds its variables only weakly
+        self._model = model  # kept, because the signature holds its variables only weakly
         signature = model.signatures[PATCHES_SIGNATURE]
         shape = (None, features.patch_frames, features.mel_bands)
 
@@ -155,33 +148,3 @@ class _Patches(tf.Module):
         self.infer = tf.function(
             infer, input_signature=[tf.TensorSpec(shape, tf.float16, "patches")]
         )
-
-
-def _load(saved_model: Path) -> Any:
-    try:
-        model = tf.saved_model.load(str(saved_model))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise BundleError(f"{saved_model}: expected a SavedModel: {error}") from error
-    if PATCHES_SIGNATURE not in model.signatures:
-        found = sorted(model.signatures)
-        raise BundleError(
-            f"{saved_model}: expected the signature {PATCHES_SIGNATURE}, found {found}"
-        )
-    return model
-
-
-def triton_config(model: ServedModel, features: FeatureParams, labels: int, embeddings: int) -> str:
-    """`config.pbtxt` for all versions: dynamic batching over all stations, each version served."""
-    patch = f"{features.patch_frames}, {features.mel_bands}"
-    return f"""\
-name: "{model.name}"
-platform: "tensorflow_savedmodel"
-max_batch_size: {_LARGEST_BATCH}
-version_policy: {{ all: {{ }} }}
-dynamic_batching {{ max_queue_delay_microseconds: {_QUEUE_DELAY_MICROSECONDS} }}
-input [ {{ name: "patches", data_type: TYPE_FP16, dims: [ {patch} ] }} ]
-output [
-  {{ name: "scores", data_type: TYPE_FP32, dims: [ {labels} ] }},
-  {{ name: "embeddings", data_type: TYPE_FP16, dims: [ {embeddings} ] }}
-]
-"""

@@ -3,8 +3,6 @@
 The log-mel is computed inside with `tf.signal`, as the YAMNet reference does (`features.py` there).
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any
@@ -12,31 +10,28 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from listener.detection.audio import SILENCE_DBFS
-from listener.detection.log_mel import low_basis, mean_square_weights
+from listener.detection import audio, log_mel
 from listener.detection.params import FeatureParams
 
 WAVEFORM_SIGNATURE = "serving_default"
 PATCHES_SIGNATURE = "patches"
 WINDOWS_SIGNATURE = "windows"
-
-
-_SILENT_POWER = 10.0 ** (SILENCE_DBFS / 10.0)
+_SILENT_POWER = 10.0 ** (audio.SILENCE_DBFS / 10.0)
 
 
 def write_saved_model(model: keras.Model, features: FeatureParams, directory: Path) -> None:
     """A SavedModel with three signatures, all -> scores (patches, K), embeddings (patches, D).
 
-    `serving_default` takes a waveform, float32 (n,) at the model's rate, and gives `clip_scores` as
-    well: (K,), the mean over the patches; `patches` takes log-mel patches, float32 (B, 96, 64);
-    `windows` takes what they are made of, float32 (B, 15600).
+    `serving_default` takes a waveform, float32 (n,) at the model's rate, and also returns `clip_scores`
+    (K,), the mean over the patches; `patches` takes log-mel patches, float32 (B, 96, 64); `windows`
+    takes the waveforms of patches, float32 (B, 15600).
     """
     patch_shape = (None, features.patch_frames, features.mel_bands)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
         WAVEFORM_SIGNATURE,
-        lambda waveform: _infer_clip(model, tf_log_mel_patches(waveform, features)),
+        lambda waveform: _infer(model, tf_log_mel_patches(waveform, features), whole_clip=True),
         input_signature=[tf.TensorSpec((None,), tf.float32, "waveform")],
     )
     archive.add_endpoint(
@@ -54,19 +49,21 @@ def write_saved_model(model: keras.Model, features: FeatureParams, directory: Pa
     archive.write_out(directory, verbose=False)
 
 
-def _infer(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
+def _infer(model: keras.Model, patches: tf.Tensor, *, whole_clip: bool = False) -> dict[str, Any]:
     outputs = model(patches, training=False)
-    return {"scores": outputs["scores"], "embeddings": outputs["embeddings"]}
-
-
-def _infer_clip(model: keras.Model, patches: tf.Tensor) -> dict[str, Any]:
-    outputs = _infer(model, patches)
-    return outputs | {"clip_scores": tf.reduce_mean(outputs["scores"], axis=0)}
+    found = {"scores": outputs["scores"], "embeddings": outputs["embeddings"]}
+    if whole_clip:
+        found["clip_scores"] = tf.reduce_mean(outputs["scores"], axis=0)
+    return found
 
 
 def tf_log_mel_patches(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(n,) -> (patches, 96, 64), the end padded with silence; no samples give one silent patch."""
-    spectrum = _magnitudes(_pad(waveform, features), features)
+    count = tf.shape(waveform)[0]
+    after_first = tf.maximum(count - features.window_samples, 0)
+    hops = -(-after_first // features.patch_hop_samples)  # rounded up
+    whole = features.window_samples + hops * features.patch_hop_samples
+    spectrum = _magnitudes(tf.pad(waveform, [[0, whole - count]]), features)
     mel = spectrum @ _mel_weights(features)
     if features.preprocessing.level_dbfs is None:
         return _frame(tf.math.log(mel + features.log_offset), features)
@@ -94,10 +91,10 @@ def _mel_weights(features: FeatureParams) -> tf.Tensor:
 
 
 def _magnitudes(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
-    """(..., n) -> (..., frames, 257), what the high-pass takes out left out."""
+    """(..., n) -> (..., frames, 257), without what the high-pass removes."""
     window, hop = features.stft_window_samples, features.stft_hop_samples
     frames = tf.signal.frame(waveform, window, hop)
-    low = low_basis(features)
+    low = log_mel.low_frequency_basis(features)
     if low is not None:
         exact = tf.cast(frames, tf.float64)  # as the listener does, whose reason it is
         exact -= tf.matmul(exact @ low, low, transpose_b=True)
@@ -112,28 +109,15 @@ def _frame(frames: tf.Tensor, features: FeatureParams) -> tf.Tensor:
 
 def _mean_squares(spectrum: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """(..., frames, 257) -> (..., frames)."""
-    return tf.linalg.matvec(tf.square(spectrum), mean_square_weights(features))
+    return tf.linalg.matvec(tf.square(spectrum), log_mel.mean_square_weights(features))
 
 
 def _levelled(mel: tf.Tensor, mean_squares: tf.Tensor, features: FeatureParams) -> tf.Tensor:
-    """(patches, 96, 64) of mel bands and (patches, 96) -> log-mel; see `LevelledFrames`."""
-    gains = _gains(tf.reduce_mean(mean_squares, axis=1), features)
-    return tf.math.log(mel * gains[:, tf.newaxis, tf.newaxis] + features.log_offset)
-
-
-def _gains(powers: tf.Tensor, features: FeatureParams) -> tf.Tensor:
-    """What brings each patch to the level that is asked for, (patches,)."""
+    """Mel bands (patches, 96, 64), mean squares (patches, 96) -> log-mel; see `LevelledFrames`."""
     preprocessing = features.preprocessing
-    levels_dbfs = 10.0 * tf.math.log(tf.maximum(powers, _SILENT_POWER)) / math.log(10.0)
+    powers = tf.maximum(tf.reduce_mean(mean_squares, axis=1), _SILENT_POWER)
+    levels_dbfs = 10.0 * tf.math.log(powers) / math.log(10.0)
     wanted_db = preprocessing.level_dbfs - levels_dbfs
     bound_db = preprocessing.max_gain_db
-    return tf.pow(10.0, tf.clip_by_value(wanted_db, -bound_db, bound_db) / 20.0)
-
-
-def _pad(waveform: tf.Tensor, features: FeatureParams) -> tf.Tensor:
-    """At least one window, and a whole number of patch hops after it."""
-    count = tf.shape(waveform)[0]
-    after_first = tf.maximum(count - features.window_samples, 0)
-    hops = -(-after_first // features.patch_hop_samples)  # rounded up
-    whole = features.window_samples + hops * features.patch_hop_samples
-    return tf.pad(waveform, [[0, whole - count]])
+    gains = tf.pow(10.0, tf.clip_by_value(wanted_db, -bound_db, bound_db) / 20.0)
+    return tf.math.log(mel * gains[:, tf.newaxis, tf.newaxis] + features.log_offset)

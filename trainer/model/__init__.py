@@ -1,1 +1,1 @@
-"""The network: a backbone whose weights are published, a head that is ours, and their training."""
+"""The network: a published backbone, our head on it, and their training."""

@@ -1,14 +1,13 @@
 """Backbones: networks whose published weights turn patches into embeddings."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -27,88 +26,38 @@ from trainer.model.yamnet import holds_yamnet, load_yamnet, load_yamnet_embedder
 
 log = logging.getLogger(__name__)
 
+Embeddings = NDArray[np.float32]
+Patches = NDArray[np.float32]
+ReadNet = Callable[[Path, FeatureParams], keras.Model]
+
 # the last layer before the stride to 3 steps: 6 steps of 0.16 s, 4 bands, 512 channels
 _STEPS_LAYER = "layer12_pointwise_relu"
 EMBED_BATCH = 32  # patches at once: 3 MB for YAMNet's largest layer; more is no faster on a CPU
 VGGISH_LOG_OFFSET = 0.01  # `vggish_params.py` of its reference; all else is YAMNet's front end
 
 
-# From a handle, what a user writes for a backbone, to a directory.
-
-
-def resolve_handle(handle: str) -> Path:
-    """The directory of a SavedModel: the handle itself, or what TF Hub downloads for a URL.
-
-    Raises:
-        BackboneError: neither a directory nor a URL that TF Hub can resolve.
-    """
-    if Path(handle).is_dir():
-        return Path(handle)
-    if "://" not in handle:
-        raise BackboneError(f"{handle}: expected a SavedModel directory or a TF Hub URL")
-    log.info("resolving %s", handle)
-    return Path(_resolve_with_hub(handle))
-
-
-def _resolve_with_hub(handle: str) -> str:
-    with warnings.catch_warnings():
-        # tensorflow-hub 0.16.1 imports the deprecated pkg_resources
-        warnings.simplefilter("ignore")
-        import tensorflow_hub  # noqa: PLC0415 - needed only here, and only for a URL
-    try:
-        path: str = tensorflow_hub.resolve(handle)
-    # no connection and a wrong archive are OSErrors; the others are schemes that are not supported
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise BackboneError(f"{handle}: TF Hub cannot resolve it: {error}") from error
-    return path
-
-
-# YAMNet's embedding with what still tells time: its last map before the patch becomes one.
-
-
-def load_timed_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
-    """Patches (B, 96, 64) -> embeddings and 6 steps of the patch's time, (B, 1024 + 6 x 512).
-
-    A mean over 0.96 s cannot tell when in it something sounded. The steps can, so that a head on them
-    learns what sounds at the patch's centre, which is what its slot is about.
-
-    Raises:
-        BackboneError: see `load_yamnet`.
-    """
-    yamnet = load_yamnet(saved_model, params)
-    steps = yamnet.get_layer(_STEPS_LAYER).output  # (B, 6, 4, 512)
-    steps = keras.layers.AveragePooling2D((1, steps.shape[2]), name="steps")(steps)
-    joined = keras.layers.Concatenate(name="embeddings_and_steps")(
-        [yamnet.output["embeddings"], keras.layers.Flatten()(steps)]
-    )
-    return keras.Model(yamnet.input, joined, name="timed_yamnet")
-
-
-Embeddings = NDArray[np.float32]
-Patches = NDArray[np.float32]
-ReadNet = Callable[[Path, FeatureParams], keras.Model]
-
-
 class Backbone(Embedder, Protocol):
-    """An embedder whose network can be built again, to be exported or thawed."""
+    """An embedder whose network can be built again, to be exported or fine-tuned."""
 
     def build_net(self) -> keras.Model:
-        """Patches (B, frames, bands) -> embeddings (B, D), a net of its own at each call.
+        """A new network at each call: patches (B, frames, bands) -> embeddings (B, D).
 
-        It is what goes into an exported bundle, and for YAMNet what can be thawed.
+        It goes into an exported bundle; YAMNet's can be fine-tuned.
         """
         ...
 
 
 class KerasBackbone:
-    """A `Backbone` that runs in TensorFlow: YAMNet, or what a frozen SavedModel holds."""
+    """A `Backbone` that runs in TensorFlow: YAMNet, or the network of a frozen SavedModel."""
 
     def __init__(
         self, saved_model: Path, read_net: ReadNet, features: FeatureParams | None = None
     ) -> None:
         self.features = features or FeatureParams()
-        net_name = read_net.__name__.encode()
-        self.id = _identify([net_name, *_content(saved_model)], self.features)
+        # the variables only: a SavedModel's graph file differs each time it is written
+        variables = sorted((saved_model / "variables").iterdir())
+        content = (file.read_bytes() for file in variables)
+        self.id = _identify(chain([read_net.__name__.encode()], content), self.features)
         self._saved_model, self._read_net = saved_model, read_net
         net = self.build_net()
         self.embedding_size = int(net.output_shape[-1])
@@ -119,18 +68,17 @@ class KerasBackbone:
 
     def embed(self, patches: Patches) -> Embeddings:
         """See `Backbone`."""
-        return _embed_in_batches(self._infer_numpy, patches, self.embedding_size)
+        return _embed_in_batches(
+            lambda batch: self._infer(batch).numpy(), patches, self.embedding_size
+        )
 
     def build_net(self) -> keras.Model:
         """See `Backbone`."""
         return self._read_net(self._saved_model, self.features)
 
-    def _infer_numpy(self, patches: Patches) -> Embeddings:
-        return self._infer(patches).numpy()
-
 
 class BundleBackbone:
-    """A `Backbone` out of one of our bundles: embeds in LiteRT, at two thirds of TensorFlow's time.
+    """A `Backbone` from one of our bundles; it runs in LiteRT, in two thirds of TensorFlow's time.
 
     Raises:
         BundleError: not a bundle.
@@ -183,16 +131,16 @@ def open_backbone(
 ) -> Backbone:
     """The backbone of a bundle, of YAMNet's SavedModel, or of one that takes a waveform (VGGish).
 
-    `handle` is a directory or a TF Hub URL. No `preprocessing` is that of the bundle; the others have
-    none. `timed`: embeddings that tell when in a patch something sounds, see `load_timed_yamnet`.
+    `handle` is a directory or a TF Hub URL. The default `preprocessing` is the bundle's, and none for the
+    others. `timed`: embeddings with the time within a patch, see `load_timed_yamnet`.
 
     Raises:
-        BackboneError: it leads to none of the three, or to another than YAMNet's SavedModel if timed.
+        BackboneError: it is none of the three, or not YAMNet's SavedModel if timed.
         BundleError: a bundle that cannot be used.
     """
     path = resolve_handle(handle)
     if timed and ((path / MANIFEST_FILE).is_file() or not holds_yamnet(path)):
-        raise BackboneError(f"{handle}: expected YAMNet's SavedModel, whose maps tell time")
+        raise BackboneError(f"{handle}: expected YAMNet's SavedModel for timed embeddings")
     if (path / MANIFEST_FILE).is_file():
         return BundleBackbone(path, patch_hop_seconds, preprocessing=preprocessing)
     features = FeatureParams(
@@ -202,6 +150,47 @@ def open_backbone(
         read_net = load_timed_yamnet if timed else load_yamnet_embedder
         return KerasBackbone(path, read_net, features)
     return KerasBackbone(path, read_waveform_net, replace(features, log_offset=VGGISH_LOG_OFFSET))
+
+
+def resolve_handle(handle: str) -> Path:
+    """The directory of a SavedModel: the handle itself, or what TF Hub downloads for a URL.
+
+    Raises:
+        BackboneError: neither a directory nor a URL that TF Hub can resolve.
+    """
+    if Path(handle).is_dir():
+        return Path(handle)
+    if "://" not in handle:
+        raise BackboneError(f"{handle}: expected a SavedModel directory or a TF Hub URL")
+    log.info("resolving %s", handle)
+    with warnings.catch_warnings():
+        # tensorflow-hub 0.16.1 imports the deprecated pkg_resources
+        warnings.simplefilter("ignore")
+        import tensorflow_hub  # noqa: PLC0415 - needed only here, and only for a URL
+    try:
+        return Path(tensorflow_hub.resolve(handle))
+    # no connection and a wrong archive are OSErrors; the others are schemes that are not supported
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise BackboneError(f"{handle}: TF Hub cannot resolve it: {error}") from error
+
+
+def load_timed_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
+    """Patches (B, 96, 64) -> embeddings and 6 steps of the patch's time, (B, 1024 + 6 x 512).
+
+    An embedding is a mean over 0.96 s and does not say when in it something sounded. The steps, YAMNet's
+    last feature map before that mean, do, so that a head can learn what sounds at the patch's centre,
+    which is what its slot is about.
+
+    Raises:
+        BackboneError: see `load_yamnet`.
+    """
+    yamnet = load_yamnet(saved_model, params)
+    steps = yamnet.get_layer(_STEPS_LAYER).output  # (B, 6, 4, 512)
+    steps = keras.layers.AveragePooling2D((1, steps.shape[2]), name="steps")(steps)
+    joined = keras.layers.Concatenate(name="embeddings_and_steps")(
+        [yamnet.output["embeddings"], keras.layers.Flatten()(steps)]
+    )
+    return keras.Model(yamnet.input, joined, name="timed_yamnet")
 
 
 def _embed_in_batches(
@@ -219,9 +208,3 @@ def _identify(content: Iterable[bytes], features: FeatureParams) -> str:
     for part in content:
         digest.update(part)
     return digest.hexdigest()
-
-
-def _content(saved_model: Path) -> Iterator[bytes]:
-    """The variables; a SavedModel's graph file is not the same each time that it is written."""
-    for file in sorted((saved_model / "variables").iterdir()):
-        yield file.read_bytes()

@@ -1,6 +1,4 @@
-"""Networks that are only there as a SavedModel: frozen, and cut down to patches -> embeddings."""
-
-from __future__ import annotations
+"""What of a backbone is frozen: a SavedModel as a whole, or all but the last blocks of YAMNet."""
 
 import re
 from collections.abc import Callable
@@ -19,15 +17,15 @@ from trainer.errors import BackboneError
 from trainer.export.saved_model import PATCHES_SIGNATURE
 from trainer.model.settings import Thawing
 
-PARITY_TOLERANCE = 1e-3  # of the largest embedding value; another log offset gives far more
-BLOCKS = 14  # the first convolution, and 13 separable ones
-
-
 Function = Callable[[Any], Any]
+
+PARITY_TOLERANCE = 1e-3  # of the largest embedding value; another log offset gives far more
+BLOCKS = 14  # of YAMNet: the first convolution, and 13 separable ones
+_BLOCK = re.compile(r"layer(\d+)_")
 
 
 class FrozenNet(keras.layers.Layer):
-    """A cut graph as a Keras layer without weights: patches (B, frames, bands) -> (B, D)."""
+    """A frozen graph as a Keras layer without weights: patches (B, frames, bands) -> (B, D)."""
 
     def __init__(self, function: Function, embedding_size: int) -> None:
         super().__init__(trainable=False, name="frozen")
@@ -50,7 +48,9 @@ def read_patches_net(saved_model: Path, features: FeatureParams) -> keras.Model:
     Raises:
         BackboneError: no SavedModel, or one without the signature `patches` and its embeddings.
     """
-    model = _load(saved_model)  # held by name, because the signature holds its variables weakly
+    model = _load(
+        saved_model
+    )  # referenced here, because the signature refers to its variables weakly
     signature = model.signatures.get(PATCHES_SIGNATURE)
     outputs = {} if signature is None else signature.structured_outputs
     if "embeddings" not in outputs:
@@ -59,26 +59,24 @@ def read_patches_net(saved_model: Path, features: FeatureParams) -> keras.Model:
             f"found {sorted(outputs) or 'none'}"
         )
     frozen = convert_variables_to_constants_v2(signature)
-    place = sorted(outputs).index("embeddings")  # a dict's outputs are flattened by sorted key
-    return _net(frozen.prune(frozen.inputs[0], frozen.outputs[place]), features)
+    index = sorted(outputs).index("embeddings")  # a dict's outputs are flattened by sorted key
+    return _net(frozen.prune(frozen.inputs[0], frozen.outputs[index]), features)
 
 
 def read_waveform_net(saved_model: Path, features: FeatureParams) -> keras.Model:
     """The net inside a SavedModel that takes a waveform, as VGGish does on TF Hub.
 
-    Called with a waveform, float32 (n,), it gives (patches, D). In its frozen graph the log-mel patches
-    are the last tensor of their shape; what leads to them is cut off, and what remains must give for
-    our log-mel, without preprocessing, what the whole gives for the waveform.
+    Called with a waveform, float32 (n,), the SavedModel gives (patches, D). In its frozen graph the
+    log-mel patches are the last tensor of their shape. The part before them is cut off; the rest must
+    give the same for our log-mel, without preprocessing, as the whole gives for the waveform.
 
     Raises:
         BackboneError: it takes or gives something else, or its front end is not `features`.
     """
     whole = _waveform_function(saved_model)
     frozen = convert_variables_to_constants_v2(whole)
-    function = _cut_at_patches(saved_model, frozen, features)
-    net = _net(function, features)
-    plain = replace(features, preprocessing=Preprocessing())
-    _check_front_end(saved_model, whole, net, plain)
+    net = _net(_cut_at_patches(saved_model, frozen, features), features)
+    _check_front_end(saved_model, whole, net, replace(features, preprocessing=Preprocessing()))
     return net
 
 
@@ -107,16 +105,12 @@ def _waveform_function(saved_model: Path) -> Any:
         raise BackboneError(
             f"{saved_model}: expected to be called with a waveform, float32 (n,): {error}"
         ) from error
-    function.owner = model  # a function holds its variables only weakly
-    _check_output(saved_model, function)
-    return function
-
-
-def _check_output(saved_model: Path, function: Any) -> None:
+    function.owner = model  # a function refers to its variables only weakly
     outputs = function.outputs
     if len(outputs) != 1 or outputs[0].shape.rank != 2 or outputs[0].dtype != tf.float32:  # noqa: PLR2004
         found = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in outputs)
         raise BackboneError(f"{saved_model}: expected float32 (patches, D), found {found}")
+    return function
 
 
 def _cut_at_patches(saved_model: Path, frozen: Any, features: FeatureParams) -> Function:
@@ -131,17 +125,18 @@ def _cut_at_patches(saved_model: Path, frozen: Any, features: FeatureParams) -> 
     ]
     if not found:
         raise BackboneError(f"{saved_model}: expected log-mel patches {shape} inside, found none")
-    rest = frozen.prune(found[-1], frozen.outputs[0])
+    net = frozen.prune(found[-1], frozen.outputs[0])
     if found[-1].shape.rank == len(shape) + 1:
-        return rest
-    return lambda patches: rest(patches[..., tf.newaxis])
+        return net
+    return lambda patches: net(patches[..., tf.newaxis])
 
 
 def _check_front_end(
     saved_model: Path, whole: Function, net: keras.Model, features: FeatureParams
 ) -> None:
     window = np.random.default_rng(0).normal(0.0, 0.1, features.window_samples).astype(np.float32)
-    expected = np.asarray(_first_output(whole(tf.constant(window))))[:1]
+    outputs = whole(tf.constant(window))
+    expected = np.asarray(outputs[0] if isinstance(outputs, list | tuple) else outputs)[:1]
     difference = np.abs(net(log_mel_patches(window, features)) - expected).max()
     if not difference <= PARITY_TOLERANCE * np.abs(expected).max():
         raise BackboneError(
@@ -150,18 +145,8 @@ def _check_front_end(
         )
 
 
-def _first_output(outputs: Any) -> Any:
-    return outputs[0] if isinstance(outputs, list | tuple) else outputs
-
-
-# Which blocks of YAMNet learn along with the head, and how fast.
-
-
-_BLOCK = re.compile(r"layer(\d+)_")
-
-
 def thaw(net: keras.Model, blocks: int) -> None:
-    """Let the last `blocks` of YAMNet's blocks learn; batch norms and all blocks before stay as they are.
+    """Make the last `blocks` of YAMNet's blocks trainable, except their batch norms.
 
     Raises:
         BackboneError: not YAMNet, or not 0 to 14 blocks.
@@ -169,9 +154,9 @@ def thaw(net: keras.Model, blocks: int) -> None:
     if not 0 <= blocks <= BLOCKS:
         raise BackboneError(f"thaw: expected 0 to {BLOCKS} blocks, got {blocks}")
     if blocks and not any(_BLOCK.match(layer.name) for layer in net.layers):
-        raise BackboneError("thaw: expected YAMNet, this backbone is frozen for good")
+        raise BackboneError("thaw: expected YAMNet, this backbone cannot be fine-tuned")
     for layer in net.layers:
-        # a batch norm that is not trainable also keeps its moving mean and variance, in Keras
+        # in Keras, a batch norm that is not trainable also keeps its moving mean and variance
         norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = not norm and block_of(layer.name) > BLOCKS - blocks
 
@@ -187,11 +172,7 @@ def learning_rate_shares(model: keras.Model, thawing: Thawing) -> list[float]:
 
     The head has 1; for the blocks see `Thawing`.
     """
+    blocks = [block_of(variable.path.split("/")[-2]) for variable in model.trainable_variables]
     return [
-        _share(block_of(variable.path.split("/")[-2]), thawing)
-        for variable in model.trainable_variables
+        thawing.rate_share * thawing.decay ** (BLOCKS - block) if block else 1.0 for block in blocks
     ]
-
-
-def _share(block: int, thawing: Thawing) -> float:
-    return thawing.rate_share * thawing.decay ** (BLOCKS - block) if block else 1.0

@@ -1,6 +1,4 @@
-"""Every number of a training that a user may set; no import of TensorFlow here."""
-
-from __future__ import annotations
+"""The settings of a training; importing them does not import TensorFlow."""
 
 from dataclasses import field
 from typing import Literal
@@ -13,7 +11,7 @@ Activation = Literal["softmax", "sigmoid"]  # one label a clip, or any number of
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class HeadShape:
-    """A dense layer of `hidden` units with dropout before the last one; 0 units: a linear head.
+    """One hidden layer of `hidden` units, and dropout before the last layer; 0 units: a linear head.
 
     Raises:
         ValueError: fewer than 0 units, or a dropout outside [0, 1).
@@ -31,10 +29,10 @@ class HeadShape:
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Thawing:
-    """How many of YAMNet's last blocks learn along with the head, and how fast.
+    """How many of YAMNet's last blocks are trained along with the head, and how fast.
 
-    The last block learns at `rate_share` of the head's rate, each before it at `decay` times the one
-    after it.
+    The learning rate of the last block is `rate_share` of the head's; that of each block before is
+    `decay` times that of the one after it.
     """
 
     blocks: int = 0
@@ -44,10 +42,10 @@ class Thawing:
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class FitSettings:
-    """How a network learns. The rate falls along a cosine to 0 at `max_epochs`.
+    """How a network is trained. The learning rate falls along a cosine to 0 at `max_epochs`.
 
-    `weight_decay` is the L2 penalty on the head's kernels; `patience` counts the epochs without a lower
-    validation loss before it stops; `mixup_alpha` 0 mixes nothing.
+    `weight_decay` is the L2 penalty on the head's kernels; training stops after `patience` epochs without
+    a lower validation loss; `mixup_alpha` 0 turns mixup off.
 
     Raises:
         ValueError: a number out of its range.
@@ -81,5 +79,5 @@ class FitSettings:
 
     @property
     def epochs(self) -> int:
-        """How many there are at most."""
+        """The number of epochs at most."""
         return self.max_epochs if self.stop_after is None else self.stop_after

@@ -5,8 +5,6 @@ builds it. google/yamnet/1 cannot be fine-tuned through its own signature, so th
 here and the variables are read by name.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from dataclasses import dataclass
@@ -24,20 +22,9 @@ EMBEDDING_SIZE = 1024
 BATCH_NORM_EPSILON = 1e-4
 FIRST_FILTERS, FIRST_STRIDE = 32, 2
 SEPARABLE_BLOCKS = (  # (stride, filters) of the 13 blocks after the first convolution
-    (1, 64),
-    (2, 128),
-    (1, 128),
-    (2, 256),
-    (1, 256),
-    (2, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (2, 1024),
-    (1, 1024),
-)
+    (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512),
+    (1, 512), (1, 512), (1, 512), (1, 512), (1, 512), (2, 1024), (1, 1024),
+)  # fmt: skip
 _VARIABLE = re.compile(r"_yamnet/layer_with_weights-(\d+)/(\w+)/\.ATTRIBUTES/VARIABLE_VALUE")
 
 
@@ -56,24 +43,20 @@ def build_yamnet(class_count: int, params: FeatureParams) -> keras.Model:
     """
     patch = keras.Input((params.patch_frames, params.mel_bands), name="patches")
     x = keras.layers.Reshape((params.patch_frames, params.mel_bands, 1))(patch)
-    x = _convolution(x, FIRST_FILTERS, FIRST_STRIDE, "layer1")
+    x = keras.layers.Conv2D(
+        FIRST_FILTERS, 3, FIRST_STRIDE, "same", use_bias=False, name="layer1_conv"
+    )(x)
+    x = _normalised(x, "layer1_conv")
     for number, (stride, filters) in enumerate(SEPARABLE_BLOCKS, start=2):
-        x = _separable(x, filters, stride, f"layer{number}")
+        name = f"layer{number}_depthwise"
+        x = keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False, name=name)(x)
+        x = _normalised(x, name)
+        name = f"layer{number}_pointwise"
+        x = keras.layers.Conv2D(filters, 1, 1, "same", use_bias=False, name=name)(x)
+        x = _normalised(x, name)
     embedding = keras.layers.GlobalAveragePooling2D(name="embeddings")(x)
     scores = keras.layers.Dense(class_count, activation="sigmoid", name="scores")(embedding)
     return keras.Model(patch, {"scores": scores, "embeddings": embedding}, name="yamnet")
-
-
-def _convolution(x: Any, filters: int, stride: int, name: str) -> Any:
-    x = keras.layers.Conv2D(filters, 3, stride, "same", use_bias=False, name=f"{name}_conv")(x)
-    return _normalised(x, f"{name}_conv")
-
-
-def _separable(x: Any, filters: int, stride: int, name: str) -> Any:
-    x = keras.layers.DepthwiseConv2D(3, stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
-    x = _normalised(x, f"{name}_depthwise")
-    x = keras.layers.Conv2D(filters, 1, 1, "same", use_bias=False, name=f"{name}_pointwise")(x)
-    return _normalised(x, f"{name}_pointwise")
 
 
 def _normalised(x: Any, name: str) -> Any:
@@ -87,7 +70,7 @@ def load_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
     """YAMNet with the published weights of a SavedModel directory.
 
     Raises:
-        BackboneError: the checkpoint holds other variables than YAMNet's.
+        BackboneError: the variables of the checkpoint are not YAMNet's.
     """
     variables = _read_variables(saved_model)
     last = max(variables, default=-1)
@@ -108,10 +91,10 @@ def load_yamnet(saved_model: Path, params: FeatureParams) -> keras.Model:
 
 
 def load_yamnet_embedder(saved_model: Path, params: FeatureParams) -> keras.Model:
-    """The same without its classes: patches (B, 96, 64) -> embeddings (B, 1024).
+    """YAMNet without its classes: patches (B, 96, 64) -> embeddings (B, 1024).
 
     Raises:
-        BackboneError: the checkpoint holds other variables than YAMNet's.
+        BackboneError: the variables of the checkpoint are not YAMNet's.
     """
     whole = load_yamnet(saved_model, params)
     return keras.Model(whole.input, whole.output["embeddings"], name="yamnet")
@@ -142,7 +125,7 @@ def _read_variables(saved_model: Path) -> dict[int, dict[str, np.ndarray]]:
 
 def _assign(layer: keras.layers.Layer, values: dict[str, np.ndarray], source: Path) -> None:
     for weight in layer.weights:
-        # Keras 3 calls a depthwise kernel "kernel"; the checkpoint of Keras 2 says depthwise_kernel
+        # Keras 3 names a depthwise kernel "kernel", the checkpoint of Keras 2 "depthwise_kernel"
         value = values.get(weight.name, values.get(f"depthwise_{weight.name}"))
         if value is None or value.shape != tuple(weight.shape):
             found = "nothing" if value is None else str(value.shape)

@@ -1,6 +1,4 @@
-"""The gate: what a candidate must not lose, and where it must be silent."""
-
-from __future__ import annotations
+"""The gate: what a candidate bundle must not lose, and where it must stay silent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,37 +8,21 @@ from listener.detection.bundle import Bundle, BundleError, check_golden
 from listener.engines.litert import LiteRTEngine
 from trainer.data.clip_store import is_quiet, read_store
 from trainer.errors import DataError
-from trainer.evaluation.false_alarms import (
-    ambient_alarms,
-    noise_alarms,
-    noise_classes_of,
-    score_ambient,
-)
-from trainer.evaluation.operating_points import allowed_alarms
-from trainer.evaluation.regression import (
-    RegressionSet,
-    ScorePatches,
-    compare_labels,
-    is_required,
-    labels_without_holdout,
-    missing_labels,
-    read_regression,
-)
-from trainer.evaluation.scoring import open_scorer, ordered_policies
-from trainer.evaluation.selection import Progress
+from trainer.evaluation import false_alarms, operating_points, regression, scoring
+from trainer.terminal import Progress
 
-_FRONT_END = "patch_hop_seconds"  # may differ: the held-out patches do not overlap
+_MAY_DIFFER = "patch_hop_seconds"  # of the front end: the held-out patches do not overlap
 
 
 @dataclass(frozen=True, slots=True)
 class GateRequest:
-    """What a candidate is held to.
+    """What a candidate is checked against.
 
-    `current` is the bundle in use, None where there is none yet. `store` gives the room's ambient clips,
-    `false_alarms_per_day` what they may give. `noise_labels` are right to hear noise, beside AudioSet's
-    own classes of noise. `most_loss` points of F1 of a label on the current bundle's held-out clips are
-    borne. `unproven`: go on without them. `asked` are the labels that the station listens for, all of them
-    if none: what the others hear, or forget, is nobody's loss.
+    `current` is the bundle in use, None if there is none yet. `false_alarms_per_day` is the budget on the
+    ambient clips of `store`. `noise_labels` may hear noise, as AudioSet's own classes of noise may.
+    `most_loss` is how many points of F1 a label may lose on the current bundle's held-out clips; with
+    `without_holdout` there need not be any. `required_labels` are those that the station listens for, all
+    if empty: what the other labels hear or lose does not count.
     """
 
     candidate: Bundle
@@ -49,126 +31,111 @@ class GateRequest:
     false_alarms_per_day: float
     most_loss: float = 0.0
     noise_labels: frozenset[str] = frozenset()
-    unproven: bool = False
-    asked: frozenset[str] = frozenset()
+    without_holdout: bool = False
+    required_labels: frozenset[str] = frozenset()
+
+    def requires(self, label: str) -> bool:
+        """Whether the station listens for the label."""
+        return regression.is_required(label, self.required_labels)
 
 
 def find_faults(request: GateRequest, progress: Progress | None = None) -> tuple[str, ...]:
-    """Every reason to refuse a candidate, a line each; empty if it passes.
+    """Every reason to refuse a candidate, one line each; empty if it passes.
 
     Raises:
         DataError: the store cannot be read.
         BundleError: one of the models cannot be run.
     """
-    broken = _check_golden(request)
-    if broken:  # its scores mean nothing
-        return tuple(broken)
-    return (
-        *_check_asked(request),
-        *_check_known(request),
-        *_check_noise(request),
-        *_check_room(request, progress),
-    )
-
-
-def _check_golden(request: GateRequest) -> list[str]:
     candidate = request.candidate
     try:
         check_golden(candidate, LiteRTEngine(candidate.model_path).infer)
-    except BundleError as error:
-        return [str(error)]
-    return []
+    except BundleError as error:  # its scores mean nothing
+        return (str(error),)
+    faults = _find_losses(request) + _find_noise_alarms(request)
+    if request.store is not None:
+        faults += _find_ambient_alarms(request, request.store, progress)
+    missing = ", ".join(regression.missing_labels(candidate.labels, request.required_labels))
+    if missing:
+        faults.insert(0, f"labels: {candidate.id} has no label called {missing}")
+    return tuple(faults)
 
 
-def _check_asked(request: GateRequest) -> list[str]:
-    candidate = request.candidate
-    missing = ", ".join(missing_labels(candidate.labels, request.asked))
-    return [f"labels: {candidate.id} has none that is called {missing}"] if missing else []
-
-
-def _check_known(request: GateRequest) -> list[str]:
-    """Nothing lost of what the bundle in use knows."""
+def _find_losses(request: GateRequest) -> list[str]:
+    """What the candidate loses of what the bundle in use knows."""
     candidate, current = request.candidate, request.current
     if current is None:
         return []
     gone = sorted(set(current.labels) - set(candidate.labels))
     if gone:
         return [f"labels: expected those of {current.id}, missing are {', '.join(gone)}"]
-    held_out = read_regression(current)
-    unproven = labels_without_holdout(current.labels, request.asked, held_out)
-    if unproven and not request.unproven:
-        which = f" of {', '.join(unproven)}" if request.asked else ""
+    held_out = regression.read_regression(current)
+    required = request.required_labels
+    unknown = regression.labels_without_holdout(current.labels, required, held_out)
+    if unknown and not request.without_holdout:
+        which = f" of {', '.join(unknown)}" if required else ""
         return [
             f"{current.id} has no held-out clips{which} to compare by (regression.npz); see --unproven"
         ]
-    return [] if held_out is None else _check_losses(request, current, held_out)
-
-
-def _check_losses(request: GateRequest, current: Bundle, held_out: RegressionSet) -> list[str]:
-    candidate = request.candidate
-    if not _hear_alike(current, candidate):
+    if held_out is None:
+        return []
+    ones, others = current.manifest.features, candidate.manifest.features
+    names = [name for name in ones.__dataclass_fields__ if name != _MAY_DIFFER]
+    if any(getattr(ones, name) != getattr(others, name) for name in names):
         return [f"front end: expected that of {current.id}, whose held-out clips are log-mel of it"]
-    losses = compare_labels(
-        held_out,
-        held_out.mean_scores(_score(current)),
-        current.labels,
-        held_out.mean_scores(_score(candidate)),
-        candidate.labels,
+    before, after = (
+        held_out.mean_scores(_score_patches(bundle)) for bundle in (current, candidate)
     )
     return [
         f"{each.label}: loses {each.lost_points:.1f} points of F1 on {each.clips} held-out clips "
-        f"of {current.id}, at most {request.most_loss:g} are borne"
-        for each in losses
-        if each.lost_points > request.most_loss and is_required(each.label, request.asked)
+        f"of {current.id}, at most {request.most_loss:g} are allowed"
+        for each in regression.compare_labels(
+            held_out, before, current.labels, after, candidate.labels
+        )
+        if each.lost_points > request.most_loss and request.requires(each.label)
     ]
 
 
-def _hear_alike(first: Bundle, second: Bundle) -> bool:
-    ones, others = first.manifest.features, second.manifest.features
-    names = [name for name in ones.__dataclass_fields__ if name != _FRONT_END]
-    return all(getattr(ones, name) == getattr(others, name) for name in names)
-
-
-def _score(bundle: Bundle) -> ScorePatches:
+def _score_patches(bundle: Bundle) -> regression.ScorePatches:
     infer = LiteRTEngine(bundle.model_path).infer
     return lambda patches: infer(patches)[0]
 
 
-def _check_noise(request: GateRequest) -> list[str]:
+def _find_noise_alarms(request: GateRequest) -> list[str]:
+    """Events in generated noise and silence, of labels that must not hear it."""
     candidate = request.candidate
-    ignored = request.noise_labels | noise_classes_of(candidate) | _not_asked(request)
-    found = noise_alarms(open_scorer(candidate), ordered_policies(candidate), ignored=ignored)
+    ignored = request.noise_labels | false_alarms.noise_classes_of(candidate)
+    ignored |= {label for label in candidate.labels if not request.requires(label)}
+    policies = scoring.ordered_policies(candidate)
     return [
         f"{each.sound} at {each.level_dbfs:g} dBFS: expected silence, heard {_counted(each.events)}"
-        for each in found
+        for each in false_alarms.noise_alarms(
+            scoring.open_scorer(candidate), policies, ignored=ignored
+        )
         if each.events
     ]
 
 
-def _not_asked(request: GateRequest) -> frozenset[str]:
-    labels = request.candidate.labels
-    return frozenset(label for label in labels if not is_required(label, request.asked))
-
-
-def _check_room(request: GateRequest, progress: Progress | None) -> list[str]:
-    """The budget of false alarms on what the room sounds like without any of the sounds."""
-    if request.store is None:
-        return []
-    files = [record.path for record in read_store(request.store).records if is_quiet(record)]
+def _find_ambient_alarms(request: GateRequest, store: Path, progress: Progress | None) -> list[str]:
+    """Events on the station's ambient clips, if they are more than the budget allows."""
+    files = [record.path for record in read_store(store).records if is_quiet(record)]
     if not files:
-        raise DataError(f"{request.store}: expected ambient clips, found none")
+        raise DataError(f"{store}: expected ambient clips, found none")
     candidate = request.candidate
-    policies, hop = ordered_policies(candidate), candidate.manifest.features.patch_hop_seconds
-    found = ambient_alarms(score_ambient(open_scorer(candidate), files, progress), policies, hop)
-    hours, not_asked = found.total.hours, _not_asked(request)
-    allowed = allowed_alarms(request.false_alarms_per_day, hours)
-    counts = {label: rate.alarms for label, rate in found.labels.items() if label not in not_asked}
-    total, events = sum(counts.values()), {label: n for label, n in counts.items() if n}
+    policies, hop = (
+        scoring.ordered_policies(candidate),
+        candidate.manifest.features.patch_hop_seconds,
+    )
+    scored = false_alarms.score_ambient(scoring.open_scorer(candidate), files, progress)
+    found = false_alarms.ambient_alarms(scored, policies, hop)
+    counts = {k: rate.alarms for k, rate in found.labels.items() if request.requires(k)}
+    total, hours = sum(counts.values()), found.total.hours
+    allowed = operating_points.allowed_alarms(request.false_alarms_per_day, hours)
     if total <= allowed:
         return []
+    events = _counted({label: count for label, count in counts.items() if count})
     return [
         f"ambient clips: {total} false alarms in {hours:.2f} h, "
-        f"{request.false_alarms_per_day:g} a day allow {allowed}: {_counted(events)}"
+        f"{request.false_alarms_per_day:g} a day allow {allowed}: {events}"
     ]
 
 

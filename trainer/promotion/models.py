@@ -1,10 +1,8 @@
-"""ModelsDirectory: bundles side by side, and the link to the one in use.
+"""A directory of bundles side by side, the link to the one in use, and the history of those in use.
 
-`DIR/<name>@<version>/` are bundles, `DIR/current` the link that the daemon follows, `DIR/previous` the one
-before it, `DIR/history.jsonl` all that were in use.
+`DIR/<name>@<version>/` are bundles, `DIR/current` the link that the daemon follows, `DIR/previous` the
+bundle before it, `DIR/history.jsonl` one line per bundle that was put in use, oldest first.
 """
-
-from __future__ import annotations
 
 import fcntl
 import json
@@ -17,167 +15,55 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from listener.detection.bundle import MANIFEST_FILE, Bundle, read_bundle
-from listener.detection.clip_files import sync_directory
+from listener.files import replace_file, sync_directory
 from trainer.errors import PromotionError
 
 log = logging.getLogger(__name__)
 
-TEMPORARY = ".incoming-"  # what a write that was cut short may leave; it begins with this
+INCOMING_PREFIX = ".incoming-"  # of what an interrupted promotion may leave behind
 HISTORY_FILE = "history.jsonl"
-_LOCK = ".lock"
-
-
-# Files, links and folders that are there whole or not at all, also after a power cut.
-
-
-def put_in_place(path: Path, content: bytes) -> None:
-    """A file in place of an older one."""
-    partial = path.with_name(TEMPORARY + path.name)
-    with partial.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
-    sync_directory(path.parent)
-
-
-def point(link: Path, target: str) -> None:
-    """A symbolic link in place of an older one; who follows it finds the old target or the new."""
-    partial = link.with_name(TEMPORARY + link.name)
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target)
-    partial.replace(link)
-    sync_directory(link.parent)
-
-
-def sync_tree(directory: Path) -> None:
-    """All files in it and below, and their names."""
-    for path in directory.rglob("*"):
-        if path.is_dir():
-            sync_directory(path)
-        else:
-            _sync_file(path)
-    sync_directory(directory)
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
-
-
-# Which bundles of a directory were in use, one after another: `history.jsonl`.
-
-
-def read_history(models: Path) -> list[str]:
-    """Names of bundles, the oldest first.
-
-    Raises:
-        PromotionError: the file holds something else.
-    """
-    file = models / HISTORY_FILE
-    if not file.exists():
-        return []
-    try:
-        return [str(json.loads(line)["bundle"]) for line in file.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise PromotionError(f"{file}: expected a bundle a line: {error}") from error
-
-
-def settle(models: Path, current: str | None) -> str | None:
-    """Let the bundle in use be the newest; the newest before, if another program moved the link since.
-
-    The station does that when a bundle fails its trial, and it writes no history. A promotion that was
-    cut short looks alike: in both, what came after the bundle in use is no way back.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    history, lines = read_history(models), _lines(models)
-    if current is None or history[-1:] == [current]:
-        return None
-    if current in history:
-        place = len(history) - history[::-1].index(current) - 1
-        back = json.loads(lines[place]) | {"instead_of": history[-1], "noticed_at": _now()}
-        _write(models, [*lines[:place], json.dumps(back)])
-    else:
-        _write(models, [*lines, _line(current)])
-    return history[-1] if history else None
-
-
-def write_promotion(models: Path, promoted: str) -> None:
-    """`promoted` comes after the newest.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    _write(models, [*_lines(models), _line(promoted)])
-
-
-def forget_newest(models: Path) -> None:
-    """The bundle before is in use again.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    _write(models, _lines(models)[:-1])
-
-
-def _lines(models: Path) -> list[str]:
-    file = models / HISTORY_FILE
-    return file.read_text("utf-8").splitlines() if file.exists() else []
-
-
-def _write(models: Path, lines: list[str]) -> None:
-    put_in_place(models / HISTORY_FILE, "\n".join([*lines, ""]).encode())
-
-
-def _line(bundle: str) -> str:
-    return json.dumps({"bundle": bundle, "promoted_at": _now()})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-CURRENT, PREVIOUS = "current", "previous"
+_CURRENT, _PREVIOUS, _LOCK = "current", "previous", ".lock"
+_HISTORY_MODE = 0o666  # less the umask, as of any new file
 
 
 class ModelsDirectory:
-    """The directory at `path`, which is made when it is first written to."""
+    """The directory at `path`, which is made by the first promotion."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._current = path / _CURRENT
 
     def current(self) -> Bundle | None:
-        """The bundle in use, verified; None where there is none yet.
+        """The bundle in use, verified; None if there is none yet.
 
         Raises:
             BundleError: it cannot be used.
-            PromotionError: `current` is no link.
+            PromotionError: `current` is not a link.
         """
-        link = self.path / CURRENT
-        if not os.path.lexists(link):
+        if not os.path.lexists(self._current):
             return None
-        if not link.is_symlink():
-            raise PromotionError(f"{link}: expected a link to a bundle, found something else")
-        return read_bundle(link.resolve())
+        if not self._current.is_symlink():
+            raise PromotionError(
+                f"{self._current}: expected a link to a bundle, found something else"
+            )
+        return read_bundle(self._current.resolve())
 
     def promote(self, candidate: Bundle) -> Bundle:
-        """Copy a bundle in and swap the link; killed at any moment, `current` is a whole bundle.
+        """Copy a bundle in and swap the link; `current` is a whole bundle even if this is killed.
 
         Raises:
             PromotionError: another bundle has its name and version.
-            BundleError: what lies there under its name is damaged.
+            BundleError: the bundle that has its name already is damaged.
             OSError: the directory cannot be written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with self._only_writer():
-            self._settle()
-            promoted = self._bring_in(candidate)
-            if promoted.id != self._name_of_current():
-                write_promotion(self.path, promoted.id)
-                point(self.path / CURRENT, promoted.id)
-            self._point_to_previous()
+        with self._locked():
+            self._follow_link()
+            promoted = self._add(candidate)
+            if promoted.id != self._name_in_use():
+                _write_history(self.path, [*_history_lines(self.path), _entry(promoted.id)])
+                _replace_link(self._current, promoted.id)
+            self._update_previous()
             return promoted
 
     def roll_back(self) -> Bundle:
@@ -190,66 +76,78 @@ class ModelsDirectory:
         """
         if not self.path.is_dir():
             raise PromotionError(f"{self.path}: expected a directory of bundles, found none")
-        with self._only_writer():
-            self._settle()
+        with self._locked():
+            self._follow_link()
             used = read_history(self.path)
             if len(used) < 2:  # noqa: PLR2004 - the one in use and the one before
-                raise PromotionError(f"{self.path}: nothing was in use before {CURRENT}")
+                raise PromotionError(f"{self.path}: nothing was in use before {_CURRENT}")
             bundle = read_bundle(self.path / used[-2])
-            point(self.path / CURRENT, used[-2])
-            forget_newest(self.path)
-            self._point_to_previous()
+            _replace_link(self._current, used[-2])
+            _write_history(self.path, _history_lines(self.path)[:-1])
+            self._update_previous()
             return bundle
 
-    def _name_of_current(self) -> str | None:
-        link = self.path / CURRENT
-        return link.readlink().name if link.is_symlink() else None
+    def _name_in_use(self) -> str | None:
+        return self._current.readlink().name if self._current.is_symlink() else None
 
-    def _settle(self) -> None:
-        """The link is what is true: the station points it back by itself when a label jumps."""
-        current = self._name_of_current()
-        newest = settle(self.path, current)
-        if newest is not None:
+    def _follow_link(self) -> None:
+        """Make the history agree with the link, which the station or a person may have moved.
+
+        The station points it back when a bundle fails its probation, and writes no history. An interrupted
+        promotion looks the same: in both cases the entries after the bundle in use are no way back.
+        """
+        current, used = self._name_in_use(), read_history(self.path)
+        if current is None or used[-1:] == [current]:
+            return
+        lines = _history_lines(self.path)
+        if current not in used:
+            _write_history(self.path, [*lines, _entry(current)])
+        else:
+            last = len(used) - 1 - used[::-1].index(current)
+            moved_back = {"instead_of": used[-1], "noticed_at": _now()}
+            entry = json.dumps(json.loads(lines[last]) | moved_back)
+            _write_history(self.path, [*lines[:last], entry])
+        if used:
             log.warning(
-                "%s is in use and not %s, promoted last: the station, or somebody, moved the link",
+                "%s is in use, not %s, which was promoted last: the station or a person moved the link",
                 current,
-                newest,
+                used[-1],
             )
-            self._point_to_previous()
+            self._update_previous()
 
-    def _point_to_previous(self) -> None:
-        """For people; what a rollback does is in the history."""
+    def _update_previous(self) -> None:
+        """Point `previous` to the bundle before; it is for people, a rollback reads the history."""
         used = read_history(self.path)
         if len(used) > 1:
-            point(self.path / PREVIOUS, used[-2])
+            _replace_link(self.path / _PREVIOUS, used[-2])
         else:
-            (self.path / PREVIOUS).unlink(missing_ok=True)
+            (self.path / _PREVIOUS).unlink(missing_ok=True)
 
-    def _bring_in(self, candidate: Bundle) -> Bundle:
-        place = self.path / candidate.id
-        if place.exists():
-            there = read_bundle(place)
-            if there.manifest != candidate.manifest:
+    def _add(self, candidate: Bundle) -> Bundle:
+        """The candidate's copy in the directory, made if it is not there yet."""
+        target = self.path / candidate.id
+        if target.exists():
+            present = read_bundle(target)
+            if present.manifest != candidate.manifest:
                 raise PromotionError(
-                    f"{place}: expected a free name, another bundle is {candidate.id} already: "
+                    f"{target}: expected a free name, another bundle is {candidate.id} already: "
                     "give the candidate another version (trainer retrain --version)"
                 )
-            return there
-        self._remove_unfinished()
-        incoming = self.path / (TEMPORARY + candidate.id)
-        _copy(candidate, incoming)
-        sync_tree(incoming)
-        incoming.rename(place)
-        sync_directory(self.path)
-        return read_bundle(place)
-
-    def _remove_unfinished(self) -> None:
-        for path in self.path.glob(TEMPORARY + "*"):
+            return present
+        for path in self.path.glob(INCOMING_PREFIX + "*"):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        incoming = self.path / (INCOMING_PREFIX + candidate.id)
+        for name in (*candidate.manifest.files, MANIFEST_FILE):
+            (incoming / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(candidate.path / name, incoming / name)
+        _sync_tree(incoming)
+        incoming.rename(target)
+        sync_directory(self.path)
+        return read_bundle(target)
 
     @contextmanager
-    def _only_writer(self) -> Iterator[None]:
-        """While it is held no other promotion or rollback changes the directory (flock(2))."""
+    def _locked(self) -> Iterator[None]:
+        """Keep other promotions and rollbacks out of the directory (flock(2))."""
         handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -258,8 +156,52 @@ class ModelsDirectory:
             os.close(handle)
 
 
-def _copy(bundle: Bundle, place: Path) -> None:
-    """What the manifest lists, and the manifest."""
-    for name in (*bundle.manifest.files, MANIFEST_FILE):
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle.path / name, place / name)
+def read_history(models: Path) -> list[str]:
+    """The names of the bundles that were put in use, oldest first.
+
+    Raises:
+        PromotionError: the file holds something else.
+    """
+    try:
+        return [str(json.loads(line)["bundle"]) for line in _history_lines(models)]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        file = models / HISTORY_FILE
+        raise PromotionError(f"{file}: expected a bundle a line: {error}") from error
+
+
+def _history_lines(models: Path) -> list[str]:
+    file = models / HISTORY_FILE
+    return file.read_text("utf-8").splitlines() if file.exists() else []
+
+
+def _write_history(models: Path, lines: list[str]) -> None:
+    content = "\n".join([*lines, ""]).encode()
+    replace_file(models / HISTORY_FILE, content, mode=_HISTORY_MODE)
+    sync_directory(models)
+
+
+def _entry(bundle: str) -> str:
+    return json.dumps({"bundle": bundle, "promoted_at": _now()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _replace_link(link: Path, target: str) -> None:
+    """Point a symbolic link to another target; at any moment it leads to the old one or the new one."""
+    partial = link.with_name(INCOMING_PREFIX + link.name)
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    partial.replace(link)
+    sync_directory(link.parent)
+
+
+def _sync_tree(directory: Path) -> None:
+    """Make all files in and below a directory durable, and their names."""
+    for path in (*directory.rglob("*"), directory):
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,6 +1,4 @@
-"""`trainer promote` and `trainer rollback`."""
-
-from __future__ import annotations
+"""`trainer promote` and `trainer rollback`: which bundle a station uses."""
 
 import logging
 from dataclasses import dataclass
@@ -8,17 +6,17 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle, read_bundle
 from trainer.errors import PromotionError, TargetError
-from trainer.model.progress import clips_bar
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.promotion.models import ModelsDirectory
 from trainer.retraining.base_bundle import budget_of
+from trainer.terminal import clips_bar
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PromoteRequest:
-    """What `trainer promote` is asked for; see `GateRequest`."""
+    """The options of `trainer promote`; see `GateRequest`."""
 
     candidate: Path
     models: Path
@@ -26,16 +24,16 @@ class PromoteRequest:
     false_alarms_per_day: float | None = None
     most_loss: float = 0.0
     noise_labels: frozenset[str] = frozenset()
-    unproven: bool = False
-    asked: frozenset[str] = frozenset()
+    without_holdout: bool = False
+    required_labels: frozenset[str] = frozenset()
 
 
 def promote(request: PromoteRequest) -> Bundle:
-    """Gate, copy, swap.
+    """Check the candidate, copy it and swap the link.
 
     Raises:
-        PromotionError: the gate refuses it, or its name is taken; the gate's reasons are logged.
-        BundleError: the candidate or the bundle in use is not what it should be.
+        PromotionError: the gate refuses it, for reasons that are logged, or its name is taken.
+        BundleError: the candidate or the bundle in use cannot be used.
         DataError: the store cannot be read.
         TargetError: the directory cannot be written.
     """
@@ -48,11 +46,11 @@ def promote(request: PromoteRequest) -> Bundle:
         request.false_alarms_per_day or budget_of(candidate),
         request.most_loss,
         request.noise_labels,
-        request.unproven,
-        request.asked,
+        request.without_holdout,
+        request.required_labels,
     )
     with clips_bar() as report:
-        faults = find_faults(gate, report(f"holding {candidate.id} to the gate"))
+        faults = find_faults(gate, report(f"checking {candidate.id}"))
     for fault in faults:
         log.error("refused: %s", fault)
     if faults:
@@ -60,26 +58,26 @@ def promote(request: PromoteRequest) -> Bundle:
     try:
         promoted = models.promote(candidate)
     except OSError as error:
-        raise _unwritable(request.models, error) from error
+        raise _cannot_write(request.models, error) from error
     log.info("%s is in use, before it %s", promoted.id, "none" if current is None else current.id)
     return promoted
 
 
 def roll_back(models: Path) -> Bundle:
-    """To the bundle before.
+    """Use the bundle before the one in use again.
 
     Raises:
         PromotionError: there is none.
-        BundleError: it cannot be used any more.
+        BundleError: it can no longer be used.
         TargetError: the directory cannot be written.
     """
     try:
         bundle = ModelsDirectory(models).roll_back()
     except OSError as error:
-        raise _unwritable(models, error) from error
+        raise _cannot_write(models, error) from error
     log.info("%s is in use again", bundle.id)
     return bundle
 
 
-def _unwritable(models: Path, error: OSError) -> TargetError:
+def _cannot_write(models: Path, error: OSError) -> TargetError:
     return TargetError(f"{models}: cannot be written: {error.strerror}; what is in use stays")

@@ -1,1 +1,1 @@
-"""Smaller and faster forms of a bundle's model, each judged beside float32 before it is offered."""
+"""Smaller and faster forms of a bundle's model, each measured beside float32 before it is offered."""

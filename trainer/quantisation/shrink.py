@@ -1,10 +1,8 @@
 """`trainer shrink`: a bundle in, its smallest form that is good enough out."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -16,50 +14,23 @@ from listener.detection.bundle import MODEL_FILE, Bundle, BundleError
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from trainer.config import Form, WantedForm
-from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import QuantisationError, TargetError
-from trainer.evaluation.clip_metrics import ClipMetrics
-from trainer.evaluation.selection import (
-    TRAINED_OR_TUNED,
-    Progress,
-    check_unseen,
-    choose_clips,
-    match_classes,
-    paths_of,
-)
+from trainer.evaluation import clip_metrics, selection
 from trainer.export.bundle import check_target, convert_to_tflite
-from trainer.quantisation.convert import (
-    LEAST_TOLERANCE,
-    Tried,
-    golden_waveform_for,
-    input_step,
-    write_form,
-)
+from trainer.quantisation import convert, measure
 from trainer.quantisation.equalise import equalise
-from trainer.quantisation.measure import (
-    BATCH_PATCHES,
-    QuantisedFigures,
-    golden_tolerance,
-    judge_forms,
-    lost_points,
-    measure_speeds,
-    representative_patches,
-    smallest,
-    split_clips,
-)
+from trainer.quantisation.measure import QuantisedFigures
+from trainer.terminal import ReportClips
 
 log = logging.getLogger(__name__)
 
-
 _FORMS: tuple[Form, ...] = get_args(Form)
-
-ReportClips = Callable[[str], Progress]  # what is being done -> how far it is
 
 
 @dataclass(frozen=True, slots=True)
 class ShrinkRequest:
-    """What `trainer shrink` is asked for; no folds means those of which the bundle saw no clip."""
+    """The arguments of `trainer shrink`; no folds means those of which the bundle saw no clip."""
 
     bundle: Bundle
     data: tuple[Path, ...]
@@ -70,47 +41,58 @@ class ShrinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """A form of the model as a file, and in the daemon's engine with one thread."""
+    """A form of the model as a file, and opened in the daemon's engine with one thread."""
 
     path: Path
     engine: LiteRTEngine
 
 
 def shrink_bundle(request: ShrinkRequest, report: ReportClips) -> Bundle:
-    """Convert to every form, judge them all, write the one that is asked for.
+    """Convert to every form, measure them all, write the one that was asked for.
 
     Raises:
-        FormError: the form that was asked for is not offered.
-        DataError: data that cannot be used, or that the bundle knows.
+        QuantisationError: the form that was asked for is not offered.
+        DataError: the data cannot be used, or the bundle was trained or tuned on it.
         BundleError: the bundle has no SavedModel.
-        TargetError: `out` is no place for it.
+        TargetError: the bundle cannot be written to `out`.
     """
-    bundle = request.bundle
-    saved_model = _check_places(request)
-    table = match_classes(_choose(request), bundle)
-    for_ranges, to_judge = split_clips(table)
-    ranges = report("reading clips for the activations' ranges")
-    patches = representative_patches(for_ranges, bundle.manifest.features, ranges)
+    bundle, features = request.bundle, request.bundle.manifest.features
+    saved_model = _check_paths(request)
+    table = selection.choose_clips(
+        bundle, read_clips(request.data), request.folds, selection.TRAINED_OR_TUNED
+    )
+    selection.check_unseen(bundle, selection.paths_of(table))
+    calibration, evaluation = measure.split_clips(selection.match_classes(table, bundle))
+    progress = report("reading clips for the activations' ranges")
+    patches = measure.representative_patches(calibration, features, progress)
     with tempfile.TemporaryDirectory(prefix="earshot-forms-") as workspace:
         folder = Path(workspace)
-        equal = equalise(saved_model, patches, bundle.manifest.features, folder / "equalised")
-        sources = dict.fromkeys(_FORMS, saved_model) | {"int8": equal}
-        models = {form: _convert(sources[form], form, patches, folder) for form in _FORMS}
-        clips = judge_forms(
+        equalised = equalise(saved_model, patches, features, folder / "equalised")
+        models: dict[Form, _Model] = {}
+        for form in _FORMS:
+            log.info("converting to %s", form)
+            source = equalised if form == "int8" else saved_model
+            path = folder / f"{form}-{MODEL_FILE}"
+            path.write_bytes(convert_to_tflite(source, form, patches))
+            models[form] = _Model(path, LiteRTEngine(path))
+        clips = measure.evaluate_forms(
             {form: model.engine.infer for form, model in models.items()},
-            to_judge,
+            evaluation,
             bundle.labels,
-            bundle.manifest.features,
-            report("judging forms"),
+            features,
+            report("evaluating forms"),
         )
         figures = _measure(bundle, models, clips, patches)
         chosen = choose_form(figures, request.form)
-        tried = Tried(tuple(map(str, request.data)), clips["float32"].clips, BATCH_PATCHES, figures)
-        return write_form(request.out, bundle, models[chosen.form].path, chosen, tried)
+        data = tuple(map(str, request.data))
+        record = convert.QuantisationRecord(
+            data, clips["float32"].clips, measure.BATCH_PATCHES, figures
+        )
+        return convert.write_form(request.out, bundle, models[chosen.form].path, chosen, record)
 
 
-def _check_places(request: ShrinkRequest) -> Path:
-    """Where the SavedModel is."""
+def _check_paths(request: ShrinkRequest) -> Path:
+    """Check where the bundle is read from and written to; the path of its SavedModel."""
     check_target(request.out)
     bundle = request.bundle
     if request.out.resolve() == bundle.path.resolve():
@@ -122,63 +104,46 @@ def _check_places(request: ShrinkRequest) -> Path:
     return bundle.saved_model_path
 
 
-def _choose(request: ShrinkRequest) -> ClipTable:
-    every_clip = read_clips(request.data)
-    table = choose_clips(request.bundle, every_clip, request.folds, TRAINED_OR_TUNED)
-    check_unseen(request.bundle, paths_of(table))
-    return table
-
-
-def _convert(saved_model: Path, form: Form, patches: NDArray[np.float32], folder: Path) -> _Model:
-    log.info("converting to %s", form)
-    path = folder / f"{form}-{MODEL_FILE}"
-    path.write_bytes(convert_to_tflite(saved_model, form, patches))
-    return _Model(path, LiteRTEngine(path))
-
-
 def _measure(
     bundle: Bundle,
     models: Mapping[Form, _Model],
-    clips: Mapping[Form, ClipMetrics],
+    clips: Mapping[Form, clip_metrics.ClipMetrics],
     patches: NDArray[np.float32],
 ) -> tuple[QuantisedFigures, ...]:
-    speeds = measure_speeds({form: model.engine.infer for form, model in models.items()}, patches)
-    best = clips["float32"]
-    figures = tuple(
-        QuantisedFigures(
+    features, float32 = bundle.manifest.features, clips["float32"]
+    infers = {form: model.engine.infer for form, model in models.items()}
+    speeds = measure.measure_speeds(infers, patches)
+    figures = []
+    for form, model in models.items():
+        waveform = convert.choose_golden_waveform(bundle, model.path)
+        tolerance = measure.golden_tolerance(infers[form], log_mel_patches(waveform, features))
+        if convert.input_step(model.path, features) is not None:
+            tolerance = max(tolerance, convert.MIN_INT8_TOLERANCE)
+        found = QuantisedFigures(
             form=form,
             size_bytes=model.path.stat().st_size,
             speed=speeds[form],
             accuracy=clips[form].accuracy,
             average_precision=clips[form].average_precision,
-            accuracy_loss_points=lost_points(best.accuracy, clips[form].accuracy),
-            average_precision_loss_points=lost_points(
-                best.average_precision, clips[form].average_precision
+            accuracy_loss_points=measure.lost_points(float32.accuracy, clips[form].accuracy),
+            average_precision_loss_points=measure.lost_points(
+                float32.average_precision, clips[form].average_precision
             ),
-            golden_tolerance=_golden_tolerance(bundle, model),
+            golden_tolerance=tolerance,
         )
-        for form, model in models.items()
-    )
-    for each in figures:
-        log.info("%s", each.summary)
-    return figures
-
-
-def _golden_tolerance(bundle: Bundle, model: _Model) -> float:
-    features = bundle.manifest.features
-    waveform = golden_waveform_for(bundle, model.path)
-    found = golden_tolerance(model.engine.infer, log_mel_patches(waveform, features))
-    return found if input_step(model.path, features) is None else max(found, LEAST_TOLERANCE)
+        log.info("%s", found.summary)
+        figures.append(found)
+    return tuple(figures)
 
 
 def choose_form(figures: Sequence[QuantisedFigures], wanted: WantedForm) -> QuantisedFigures:
-    """The form that is asked for, or the smallest that is offered.
+    """The form that was asked for, or the smallest that is offered.
 
     Raises:
-        FormError: it is not offered; the figures say why.
+        QuantisationError: the form is not offered; the message has its figures.
     """
     if wanted == "best":
-        return smallest(figures)
+        return measure.smallest(figures)
     chosen = next(each for each in figures if each.form == wanted)
     if chosen.fault is not None:
         raise QuantisationError(chosen.summary)

@@ -1,7 +1,5 @@
 """`trainer calibrate`: a bundle and validation data in, the bundle with policies out."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +8,12 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from trainer.config import Objective
 from trainer.data.formats import read_clips
-from trainer.evaluation import selection
+from trainer.evaluation import false_alarms, scored_file, scoring, selection
 from trainer.evaluation.calibration import Calibration, calibrate_bundle, score_validation
-from trainer.evaluation.false_alarms import ambient_files, score_ambient, score_generated_ambient
-from trainer.evaluation.scored_file import ScoredFile
-from trainer.evaluation.scoring import open_scorer
 from trainer.formatting import percent
 from trainer.provenance import provenance_of, to_document, without
 from trainer.report.rewrite import rewrite_bundle
-from trainer.terminal import show_table
+from trainer.terminal import ReportClips, show_table
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +43,7 @@ class Calibrated:
     calibration: Calibration
 
 
-def calibrate_from_data(request: CalibrationRequest, report: selection.ReportClips) -> Calibrated:
+def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Calibrated:
     """Score the clips, choose policies, and write the bundle.
 
     Raises:
@@ -59,17 +54,19 @@ def calibrate_from_data(request: CalibrationRequest, report: selection.ReportCli
     bundle, keys = request.bundle, selection.TRAINED
     table = selection.choose_clips(bundle, read_clips(request.data), request.folds, keys)
     table = selection.match_classes(table, bundle)
-    ambient = ambient_files(request.ambient)
+    ambient = false_alarms.ambient_files(request.ambient)
     used = {*selection.paths_of(table), *ambient}
     selection.check_unseen(bundle, used, keys)
-    scorer = open_scorer(bundle)
+    scorer = scoring.open_scorer(bundle)
     validation = score_validation(scorer, table, bundle.labels, report("scoring clips"))
-    quiet: list[ScoredFile] = []
+    quiet: list[scored_file.ScoredFile] = []
     if ambient:
-        quiet = score_ambient(scorer, ambient, report("scoring ambient audio"))
+        quiet = false_alarms.score_ambient(scorer, ambient, report("scoring ambient audio"))
     elif request.generated_minutes:
         progress = report("scoring generated ambient audio")
-        quiet = score_generated_ambient(scorer, request.generated_minutes, progress=progress)
+        quiet = false_alarms.score_generated_ambient(
+            scorer, request.generated_minutes, progress=progress
+        )
     log.info("choosing policies")
     calibration = calibrate_bundle(
         bundle,

@@ -1,7 +1,5 @@
 """`trainer evaluate`: a bundle and data in, its report out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,13 +9,11 @@ from listener.detection.bundle import Bundle
 from trainer.data.files import find_licence
 from trainer.data.formats import read_clips
 from trainer.errors import TargetError
-from trainer.evaluation import selection
+from trainer.evaluation import examples, false_alarms, scoring, selection
 from trainer.evaluation.evaluate_bundle import evaluate_bundle
-from trainer.evaluation.examples import load_example
-from trainer.evaluation.false_alarms import ambient_files, score_ambient
-from trainer.evaluation.scoring import open_scorer
 from trainer.report.html import PAGE_FILE, EvaluationRun, ReportContext, make_report
 from trainer.report.rewrite import REPORT_DIR, rewrite_bundle, write_files
+from trainer.terminal import ReportClips
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Evaluated:
     context: ReportContext
 
 
-def evaluate_on_data(request: EvaluationRequest, report: selection.ReportClips) -> Evaluated:
+def evaluate_on_data(request: EvaluationRequest, report: ReportClips) -> Evaluated:
     """Score the clips, measure, and write the report.
 
     Raises:
@@ -59,11 +55,15 @@ def evaluate_on_data(request: EvaluationRequest, report: selection.ReportClips) 
     table = read_clips(request.data)
     if request.folds or not request.allow_seen:
         table = selection.choose_clips(bundle, table, request.folds, keys)
-    paths, ambient = selection.paths_of(table), ambient_files(request.ambient)
+    paths, ambient = selection.paths_of(table), false_alarms.ambient_files(request.ambient)
     if not request.allow_seen:
         selection.check_unseen(bundle, {*paths, *ambient})
-    scorer = open_scorer(bundle)
-    quiet = score_ambient(scorer, ambient, report("scoring ambient audio")) if ambient else []
+    scorer = scoring.open_scorer(bundle)
+    quiet = (
+        false_alarms.score_ambient(scorer, ambient, report("scoring ambient audio"))
+        if ambient
+        else []
+    )
     evaluation = evaluate_bundle(
         bundle,
         table,
@@ -79,7 +79,7 @@ def evaluate_on_data(request: EvaluationRequest, report: selection.ReportClips) 
         manifest=bundle.manifest,
         evaluation=evaluation,
         run=describe_run(request.data, folds, request.ambient, seen=seen),
-        examples=tuple(load_example(each, bundle, scorer) for each in evaluation.examples),
+        examples=tuple(examples.load_example(each, bundle, scorer) for each in evaluation.examples),
     )
     return Evaluated(_write(request, context), context)
 

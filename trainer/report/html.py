@@ -1,7 +1,5 @@
 """The report: an HTML page for people and the same figures as JSON for programs."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

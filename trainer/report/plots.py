@@ -1,7 +1,5 @@
 """The report's pictures: matplotlib without its global state, drawn by Agg."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -13,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from listener.detection.policy import LabelPolicy
-from trainer.evaluation.clip_metrics import PrecisionRecall, ReliabilityBin
-from trainer.evaluation.examples import ExampleView
+from trainer.evaluation import clip_metrics, examples
 from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
@@ -67,7 +64,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) ->
     return figure
 
 
-def draw_example(shown: ExampleView, labels: Sequence[str]) -> Figure:
+def draw_example(shown: examples.ExampleView, labels: Sequence[str]) -> Figure:
     """Waveform, log-mel and scores of a clip on one time axis; `labels` are the scores' columns."""
     figure = new_figure(6.0)
     waveform, log_mel, scores = figure.subplots(3, sharex=True, height_ratios=(2, 3, 3))
@@ -152,7 +149,7 @@ def draw_policies(policies: Mapping[str, LabelPolicy]) -> Figure:
     return figure
 
 
-def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> Figure:
+def draw_precision_recall(curves: Sequence[clip_metrics.PrecisionRecall]) -> Figure:
     """A line for each label; a dot where the policy opens events, none where it opens none."""
     figure, axes = one_axes(4.2, "Events in clips, by threshold")
     styles = cycle((f"C{number}", line) for line in _LINES for number in range(_COLOURS))
@@ -167,7 +164,7 @@ def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> Figure:
     return figure
 
 
-def draw_reliability(bins: Sequence[ReliabilityBin]) -> Figure:
+def draw_reliability(bins: Sequence[clip_metrics.ReliabilityBin]) -> Figure:
     """The share that is right over the score, and below it how many scores there are."""
     figure = new_figure(4.2)
     right, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))

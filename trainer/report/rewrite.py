@@ -1,7 +1,5 @@
 """A bundle written again with another manifest, card and report; the model stays."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Learning from people: a bundle and a station's verdicts in, a better bundle out, nothing forgotten."""
+"""Retraining: a bundle and a station's verdicts in, a better bundle out that forgets nothing."""

@@ -1,6 +1,4 @@
-"""What a retraining takes over from its base: the lesson, the backbone, the budget."""
-
-from __future__ import annotations
+"""What a retraining takes over from its base bundle: the recipe, the backbone, the false alarm budget."""
 
 import logging
 from dataclasses import replace
@@ -21,24 +19,24 @@ log = logging.getLogger(__name__)
 
 # A false alarm at a logit of 12 is to come down: at the 2e-3 of `trainer fit` it stayed over 0
 LEARNING_RATE = 1e-2
-_SAME = 1e-3  # of the largest embedding
 DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
+_SAME = 1e-3  # of the largest embedding
 
 
-def lesson_of(base: Bundle) -> Recipe:
-    """The lesson by which the base learnt, so that its cached embeddings are found again, else the default.
+def recipe_of(base: Bundle) -> Recipe:
+    """The base's recipe, so that its cached embeddings are found again, else the default one.
 
     The head is always linear.
     """
     known = provenance_of(base.manifest).get("lesson")
     try:
-        lesson = Recipe() if known is None else TypeAdapter(Recipe).validate_python(known)
+        recipe = Recipe() if known is None else TypeAdapter(Recipe).validate_python(known)
     except ValidationError:  # of an older version, with other choices
-        lesson = Recipe()
+        recipe = Recipe()
     settings = FitSettings(
-        activation=base.manifest.activation, learning_rate=LEARNING_RATE, seed=lesson.seed
+        activation=base.manifest.activation, learning_rate=LEARNING_RATE, seed=recipe.seed
     )
-    return replace(lesson, heads=1, fit=settings)
+    return replace(recipe, heads=1, fit=settings)
 
 
 def open_base_backbone(base: Bundle) -> Backbone:
@@ -57,26 +55,20 @@ def open_base_backbone(base: Bundle) -> Backbone:
         made_of = open_backbone(
             handle, features.patch_hop_seconds, features.preprocessing, timed=timed
         )
-    except (BackboneError, BundleError) as error:  # something else lies there now
+    except (BackboneError, BundleError) as error:  # the directory holds something else now
         log.info("embedding with the bundle itself: %s", error)
         return own
-    return made_of if _gives_the_same(made_of, own, base) else own
-
-
-def _gives_the_same(one: Backbone, other: Backbone, base: Bundle) -> bool:
-    """Not when blocks were thawed, or another network lies there now."""
-    if one.features != other.features or one.embedding_size != other.embedding_size:
-        return False
-    patches = log_mel_patches(base.read_golden().waveform, other.features)
-    expected = other.embed(patches)
-    return bool(np.abs(one.embed(patches) - expected).max() <= _SAME * np.abs(expected).max())
-
-
-# How many false alarms a bundle was made to give at most.
+    # another embedding: blocks were thawed, or the directory holds another network now
+    if made_of.features != own.features or made_of.embedding_size != own.embedding_size:
+        return own
+    patches = log_mel_patches(base.read_golden().waveform, own.features)
+    expected = own.embed(patches)
+    difference = np.abs(made_of.embed(patches) - expected).max()
+    return made_of if difference <= _SAME * np.abs(expected).max() else own
 
 
 def budget_of(bundle: Bundle) -> float:
-    """False alarms a day of all labels together, by its calibration."""
+    """False alarms a day of all labels together that the bundle was calibrated for."""
     known = provenance_of(bundle.manifest)
     last = known.get("retraining") or known.get("calibration")
     return DEFAULT_FALSE_ALARMS_PER_DAY if last is None else float(last["false_alarms_per_day"])

@@ -1,23 +1,23 @@
-"""Clips that new labels are judged by from now on: spared from the learning where there are enough."""
+"""The holdout of new labels: clips that nothing is trained on, to check later bundles by."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import Clip
-from trainer.data.folds import choose_held
+from trainer.data.folds import choose_held_out
 from trainer.evaluation.selection import digest_files, seen_paths
 from trainer.provenance import provenance_of
-from trainer.retraining.verdicts import Judged, Verdicts
+from trainer.retraining.verdicts import JudgedClip, Verdicts
 
 MOST_CLIPS = 20  # of a new label: 1.2 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """How many clips a new label is judged by; `learnt`: from the same, there were too few to spare any."""
+class HeldOutLabel:
+    """How many clips check a new label; `learnt`: they are trained on, for want of others.
+
+    The provenance of a bundle has these fields.
+    """
 
     label: str
     clips: int
@@ -26,42 +26,39 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """`judged` are learnt from; `held` hold new labels, to judge them by.
+    """`judged` are trained on; `clips` hold new labels, to check them by.
 
-    `spared_files` are the SHA-256 of clips that nothing learns from, those of earlier generations too.
+    `files` are the SHA-256 of clips that nothing is trained on, of earlier retrainings too.
     """
 
-    judged: tuple[Judged, ...]
-    held: tuple[Clip, ...]
-    kept: tuple[Kept, ...]
-    spared_files: frozenset[str]
+    judged: tuple[JudgedClip, ...]
+    clips: tuple[Clip, ...]
+    labels: tuple[HeldOutLabel, ...]
+    files: frozenset[str]
 
 
-def spare_some(station: Verdicts, base: Bundle) -> Holdout:
-    """A few recordings of each new label are not learnt from; all clips of one that needs them all are.
+def hold_out(verdicts: Verdicts, base: Bundle) -> Holdout:
+    """Keep a few recordings of each new label from training; a label with few recordings needs them all.
 
-    Nor is what was spared when a label of the base was new.
+    What was held out when a label of the base was new stays held out.
 
     Raises:
         DataError: a clip cannot be read.
     """
-    known = seen_paths(base, [each.clip.path for each in station.judged], ("held_files",))
-    spared = [each.clip for each in station.judged if each.clip.path in known]
-    held: list[Clip] = []
-    kept = []
-    for label in station.new_labels:
-        clips = [each.clip for each in station.judged if label in each.clip.labels]
-        groups = choose_held({clip.group for clip in clips})
-        back = [clip for clip in clips if clip.group in groups]
-        chosen = _few(back or clips)
-        spared += back
-        held += [clip for clip in chosen if clip not in held]
-        kept.append(Kept(label, len(chosen), learnt=not back))
-    judged = tuple(each for each in station.judged if each.clip not in spared)
-    files = frozenset(digest_files([clip.path for clip in spared]))
+    known = seen_paths(base, [each.clip.path for each in verdicts.judged], ("held_files",))
+    untouched = [each.clip for each in verdicts.judged if each.clip.path in known]
+    clips: list[Clip] = []
+    labels = []
+    for label in verdicts.new_labels:
+        of_label = [each.clip for each in verdicts.judged if label in each.clip.labels]
+        groups = choose_held_out({clip.group for clip in of_label})
+        held = [clip for clip in of_label if clip.group in groups]
+        chosen = held or of_label
+        chosen = chosen[:: -(-len(chosen) // MOST_CLIPS)]  # rounded up
+        untouched += held
+        clips += [clip for clip in chosen if clip not in clips]
+        labels.append(HeldOutLabel(label, len(chosen), learnt=not held))
+    judged = tuple(each for each in verdicts.judged if each.clip not in untouched)
+    files = frozenset(digest_files([clip.path for clip in untouched]))
     before = provenance_of(base.manifest).get("held_files", ())
-    return Holdout(judged, tuple(held), tuple(kept), files.union(before))
-
-
-def _few(clips: Sequence[Clip]) -> Sequence[Clip]:
-    return clips[:: -(-len(clips) // MOST_CLIPS)]  # rounded up
+    return Holdout(judged, tuple(clips), tuple(labels), files.union(before))

@@ -1,8 +1,9 @@
-"""LinearHead: the last layer of a bundle, as plain matrices."""
+"""The last layer of a bundle as plain matrices: read, extended, built again."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +19,11 @@ from trainer.errors import BackboneError
 from trainer.model.network import compress, ready_dense
 from trainer.model.settings import Activation
 
-_NEW_SHARE = 0.05  # the score that an output begins with that the head did not have
+OUTPUT_LAYER, RAW_OUTPUT_LAYER = "all_scores", "scores"  # of `trainer fit`, of `trainer backbone`
+_NEW_SCORE = 0.05  # of a new output at first
 _TOLERANCE = 1e-3  # of scores, against the bundle's own
 
-
 Matrix = NDArray[np.float32]
-
-OUTPUT_LAYER, RAW_OUTPUT_LAYER = "all_scores", "scores"  # of `trainer fit`, of `trainer backbone`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +45,29 @@ class LinearHead:
 
     def logits(self, embeddings: Matrix) -> Matrix:
         """Of embeddings (n, D)."""
-        pressed = np.asarray(compress(embeddings), np.float32)
-        logits: Matrix = embeddings @ self.raw + pressed @ self.compressed + self.bias
+        compressed = np.asarray(compress(embeddings), np.float32)
+        logits: Matrix = embeddings @ self.raw + compressed @ self.compressed + self.bias
         return logits
 
     def scores(self, embeddings: Matrix, activation: Activation) -> Matrix:
         """All M outputs in [0, 1], (n, M)."""
         return squash(self.logits(embeddings), activation)
 
-    def with_outputs(self, places: list[int | None], new_logit: float) -> LinearHead:
-        """The outputs of these places in this order; None is a new one, of the same logit everywhere."""
+    def with_outputs(self, outputs: Sequence[int | None], new_logit: float) -> LinearHead:
+        """These outputs in this order; None is a new one, which gives the same logit for everything."""
         return replace(
             self,
-            raw=_columns(self.raw, places, 0.0),
-            compressed=_columns(self.compressed, places, 0.0),
-            bias=_columns(self.bias[None], places, new_logit)[0],
+            raw=_columns(self.raw, outputs, 0.0),
+            compressed=_columns(self.compressed, outputs, 0.0),
+            bias=_columns(self.bias[None], outputs, new_logit)[0],
         )
 
     def unlikely_logit(self, embeddings: Matrix, activation: Activation) -> float:
-        """With it a new output scores about 0.05 among the others, on embeddings such as these (n, D)."""
+        """The logit with which a new output scores about 0.05, on embeddings such as these (n, D)."""
         if activation == "sigmoid":
-            return math.log(_NEW_SHARE)
+            return math.log(_NEW_SCORE)
         logits = self.logits(embeddings)
-        return float(np.logaddexp.reduce(logits, axis=1).mean()) + math.log(_NEW_SHARE)
+        return float(np.logaddexp.reduce(logits, axis=1).mean()) + math.log(_NEW_SCORE)
 
     def build(self, net: keras.Model, activation: Activation, label_count: int) -> keras.Model:
         """What a bundle holds, on a net that gives embeddings; see `build_exportable`."""
@@ -89,9 +88,9 @@ def squash(logits: Matrix, activation: Activation) -> Matrix:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _columns(matrix: Matrix, places: list[int | None], missing: float) -> Matrix:
-    empty = np.full(len(matrix), missing, np.float32)
-    return np.stack([empty if place is None else matrix[:, place] for place in places], axis=1)
+def _columns(matrix: Matrix, columns: Sequence[int | None], missing: float) -> Matrix:
+    new = np.full(len(matrix), missing, np.float32)
+    return np.stack([new if column is None else matrix[:, column] for column in columns], axis=1)
 
 
 def read_head(bundle: Bundle) -> LinearHead:

@@ -1,88 +1,76 @@
-"""Certificate: what each old class was worth before the learning, and what after."""
-
-from __future__ import annotations
+"""The regression check: every old label on held-out clips, before the correction and after."""
 
 from dataclasses import dataclass
 
 from trainer.errors import RegressionError
-from trainer.evaluation.regression import (
-    LabelRegression,
-    RegressionSet,
-    compare_labels,
-    is_required,
-)
-from trainer.model.backbones import Backbone
-from trainer.model.settings import Activation
-from trainer.retraining.holdout import Kept
-from trainer.retraining.linear_head import LinearHead
+from trainer.evaluation import regression
+from trainer.retraining import holdout, linear_head, training_set
 
 
 @dataclass(frozen=True, slots=True)
 class RegressionCheck:
-    """Every old label on clips that neither head learnt from; `most_loss` points of F1 are borne.
+    """Old labels on clips that neither head was trained on; they may lose `most_loss` points of F1.
 
-    `clips` 0: there were none to judge by. `kept` are clips of new labels that later bundles are held to.
-    `asked`: the losses of these labels alone count; of all, if there are none.
+    `clips` 0: there were no held-out clips. `kept` are clips of new labels that check later bundles.
+    `asked` are the required labels: only their regressions count; all do, if there are none. The
+    provenance of a bundle has these fields and properties.
     """
 
     clips: int
-    labels: tuple[LabelRegression, ...]
+    labels: tuple[regression.LabelRegression, ...]
     most_loss: float
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[holdout.HeldOutLabel, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> tuple[LabelRegression, ...]:
-        """The labels that lost more of F1, of those that count."""
-        counting = (each for each in self.labels if is_required(each.label, frozenset(self.asked)))
+    def lost(self) -> tuple[regression.LabelRegression, ...]:
+        """The regressions: labels that lost more of F1, of those that count."""
+        counting = (
+            each
+            for each in self.labels
+            if regression.is_required(each.label, frozenset(self.asked))
+        )
         return tuple(each for each in counting if each.lost_points > self.most_loss)
 
 
-def certify(
-    held_out: RegressionSet | None,
-    before: LinearHead,
-    before_labels: tuple[str, ...],
-    after: LinearHead,
-    after_labels: tuple[str, ...],
-    backbone: Backbone,
-    activation: Activation,
+def check_regressions(
+    data: training_set.CorrectionData,
+    head: linear_head.LinearHead,
     most_loss: float,
-    kept: tuple[Kept, ...] = (),
-    asked: tuple[str, ...] = (),
+    required: frozenset[str],
+    *,
+    without_holdout: bool,
 ) -> RegressionCheck:
-    """Both heads on the embeddings of the held-out clips; their further outputs are background.
+    """Compare the base's head and a corrected one on the held-out clips.
 
-    `kept` clips judge nothing yet: the head before does not know their labels.
-    """
-    if held_out is None:
-        return RegressionCheck(0, (), most_loss, asked=asked)
-    old = held_out.mean_scores(lambda p: before.scores(backbone.embed(p), activation))
-    new = held_out.mean_scores(lambda p: after.scores(backbone.embed(p), activation))
-    labels = compare_labels(
-        held_out,
-        old[:, : len(before_labels)],
-        before_labels,
-        new[:, : len(after_labels)],
-        after_labels,
-    )
-    return RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)
-
-
-def check_certificate(certificate: RegressionCheck, unproven: tuple[str, ...]) -> None:
-    """Refuse what costs too much, and labels of which nothing tells what is forgotten (`unproven`).
+    `without_holdout`: labels without held-out clips are no reason to refuse.
 
     Raises:
-        CertificateError: it names the labels and what they lose.
+        RegressionError: an old label loses too much, or has no held-out clips; it names the labels.
     """
-    if unproven:
-        which = ", ".join(unproven) if certificate.asked else "the base"
+    held_out, asked = data.held_out, tuple(sorted(required))
+    unproven = regression.labels_without_holdout(data.base.labels, required, held_out)
+    if unproven and not without_holdout:
+        which = ", ".join(unproven) if required else "the base"
         raise RegressionError(
-            f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found none: "
-            "nothing tells what would be forgotten; --unproven goes on"
+            f"expected held-out clips of {which}, in the bundle (regression.npz) or in --data, found "
+            "none: what would be forgotten is not known; --unproven goes on"
         )
-    if certificate.lost:
-        losses = ", ".join(f"{each.label} {each.lost_points:.1f}" for each in certificate.lost)
+    if held_out is None:
+        return RegressionCheck(0, (), most_loss, asked=asked)
+    embed, activation = data.builder.backbone.embed, data.builder.activation
+    base_head, base_labels = data.builder.base_head, data.base.labels
+    before = held_out.mean_scores(lambda p: base_head.scores(embed(p), activation))
+    after = held_out.mean_scores(lambda p: head.scores(embed(p), activation))
+    before, after = before[:, : len(base_labels)], after[:, : len(data.labels)]  # no background
+    labels = regression.compare_labels(held_out, before, base_labels, after, data.labels)
+    # clips of new labels check nothing yet: the base does not know these labels
+    kept = data.holdout.labels
+    check = RegressionCheck(len(held_out.targets), labels, most_loss, kept, asked)
+    if check.lost:
+        losses = ", ".join(f"{each.label} {each.lost_points:.1f}" for each in check.lost)
         raise RegressionError(
-            f"old classes lose more than {certificate.most_loss:g} points of F1 on "
-            f"{certificate.clips} held-out clips: {losses}"
+            f"old classes lose more than {most_loss:g} points of F1 on {check.clips} held-out clips: "
+            f"{losses}"
         )
+    return check

@@ -1,107 +1,92 @@
-"""What a correction is learnt from, as rows: verdicts, this room, and what the bundle knew before."""
-
-from __future__ import annotations
+"""Clips as rows to train on: what verdicts say of each patch, elsewhere what the bundle said before."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.audio import Samples
-from listener.detection.params import FeatureParams
-from trainer.augment.augmentation import augment
-from trainer.data.batches import Batch, class_weights
+from listener.detection import bundle, params
+from trainer.data.batches import Batch, class_weights, join_batches
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined
-from trainer.data.embedding import Progress, embed_table
+from trainer.data.embedding import embed_table
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation, digest_file
 from trainer.data.targets import Targets, patch_targets
-from trainer.evaluation.selection import read_one_by_one
-from trainer.model.backbones import Backbone
-from trainer.model.settings import Activation
-from trainer.retraining.correction import join_rows
-from trainer.retraining.linear_head import LinearHead
+from trainer.evaluation import regression, selection
+from trainer.model import backbones, settings
+from trainer.retraining.base_bundle import open_base_backbone, recipe_of
+from trainer.retraining.linear_head import LinearHead, read_head
+from trainer.terminal import ReportClips
+from trainer.training import sampling, training_set
 from trainer.training.recipe import Recipe
-from trainer.training.sampling import Strided
-from trainer.training.training_set import stride_of
 
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
-
-
-# What a head should say of each patch: what people said, elsewhere what it said before.
-
 
 Scores = NDArray[np.float32]
 
 
-def answers_of(
+def verdict_targets(
     clip: Clip,
     seconds: float,
-    features: FeatureParams,
+    features: params.FeatureParams,
     columns: tuple[str, ...],
-    before: Scores,
-    had: NDArray[np.bool_],
+    base_scores: Scores,
+    in_base: NDArray[np.bool_],
 ) -> Targets:
-    """Values in [0, 1] and known, (patches, K): a verdict with the bundle's own outputs around it.
+    """A verdict, and around it the base's own scores, as targets in [0, 1], (patches, K).
 
-    `before` is what the old head says of the clip's patches, (patches, K), and `had` which columns it
-    has, (K,): of new labels it says nothing.
+    `base_scores` are the old head's of the clip's patches, (patches, K), and `in_base` the columns that
+    it has, (K,): of new labels it says nothing.
     """
-    said = patch_targets(clip, columns, len(before), seconds, features)
-    if columns[-1] == BACKGROUND:
-        return Targets(_shares(said, before), np.ones_like(before))
-    values = np.where(said.known > 0, said.values, before)
-    return Targets(values, np.maximum(said.known, had.astype(np.float32)))
+    said = patch_targets(clip, columns, len(base_scores), seconds, features)
+    if columns[-1] != BACKGROUND:
+        values = np.where(said.known > 0, said.values, base_scores)
+        return Targets(values, np.maximum(said.known, in_base.astype(np.float32)))
+    # Softmax: what is heard shares the whole. Else what is denied goes to the background, not to the
+    # label that comes second: that would be as wrong as the first.
+    denied = (said.known > 0) & (said.values == 0)
+    denied[:, -1] = False
+    kept = np.where(denied, 0.0, base_scores)
+    kept[:, -1] += np.where(denied, base_scores, 0.0).sum(axis=1)
+    heard = said.values.sum(axis=1, keepdims=True)
+    shares = np.where(heard > 0, said.values / np.maximum(heard, 1.0), kept)
+    return Targets(np.asarray(shares, np.float32), np.ones_like(base_scores))
 
 
-def answers_before(before: Scores, columns: tuple[str, ...], known: NDArray[np.bool_]) -> Targets:
-    """The bundle's own outputs, to be kept; `known` are the columns that they say something of, (K,).
+def base_targets(
+    base_scores: Scores, columns: tuple[str, ...], known: NDArray[np.bool_]
+) -> Targets:
+    """The base's own scores, to be kept; `known` are the columns that they say something of, (K,).
 
     With softmax all are known: where an old label is heard, no new one is.
     """
-    known = np.broadcast_to(known | (columns[-1] == BACKGROUND), before.shape)
-    return Targets(before, known.astype(np.float32))
-
-
-def _shares(said: Targets, before: Scores) -> Scores:
-    """Softmax: what is heard shares the whole; else what is denied goes to the background.
-
-    Not to the label that comes second: it would be as wrong as the first.
-    """
-    denied = (said.known > 0) & (said.values == 0)
-    denied[:, -1] = False
-    kept = np.where(denied, 0.0, before)
-    kept[:, -1] += np.where(denied, before, 0.0).sum(axis=1)
-    heard = said.values.sum(axis=1, keepdims=True)
-    shares = np.where(heard > 0, said.values / np.maximum(heard, 1.0), kept)
-    return np.asarray(shares, np.float32)
-
-
-ReportClips = Callable[[str], Progress]
+    known = np.broadcast_to(known | (columns[-1] == BACKGROUND), base_scores.shape)
+    return Targets(base_scores, known.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class RowBuilder:
-    """What turns clips into rows; the columns of `before` are those of the rows.
+    """Turns clips into rows with these columns.
 
-    `before` is the bundle's head, and `places` say which of its outputs each column is.
+    `base_outputs` say which output of the base's head each column is; None: a new label.
     """
 
-    backbone: Backbone
+    backbone: backbones.Backbone
     cache: EmbeddingCache
-    lesson: Recipe
-    before: LinearHead
+    recipe: Recipe
+    base_head: LinearHead
     columns: tuple[str, ...]
-    places: tuple[int | None, ...]  # None: a new one
+    base_outputs: tuple[int | None, ...]
     report: ReportClips
 
     @property
-    def activation(self) -> Activation:
+    def activation(self) -> settings.Activation:
         """Of the head."""
-        return self.lesson.fit.activation
+        return self.recipe.fit.activation
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,100 +94,111 @@ class RowBuilder:
         return tuple(name for name in self.columns if name != BACKGROUND)
 
     @property
-    def had(self) -> NDArray[np.bool_]:
-        """Which columns the bundle has, (K,)."""
-        return np.array([place is not None for place in self.places])
+    def in_base(self) -> NDArray[np.bool_]:
+        """The columns that the base has, (K,)."""
+        return np.array([output is not None for output in self.base_outputs])
 
     @property
     def stride(self) -> int:
-        """Of the patches every so many-th is learnt from."""
-        return stride_of(self.backbone.features.patch_hop_seconds, self.lesson.learnt_hop_seconds)
+        """Every how many-th patch is trained on."""
+        return self.recipe.stride(self.backbone.features.patch_hop_seconds)
 
     def embed(self, table: ClipTable, preparation: Preparation, what: str) -> EmbeddedTable:
         """Embeddings of a table's clips; what cannot be read is quarantined."""
         return embed_table(table, self.backbone, self.cache, preparation, self.report(what))
 
-    def rows_of(self, source: PatchSource, index: int, weight: float = 1.0) -> Batch:
-        """One judged clip: what its verdict says, and around it what the bundle said before."""
-        thinned = Strided(source, self.stride)
-        patches = thinned.load(index)
-        clip = source.table.clips[index]
-        before = self.scores_before(patches.inputs)
-        answers = answers_of(
-            clip, patches.seconds, thinned.features, self.columns, before, self.had
+    def regression_set(self, table: ClipTable) -> regression.RegressionSet | None:
+        """Some of a table's clips to check later bundles by; None where none can be read."""
+        return regression.make_regression_set(table, table.classes, self.backbone.features)
+
+    def verdict_rows(self, source: PatchSource, index: int, weight: float = 1.0) -> Batch:
+        """One clip with a verdict, or an ambient one."""
+        strided = sampling.Strided(source, self.stride)
+        patches = strided.load(index)
+        scores = self.base_scores(patches.inputs)
+        clip, seconds = source.table.clips[index], patches.seconds
+        targets = verdict_targets(
+            clip, seconds, strided.features, self.columns, scores, self.in_base
         )
-        weights = np.full(len(before), weight, np.float32)
-        return Batch(patches.inputs, answers.values, answers.known, weights)
+        weights = np.full(len(scores), weight, np.float32)
+        return Batch(patches.inputs, targets.values, targets.known, weights)
 
-    def rows_before(self, source: PatchSource, *, nothing_new: bool = False) -> Batch:
-        """All clips of a source, at least one, with what the bundle says of them.
+    def base_rows(self, source: PatchSource, *, without_new: bool = False) -> Batch:
+        """All clips of a source, at least one, with the base's own scores of them.
 
-        `nothing_new`: none of the new labels is in them; else of those nothing is known.
+        `without_new`: they hold none of the new labels; else of those nothing is known.
         """
-        thinned = Strided(source, self.stride)
-        inputs = [thinned.load(index).inputs for index in range(len(source.table.clips))]
-        return self.embeddings_before(np.concatenate(inputs), nothing_new=nothing_new)
+        strided = sampling.Strided(source, self.stride)
+        inputs = [strided.load(index).inputs for index in range(len(source.table.clips))]
+        return self.base_rows_of(np.concatenate(inputs), without_new=without_new)
 
-    def embeddings_before(self, embeddings: NDArray[np.float32], *, nothing_new: bool) -> Batch:
+    def base_rows_of(self, embeddings: NDArray[np.float32], *, without_new: bool) -> Batch:
         """The same of embeddings (n, D)."""
-        known = self.had | nothing_new
-        answers = answers_before(self.scores_before(embeddings), self.columns, known)
+        known = self.in_base | without_new
+        targets = base_targets(self.base_scores(embeddings), self.columns, known)
         weights = np.ones(len(embeddings), np.float32)
-        return Batch(embeddings, answers.values, answers.known, weights)
+        return Batch(embeddings, targets.values, targets.known, weights)
 
-    def scores_before(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the bundle says, 0 for labels that it does not have, (n, K)."""
-        scores = self.before.scores(embeddings, self.activation)
+    def base_scores(self, embeddings: NDArray[np.float32]) -> Scores:
+        """What the base's head gives, 0 for labels that it does not have, (n, K)."""
+        scores = self.base_head.scores(embeddings, self.activation)
         with_none = np.column_stack((scores, np.zeros(len(scores), np.float32)))
-        return with_none[:, [-1 if place is None else place for place in self.places]]
+        return with_none[:, [-1 if output is None else output for output in self.base_outputs]]
 
 
-def judged_rows(
-    kitchen: RowBuilder, table: ClipTable, backgrounds: Sequence[Clip]
-) -> tuple[EmbeddedTable, list[Batch]]:
-    """The judged clips that can be read, and for each of them its rows, those of its copies among them.
+def open_row_builder(
+    base: bundle.Bundle, columns: tuple[str, ...], cache: Path, report: ReportClips
+) -> RowBuilder:
+    """The base's head and backbone, to make rows with.
 
-    Copies are varied as in `trainer fit`, with this room's own background under them.
+    Raises:
+        BackboneError, BundleError: see `read_head` and `open_base_backbone`.
     """
-    clips = kitchen.embed(table, AS_IS, "embedding clips with a verdict")
+    head = read_head(base)
+    outputs = {label: number for number, label in enumerate(base.labels)}
+    if head.outputs > len(base.labels):
+        outputs[BACKGROUND] = len(base.labels)  # it follows the labels
+    return RowBuilder(
+        open_base_backbone(base),
+        EmbeddingCache(cache),
+        recipe_of(base),
+        head,
+        columns,
+        tuple(outputs.get(column) for column in columns),
+        report,
+    )
+
+
+def build_verdict_rows(
+    builder: RowBuilder, table: ClipTable, backgrounds: Sequence[Clip]
+) -> tuple[EmbeddedTable, list[Batch]]:
+    """The clips that can be read, and the rows of each of them, those of its copies included.
+
+    Copies are varied as in `trainer fit`, with this room's own background under them. All labels weigh
+    the same, however many clips each has; a clip without any weighs 1.
+    """
+    clips = builder.embed(table, AS_IS, "embedding clips with a verdict")
     copies = [
-        kitchen.embed(clips.table, each, f"embedding copy {number} of them")
-        for number, each in enumerate(_vary(kitchen, backgrounds), start=1)
+        builder.embed(clips.table, each, f"embedding copy {number} of them")
+        for number, each in enumerate(_varied_copies(builder, backgrounds), start=1)
     ]
-    weights = _weigh(clips.table)
-    rows = [
-        join_rows([kitchen.rows_of(source, index, weight) for source in (clips, *copies)])
-        for index, weight in enumerate(weights)
-    ]
+    weights = dict(zip(clips.classes, class_weights(clips.table).tolist(), strict=True))
+    rows = []
+    for index, clip in enumerate(clips.table.clips):
+        weight = float(np.mean([weights[label] for label in clip.labels])) if clip.labels else 1.0
+        each = [builder.verdict_rows(source, index, weight) for source in (clips, *copies)]
+        rows.append(join_batches(each))
     return clips, rows
 
 
-def _weigh(table: ClipTable) -> list[float]:
-    """Labels count alike, however many clips each has; a clip without any counts 1."""
-    weights = dict(zip(table.classes, class_weights(table).tolist(), strict=True))
-    return [
-        float(np.mean([weights[label] for label in clip.labels])) if clip.labels else 1.0
-        for clip in table.clips
+def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
+    chosen = tuple(backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1])
+    rate_hz = builder.backbone.features.sample_rate_hz
+    read = [
+        samples for _, samples in selection.read_one_by_one(ClipTable(chosen, ()), rate_hz, None)
     ]
-
-
-def _vary(kitchen: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
-    lesson = kitchen.lesson
-    chosen = backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1]
-    sounds = _read(kitchen, chosen)
-    name = hashlib.sha256("".join(digest_file(clip.path) for clip in chosen).encode()).hexdigest()
-
-    def change(samples: Samples, sample_rate_hz: int, random: np.random.Generator) -> Samples:
-        return augment(samples, lesson.augmentation, sample_rate_hz, random, sounds)
-
-    return [
-        Preparation(f"{lesson.augmentation!r} over {name}", change, 1000 * lesson.seed + number)
-        for number in range(1, lesson.copies + 1)
-    ]
-
-
-def _read(kitchen: RowBuilder, clips: Sequence[Clip]) -> list[Samples]:
-    table = ClipTable(tuple(clips), ())
-    rate_hz = kitchen.backbone.features.sample_rate_hz
-    sounds = [samples for _, samples in read_one_by_one(table, rate_hz, None)]
-    return [each for each in sounds if not isinstance(each, Quarantined)]
+    sounds = [samples for samples in read if not isinstance(samples, Quarantined)]
+    digests = "".join(digest_file(clip.path) for clip in chosen)
+    digest = hashlib.sha256(digests.encode()).hexdigest()
+    numbers = range(1, builder.recipe.copies + 1)
+    return [training_set.varied_copy(builder.recipe, number, sounds, digest) for number in numbers]

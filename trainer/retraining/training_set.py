@@ -1,8 +1,5 @@
-"""Classroom: all that a correction is learnt from, read and embedded."""
+"""What a correction is trained on and checked by, read and embedded."""
 
-from __future__ import annotations
-
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,206 +8,123 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from listener.detection.scores import slot_boundaries
-from trainer.data.batches import Batch, Batching, iterate_batches
-from trainer.data.cache import EmbeddingCache
-from trainer.data.clip_store import read_store
-from trainer.data.clips import BACKGROUND, Clip, ClipTable
-from trainer.data.folds import hold_back
-from trainer.data.formats import read_clips
+from trainer.data import clip_store, formats, preparation
+from trainer.data.batches import Batch, Batching, iterate_batches, join_batches
+from trainer.data.clips import ClipTable
+from trainer.data.folds import hold_out_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
-from trainer.data.preparation import AS_IS
 from trainer.errors import DataError
-from trainer.evaluation.regression import RegressionSet, make_regression_set, read_regression
+from trainer.evaluation.regression import RegressionSet, read_regression
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import match_classes, paths_of, seen_paths
 from trainer.provenance import provenance_of
-from trainer.retraining.base_bundle import lesson_of, open_base_backbone
-from trainer.retraining.correction import Part, join_rows, learn_correction
-from trainer.retraining.holdout import Holdout, spare_some
-from trainer.retraining.linear_head import LinearHead, read_head
-from trainer.retraining.rows import ReportClips, RowBuilder, judged_rows
-from trainer.retraining.thresholds import Files
-from trainer.retraining.verdicts import Judged, Verdicts, named_columns, read_verdicts
-from trainer.training.sampling import Embeddings, InMemory, Strided, read_memory, thin_out
-from trainer.training.training_set import embed_background, gather
-
-log = logging.getLogger(__name__)
+from trainer.retraining.correction import Component, fit_correction
+from trainer.retraining.holdout import Holdout, hold_out
+from trainer.retraining.linear_head import LinearHead
+from trainer.retraining.rows import RowBuilder, build_verdict_rows, open_row_builder
+from trainer.retraining.thresholds import ScoredFiles
+from trainer.retraining.verdicts import JudgedClip, Verdicts, named_columns, read_verdicts
+from trainer.terminal import ReportClips
+from trainer.training.sampling import MOST_EMBEDDINGS, Embeddings, Strided, read_memory, thin_out
+from trainer.training.training_set import embed_background, make_training_set
 
 MOST_PATCHES = 40_000  # of the base's data in memory: 160 MB of YAMNet's embeddings
 MOST_AMBIENT = 600  # clips; more hours of a room teach little
-
-
-# What keeps old classes while new things are learnt: the base's own data, or else its own outputs.
-
-
-@dataclass(frozen=True, slots=True)
-class BaseData:
-    """The clips that the base learnt from, to be learnt from again, and those that it never did."""
-
-    learnt: ClipTable
-    held_out: ClipTable
-
-
-def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
-    """Data sets as the base knew them, by the content of their files; classes are its slugs.
-
-    Of a base that learnt from no files, a published network's, some recordings are held back.
-
-    Raises:
-        DataError: data that cannot be used, a class that the base does not know, or none of its files.
-    """
-    table = match_classes(read_clips(paths), base)
-    if "training_files" not in provenance_of(base.manifest):
-        folds = tuple(sorted({clip.fold for clip in table.clips}))
-        return BaseData(*hold_back(table, folds))
-    seen = seen_paths(base, paths_of(table), ("training_files",))
-    if not seen:
-        raise DataError(
-            f"{paths[0]}: expected files that {base.id} learnt from, found none of "
-            f"{len(paths_of(table))}: were they changed?"
-        )
-    learnt, held_out = _part(table.clips, seen)
-    return BaseData(replace(table, clips=learnt), replace(table, clips=held_out))
-
-
-def _part(clips: Sequence[Clip], seen: set[Path]) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    return (
-        tuple(clip for clip in clips if clip.path in seen),
-        tuple(clip for clip in clips if clip.path not in seen),
-    )
-
-
-def rehearse_data(kitchen: RowBuilder, learnt: ClipTable) -> Batch:
-    """The base's clips, their copies and background as it learnt them; from the cache where it can."""
-    material = gather(learnt, kitchen.backbone, kitchen.cache, kitchen.lesson, kitchen.report)
-    own, *copies = (replace(table, classes=kitchen.columns) for table in material.tables)
-    tables = [_thin_out(table, kitchen.stride, 1 + len(copies)) for table in (own, *copies)]
-    repeats = [material.repeats, *[1] * len(copies)] if copies else [1]
-    rows = [_rows(kitchen, table, weight) for table, weight in zip(tables, repeats, strict=True)]
-    if material.background is not None:
-        rows.append(_rows(kitchen, _with_columns(material.background, kitchen), repeats[0]))
-    return join_rows(rows)
-
-
-def _thin_out(table: EmbeddedTable, stride: int, tables: int) -> EmbeddedTable:
-    """Every n-th clip, so that all tables together have about MOST_PATCHES at most."""
-    patches = tables * sum(table.patch_counts) // stride
-    return replace(table, clips=table.clips[:: max(1, -(-patches // MOST_PATCHES))])
-
-
-def _with_columns(background: InMemory, kitchen: RowBuilder) -> InMemory:
-    return replace(background, table=replace(background.table, classes=kitchen.columns))
-
-
-def _rows(kitchen: RowBuilder, source: PatchSource, weight: int) -> Batch:
-    exclusive = kitchen.activation == "softmax"
-    batching = Batching(balance="weights", exclusive=exclusive)
-    rows = join_rows(list(iterate_batches(Strided(source, kitchen.stride), batching)))
-    return rows._replace(weights=rows.weights * np.float32(weight))
-
-
-def rehearse_outputs(kitchen: RowBuilder, unjudged: ClipTable, memory: Embeddings | None) -> Batch:
-    """The bundle's own outputs (distillation) on what it remembers, noise, and unjudged clips."""
-    backbone, cache, seed = kitchen.backbone, kitchen.cache, kitchen.lesson.seed
-    noise = embed_background(kitchen.columns, backbone, cache, seed)
-    rows = [kitchen.rows_before(noise, nothing_new=True)]
-    if memory is not None:
-        rows.append(kitchen.embeddings_before(memory, nothing_new=True))
-    if unjudged.clips:
-        clips = kitchen.embed(unjudged, AS_IS, "embedding clips without a verdict")
-        rows.append(kitchen.rows_before(clips))
-    return join_rows(rows)
-
-
 REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE = 0.5, 0.3, 0.2  # of every batch
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionData:
-    """What is learnt from, in three parts, and by what it is judged.
+    """What a correction is trained on, in three components, and what it is checked by.
 
-    `judged` are the clips with a verdict and `verdicts` the rows of each; `ambient` are this room's
-    clips. `memory` is what the base remembers of what it learnt from. `held_out` judges this learning,
-    and with `new_held`, clips of the new labels, the next one.
+    `judged` are the clips with a verdict that are trained on, `judged_clips` their embeddings and
+    `verdict_rows` the rows of each. `memory` is the base's replay memory.
     """
 
-    kitchen: RowBuilder
-    station: Verdicts
-    judged: tuple[Judged, ...]
+    base: Bundle
+    builder: RowBuilder
+    verdicts: Verdicts
+    holdout: Holdout
+    judged: tuple[JudgedClip, ...]
     judged_clips: EmbeddedTable
-    verdicts: tuple[Batch, ...]
+    verdict_rows: tuple[Batch, ...]
     ambient: EmbeddedTable
-    beside: tuple[Part, ...]
+    rehearsal: Component
+    ambient_rows: Component | None  # None without ambient clips
     memory: Embeddings | None
     held_out: RegressionSet | None
-    new_held: RegressionSet | None
-    sparing: Holdout
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Those of the bundle to come, in the order of its scores."""
-        return self.kitchen.labels
+        """Those of the new bundle, in the order of its scores."""
+        return self.builder.labels
 
-    @property
-    def held_out_next(self) -> RegressionSet | None:
-        """What the new bundle is held to; without clips of old labels new ones would prove too much."""
-        if self.held_out is None or self.new_held is None:
-            return self.held_out
-        return self.held_out.joined_with(self.new_held)
+    def next_held_out(self) -> RegressionSet | None:
+        """What the next bundle is checked by: the same, and clips of the new labels.
 
-    @property
-    def start(self) -> LinearHead:
-        """The base's head with an output for each column."""
-        head, rehearsal = self.kitchen.before, self.beside[0].rows.inputs
-        new_logit = head.unlikely_logit(rehearsal, self.kitchen.activation)
-        return head.with_outputs(list(self.kitchen.places), new_logit)
+        None without clips of old labels: new ones alone would claim too much.
+        """
+        if self.held_out is None:
+            return None
+        new = self.builder.regression_set(ClipTable(self.holdout.clips, self.labels))
+        return self.held_out if new is None else self.held_out.joined_with(new)
 
-    def remembered(self) -> Embeddings | None:
-        """What the new bundle remembers: what the base does, and the clips with a verdict."""
+    def next_memory(self) -> Embeddings | None:
+        """The new bundle's replay memory: the base's, and the clips with a verdict."""
         if self.memory is None:
             return None
-        thinned = Strided(self.judged_clips, self.kitchen.stride)
-        judged = [thinned.load(index).inputs for index in range(len(self.judged))]
-        return thin_out([self.memory, *judged])
+        strided = Strided(self.judged_clips, self.builder.stride)
+        judged = [strided.load(index).inputs for index in range(len(self.judged))]
+        return thin_out(np.concatenate([self.memory, *judged]), MOST_EMBEDDINGS)
+
+    def fit_head(self, judged: Sequence[int]) -> LinearHead:
+        """The base's head, corrected by some of the judged clips, with ambient clips and rehearsal.
+
+        Raises:
+            FitError: see `fit_correction`.
+        """
+        builder, recipe = self.builder, self.builder.recipe
+        head, rehearsed = builder.base_head, self.rehearsal.rows.inputs
+        new_logit = head.unlikely_logit(rehearsed, builder.activation)
+        start = head.with_outputs(builder.base_outputs, new_logit)
+        components = [self.rehearsal]
+        if self.ambient_rows is not None:
+            components.append(self.ambient_rows)
+        if judged:
+            rows = join_batches([self.verdict_rows[index] for index in judged])
+            components.append(Component(rows, VERDICT_SHARE))
+        named = named_columns(builder.columns, self.judged)
+        return fit_correction(start, components, recipe.fit, recipe.batch_size, named)
 
     def score_clip(self, clips: EmbeddedTable, index: int, head: LinearHead) -> ScoredFile:
-        """What the daemon would see of a clip with this head."""
+        """The scores that the daemon would give a clip with this head."""
         patches = clips.load(index)
         scores = self._label_scores(patches.inputs, head)
-        return ScoredFile(
-            "clip", scores, slot_boundaries(len(scores), patches.seconds, clips.features)
-        )
+        boundaries = slot_boundaries(len(scores), patches.seconds, clips.features)
+        return ScoredFile("clip", scores, boundaries)
 
-    def score_held_out(self, head: LinearHead) -> Files:
+    def score_ambient(self, head: LinearHead) -> ScoredFiles:
+        """The ambient clips with this head."""
+        clips = self.ambient
+        files = [self.score_clip(clips, index, head) for index in range(len(clips.clips))]
+        return ScoredFiles(tuple(files), clips.features.patch_hop_seconds)
+
+    def score_held_out(self, head: LinearHead) -> ScoredFiles:
         """The held-out clips of old labels with this head, if there are any."""
-        backbone = self.kitchen.backbone
+        backbone = self.builder.backbone
         seconds = backbone.features.patch_seconds
         if self.held_out is None:
-            return Files((), seconds)
+            return ScoredFiles((), seconds)
         files = self.held_out.score_files(
             lambda patches: self._label_scores(backbone.embed(patches), head), seconds
         )
-        return Files(tuple(files), seconds)
+        return ScoredFiles(tuple(files), seconds)
 
     def _label_scores(self, embeddings: Embeddings, head: LinearHead) -> Embeddings:
-        return head.scores(embeddings, self.kitchen.activation)[:, : len(self.labels)]
-
-    def learn(self, judged: Sequence[int]) -> LinearHead:
-        """The base's head, corrected by some of the judged clips and all that is learnt beside them.
-
-        Raises:
-            FitError: see `learn_correction`.
-        """
-        lesson = self.kitchen.lesson
-        verdicts = [self.verdicts[index] for index in judged]
-        said = [Part(join_rows(verdicts), VERDICT_SHARE)] if verdicts else []
-        named = named_columns(self.kitchen.columns, self.judged)
-        return learn_correction(
-            self.start, (*self.beside, *said), lesson.fit, lesson.batch_size, named
-        )
+        return head.scores(embeddings, self.builder.activation)[:, : len(self.labels)]
 
 
-def prepare(
+def read_correction_data(
     base: Bundle,
     clips: Path,
     data: Sequence[Path],
@@ -219,93 +133,106 @@ def prepare(
     *,
     new_classes: bool,
 ) -> CorrectionData:
-    """Read and embed.
+    """Read and embed a clip store, and the data that the base was trained on, if it is given.
 
     Raises:
         DataError, BackboneError, BundleError: one line on what cannot be used.
     """
-    station = read_verdicts(read_store(clips), base, new_classes=new_classes)
-    sparing = spare_some(station, base)
+    verdicts = read_verdicts(clip_store.read_store(clips), base, new_classes=new_classes)
+    holdout = hold_out(verdicts, base)
     base_data = read_base_data(data, base) if data else None
-    head = read_head(base)
-    memory = read_memory(base)
-    kitchen = _open_kitchen(base, head, station, cache, report)
-    judged_clips, verdicts = judged_rows(
-        kitchen, station.table(each.clip for each in sparing.judged), station.ambient
+    builder = open_row_builder(base, verdicts.columns, cache, report)
+    memory, held_out = read_memory(base), read_regression(base)
+    judged_clips, verdict_rows = build_verdict_rows(
+        builder, verdicts.table(each.clip for each in holdout.judged), verdicts.ambient
     )
     usable = {each.clip.path for each in judged_clips.clips}
-    ambient = kitchen.embed(station.table(_few(station)), AS_IS, "embedding ambient clips")
+    few = verdicts.ambient[:: -(-len(verdicts.ambient) // MOST_AMBIENT) or 1]  # rounded up
+    ambient = builder.embed(verdicts.table(few), preparation.AS_IS, "embedding ambient clips")
+    ambient_rows = [builder.verdict_rows(ambient, index) for index in range(len(ambient.clips))]
+    if base_data is None:
+        rehearsal = rehearse_outputs(builder, verdicts.table(verdicts.unjudged), memory)
+    else:
+        rehearsal = rehearse_data(builder, base_data.learnt)
+        held_out = held_out or builder.regression_set(base_data.held_out)
     return CorrectionData(
-        kitchen,
-        station,
-        tuple(each for each in sparing.judged if each.clip.path in usable),
-        judged_clips,
-        tuple(verdicts),
-        ambient,
-        _beside(kitchen, station, base_data, ambient, memory),
-        memory,
-        _held_out(base, base_data, kitchen),
-        _new_held(sparing, kitchen),
-        sparing,
+        base=base,
+        builder=builder,
+        verdicts=verdicts,
+        holdout=holdout,
+        judged=tuple(each for each in holdout.judged if each.clip.path in usable),
+        judged_clips=judged_clips,
+        verdict_rows=tuple(verdict_rows),
+        ambient=ambient,
+        rehearsal=Component(rehearsal, REHEARSAL_SHARE),
+        ambient_rows=Component(join_batches(ambient_rows), AMBIENT_SHARE) if ambient_rows else None,
+        memory=memory,
+        held_out=held_out,
     )
 
 
-def _open_kitchen(
-    base: Bundle, head: LinearHead, station: Verdicts, cache: Path, report: ReportClips
-) -> RowBuilder:
-    return RowBuilder(
-        open_base_backbone(base),
-        EmbeddingCache(cache),
-        lesson_of(base),
-        head,
-        station.columns,
-        _places(base, head, station.columns),
-        report,
+@dataclass(frozen=True, slots=True)
+class BaseData:
+    """The clips that the base was trained on, and those that it never was."""
+
+    learnt: ClipTable
+    held_out: ClipTable
+
+
+def read_base_data(paths: Sequence[Path], base: Bundle) -> BaseData:
+    """Data sets as the base knew them, by the content of their files; classes are its slugs.
+
+    Of a base that was trained on no files, a published network's, some recordings are held back.
+
+    Raises:
+        DataError: data that cannot be used, a class that the base does not know, or none of its files.
+    """
+    table = match_classes(formats.read_clips(paths), base)
+    if "training_files" not in provenance_of(base.manifest):
+        folds = tuple(sorted({clip.fold for clip in table.clips}))
+        return BaseData(*hold_out_clips(table, folds))
+    seen = seen_paths(base, paths_of(table), ("training_files",))
+    if not seen:
+        raise DataError(
+            f"{paths[0]}: expected files that {base.id} learnt from, found none of "
+            f"{len(paths_of(table))}: were they changed?"
+        )
+    learnt = tuple(clip for clip in table.clips if clip.path in seen)
+    held_out = tuple(clip for clip in table.clips if clip.path not in seen)
+    return BaseData(replace(table, clips=learnt), replace(table, clips=held_out))
+
+
+def rehearse_data(builder: RowBuilder, learnt: ClipTable) -> Batch:
+    """The base's clips, their copies and background as it was trained on them, mostly from the cache."""
+    made = make_training_set(
+        learnt, builder.backbone, builder.cache, builder.recipe, builder.report
     )
+    repeats = made.repeats if len(made.tables) > 1 else 1
+    rows = []
+    for number, table in enumerate(made.tables):
+        patches = len(made.tables) * sum(table.patch_counts) // builder.stride
+        few = table.clips[:: max(1, -(-patches // MOST_PATCHES))]  # rounded up
+        few_clips = replace(table, clips=few, classes=builder.columns)
+        rows.append(_data_rows(builder, few_clips, 1 if number else repeats))
+    if made.background is not None:
+        table_of_noise = replace(made.background.table, classes=builder.columns)
+        rows.append(_data_rows(builder, replace(made.background, table=table_of_noise), repeats))
+    return join_batches(rows)
 
 
-def _places(base: Bundle, head: LinearHead, columns: tuple[str, ...]) -> tuple[int | None, ...]:
-    """Where the base's head has each column; its background is the output after the labels."""
-    places: dict[str, int] = {label: place for place, label in enumerate(base.labels)}
-    if head.outputs > len(base.labels):
-        places[BACKGROUND] = len(base.labels)
-    return tuple(places.get(column) for column in columns)
+def _data_rows(builder: RowBuilder, source: PatchSource, weight: int) -> Batch:
+    batching = Batching(balance="weights", exclusive=builder.activation == "softmax")
+    rows = join_batches(list(iterate_batches(Strided(source, builder.stride), batching)))
+    return rows._replace(weights=rows.weights * np.float32(weight))
 
 
-def _few(station: Verdicts) -> Sequence[Clip]:
-    step = -(-len(station.ambient) // MOST_AMBIENT)  # rounded up
-    return station.ambient[:: max(step, 1)]
-
-
-def _beside(
-    kitchen: RowBuilder,
-    station: Verdicts,
-    data: BaseData | None,
-    ambient: EmbeddedTable,
-    memory: Embeddings | None,
-) -> tuple[Part, ...]:
-    """What is learnt from beside the verdicts."""
-    known = (
-        rehearse_outputs(kitchen, station.table(station.unjudged), memory)
-        if data is None
-        else rehearse_data(kitchen, data.learnt)
-    )
-    rehearsal = Part(known, REHEARSAL_SHARE)
-    if not ambient.clips:
-        return (rehearsal,)
-    rows = [kitchen.rows_of(ambient, index) for index in range(len(ambient.clips))]
-    return (rehearsal, Part(join_rows(rows), AMBIENT_SHARE))
-
-
-def _held_out(base: Bundle, data: BaseData | None, kitchen: RowBuilder) -> RegressionSet | None:
-    """What the base holds, else clips of its data that it never learnt from."""
-    kept = read_regression(base)
-    if kept is not None or data is None or not data.held_out.clips:
-        return kept
-    table = data.held_out
-    return make_regression_set(table, table.classes, kitchen.backbone.features)
-
-
-def _new_held(sparing: Holdout, kitchen: RowBuilder) -> RegressionSet | None:
-    table = ClipTable(sparing.held, kitchen.labels)
-    return make_regression_set(table, table.classes, kitchen.backbone.features)
+def rehearse_outputs(builder: RowBuilder, unjudged: ClipTable, memory: Embeddings | None) -> Batch:
+    """The base's own scores (distillation) of its replay memory, of noise, and of unjudged clips."""
+    noise = embed_background(builder.columns, builder.backbone, builder.cache, builder.recipe.seed)
+    rows = [builder.base_rows(noise, without_new=True)]
+    if memory is not None:
+        rows.append(builder.base_rows_of(memory, without_new=True))
+    if unjudged.clips:
+        clips = builder.embed(unjudged, preparation.AS_IS, "embedding clips without a verdict")
+        rows.append(builder.base_rows(clips))
+    return join_batches(rows)

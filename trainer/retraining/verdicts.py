@@ -1,74 +1,30 @@
-"""Station: what a clip store says, in the words of the bundle that is to learn from it."""
-
-from __future__ import annotations
+"""A station's clips by what people said of them, in the labels of the bundle that is retrained."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listener.detection.bundle import Bundle
-from listener.detection.clip import ClipRecord, LabelSpan
+from listener.detection.clip import ClipRecord
 from trainer.data.clip_store import StoredClips, learnable
 from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.errors import DataError
-from trainer.labels import slug_of
+from trainer.labels import find_label, slug_of
 
 log = logging.getLogger(__name__)
 
-FEWEST_CLIPS = 5  # of a class that is added
+FEWEST_CLIPS = 5  # of a label that is added
 
-
-# Verdicts whose names the bundle has not and nobody gave: of them nothing can be learnt.
-
-
-def leave_out_unclear(
-    records: Sequence[ClipRecord], clips: Mapping[str, Clip], is_known: Callable[[str], bool]
-) -> list[ClipRecord]:
-    """The records with a verdict that say something of `clips` (by id), without those that are unclear.
-
-    Unclear is a name that the bundle does not know (`is_known`) where it is a group's of the station, of
-    whose members the clip does not tell, or where it is a program's word alone: that of a group in a
-    sidecar of an older version, or of another bundle. What people call a sound may be a new label.
-    """
-    said = [record for record in records if record.verdict and record.id in clips]
-    groups = {group.label for record in records for group in record.groups}
-    given = {span.label for record in said for span in _given(record)} - groups
-
-    def unclear(record: ClipRecord) -> list[str]:
-        clip = clips[record.id]
-        names = (clip.labels | clip.negatives) - given - {BACKGROUND}
-        return sorted(name for name in names if not is_known(name))
-
-    _warn_of_unclear(Counter(name for record in said for name in unclear(record)))
-    return [record for record in said if not unclear(record)]
-
-
-def _given(record: ClipRecord) -> Sequence[LabelSpan]:
-    return () if record.verdict is None else record.verdict.labels
-
-
-def _warn_of_unclear(names: Counter[str]) -> None:
-    for name, count in sorted(names.items()):
-        log.warning(
-            "%s: %d clips left out: the name of a group or of another bundle, which of its sounds "
-            "it was is not known; say so with the labels that the clip holds",
-            name,
-            count,
-        )
-
-
-Slugs = dict[
-    str, str | None
-]  # what somebody called a sound -> the label's slug; None: not one of them
+Slugs = dict[str, str | None]  # the name of a sound -> its label's slug; None: it has no label
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A stored clip, and what its verdict says in the bundle's words."""
+class JudgedClip:
+    """A stored clip with a verdict, and what the verdict says in the bundle's labels."""
 
     record: ClipRecord
     clip: Clip
@@ -76,16 +32,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """A store's clips by what they teach.
+    """A store's clips by what can be learnt from them.
 
-    `columns` are the outputs to come: the bundle's labels, then `new_labels`, with softmax the
-    background last. `ambient` is this room without any of the sounds. `unjudged` are events and near
-    misses of labels that nobody has corrected: what the bundle says of them may be kept.
+    `columns` are the outputs of the new head: the bundle's labels, then `new_labels`, with softmax the
+    background last. `ambient` clips hold none of the sounds. `unjudged` are events and near misses of
+    labels that nobody corrected: the bundle's scores of them may be kept.
     """
 
     columns: tuple[str, ...]
     new_labels: tuple[str, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedClip, ...]
     ambient: tuple[Clip, ...]
     unjudged: tuple[Clip, ...]
 
@@ -94,83 +50,99 @@ class Verdicts:
         return ClipTable(tuple(clips), self.columns)
 
 
-def named_columns(columns: Sequence[str], judged: Iterable[Judged]) -> NDArray[np.bool_]:
-    """The columns that verdicts speak of by name, as there or as absent, (K,)."""
+def named_columns(columns: Sequence[str], judged: Iterable[JudgedClip]) -> NDArray[np.bool_]:
+    """The columns that verdicts name, as there or as absent, (K,)."""
     names = {name for each in judged for name in each.clip.labels | each.clip.negatives}
     return np.array([column in names for column in columns])
 
 
 def read_verdicts(store: StoredClips, base: Bundle, *, new_classes: bool) -> Verdicts:
-    """Sort a store's clips; labels that the bundle does not know are new ones, or none of the classes.
+    """Sort a store's clips; names that the bundle does not know become new labels, or none.
 
-    A name that people did not give, a group's or another bundle's, is no new label.
+    A name that no person gave, a group's or another bundle's, becomes no new label.
 
     Raises:
-        DataError: nobody judged a clip.
+        DataError: no clip has a verdict, or a name has no slug.
     """
-    known = {record.id: clip for record in store.records if (clip := learnable(record)) is not None}
-    said = leave_out_unclear(store.records, known, lambda name: _known_slug(base, name) is not None)
+    clips = {record.id: clip for record in store.records if (clip := learnable(record)) is not None}
+    said = _without_unclear(store.records, clips, base)
     if not said:
         raise DataError(f"expected clips with a verdict, found none among {len(store.records)}")
-    slugs = _name_labels(base, [known[record.id] for record in said], new_classes=new_classes)
-    softmax = base.manifest.activation == "softmax"
+    slugs = _name_labels(base, [clips[record.id] for record in said], new_classes=new_classes)
     new = tuple(sorted({slug for slug in slugs.values() if slug} - set(base.labels)))
-    background = (BACKGROUND,) if softmax else ()
-    judged = [Judged(record, _translate(known[record.id], slugs, background)) for record in said]
-    ambient = [known[r.id] for r in store.records if r.verdict is None and r.id in known]
+    background = (BACKGROUND,) if base.manifest.activation == "softmax" else ()
+    judged = [
+        JudgedClip(record, _translate(clips[record.id], slugs, background)) for record in said
+    ]
+    ambient = [clips[r.id] for r in store.records if r.verdict is None and r.id in clips]
     return Verdicts(
         (*base.labels, *new, *background),
         new,
-        tuple(each for each in judged if _says_something(each.clip)),
+        tuple(j for j in judged if j.clip.exhaustive or j.clip.labels or j.clip.negatives),
         tuple(_translate(clip, slugs, background) for clip in ambient),
-        tuple(_unjudged(store.records, known)),
+        tuple(_unjudged(store.records, clips)),
     )
 
 
+def _without_unclear(
+    records: Sequence[ClipRecord], clips: Mapping[str, Clip], base: Bundle
+) -> list[ClipRecord]:
+    """The records whose verdict says something of `clips` (by id), without those that are unclear.
+
+    Unclear is a name that the bundle does not know where it is a group's of the station and the clip does
+    not tell its members, or where only a program gave it: the name of a group in a sidecar of an older
+    version, or of another bundle. What people call a sound may be a new label.
+    """
+    said = [record for record in records if record.verdict and record.id in clips]
+    groups = {group.label for record in records for group in record.groups}
+    given = {span.label for record in said if record.verdict for span in record.verdict.labels}
+    clear, unclear = [], Counter[str]()
+    for record in said:
+        names = clips[record.id].labels | clips[record.id].negatives
+        names -= (given - groups) | {BACKGROUND}
+        unknown = [name for name in names if _find_slug(base, name) is None]
+        unclear.update(unknown)
+        if not unknown:
+            clear.append(record)
+    for name, count in sorted(unclear.items()):
+        log.warning(
+            "%s: %d clips left out: it is the name of a group or of another bundle, and which sound "
+            "they hold is not known; correct them with the labels that they hold",
+            name,
+            count,
+        )
+    return clear
+
+
 def _name_labels(base: Bundle, clips: list[Clip], *, new_classes: bool) -> Slugs:
-    """What every name that was given means."""
-    counts = Counter(name for clip in clips for name in clip.labels)
-    named = {name for clip in clips for name in clip.labels | clip.negatives} - {BACKGROUND}
-    found: Slugs = {name: _known_slug(base, name) for name in named}
+    """The slug of every name that was given."""
+    names = {name for clip in clips for name in clip.labels | clip.negatives} - {BACKGROUND}
+    slugs: Slugs = {name: _find_slug(base, name) for name in names}
+    clip_counts = Counter(name for clip in clips for name in clip.labels)
     others = Counter[str]()
-    for name in sorted(name for name in named if found[name] is None):
-        others[_slug(name)] += counts[name]
+    for name in names:
+        if slugs[name] is None:
+            others[slug_of(name)] += clip_counts[name]
     added = {slug for slug, count in others.items() if new_classes and count >= FEWEST_CLIPS}
     for slug, count in sorted(others.items()):
-        if slug not in added:
-            _warn_of(slug, count, base, new_classes=new_classes)
+        if new_classes and slug not in added:
+            what = f"a new label needs {FEWEST_CLIPS}"
+        elif not new_classes:
+            what = f"{base.id} has no such label, --new-classes adds it"
+        else:
+            continue
+        log.warning("%s: %d clips used as other sound: %s", slug, count, what)
     return {
-        name: slug or (_slug(name) if _slug(name) in added else None)
-        for name, slug in found.items()
+        name: slug or (slug_of(name) if slug_of(name) in added else None)
+        for name, slug in slugs.items()
     }
 
 
-def _known_slug(base: Bundle, name: str) -> str | None:
-    for label in base.manifest.labels:
-        if name in {label.slug, label.name} or _slug(name) == label.slug:
-            return label.slug
-    return None
-
-
-def _slug(name: str) -> str:
+def _find_slug(base: Bundle, name: str) -> str | None:
     try:
-        return slug_of(name)
+        return find_label(base.manifest.labels, name)
     except ValueError as error:
         raise DataError(str(error)) from error
-
-
-def _warn_of(slug: str, count: int, base: Bundle, *, new_classes: bool) -> None:
-    if new_classes:
-        log.warning(
-            "%s: %d clips, %d make a class: taken as other sound", slug, count, FEWEST_CLIPS
-        )
-    else:
-        log.warning(
-            "%s: %d clips, no label of %s: taken as other sound; --new-classes adds it",
-            slug,
-            count,
-            base.id,
-        )
 
 
 def _translate(clip: Clip, slugs: Slugs, background: tuple[str, ...]) -> Clip:
@@ -188,20 +160,14 @@ def _translate(clip: Clip, slugs: Slugs, background: tuple[str, ...]) -> Clip:
     )
 
 
-def _says_something(clip: Clip) -> bool:
-    return clip.exhaustive or bool(clip.labels or clip.negatives)
-
-
-def _unjudged(records: tuple[ClipRecord, ...], known: dict[str, Clip]) -> Iterable[Clip]:
-    """Not of a label that was corrected once: other events of it may be wrong as well."""
-    corrected = {record.label for record in records if _is_correction(record)}
+def _unjudged(records: Sequence[ClipRecord], judged: Mapping[str, Clip]) -> Iterator[Clip]:
+    """Without those of a label that was corrected once: other events of it may be wrong as well."""
+    corrected: set[str] = set()
     for record in records:
-        if record.id not in known and record.label not in corrected:
+        if record.heard is not None and record.label is not None:
+            heard = {span.label for span in record.heard}
+            if heard.isdisjoint({record.label, *record.members_of(record.label)}):
+                corrected.add(record.label)
+    for record in records:
+        if record.id not in judged and record.label not in corrected:
             yield Clip(record.path, frozenset(), record.source, fold=0)
-
-
-def _is_correction(record: ClipRecord) -> bool:
-    if record.heard is None or record.label is None:
-        return False
-    stood_for = {record.label, *record.members_of(record.label)}
-    return stood_for.isdisjoint(span.label for span in record.heard)

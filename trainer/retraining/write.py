@@ -1,18 +1,13 @@
 """A corrected head as a bundle, one version on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection.bundle import Bundle, Label
-from listener.detection.policy import LabelPolicy
-from trainer.evaluation.operating_points import AlarmRate
-from trainer.evaluation.regression import REGRESSION_FILE, RegressionSet
+from listener.detection import bundle, policy
+from trainer.evaluation import operating_points, regression
 from trainer.export.bundle import export_bundle
-from trainer.model.backbones import Backbone
 from trainer.model_card import make_card
 from trainer.provenance import (
     Provenance,
@@ -21,15 +16,16 @@ from trainer.provenance import (
     with_introduction,
     without,
 )
-from trainer.retraining.label_review import LabelDoubt
-from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.regression_check import RegressionCheck
-from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes
+from trainer.retraining import cross_validation, linear_head, regression_check, training_set
+from trainer.training.sampling import MEMORY_FILE, memory_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What was learnt of which store; `raised` is label to threshold, before and after."""
+class RetrainingRecord:
+    """What the provenance of the new bundle says of its retraining, in these fields.
+
+    `raised` has the thresholds before and after, by label.
+    """
 
     base: str
     clips: str
@@ -37,74 +33,58 @@ class Learned:
     ambient: int
     rehearsal: str
     new_labels: tuple[str, ...]
-    certificate: RegressionCheck
-    doubts: tuple[LabelDoubt, ...]
+    certificate: regression_check.RegressionCheck
+    doubts: tuple[cross_validation.LabelDoubt, ...]
     false_alarms_per_day: float
     raised: Mapping[str, tuple[float, float]]
-    alarms: AlarmRate | None
+    alarms: operating_points.AlarmRate | None
 
 
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """All that the new bundle is made of; files are SHA-256.
-
-    `training_files` are what it learnt from, `held_files` what nothing is to learn from.
-    """
-
-    head: LinearHead
-    policies: Mapping[str, LabelPolicy]
-    held_out: RegressionSet | None
-    memory: Embeddings | None
-    lessons: Learned
-    training_files: frozenset[str]
-    ambient_files: frozenset[str]
-    held_files: frozenset[str]
-
-
-def write_corrected(
-    out: Path, base: Bundle, backbone: Backbone, corrected: Corrected, version: int
-) -> Bundle:
-    """The bundle with what is known of the base, except what was measured of the base alone.
+def write_retrained(
+    out: Path,
+    version: int,
+    data: training_set.CorrectionData,
+    head: linear_head.LinearHead,
+    policies: Mapping[str, policy.LabelPolicy],
+    record: RetrainingRecord,
+) -> bundle.Bundle:
+    """The base with another head, and what is known of it, except what was measured of the base alone.
 
     Raises:
         TargetError, ParityError, BundleError: see `export_bundle`.
     """
-    before = base.manifest
-    new = tuple(Label(slug, _name(slug)) for slug in corrected.lessons.new_labels)
+    before = data.base.manifest
+    new = (
+        bundle.Label(slug, slug.replace("_", " ").capitalize()) for slug in data.verdicts.new_labels
+    )
     manifest = replace(
         before,
         version=version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=(*before.labels, *new),
-        policies=dict(corrected.policies),
+        policies=dict(policies),
         files={},
-        provenance=dict(_provenance(base, corrected)),
+        provenance=dict(_provenance(data, record)),
     )
-    model = corrected.head.build(backbone.build_net(), before.activation, len(manifest.labels))
-    return export_bundle(out, model, manifest, make_card(manifest), files=_files(corrected))
-
-
-def _files(corrected: Corrected) -> dict[str, bytes]:
     files = {}
-    if corrected.held_out is not None:
-        files[REGRESSION_FILE] = corrected.held_out.to_bytes()
-    if corrected.memory is not None:
-        files[MEMORY_FILE] = memory_bytes(corrected.memory)
-    return files
+    if (held_out := data.next_held_out()) is not None:
+        files[regression.REGRESSION_FILE] = held_out.to_bytes()
+    if (memory := data.next_memory()) is not None:
+        files[MEMORY_FILE] = memory_bytes(memory)
+    net = data.builder.backbone.build_net()
+    model = head.build(net, before.activation, len(manifest.labels))
+    return export_bundle(out, model, manifest, make_card(manifest), files=files)
 
 
-def _name(slug: str) -> str:
-    return slug.replace("_", " ").capitalize()
-
-
-def _provenance(base: Bundle, corrected: Corrected) -> Provenance:
-    known = provenance_of(base.manifest)
-    trained, calibrated = known.get("training_files", ()), known.get("calibration_files", ())
+def _provenance(data: training_set.CorrectionData, record: RetrainingRecord) -> Provenance:
+    ambient_files = {each.digest for each in data.ambient.clips}
+    training_files = ambient_files | {each.digest for each in data.judged_clips.clips}
+    known = provenance_of(data.base.manifest)
     kept = without(known, "evaluation", "calibration", "leak")  # of the base alone
     return {
-        **with_introduction(kept, base.path),
-        "retraining": to_document(corrected.lessons),
-        "training_files": sorted(corrected.training_files.union(trained)),
-        "calibration_files": sorted(corrected.ambient_files.union(calibrated)),
-        "held_files": sorted(corrected.held_files),
+        **with_introduction(kept, data.base.path),
+        "retraining": to_document(record),
+        "training_files": sorted(training_files.union(known.get("training_files", ()))),
+        "calibration_files": sorted(ambient_files.union(known.get("calibration_files", ()))),
+        "held_files": sorted(data.holdout.files),
     }

@@ -1,6 +1,4 @@
-"""How well a lesson does: each fold in turn is held out, the others are learnt from."""
-
-from __future__ import annotations
+"""What a search maximises: the clip accuracy of a recipe, over folds that are held out in turn."""
 
 import contextlib
 import itertools
@@ -11,43 +9,50 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
 
 from trainer.augment.augmentation import Augmentation
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable
 from trainer.errors import FitError
-from trainer.model.backbones import Backbone
-from trainer.model.progress import clips_bar
-from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.model.validation import OnEpoch
-from trainer.search.trials import Params
+from trainer.model import backbones, progress, settings
+from trainer.search.trials import DIVERGED, Params
+from trainer.terminal import clips_bar
 from trainer.training.recipe import Recipe
 from trainer.training.train import clip_accuracy, split, train
-from trainer.training.training_set import TrainingSet, gather
+from trainer.training.training_set import TrainingSet, make_training_set
 
-ASTRAY = "astray"  # the attribute of a trial whose training failed: why
-_LEAST_FOLDS_TO_STOP_BY = 2  # one to learn from, one that tells when to stop
+_MIN_FOLDS_TO_VALIDATE = 3  # one held out, one to validate on, one to train on
 
+# Few and named, so that their copies are embedded once and then found in the cache.
+AUGMENTATIONS = {
+    "default": Augmentation(),
+    "room": Augmentation(reverb_chance=0.5),
+    "strong": Augmentation(
+        gain_db=(-12.0, 12.0), pitch_chance=0.5, reverb_chance=0.5, snr_db=(-5.0, 20.0)
+    ),
+}
+# A grid varies these; the other parameters are those of `trainer fit`.
+_GRID: dict[str, tuple[Any, ...]] = {
+    "learning_rate": (1e-3, 2e-3, 5e-3),
+    "weight_decay": (1e-2, 3e-2, 1e-1),
+    "hidden": (0, 128),
+    "copies": (0, 2),
+}
 
-# The value of a trial: the mean over the folds, given up where it is not worth its end.
+Space = Mapping[str, distributions.BaseDistribution]
 
 
 def mean_over_folds(
     trial: optuna.Trial, folds: Sequence[int], test: Callable[[int], float]
 ) -> float:
-    """The mean of `test` over the folds; all trials of a study must take them in the same order.
+    """The mean of `test` over the folds; all trials of a study must have them in the same order.
 
-    What is reported after a fold is the mean if the folds to come gave 0: the pruner judges a trial by
-    the best that it ever reported, and a sum cannot fall as the mean of the folds so far does.
+    What is reported after a fold is the mean as if the remaining folds gave 0: the pruner compares the
+    best value that a trial ever reported, and a sum cannot fall as the mean of the folds so far does.
 
     Raises:
-        TrialPruned: after a fold that is not the last, worse than half of the trials before it.
+        TrialPruned: after a fold that is not the last, it is worse than half of the trials before it.
     """
     total = 0.0
     for step, fold in enumerate(folds):
@@ -58,24 +63,11 @@ def mean_over_folds(
     return total / len(folds)
 
 
-# A trial's parameters -> the lesson that they stand for.
-
-
-# Few and named, so that what they give is embedded once and then found in the cache.
-AUGMENTATIONS = {
-    "default": Augmentation(),
-    "room": Augmentation(reverb_chance=0.5),
-    "strong": Augmentation(
-        gain_db=(-12.0, 12.0), pitch_chance=0.5, reverb_chance=0.5, snr_db=(-5.0, 20.0)
-    ),
-}
-
-
-def make_lesson(params: Params, base: Recipe) -> Recipe:
-    """A lesson with these parameters; all else is as in `base`."""
+def make_recipe(params: Params, base: Recipe) -> Recipe:
+    """The recipe with these parameters; all else is as in `base`."""
     fit = replace(
         base.fit,
-        head=HeadShape(params["hidden"], params["dropout"]),
+        head=settings.HeadShape(params["hidden"], params["dropout"]),
         thawing=replace(base.fit.thawing, blocks=params.get("thawed_blocks", 0)),
         learning_rate=params["learning_rate"],
         weight_decay=params["weight_decay"],
@@ -92,126 +84,110 @@ def make_lesson(params: Params, base: Recipe) -> Recipe:
 
 
 def default_params() -> dict[str, Any]:
-    """Those of `trainer fit`."""
-    lesson, fit = Recipe(), FitSettings()
+    """The parameters of `trainer fit`."""
+    recipe, fit = Recipe(), settings.FitSettings()
     return {
         "learning_rate": fit.learning_rate,
-        "batch_size": lesson.batch_size,
+        "batch_size": recipe.batch_size,
         "hidden": fit.head.hidden,
         "dropout": fit.head.dropout,
         "weight_decay": fit.weight_decay,
         "mixup_alpha": fit.mixup_alpha,
         "augmentation": "default",
-        "copies": lesson.copies,
-        "repeats": lesson.repeats,
-        "thawed_blocks": Thawing().blocks,
+        "copies": recipe.copies,
+        "repeats": recipe.repeats,
+        "thawed_blocks": settings.Thawing().blocks,
     }
-
-
-# The material of lessons, gathered once for all that differ only in how they learn from it.
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSets:
-    """A table of clips and the backbone that embeds them."""
+    """The training sets of a table of clips, each made once for all recipes that can share it."""
 
     table: ClipTable
-    backbone: Backbone
+    backbone: backbones.Backbone
     cache: EmbeddingCache
-    _gathered: dict[tuple[Augmentation, int], TrainingSet] = field(default_factory=dict)
+    _made: dict[tuple[Augmentation, int], TrainingSet] = field(default_factory=dict)
 
-    def of(self, lesson: Recipe) -> TrainingSet:
-        """What the lesson learns from; all lessons asked for share activation, background and seed.
+    def of(self, recipe: Recipe) -> TrainingSet:
+        """The training set of a recipe; all recipes must share activation, background and seed.
 
         Raises:
-            DataError, BackboneError: see `gather`.
+            DataError, BackboneError: see `make_training_set`.
         """
-        key = lesson.augmentation, lesson.copies
-        if key not in self._gathered:
+        key = recipe.augmentation, recipe.copies
+        if key not in self._made:
             with clips_bar() as report:
-                material = gather(self.table, self.backbone, self.cache, lesson, report)
-            self._gathered[key] = material
-        return replace(self._gathered[key], repeats=lesson.repeats)
+                training_set = make_training_set(
+                    self.table, self.backbone, self.cache, recipe, report
+                )
+            self._made[key] = training_set
+        return replace(self._made[key], repeats=recipe.repeats)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutFolds:
-    """An `Objective`: the clip accuracy over the folds, [0, 1], none of which the lesson has heard.
+    """An `Objective`: the mean clip accuracy, [0, 1], over the folds, each held out of its training.
 
-    As in `trainer fit`, one of the folds learnt from tells when to stop: the next one.
+    As in `trainer fit`, training stops by a validation fold: the one after the held-out fold.
     """
 
     folds: tuple[int, ...]
     base: Recipe
-    materials: TrainingSets
+    training_sets: TrainingSets
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Teach and test, fold by fold.
+        """Train and test, fold by fold.
 
         Raises:
-            TrialPruned: it does worse than half of the others, or its training went astray.
-            DataError, BackboneError: see `gather` and `train`.
+            TrialPruned: it does worse than half of the others, or its training diverged.
+            DataError, BackboneError: see `make_training_set` and `train`.
         """
-        lesson = make_lesson(trial.params, self.base)
-        material = self.materials.of(lesson)
-        test = partial(self._test, trial, material, lesson)
+        recipe = make_recipe(trial.params, self.base)
+        training_set = self.training_sets.of(recipe)
+        test = partial(self._test, trial, training_set, recipe)
         return mean_over_folds(trial, self.folds, test)
 
-    def _test(self, trial: optuna.Trial, material: TrainingSet, lesson: Recipe, fold: int) -> float:
-        backbone = self.materials.backbone
-        others = tuple(other for other in self.folds if other != fold)
-        parts = split(material, others, self._fold_to_stop_by(fold))
+    def _test(
+        self, trial: optuna.Trial, training_set: TrainingSet, recipe: Recipe, held_out: int
+    ) -> float:
+        others = tuple(fold for fold in self.folds if fold != held_out)
+        validation = None
+        if len(self.folds) >= _MIN_FOLDS_TO_VALIDATE:
+            validation = self.folds[(self.folds.index(held_out) + 1) % len(self.folds)]
+        parts = split(training_set, others, validation)
         try:
-            taught = train(parts, backbone, lesson, _quietly)
+            trained = train(parts, self.training_sets.backbone, recipe, _no_progress)
         except FitError as error:
-            trial.set_user_attr(ASTRAY, str(error))
+            trial.set_user_attr(DIVERGED, str(error))
             raise optuna.TrialPruned from error
-        tested = material.in_folds(fold)
+        tested = training_set.in_folds(held_out)
         return clip_accuracy(
-            taught, tested.clips if taught.thawed is None else tested.clips_as_log_mel()
+            trained, tested.clips if trained.thawed is None else tested.clips_as_log_mel()
         )
-
-    def _fold_to_stop_by(self, held_out: int) -> int | None:
-        if len(self.folds) <= _LEAST_FOLDS_TO_STOP_BY:
-            return None
-        return self.folds[(self.folds.index(held_out) + 1) % len(self.folds)]
 
 
 @contextlib.contextmanager
-def _quietly(_what: str, _epochs: int) -> Iterator[OnEpoch]:
-    """No line for each of many trainings."""
+def _no_progress(_what: str, _epochs: int) -> Iterator[progress.OnEpoch]:
+    """Log nothing: a search trains many times."""
     yield lambda _epoch: None
 
 
-# What a search tries: the range of every parameter, and the points of a grid.
-
-
-Space = Mapping[str, BaseDistribution]
-
-# A grid has these values alone; the other parameters are those of `trainer fit`.
-_GRID: dict[str, tuple[Any, ...]] = {
-    "learning_rate": (1e-3, 2e-3, 5e-3),
-    "weight_decay": (1e-2, 3e-2, 1e-1),
-    "hidden": (0, 128),
-    "copies": (0, 2),
-}
-
-
 def make_space(most_thawed: int) -> Space:
-    """The range of every parameter; of 0 to `most_thawed` blocks of YAMNet, if that is not 0."""
-    space: dict[str, BaseDistribution] = {
-        "learning_rate": FloatDistribution(2e-4, 2e-2, log=True),
-        "batch_size": CategoricalDistribution((64, 128, 256, 512)),
-        "hidden": CategoricalDistribution((0, 128, 512)),
-        "dropout": FloatDistribution(0.0, 0.5, step=0.1),
-        "weight_decay": FloatDistribution(1e-3, 3e-1, log=True),
-        "mixup_alpha": FloatDistribution(0.0, 0.4, step=0.1),
-        "augmentation": CategoricalDistribution(tuple(AUGMENTATIONS)),
-        "copies": IntDistribution(0, 3),
-        "repeats": IntDistribution(1, 8, log=True),
+    """The range of every parameter; thawed blocks of YAMNet are one if `most_thawed` is not 0."""
+    space: dict[str, distributions.BaseDistribution] = {
+        "learning_rate": distributions.FloatDistribution(2e-4, 2e-2, log=True),
+        "batch_size": distributions.CategoricalDistribution((64, 128, 256, 512)),
+        "hidden": distributions.CategoricalDistribution((0, 128, 512)),
+        "dropout": distributions.FloatDistribution(0.0, 0.5, step=0.1),
+        "weight_decay": distributions.FloatDistribution(1e-3, 3e-1, log=True),
+        "mixup_alpha": distributions.FloatDistribution(0.0, 0.4, step=0.1),
+        "augmentation": distributions.CategoricalDistribution(tuple(AUGMENTATIONS)),
+        "copies": distributions.IntDistribution(0, 3),
+        "repeats": distributions.IntDistribution(1, 8, log=True),
     }
     if most_thawed:
-        space["thawed_blocks"] = IntDistribution(0, most_thawed)
+        space["thawed_blocks"] = distributions.IntDistribution(0, most_thawed)
     return space
 
 
@@ -222,4 +198,4 @@ def make_grid(seed: int) -> tuple[Params, ...]:
         for values in itertools.product(*_GRID.values())
     ]
     order = np.random.default_rng(seed).permutation(len(points))
-    return tuple(points[place] for place in order)
+    return tuple(points[index] for index in order)

@@ -1,6 +1,4 @@
-"""`trainer search`: data sets in, the best lesson out."""
-
-from __future__ import annotations
+"""`trainer search`: data sets in, the best recipe out."""
 
 import hashlib
 import json
@@ -11,42 +9,31 @@ from pathlib import Path
 import optuna
 from optuna.distributions import distribution_to_json
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage
 
 from listener.detection.params import Preprocessing
 from trainer.config import Sampler
 from trainer.data.cache import EmbeddingCache
 from trainer.data.formats import read_clips
 from trainer.errors import SearchError, StorageError
-from trainer.model.backbones import open_backbone
-from trainer.model.settings import Activation
-from trainer.search.objective import (
-    AUGMENTATIONS,
-    HeldOutFolds,
-    Space,
-    TrainingSets,
-    make_lesson,
-    make_space,
-)
-from trainer.search.progress import TrialLines, best_of, write_plots
+from trainer.model import backbones, settings
+from trainer.search import objective as objectives
+from trainer.search import progress, worker
+from trainer.search.objective import HeldOutFolds
 from trainer.search.storage import open_storage, open_study
-from trainer.search.worker import Worker, make_plan
 from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
-from trainer.training.recipe import Recipe, write_lesson
-from trainer.training.training_set import TrainingSet
+from trainer.training.recipe import Recipe, write_recipe
 
 BEST_FILE = "best.json"
 JOURNAL_FILE = "study.journal"
 PLOTS_FOLDER = "plots"
-
-_LEAST_FOLDS = 2
+_MIN_FOLDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What `trainer search` is asked for; no folds means all, no storage a journal file in `out`.
+    """The arguments of `trainer search`; no folds means all, no storage a journal file in `out`.
 
-    `trials` are those of the study, whoever ran them; `base` is the lesson that they vary.
+    `trials` are those of the study, in all processes; `base` is the recipe that they vary.
     """
 
     data: tuple[Path, ...]
@@ -62,85 +49,75 @@ class SearchRequest:
     patch_hop_seconds: float = FIT_HOP_SECONDS
     preprocessing: Preprocessing | None = None
     folds: tuple[int, ...] = ()
-    activation: Activation | None = None
+    activation: settings.Activation | None = None
     grace_seconds: float = 60.0
 
 
-def search_lesson(request: SearchRequest) -> Path:
-    """Take part in a study until it has all its trials; the path of the best lesson.
+def search_recipe(request: SearchRequest) -> Path:
+    """Take part in a study until it has all its trials; the path of the best recipe.
 
     Raises:
         DataError, BackboneError, FitError, SearchError: one line on what is wrong.
         StorageError: the storage cannot be opened, or was lost.
     """
-    _quiet_optuna()
-    try:
-        with open_storage(request.storage or str(request.out / JOURNAL_FILE)) as storage:
-            return _search(request, storage)
-    except StorageInternalError as error:
-        raise StorageError(f"storage: lost: {error.__cause__ or error}") from error
-
-
-def _search(request: SearchRequest, storage: BaseStorage) -> Path:
-    objective = _open_objective(request)
-    space = make_space(request.most_thawed)
-    study = open_study(storage, request.study, _describe(request, objective, space))
-    plan = make_plan(request.sampler, request.trials, space, request.base.seed)
-    lines = TrialLines(study, plan.count, len(objective.folds))
-    Worker(study, plan, objective, request.grace_seconds).run(lines)
-    return _write(request, study, objective)
-
-
-def _quiet_optuna() -> None:
-    """Its warnings through our own log handler; a line on each trial is ours to write."""
+    # Optuna's warnings go through our log handler; the lines on trials are ours
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
     optuna.logging.set_verbosity(logging.WARNING)
+    try:
+        with open_storage(request.storage or str(request.out / JOURNAL_FILE)) as storage:
+            objective = _open_objective(request)
+            space = objectives.make_space(request.most_thawed)
+            study = open_study(storage, request.study, _describe(request, objective, space))
+            plan = worker.make_plan(request.sampler, request.trials, space, request.base.seed)
+            lines = progress.TrialLines(study, plan.count, len(objective.folds))
+            worker.Worker(study, plan, objective, request.grace_seconds).run(lines)
+            return _write_best(request, study, objective)
+    except StorageInternalError as error:
+        raise StorageError(f"storage: lost: {error.__cause__ or error}") from error
 
 
 def _open_objective(request: SearchRequest) -> HeldOutFolds:
     table = read_clips(request.data)
     folds = tuple(sorted(set(choose_folds(table, request.folds, None)[0])))
-    if len(folds) < _LEAST_FOLDS:
+    if len(folds) < _MIN_FOLDS:
         raise SearchError(
-            f"folds: expected at least {_LEAST_FOLDS}, as each is held out in turn, got {list(folds)}"
+            f"folds: expected at least {_MIN_FOLDS}, as each is held out in turn, got {list(folds)}"
         )
     activation = request.activation or choose_activation(table)
     base = replace(request.base, fit=replace(request.base.fit, activation=activation))
-    backbone = open_backbone(request.backbone, request.patch_hop_seconds, request.preprocessing)
-    materials = TrainingSets(table.in_folds(*folds), backbone, EmbeddingCache(request.cache))
-    return HeldOutFolds(folds, base, materials)
+    backbone = backbones.open_backbone(
+        request.backbone, request.patch_hop_seconds, request.preprocessing
+    )
+    cache = EmbeddingCache(request.cache)
+    training_sets = objectives.TrainingSets(table.in_folds(*folds), backbone, cache)
+    return HeldOutFolds(folds, base, training_sets)
 
 
-def _describe(request: SearchRequest, objective: HeldOutFolds, space: Space) -> dict[str, str]:
-    """What all trials of a study have in common."""
-    presets = {name: asdict(preset) for name, preset in AUGMENTATIONS.items()}
+def _describe(
+    request: SearchRequest, objective: HeldOutFolds, space: objectives.Space
+) -> dict[str, str]:
+    """What all trials of a study have in common; `data` is a SHA-256 of clips, labels and folds."""
+    rows = [
+        [each.digest, each.clip.onset, each.seconds, each.clip.fold, sorted(each.clip.labels)]
+        for each in objective.training_sets.of(objective.base).clips.clips
+    ]
+    presets = {name: asdict(preset) for name, preset in objectives.AUGMENTATIONS.items()}
     ranges = {name: distribution_to_json(each) for name, each in space.items()}
     return {
-        "data": _digest(objective.materials.of(objective.base)),
+        "data": hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest(),
         "folds": ", ".join(map(str, objective.folds)),
-        "backbone": objective.materials.backbone.id,
+        "backbone": objective.training_sets.backbone.id,
         "space": json.dumps({"ranges": ranges, "augmentations": presets}, sort_keys=True),
         "settings": json.dumps(asdict(objective.base), sort_keys=True),
         "sampler": request.sampler,
     }
 
 
-def _digest(material: TrainingSet) -> str:
-    """SHA-256 of all clips, their labels and folds."""
-    rows = [
-        [each.digest, each.clip.onset, each.seconds, each.clip.fold, sorted(each.clip.labels)]
-        for each in material.clips.clips
-    ]
-    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
-
-
-def _write(request: SearchRequest, study: optuna.Study, objective: HeldOutFolds) -> Path:
-    best = best_of(study)
+def _write_best(request: SearchRequest, study: optuna.Study, objective: HeldOutFolds) -> Path:
+    best = progress.best_of(study)
     if best is None:
-        raise SearchError(
-            f"study {request.study}: expected a trial that came to its end, found none"
-        )
+        raise SearchError(f"study {request.study}: expected a complete trial, found none")
     found = {
         "accuracy": best.values[0],
         "folds": objective.folds,
@@ -150,6 +127,6 @@ def _write(request: SearchRequest, study: optuna.Study, objective: HeldOutFolds)
     }
     request.out.mkdir(parents=True, exist_ok=True)
     path = request.out / BEST_FILE
-    write_lesson(path, make_lesson(best.params, objective.base), found)
-    write_plots(study, request.out / PLOTS_FOLDER)
+    write_recipe(path, objectives.make_recipe(best.params, objective.base), found)
+    progress.write_plots(study, request.out / PLOTS_FOLDER)
     return path

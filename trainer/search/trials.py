@@ -1,52 +1,50 @@
-"""Places: how processes that know nothing of each other end with exactly so many finished trials.
+"""Trial slots, by which independent processes end with exactly so many finished trials.
 
-A study of N trials has the places 0 to N-1, each of which wants one finished trial. Every trial says
-which place it is for. A storage numbers trials one after another, so all processes agree which of two
-trials came first: of those for one place, only the first that has not failed counts.
+A study of N trials has the slots 0 to N-1, and each needs one finished trial. Every trial names its slot.
+A storage numbers trials one after another, so all processes agree which of two trials came first: of the
+trials in one slot, only the first that has not failed counts.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-PLACE = "place"  # the attribute of a trial that says which place it is for
-WORKER = "worker"  # that of a trial that was begun: host and process
-
-
-Params = Mapping[str, Any]  # the name of a parameter -> its value, as Optuna keeps them
+# Attributes of a trial in the storage; studies of earlier versions have these names.
+SLOT = "place"
+WORKER = "worker"  # host and process, once it has started
+HEARTBEAT = "beat"  # a number that grows while the trial's process lives
+DIVERGED = "astray"  # why its training failed
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
+Params = Mapping[str, Any]  # the name of a parameter -> its value, as Optuna keeps them
+
 
 def finished(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
-    """The trials that came to their end, complete or pruned, in the first `count` places."""
-    return [t for t in trials if t.state in _FINISHED and t.user_attrs[PLACE] < count]
+    """The trials in the first `count` slots that are complete or pruned."""
+    return [t for t in trials if t.state in _FINISHED and t.user_attrs[SLOT] < count]
 
 
-def waiting(trials: Sequence[FrozenTrial], count: int) -> bool:
-    """Whether a trial in one of the first `count` places only has to be taken up."""
-    return any(t.state == TrialState.WAITING and t.user_attrs[PLACE] < count for t in trials)
+def has_waiting(trials: Sequence[FrozenTrial], count: int) -> bool:
+    """Whether one of the first `count` slots has a trial that waits for a worker."""
+    return any(t.state == TrialState.WAITING and t.user_attrs[SLOT] < count for t in trials)
 
 
-def first_open(trials: Sequence[FrozenTrial], count: int) -> int | None:
-    """The first place for which nothing was done, or only trials that failed; None if there is none."""
-    taken = {t.user_attrs.get(PLACE) for t in trials if t.state != TrialState.FAIL}
-    return next((place for place in range(count) if place not in taken), None)
+def first_open_slot(trials: Sequence[FrozenTrial], count: int) -> int | None:
+    """The first slot without a trial, or with failed ones only; None if there is none."""
+    filled = {t.user_attrs.get(SLOT) for t in trials if t.state != TrialState.FAIL}
+    return next((slot for slot in range(count) if slot not in filled), None)
 
 
 def is_surplus(number: int, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether the trial of this number has no place, or another one has its place."""
-    mine = next(t for t in trials if t.number == number)
-    if PLACE not in mine.user_attrs:
-        return True
-    rivals = [t for t in trials if t.user_attrs.get(PLACE) == mine.user_attrs[PLACE]]
-    return any(t.number < number and t.state != TrialState.FAIL for t in rivals)
+    """Whether the trial of this number has no slot, or an earlier one fills its slot."""
+    slot = next(t for t in trials if t.number == number).user_attrs.get(SLOT)
+    earlier = [t for t in trials if t.number < number and t.user_attrs.get(SLOT) == slot]
+    return slot is None or any(t.state != TrialState.FAIL for t in earlier)
 
 
-def params_to_resume(trials: Sequence[FrozenTrial], place: int) -> Params | None:
-    """Those of the last trial for the place that was begun; None if none was."""
-    begun = [t for t in trials if t.user_attrs.get(PLACE) == place and WORKER in t.user_attrs]
-    return begun[-1].params if begun else None
+def params_to_resume(trials: Sequence[FrozenTrial], slot: int) -> Params | None:
+    """The parameters of the last trial in the slot that was started; None if none was."""
+    started = [t for t in trials if t.user_attrs.get(SLOT) == slot and WORKER in t.user_attrs]
+    return started[-1].params if started else None

@@ -1,1 +1,1 @@
-"""The starter bundle that ships with the package: a small network of our own, taught by YAMNet."""
+"""The starter bundle that ships with the package: a small network of our own, distilled from YAMNet."""

@@ -1,6 +1,4 @@
-"""The starter's card: what it hears, how well, from what, and whom it owes."""
-
-from __future__ import annotations
+"""The starter's card: its labels, figures, training data and credits."""
 
 import re
 from collections import Counter, defaultdict
@@ -58,12 +56,7 @@ On what it has not learnt from:
 Authors on freesound.org, with the licence (CC BY 3.0, or CC0 1.0) and the clips of ESC-10:
 
 {credits}"""
-
-
-# Who recorded ESC-10: its LICENSE.md names author and licence of every clip.
-
-
-# CC-Sampling+ (2 of the 400) forbids some uses of what is made from it: such clips are not used
+# CC-Sampling+ (2 of the 400) forbids some uses of derived works: such clips are not used
 USED_LICENCES = frozenset({"CC0", "CC-BY"})
 _CLIP = re.compile(
     r"\*\*\[(?P<clip>[\w-]+)\.ogg\].*by \*(?P<author>.+?)\* \(\[(?P<licence>[^\]]+)\]"
@@ -72,7 +65,7 @@ _CLIP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Author and licence of one clip; `clip` is its name of ESC-10, `1-100032-A`."""
+    """Author and licence of one clip; `clip` is its name in ESC-10, `1-100032-A`."""
 
     clip: str
     author: str
@@ -83,7 +76,7 @@ def read_credits(folder: Path) -> list[Credit]:
     """The credits of all clips, in the order of LICENSE.md.
 
     Raises:
-        DataError: the file is missing or names nobody.
+        DataError: the file is missing or names no author.
     """
     path = folder / LICENCE_FILE
     try:
@@ -97,13 +90,13 @@ def read_credits(folder: Path) -> list[Credit]:
 
 
 def is_used(stem: str, authors: Sequence[Credit]) -> bool:
-    """Whether the licence of a file, `1-100032-A-0` by its stem, lets us learn from it."""
+    """Whether the licence of a file, `1-100032-A-0` by its stem, lets us train on it."""
     clip = stem.rpartition("-")[0]  # the last number is ESC-50's target
     return any(credit.clip == clip and credit.licence in USED_LICENCES for credit in authors)
 
 
 def credit_lines(authors: Sequence[Credit]) -> str:
-    """Markdown: a line for each author with licence and clips, of the clips that are used."""
+    """Markdown: a line for each author with licence and clips, for the clips that are used."""
     clips: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for credit in authors:
         if credit.licence in USED_LICENCES:

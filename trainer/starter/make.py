@@ -1,9 +1,7 @@
 """`trainer starter`: ESC-10 and generated alarms -> the bundle that ships with the package."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +13,10 @@ from listener.detection.policy import LabelPolicy
 from listener.engines.litert import LiteRTEngine
 from trainer.export.bundle import check_target, export_bundle
 from trainer.provenance import Provenance
-from trainer.starter.card import Credit, is_used, make_card, read_credits
+from trainer.starter.card import is_used, make_card, read_credits
 from trainer.starter.evaluate import Figures, measure
 from trainer.starter.policies import calibrate
-from trainer.starter.strips import FEATURES, LABELS, Recording, read_recordings
+from trainer.starter.strips import FEATURES, LABELS, read_recordings
 from trainer.starter.train import NetworkEngine, Schedule, build_network, make_examples, train
 
 log = logging.getLogger(__name__)
@@ -28,9 +26,9 @@ TEST_FOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class StarterRecipe:
-    """What the starter follows from, beside the recordings and the teacher.
+    """How a starter is made of the recordings and the teacher.
 
-    `strip_count` strips of 5.3 s are learnt from, `epochs` times each. `minutes` of generated background
+    It is trained on `strip_count` strips of 5.3 s, `epochs` times each. `minutes` of generated background
     and as many of alarms give the card's figures; twice as many others set the thresholds.
     """
 
@@ -41,42 +39,33 @@ class StarterRecipe:
 
 
 def make_starter_bundle(esc10: Path, teacher: Path, out: Path, recipe: StarterRecipe) -> Bundle:
-    """Learn from ESC-10's folds 1 to 4 and write the bundle `starter`; fold 5 only gives figures.
+    """Train on ESC-10's folds 1 to 4 and write the bundle `starter`; fold 5 only gives figures.
 
     Raises:
-        DataError: ESC-10 is not there or not whole.
+        DataError: ESC-10 is missing or incomplete.
         TargetError: `out` holds something else than a bundle.
-        BundleError: the teacher is no bundle.
+        BundleError: the teacher is not a bundle.
         ParityError: the exported model differs from the trained one.
     """
     check_target(out)
-    taught_by = read_bundle(teacher)
+    teacher_bundle = read_bundle(teacher)
     authors = read_credits(esc10)
-    learnt, held_out = _split(esc10, authors)
-    network = _teach(learnt, taught_by, recipe)
-    engine = NetworkEngine(network)
-    log.info("setting the thresholds")
-    policies = calibrate(engine, learnt, 2 * recipe.minutes, recipe.seed)
-    log.info("measuring on what was not learnt from")
-    figures = measure(engine, policies, held_out, recipe.minutes, recipe.seed)
-    manifest = _manifest(policies, taught_by, figures, recipe)
-    card = make_card(network, manifest, figures, authors)
-    return export_bundle(out, network, manifest, card, with_saved_model=False)
-
-
-def _split(esc10: Path, authors: Sequence[Credit]) -> tuple[list[Recording], list[Recording]]:
-    used = [clip for clip in read_recordings(esc10) if is_used(clip.name, authors)]
-    learnt = [recording for recording in used if recording.fold != TEST_FOLD]
-    return learnt, [recording for recording in used if recording.fold == TEST_FOLD]
-
-
-def _teach(learnt: Sequence[Recording], teacher: Bundle, recipe: StarterRecipe) -> keras.Model:
-    engine = LiteRTEngine(teacher.model_path)
-    examples = make_examples(learnt, engine, recipe.strip_count, recipe.seed)
+    used = [recording for recording in read_recordings(esc10) if is_used(recording.name, authors)]
+    training = [recording for recording in used if recording.fold != TEST_FOLD]
+    held_out = [recording for recording in used if recording.fold == TEST_FOLD]
+    teacher_engine = LiteRTEngine(teacher_bundle.model_path)
+    examples = make_examples(training, teacher_engine, recipe.strip_count, recipe.seed)
     keras.utils.set_random_seed(recipe.seed)
     network = build_network(len(LABELS), FEATURES)
     train(network, examples, Schedule(epochs=recipe.epochs), recipe.seed)
-    return network
+    engine = NetworkEngine(network)
+    log.info("setting the thresholds")
+    policies = calibrate(engine, training, 2 * recipe.minutes, recipe.seed)
+    log.info("measuring on held-out audio")
+    figures = measure(engine, policies, held_out, recipe.minutes, recipe.seed)
+    manifest = _manifest(policies, teacher_bundle, figures, recipe)
+    card = make_card(network, manifest, figures, authors)
+    return export_bundle(out, network, manifest, card, with_saved_model=False)
 
 
 def _manifest(

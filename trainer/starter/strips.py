@@ -1,6 +1,4 @@
-"""Strips: a few seconds of mixed sound and what is heard in each of their patches."""
-
-from __future__ import annotations
+"""The audio that the starter learns from and is measured on: recordings, scenes and mixed strips."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,22 +10,11 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.bundle import Label
 from listener.detection.params import FeatureParams
-from listener.soundscape import (
-    ALARMS,
-    SAMPLE_RATE_HZ,
-    Generator,
-    Programme,
-    Scene,
-    ambience,
-    busy_ambience,
-    random_scene,
-    reverberate,
-)
-from listener.soundscape.scene import at_level, without_clipping
-from trainer.data.audio import read_audio
-from trainer.data.clips import Clip
-from trainer.data.files import read_text_table
-from trainer.data.formats import read_esc50
+from listener.soundscape.scene import Scene, at_level, reverberate, without_clipping
+from listener.soundscape.schedule import SceneSpec, ambience, busy_ambience, random_scene
+from listener.soundscape.sounds import ALARMS
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
+from trainer.data import audio, files, formats
 from trainer.errors import DataError
 
 SCENE_SECONDS = 30.0
@@ -35,17 +22,7 @@ BACKGROUND_SECONDS = 60.0
 BACKGROUND_DBFS = (-80.0, -15.0)  # a silent room to a loud one
 TEST_SNR_DB = 10.0
 _SEEDS_APART = 1_000_000
-PATCHES = 10  # in a strip
-_FRAME_SAMPLES = 320  # 20 ms: a whole number of them is a patch hop
-_AUDIBLE_DB = 20.0  # under the loudest frame of a sound: what of it still counts as heard
-_LEVEL_DBFS = (-55.0, -12.0)
-_QUIETEST_DBFS = -90.0
-_SNR_DB = (0.0, 35.0)
-_FILTER_HZ = (60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-
-
-# What the starter bundle hears.
-
+TABLE_FILE, LICENCE_FILE = "esc10.csv", "LICENSE.md"
 
 ESC10_LABELS = (
     Label("dog", "Dog"),
@@ -72,33 +49,25 @@ LABELS = ESC10_LABELS + ALARM_LABELS
 COLUMNS = {label.slug: column for column, label in enumerate(LABELS)}
 ALARM_SOUNDS = {label.slug: ALARMS[label.slug] for label in ALARM_LABELS}
 
+FEATURES = FeatureParams()
+PATCHES = 10  # in a strip
+STRIP_SAMPLES = FEATURES.window_samples + (PATCHES - 1) * FEATURES.patch_hop_samples
+STRIP_SECONDS = STRIP_SAMPLES / SAMPLE_RATE_HZ
 
-# The generated audio that thresholds are set by and figures are measured on.
-
-
-def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
-    """A minute each, nothing in it: noise at a drawn level, in every other one knocks and clicks."""
-    for minute in range(minutes):
-        programme = Programme(
-            seconds=BACKGROUND_SECONDS,
-            sounds_per_scene=0,
-            background_dbfs=BACKGROUND_DBFS,
-            backgrounds=(busy_ambience if minute % 2 else ambience,),
-        )
-        yield random_scene(programme, seed * _SEEDS_APART + minute)
-
-
-def alarm_scenes(minutes: int, seed: int, snr_db: float = TEST_SNR_DB) -> Iterator[Scene]:
-    """Half a minute each with two alarms at `snr_db`: the scenes of `trainer soundscape`."""
-    programme = Programme(seconds=SCENE_SECONDS, snr_db=snr_db, sounds=ALARM_SOUNDS)
-    for number in range(minutes * 2):
-        yield random_scene(programme, seed * _SEEDS_APART + number)
-
-
-# ESC-10's recordings as the starter's training takes them.
-
-
-TABLE_FILE, LICENCE_FILE = "esc10.csv", "LICENSE.md"
+# How often a strip holds a recording, an alarm or nothing, and how loud everything is
+_SHARES = {"recording": 0.48, "alarm": 0.4, "nothing": 0.12}
+_LEVEL_DBFS = (-55.0, -12.0)
+_QUIETEST_DBFS = -90.0
+_SNR_DB = (0.0, 35.0)
+# A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches and partly sounds like one: they
+# are drawn three times as often
+_DRAWN_ALARMS = (*ALARM_SOUNDS, *["co_alarm", "smoke_alarm"] * 2)
+_FILTER_HZ = (60.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+_FRAME_SAMPLES = 320  # 20 ms: a patch hop is a whole number of them
+_AUDIBLE_DB = 20.0  # below the loudest frame of a sound: what still counts as audible
+# The sound in a patch for a target of 1; with less, the target is in proportion: 0.1 s of a smoke alarm
+# may just as well be one pulse of a CO alarm, but a bark is a bark
+_FULL_SECONDS, _FULL_ALARM_SECONDS = 0.1, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +89,33 @@ def read_recordings(folder: Path) -> list[Recording]:
     Raises:
         DataError: the table or a file is missing, or a category is not one of the ten.
     """
-    table = read_esc50(read_text_table(folder / TABLE_FILE))
-    return [_read_recording(clip) for clip in table.clips]
+    recordings = []
+    for clip in formats.read_esc50(files.read_text_table(folder / TABLE_FILE)).clips:
+        (label,) = clip.labels
+        if label not in COLUMNS:
+            raise DataError(f"{clip.path}: expected one of ESC-10's ten categories, got {label!r}")
+        samples = audio.read_audio(clip, SAMPLE_RATE_HZ)
+        recordings.append(Recording(clip.path.stem, label, clip.fold, samples))
+    return recordings
 
 
-def _read_recording(clip: Clip) -> Recording:
-    (label,) = clip.labels
-    if label not in COLUMNS:
-        raise DataError(f"{clip.path}: expected one of ESC-10's ten categories, got {label!r}")
-    return Recording(clip.path.stem, label, clip.fold, read_audio(clip, SAMPLE_RATE_HZ))
+def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
+    """Scenes of a minute without events: noise at a random level, in every other one knocks and clicks."""
+    for minute in range(minutes):
+        programme = SceneSpec(
+            seconds=BACKGROUND_SECONDS,
+            sounds_per_scene=0,
+            background_dbfs=BACKGROUND_DBFS,
+            backgrounds=(busy_ambience if minute % 2 else ambience,),
+        )
+        yield random_scene(programme, seed * _SEEDS_APART + minute)
 
 
-FEATURES = FeatureParams()
-STRIP_SAMPLES = FEATURES.window_samples + (PATCHES - 1) * FEATURES.patch_hop_samples
-STRIP_SECONDS = STRIP_SAMPLES / SAMPLE_RATE_HZ
-
-# Of a sound in a patch; with less, the target is a part of 1: 0.1 s of a smoke alarm may as well be one
-# pulse of a CO alarm, but a bark is a bark
-_ENOUGH_SECONDS, _ENOUGH_ALARM_SECONDS = 0.1, 0.3
-# A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches and in part sounds like one: they
-# come three times as often
-_DRAWN_ALARMS = (*ALARM_SOUNDS, *["co_alarm", "smoke_alarm"] * 2)
-
-# How often a strip holds a recording, an alarm or nothing, and how loud everything is
-_SHARES = {"recording": 0.48, "alarm": 0.4, "nothing": 0.12}
+def alarm_scenes(minutes: int, seed: int, snr_db: float = TEST_SNR_DB) -> Iterator[Scene]:
+    """Scenes of half a minute with two alarms each at `snr_db`, as of `trainer soundscape`."""
+    programme = SceneSpec(seconds=SCENE_SECONDS, snr_db=snr_db, sounds=ALARM_SOUNDS)
+    for number in range(minutes * 2):
+        yield random_scene(programme, seed * _SEEDS_APART + number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +128,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Samples float32 (STRIP_SAMPLES,), targets float32 (PATCHES, K) in [0, 1]."""
+    """A few seconds of mixed sound, float32 (STRIP_SAMPLES,), and targets (PATCHES, K) in [0, 1]."""
 
     samples: Samples
     targets: NDArray[np.float32]
 
 
 class StripMaker:
-    """Draws strips out of recordings, generated alarms and backgrounds."""
+    """Draws strips from recordings, generated alarms and backgrounds."""
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._recordings = recordings
         self._by_label = {
             label: [recording for recording in recordings if recording.label == label]
             for label in sorted({recording.label for recording in recordings})
@@ -175,63 +146,56 @@ class StripMaker:
     def draw(self, rng: np.random.Generator) -> Strip:
         """The next strip; the same state of `rng` gives the same one."""
         kind = rng.choice(list(_SHARES), p=list(_SHARES.values()))
-        layers = {"recording": self._recording, "alarm": self._alarm, "nothing": _nothing}[kind]
-        return mix(layers(rng))
-
-    def _recording(self, rng: np.random.Generator) -> list[Layer]:
+        if kind == "nothing":
+            if _happens(rng, 0.1):
+                return mix([Layer(None, np.zeros(STRIP_SAMPLES, np.float32))])
+            return mix([_background(rng, rng.uniform(_QUIETEST_DBFS, _LEVEL_DBFS[1]))])
         level = rng.uniform(*_LEVEL_DBFS)
-        layers = [self._draw_recording(rng, level)]
+        if kind == "alarm":
+            below = level - rng.uniform(*_SNR_DB)
+            real = _happens(rng, 0.4)
+            background = self._recording(rng, below) if real else _background(rng, below)
+            return mix([_alarm(rng, level), background])
+        layers = [self._recording(rng, level)]
         if _happens(rng, 0.3):
-            layers.append(self._draw_recording(rng, level + rng.uniform(-10.0, 5.0)))
+            layers.append(self._recording(rng, level + rng.uniform(-10.0, 5.0)))
         if _happens(rng, 0.6):
             layers.append(_background(rng, level - rng.uniform(*_SNR_DB)))
-        return layers
+        return mix(layers)
 
-    def _alarm(self, rng: np.random.Generator) -> list[Layer]:
-        level = rng.uniform(*_LEVEL_DBFS)
-        below = level - rng.uniform(*_SNR_DB)
-        real = _happens(rng, 0.4)
-        under = self._draw_recording(rng, below) if real else _background(rng, below)
-        return [_draw_alarm(rng, level), under]
-
-    def _draw_recording(self, rng: np.random.Generator, dbfs: float) -> Layer:
+    def _recording(self, rng: np.random.Generator, dbfs: float) -> Layer:
         label = str(rng.choice(list(self._by_label)))
-        recording = self._by_label[label][rng.integers(len(self._by_label[label]))]
-        samples = _at_speed(recording.samples, rng.uniform(0.85, 1.18))
-        samples = _in_a_room(_through_a_filter(samples, rng), rng)
+        samples = self._by_label[label][rng.integers(len(self._by_label[label]))].samples
+        # faster or slower, with its pitch, by linear interpolation
+        positions = np.arange(0.0, len(samples) - 1, rng.uniform(0.85, 1.18))
+        samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+        samples = _reverberated(_filtered(samples, rng), rng)
         shifted = np.roll(np.resize(samples, STRIP_SAMPLES), rng.integers(STRIP_SAMPLES))
         return Layer(label, at_level(shifted, dbfs))
 
 
 def mix(layers: Sequence[Layer]) -> Strip:
-    """The layers' sum, and for each labelled one in which patches it is heard."""
+    """The sum of the layers, and for each label the patches in which it is audible."""
     targets = np.zeros((PATCHES, len(COLUMNS)), np.float32)
     for layer in layers:
         if layer.label is not None:
             column = targets[:, COLUMNS[layer.label]]
-            enough = _ENOUGH_ALARM_SECONDS if layer.label in ALARM_SOUNDS else _ENOUGH_SECONDS
-            np.maximum(column, heard_in_patches(layer.samples, enough), out=column)
+            full = _FULL_ALARM_SECONDS if layer.label in ALARM_SOUNDS else _FULL_SECONDS
+            np.maximum(column, audible_in_patches(layer.samples, full), out=column)
     samples: Samples = np.sum([layer.samples for layer in layers], axis=0, dtype=np.float32)
     return Strip(without_clipping(samples), targets)
 
 
-def heard_in_patches(samples: Samples, enough_seconds: float) -> NDArray[np.float32]:
-    """For each patch 1 if so much of it sounds, within 20 dB of the loudest 20 ms; with less, less."""
+def audible_in_patches(samples: Samples, full_seconds: float) -> NDArray[np.float32]:
+    """1 for each patch with `full_seconds` within 20 dB of the loudest 20 ms, in proportion below."""
     whole = len(samples) // _FRAME_SAMPLES * _FRAME_SAMPLES
     power = np.mean(np.square(samples[:whole].reshape(-1, _FRAME_SAMPLES)), axis=1)
-    sounding = (power > 0) & (power >= power.max() * 10 ** (-_AUDIBLE_DB / 10))
+    audible = (power > 0) & (power >= power.max() * 10 ** (-_AUDIBLE_DB / 10))
     starts = np.arange(PATCHES) * FEATURES.patch_hop_samples // _FRAME_SAMPLES
     count = FEATURES.window_samples // _FRAME_SAMPLES
-    seconds = np.array([sounding[start : start + count].sum() for start in starts]) * (
-        _FRAME_SAMPLES / SAMPLE_RATE_HZ
-    )
-    return np.minimum(1.0, seconds / enough_seconds).astype(np.float32)
-
-
-def _nothing(rng: np.random.Generator) -> list[Layer]:
-    if _happens(rng, 0.1):
-        return [Layer(None, np.zeros(STRIP_SAMPLES, np.float32))]
-    return [_background(rng, rng.uniform(_QUIETEST_DBFS, _LEVEL_DBFS[1]))]
+    frames = np.array([audible[start : start + count].sum() for start in starts])
+    seconds = frames * (_FRAME_SAMPLES / SAMPLE_RATE_HZ)
+    return np.minimum(1.0, seconds / full_seconds).astype(np.float32)
 
 
 def _background(rng: np.random.Generator, dbfs: float) -> Layer:
@@ -239,35 +203,24 @@ def _background(rng: np.random.Generator, dbfs: float) -> Layer:
     return Layer(None, at_level(make(STRIP_SECONDS, rng)[:STRIP_SAMPLES], dbfs))
 
 
-def _draw_alarm(rng: np.random.Generator, dbfs: float) -> Layer:
+def _alarm(rng: np.random.Generator, dbfs: float) -> Layer:
     """An alarm from a random point of its pattern; one in three begins or ends within the strip."""
     label = str(rng.choice(_DRAWN_ALARMS))
     variants: tuple[Generator, ...] = ALARM_SOUNDS[label]
     samples = variants[rng.integers(len(variants))](3 * STRIP_SECONDS, rng, 1.0)
     start = rng.integers(2 * STRIP_SAMPLES)
     samples = samples[start : start + STRIP_SAMPLES]
-    samples = _in_a_room(_through_a_filter(samples, rng), rng)
+    samples = _reverberated(_filtered(samples, rng), rng)
     if _happens(rng, 1 / 3):
-        samples = samples * _window(rng)
+        onset, offset = np.sort(rng.integers(STRIP_SAMPLES, size=2))
+        window = np.zeros(STRIP_SAMPLES, np.float32)
+        window[onset:offset] = 1.0
+        samples = samples * window
     return Layer(label, at_level(samples, dbfs))
 
 
-def _window(rng: np.random.Generator) -> Samples:
-    """1 from a random onset to a random offset, 0 elsewhere."""
-    onset, offset = np.sort(rng.integers(STRIP_SAMPLES, size=2))
-    window = np.zeros(STRIP_SAMPLES, np.float32)
-    window[onset:offset] = 1.0
-    return window
-
-
-def _at_speed(samples: Samples, speed: float) -> Samples:
-    """Played faster or slower, pitch with it; linear interpolation."""
-    positions = np.arange(0.0, len(samples) - 1, speed)
-    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
-
-
-def _through_a_filter(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Every other time with another timbre: louder and quieter bands, as of another microphone."""
+def _filtered(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Every other time with louder and quieter bands, as from another microphone."""
     if not _happens(rng, 0.5):
         return samples
     gain_db = rng.normal(0.0, 3.0, len(_FILTER_HZ))
@@ -277,7 +230,7 @@ def _through_a_filter(samples: Samples, rng: np.random.Generator) -> Samples:
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
-def _in_a_room(samples: Samples, rng: np.random.Generator) -> Samples:
+def _reverberated(samples: Samples, rng: np.random.Generator) -> Samples:
     """Two times in five with a reverb of up to 0.8 s."""
     if not _happens(rng, 0.4):
         return samples

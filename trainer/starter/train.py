@@ -1,6 +1,4 @@
-"""Training: the targets of the labels, and the teacher's embeddings (Hinton et al., arXiv:1503.02531)."""
-
-from __future__ import annotations
+"""The starter's network and its training, on labels and a teacher's embeddings (arXiv:1503.02531)."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -19,8 +17,6 @@ from trainer.starter.strips import FEATURES, LABELS, PATCHES, Recording, StripMa
 
 log = logging.getLogger(__name__)
 
-_EMBEDDING_WEIGHT = 0.2  # of the teacher's embeddings beside the labels
-_STEEPEST = 5.0  # deviations: what a rare embedding number is clipped at
 FIRST_FILTERS = 24
 BLOCKS = (  # (stride, filters) of the separable blocks after the first convolution
     (2, 48),
@@ -32,15 +28,21 @@ BLOCKS = (  # (stride, filters) of the separable blocks after the first convolut
     (1, 256),
     (1, 384),
 )
+_LOG_MEL_MEAN, _LOG_MEL_DEVIATION = (
+    -3.0,
+    3.0,
+)  # about those of any sound, so that training starts well
 _DROPOUT = 0.3
+_EMBEDDING_WEIGHT = 0.2  # of the teacher's embeddings beside the labels
+_MAX_DEVIATIONS = 5.0  # where rare values of embeddings are clipped
+_MAX_MASKED_FRAMES, _MAX_MASKED_BANDS = 12, 6  # SpecAugment (arXiv:1904.08779)
 
-
-# Examples: strips cut into patches, with what the teacher makes of each.
+_Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """`patches` float16 (N, 96, 64), `targets` float32 (N, K), `embeddings` float16 (N, D).
+    """`patches` float16 (N, 96, 64), `targets` float32 (N, K), the teacher's `embeddings` float16 (N, D).
 
     Half precision halves the memory: 50 000 patches take 0.7 GB.
     """
@@ -59,7 +61,13 @@ def make_examples(
     """So many strips of PATCHES patches each, always the same for a seed."""
     rng = np.random.default_rng(seed)
     maker = StripMaker(recordings)
-    examples = _room_for(strip_count * PATCHES, teacher)
+    count = strip_count * PATCHES
+    blank = np.zeros((1, FEATURES.patch_frames, FEATURES.mel_bands), np.float32)
+    examples = Examples(
+        np.zeros((count, *blank.shape[1:]), np.float16),
+        np.zeros((count, len(LABELS)), np.float32),
+        np.zeros((count, teacher.infer(blank)[1].shape[1]), np.float16),
+    )
     for number in range(strip_count):
         rows = slice(number * PATCHES, (number + 1) * PATCHES)
         strip = maker.draw(rng)
@@ -71,117 +79,11 @@ def make_examples(
     return examples
 
 
-def _room_for(count: int, teacher: Engine) -> Examples:
-    blank = np.zeros((1, FEATURES.patch_frames, FEATURES.mel_bands), np.float32)
-    size = teacher.infer(blank)[1].shape[1]
-    return Examples(
-        np.zeros((count, *blank.shape[1:]), np.float16),
-        np.zeros((count, len(LABELS)), np.float32),
-        np.zeros((count, size), np.float16),
-    )
-
-
-_MASKED_FRAMES, _MASKED_BANDS = 12, 6  # SpecAugment (arXiv:1904.08779): the widest gap
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long and how fast: AdamW, its rate falling along a cosine to zero."""
-
-    epochs: int = 8
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-
-
-def train(
-    network: keras.Model, examples: Examples, schedule: Schedule, seed: int = 0
-) -> list[float]:
-    """Teach the network in place; the mean loss of each epoch."""
-    student = _with_projection(network, examples.embeddings.shape[1])
-    steps = schedule.epochs * (len(examples) // schedule.batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps)
-    student.compile(
-        keras.optimizers.AdamW(rate, schedule.weight_decay),
-        loss={"scores": "binary_crossentropy", "teacher": "mean_squared_error"},
-        loss_weights={"scores": 1.0, "teacher": _EMBEDDING_WEIGHT},
-    )
-    rng = np.random.default_rng(seed)
-    spread = embedding_spread(examples.embeddings)
-    return [
-        _epoch(student, _batches(examples, spread, schedule.batch_size, rng), number)
-        for number in range(schedule.epochs)
-    ]
-
-
-def embedding_spread(embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Mean and deviation of each of the teacher's numbers, float32 (2, D); a dead one deviates by 1."""
-    sample = embeddings[:: max(1, len(embeddings) // 10_000)].astype(np.float32)
-    deviation = sample.std(axis=0)
-    return np.stack((sample.mean(axis=0), np.where(deviation > 0, deviation, 1.0)))
-
-
-def _with_projection(network: keras.Model, teacher_size: int) -> keras.Model:
-    """The network and a layer that guesses the teacher's embedding; it is thrown away after training."""
-    outputs = network.output
-    guess = keras.layers.Dense(teacher_size, name="teacher")(outputs["embeddings"])
-    return keras.Model(network.input, {"scores": outputs["scores"], "teacher": guess})
-
-
-_Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
-
-
-def _batches(
-    examples: Examples, spread: NDArray[np.float32], size: int, rng: np.random.Generator
-) -> Iterator[_Batch]:
-    order = rng.permutation(len(examples))
-    for start in range(0, len(order) - size + 1, size):
-        rows = np.sort(order[start : start + size])  # near in memory
-        embeddings = (examples.embeddings[rows] - spread[0]) / spread[1]
-        targets = {
-            "scores": examples.targets[rows],
-            "teacher": np.minimum(embeddings, _STEEPEST),
-        }
-        yield mask(examples.patches[rows].astype(np.float32), rng), targets
-
-
-def mask(patches: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A stretch of frames and one of bands of each patch set to the patch's mean, in place."""
-    for patch in patches:
-        mean = patch.mean()
-        patch[_stretch(len(patch), _MASKED_FRAMES, rng)] = mean
-        patch[:, _stretch(patch.shape[1], _MASKED_BANDS, rng)] = mean
-    return patches
-
-
-def _stretch(length: int, widest: int, rng: np.random.Generator) -> slice:
-    width = rng.integers(widest + 1)
-    start = rng.integers(length - width + 1)
-    return slice(start, start + width)
-
-
-def _epoch(student: keras.Model, batches: Iterator[_Batch], number: int) -> float:
-    losses = [student.train_on_batch(patches, targets)[0] for patches, targets in batches]
-    mean = float(np.mean(losses))
-    log.info("epoch %d: loss %.4f", number + 1, mean)
-    return mean
-
-
-# The starter's network: MobileNet v1's separable blocks (arXiv:1704.04861), small and our own.
-
-
-EMBEDDING_SIZE = BLOCKS[-1][1]
-_LOG_MEL_MEAN, _LOG_MEL_DEVIATION = (
-    -3.0,
-    3.0,
-)  # about those of any sound, so that learning starts well
-
-
 def build_network(label_count: int, params: FeatureParams) -> keras.Model:
     """An untrained network: log-mel patches (B, 96, 64) -> scores (B, K), embeddings (B, 384).
 
-    The scores are sigmoids, one independent score a label. About 270 000 weights, 13 million
-    multiplications a patch, a fifth of YAMNet's.
+    Separable blocks as in MobileNet v1 (arXiv:1704.04861). The scores are sigmoids, one independent
+    score a label. About 270 000 weights, 13 million multiplications a patch, a fifth of YAMNet's.
     """
     patches = keras.Input((params.patch_frames, params.mel_bands), name="patches")
     x = keras.layers.Reshape((params.patch_frames, params.mel_bands, 1))(patches)
@@ -201,8 +103,82 @@ def _normalised(x: Any) -> Any:
     return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast: AdamW, with a learning rate that falls along a cosine to zero."""
+
+    epochs: int = 8
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+
+
+def train(
+    network: keras.Model, examples: Examples, schedule: Schedule, seed: int = 0
+) -> list[float]:
+    """Train the network in place; the mean loss of each epoch."""
+    outputs = network.output
+    # a layer that predicts the teacher's embedding, dropped after training
+    predicted = keras.layers.Dense(examples.embeddings.shape[1], name="teacher")(
+        outputs["embeddings"]
+    )
+    student = keras.Model(network.input, {"scores": outputs["scores"], "teacher": predicted})
+    steps = schedule.epochs * (len(examples) // schedule.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps)
+    student.compile(
+        keras.optimizers.AdamW(rate, schedule.weight_decay),
+        loss={"scores": "binary_crossentropy", "teacher": "mean_squared_error"},
+        loss_weights={"scores": 1.0, "teacher": _EMBEDDING_WEIGHT},
+    )
+    rng = np.random.default_rng(seed)
+    spread = embedding_spread(examples.embeddings)
+    means: list[float] = []
+    for epoch in range(schedule.epochs):
+        batches = _batches(examples, spread, schedule.batch_size, rng)
+        losses = [student.train_on_batch(patches, targets)[0] for patches, targets in batches]
+        means.append(float(np.mean(losses)))
+        log.info("epoch %d: loss %.4f", epoch + 1, means[-1])
+    return means
+
+
+def embedding_spread(embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Mean and deviation of each of the teacher's numbers, float32 (2, D); 1 for a constant one."""
+    sample = embeddings[:: max(1, len(embeddings) // 10_000)].astype(np.float32)
+    deviation = sample.std(axis=0)
+    return np.stack((sample.mean(axis=0), np.where(deviation > 0, deviation, 1.0)))
+
+
+def _batches(
+    examples: Examples, spread: NDArray[np.float32], size: int, rng: np.random.Generator
+) -> Iterator[_Batch]:
+    order = rng.permutation(len(examples))
+    for start in range(0, len(order) - size + 1, size):
+        rows = np.sort(order[start : start + size])  # near each other in memory
+        embeddings = (examples.embeddings[rows] - spread[0]) / spread[1]
+        targets = {
+            "scores": examples.targets[rows],
+            "teacher": np.minimum(embeddings, _MAX_DEVIATIONS),
+        }
+        yield mask(examples.patches[rows].astype(np.float32), rng), targets
+
+
+def mask(patches: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Set some adjacent frames and bands of each patch to the patch's mean, in place."""
+    for patch in patches:
+        mean = patch.mean()
+        patch[_random_slice(len(patch), _MAX_MASKED_FRAMES, rng)] = mean
+        patch[:, _random_slice(patch.shape[1], _MAX_MASKED_BANDS, rng)] = mean
+    return patches
+
+
+def _random_slice(length: int, max_width: int, rng: np.random.Generator) -> slice:
+    width = rng.integers(max_width + 1)
+    start = rng.integers(length - width + 1)
+    return slice(start, start + width)
+
+
 class NetworkEngine:
-    """A Keras network as an `Engine`, so that it is measured as the daemon would run it."""
+    """A Keras network as an `Engine`, so that it is measured as the daemon runs it."""
 
     def __init__(self, network: keras.Model) -> None:
         shape = (None, *network.input_shape[1:])

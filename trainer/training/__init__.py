@@ -1,1 +1,1 @@
-"""From labelled clips to a bundle: the embeddings, the training of the head, the export."""
+"""From labelled clips to a bundle: embeddings, a trained head, the export."""

@@ -1,16 +1,10 @@
 """YAMNet's SavedModel -> a bundle of the 521 AudioSet classes."""
 
-from __future__ import annotations
-
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-import keras
-
-from listener.detection.bundle import Bundle, Manifest
-from listener.detection.params import FeatureParams
-from listener.detection.policy import LabelPolicy
+from listener.detection import bundle, params, policy
 from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export.bundle import check_target, export_bundle
@@ -23,6 +17,13 @@ log = logging.getLogger(__name__)
 
 LICENCE = "Apache-2.0"
 CREDITS = "YAMNet by Manoj Plakal and Dan Ellis, Google, trained on AudioSet (Gemmeke et al. 2017)"
+# A start for scores that are not calibrated class by class, from the 400 recordings of ESC-10.
+# With a median of 1.44 s, an on_threshold of 0.4 gives 66 % of them their own label (0.3: 69 %,
+# 0.5: 62 %, 0.6: 56 %) and 4 % the label of another of the ten classes (0.3: 5 %, 0.5: 3 %).
+# Closing at half of it and bridging 1 s leaves 1.07 events a recording; 0.3 without it, 1.16.
+DEFAULT_POLICY = policy.LabelPolicy(
+    on_threshold=0.4, off_threshold=0.2, smoothing_seconds=1.44, max_gap_seconds=1.0
+)
 _CARD = """\
 # YAMNet, {count} classes of AudioSet
 
@@ -40,18 +41,9 @@ sound often makes several labels active, so that a bark is also `dog` and `anima
 """
 
 
-# A start for scores that are not calibrated class by class, from the 400 recordings of ESC-10.
-# With a median of 1.44 s, an on_threshold of 0.4 gives 66 % of them their own label (0.3: 69 %,
-# 0.5: 62 %, 0.6: 56 %) and 4 % the label of another of the ten classes (0.3: 5 %, 0.5: 3 %).
-# Closing at half of it and bridging 1 s leaves 1.07 events a recording; 0.3 without it, 1.16.
-DEFAULT_POLICY = LabelPolicy(
-    on_threshold=0.4, off_threshold=0.2, smoothing_seconds=1.44, max_gap_seconds=1.0
-)
-
-
 def make_backbone_bundle(
-    handle: str, out: Path, features: FeatureParams, storage: Storage = "float32"
-) -> Bundle:
+    handle: str, out: Path, features: params.FeatureParams, storage: Storage = "float32"
+) -> bundle.Bundle:
     """Resolve the handle and write its bundle, `yamnet` version 1, to `out`.
 
     Raises:
@@ -64,29 +56,32 @@ def make_backbone_bundle(
     saved_model = resolve_handle(handle)
     log.info("reading the weights of %s", saved_model)
     model = load_yamnet(saved_model, features)
-    classes = _read_classes(saved_model, model)
-    return export_bundle(
-        out,
-        model,
-        _manifest(handle, classes, features),
-        _card(handle, model, features, storage),
-        storage,
-    )
-
-
-def _read_classes(saved_model: Path, model: keras.Model) -> list[AudioSetClass]:
     classes = read_class_map(saved_model)
-    outputs = model.get_layer("scores").units
-    if len(classes) != outputs:
+    count = model.get_layer("scores").units
+    if len(classes) != count:
         raise BackboneError(
-            f"{saved_model}: expected a class map of {outputs} names, found {len(classes)}"
+            f"{saved_model}: expected a class map of {count} names, found {len(classes)}"
         )
-    return classes
+    card = _CARD.format(
+        count=count,
+        embedding=EMBEDDING_SIZE,
+        parameters=model.count_params(),
+        handle=handle,
+        patch=features.patch_seconds,
+        hop=features.patch_hop_seconds,
+        policy=DEFAULT_POLICY,
+        storage=storage,
+        credits=CREDITS,
+        licence=LICENCE,
+    )
+    return export_bundle(out, model, _manifest(handle, classes, features), card, storage)
 
 
-def _manifest(handle: str, classes: list[AudioSetClass], features: FeatureParams) -> Manifest:
+def _manifest(
+    handle: str, classes: list[AudioSetClass], features: params.FeatureParams
+) -> bundle.Manifest:
     labels = make_labels(audio_class.name for audio_class in classes)
-    return Manifest(
+    return bundle.Manifest(
         name="yamnet",
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,19 +97,4 @@ def _manifest(handle: str, classes: list[AudioSetClass], features: FeatureParams
                 audioset_mids=[audio_class.mid for audio_class in classes],
             )
         ),
-    )
-
-
-def _card(handle: str, model: keras.Model, features: FeatureParams, storage: Storage) -> str:
-    return _CARD.format(
-        count=model.get_layer("scores").units,
-        embedding=EMBEDDING_SIZE,
-        parameters=model.count_params(),
-        handle=handle,
-        patch=features.patch_seconds,
-        hop=features.patch_hop_seconds,
-        policy=DEFAULT_POLICY,
-        storage=storage,
-        credits=CREDITS,
-        licence=LICENCE,
     )

@@ -1,8 +1,7 @@
-"""Lesson: every choice of a training. No import of TensorFlow here."""
-
-from __future__ import annotations
+"""Every choice of a training run, and the file in which `trainer search` keeps it. No TensorFlow here."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from pathlib import Path
@@ -11,21 +10,23 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from listener.validation import first_problem
 from trainer.augment.augmentation import Augmentation
 from trainer.errors import DataError
 from trainer.model.settings import FitSettings
 
+_ROUNDING = 1e-6  # of quotients of decimal seconds
+
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """How a head, and if asked for the last blocks of YAMNet, learn from a table of clips.
+    """How a head, and if asked for the last blocks of YAMNet, is trained on a table of clips.
 
-    `copies` varied copies are made of each clip by `augmentation`, and the clip itself is learnt from
-    `repeats` times as often as each of them; `heads` are trained with seeds of
-    their own and become one with their mean weights. `background`: noise and silence of our own making
-    are learnt as no class at all, and so, with softmax, are the quiet parts of clips. Patches nearer to
-    each other than `learnt_hop_seconds` are scored but not learnt from. The defaults are those of
-    `trainer fit`.
+    `augmentation` makes `copies` varied copies of each clip, and the clip itself is used `repeats` times
+    as often as each of them. `heads` are trained with seeds of their own and averaged into one. With
+    `background`, generated noise and silence are trained on as none of the classes, and with softmax so
+    are the quiet parts of clips. Patches closer together than `learnt_hop_seconds` are scored but not
+    trained on. The defaults are those of `trainer fit`.
 
     Raises:
         ValueError: a count out of its range, or several heads that are not linear.
@@ -47,34 +48,31 @@ class Recipe:
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         if self.heads > 1 and (self.fit.head.hidden or self.fit.thawing.blocks):
-            raise ValueError("heads: expected 1, as only linear heads have a mean that is one")
+            raise ValueError("heads: expected 1, as only linear heads can be averaged into one")
+
+    def stride(self, patch_hop_seconds: float) -> int:
+        """Every how many-th patch is trained on, at this hop between patches; at least 1."""
+        return max(1, math.floor(self.learnt_hop_seconds / patch_hop_seconds + _ROUNDING))
 
 
-# A lesson as a file: what `trainer search` found and `trainer fit --lesson` takes. No TensorFlow here.
-
-
-def write_lesson(path: Path, lesson: Recipe, found: Mapping[str, Any]) -> None:
-    """The lesson as JSON under `lesson`; under `found`, for people, how it was found."""
-    document = {"lesson": asdict(lesson), "found": dict(found)}
+def write_recipe(path: Path, recipe: Recipe, found: Mapping[str, Any]) -> None:
+    """The recipe as JSON under `lesson`; `found` tells people how it was found."""
+    document = {"lesson": asdict(recipe), "found": dict(found)}
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def read_lesson(path: Path) -> Recipe:
-    """The lesson of a file that `write_lesson` wrote.
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a file that `write_recipe` wrote.
 
     Raises:
-        DataError: there is none.
+        DataError: the file holds none.
     """
+    expected = f"{path}: expected a recipe of `trainer search`"
     try:
-        document = json.loads(path.read_bytes())
-        return TypeAdapter(Recipe).validate_python(document["lesson"])
+        return TypeAdapter(Recipe).validate_python(json.loads(path.read_bytes())["lesson"])
     except OSError as error:
-        raise DataError(
-            f"{path}: expected a lesson of `trainer search`: {error.strerror}"
-        ) from error
+        raise DataError(f"{expected}: {error.strerror}") from error
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: expected a lesson of `trainer search`, found none") from error
+        raise DataError(f"{expected}, found none") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {place or 'lesson'}: {first['msg']}") from error
+        raise DataError(f"{path}: {first_problem(error)}") from error

@@ -1,8 +1,5 @@
-"""Sources put together, and kept in memory while there is room."""
+"""Which patches are trained on: sources joined, thinned out and cached, and a bundle's replay memory."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,11 +12,14 @@ from trainer.data.patches import ClipPatches, PatchSource
 from trainer.data.targets import patch_targets
 from trainer.export.arrays import arrays_as_bytes, open_arrays
 
-# Of embeddings kept in memory, for the clips and for each copy of them: enough for 500 clips of 5 s. Those
-# beyond are read again each epoch, so that ten times the clips take no more memory.
-HELD_BYTES = 24 * 2**20
+LEAST_STEPS = 40  # in an epoch of a head: from a dozen clips it learns nothing in twenty steps
+# Of embeddings, for the clips and for each copy of them: enough for 500 clips of 5 s. What is beyond is
+# read again in each epoch, so that ten times the clips take no more memory.
+CACHE_BYTES = 24 * 2**20
 MEMORY_FILE = "memory.npz"
-MOST_EMBEDDINGS = 2000  # 4 MB of YAMNet's
+MOST_EMBEDDINGS = 2000  # in a bundle's replay memory: 4 MB of YAMNet's
+
+Embeddings = NDArray[np.float32]  # (n, D)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,18 @@ class Joined:
 
     def load(self, index: int) -> ClipPatches:
         """The patches of one clip."""
-        place = index
+        left = index
         for source in self.sources:
             count = len(source.table.clips)
-            if place < count:
-                return source.load(place)
-            place -= count
-        raise IndexError(f"expected one of {index - place} clips, got number {index}")
+            if left < count:
+                return source.load(left)
+            left -= count
+        raise IndexError(f"expected one of {index - left} clips, got number {index}")
 
 
 @dataclass(frozen=True, slots=True)
 class Strided:
-    """A `PatchSource` with every `stride`-th patch of another: overlapping neighbours tell little new."""
+    """A `PatchSource` with every `stride`-th patch of another: overlapping neighbours add little."""
 
     source: PatchSource
     stride: int
@@ -88,57 +88,45 @@ class Strided:
         return replace(patches, inputs=patches.inputs[:: self.stride])
 
 
-class HeldPatches:
-    """A `PatchSource` that remembers what it read while there is room."""
+class CachedPatches:
+    """A `PatchSource` that keeps what it loads in memory, up to a number of bytes."""
 
-    def __init__(self, source: PatchSource, room_bytes: int = HELD_BYTES) -> None:
+    def __init__(self, source: PatchSource, limit_bytes: int = CACHE_BYTES) -> None:
         self.table, self.features = source.table, source.features
         self._source = source
-        self._held: dict[int, ClipPatches] = {}
-        self._room = room_bytes
+        self._cached: dict[int, ClipPatches] = {}
+        self._free_bytes = limit_bytes
 
     def load(self, index: int) -> ClipPatches:
         """The patches of one clip."""
-        patches = self._held.get(index) or self._source.load(index)
-        if index not in self._held and patches.inputs.nbytes <= self._room:
-            self._held[index] = patches
-            self._room -= patches.inputs.nbytes
+        patches = self._cached.get(index) or self._source.load(index)
+        if index not in self._cached and patches.inputs.nbytes <= self._free_bytes:
+            self._cached[index] = patches
+            self._free_bytes -= patches.inputs.nbytes
         return patches
 
 
-# What a bundle remembers of the clips that it learnt from: a few embeddings, for the day the data is gone.
-
-
-Embeddings = NDArray[np.float32]
-
-
-def remember(source: PatchSource) -> Embeddings:
-    """Embeddings from all clips of a source, (n, D), of where their labels are heard."""
-    clips = source.table.clips
-    most = max(1, MOST_EMBEDDINGS // max(len(clips), 1))
-    step = max(1, -(-len(clips) // MOST_EMBEDDINGS))
-    chosen = [_choose(source, index, most) for index in range(0, len(clips), step)]
+def draw_memory(source: PatchSource) -> Embeddings:
+    """A replay memory: from every clip some embeddings of where its labels are heard."""
+    clips, classes = source.table.clips, source.table.classes
+    of_each = max(1, MOST_EMBEDDINGS // max(len(clips), 1))
+    sounds = [name != BACKGROUND for name in classes]
+    chosen = []
+    for index in range(0, len(clips), max(1, -(-len(clips) // MOST_EMBEDDINGS))):
+        patches = source.load(index)
+        count, seconds = len(patches.inputs), patches.seconds
+        targets = patch_targets(
+            clips[index], classes, count, seconds, source.features, exclusive=True
+        )
+        heard = targets.values[:, sounds].any(axis=1)
+        chosen.append(thin_out(patches.inputs[heard] if heard.any() else patches.inputs, of_each))
     return np.concatenate(chosen)
 
 
-def _choose(source: PatchSource, index: int, most: int) -> Embeddings:
-    patches, classes = source.load(index), source.table.classes
-    clip = source.table.clips[index]
-    targets = patch_targets(
-        clip, classes, len(patches.inputs), patches.seconds, source.features, exclusive=True
-    )
-    named = [name != BACKGROUND for name in classes]
-    heard = np.flatnonzero(targets.values[:, named].any(axis=1))
-    places = heard if len(heard) else np.arange(len(patches.inputs))
-    count = min(len(places), most)
-    return patches.inputs[places[np.linspace(0, len(places) - 1, count, dtype=int)]]
-
-
-def thin_out(memories: Sequence[Embeddings]) -> Embeddings:
-    """All of them together, some left out evenly where they are more than MOST_EMBEDDINGS."""
-    joined = np.concatenate(memories)
-    count = min(len(joined), MOST_EMBEDDINGS)
-    return joined[np.linspace(0, len(joined) - 1, count, dtype=int)]
+def thin_out(embeddings: Embeddings, most: int) -> Embeddings:
+    """At most so many of them, evenly spaced."""
+    count = min(len(embeddings), most)
+    return embeddings[np.linspace(0, len(embeddings) - 1, count, dtype=int)]
 
 
 def memory_bytes(embeddings: Embeddings) -> bytes:
@@ -147,7 +135,7 @@ def memory_bytes(embeddings: Embeddings) -> bytes:
 
 
 def read_memory(bundle: Bundle) -> Embeddings | None:
-    """What a bundle remembers, (n, D); None if it remembers nothing.
+    """A bundle's replay memory; None if it has none.
 
     Raises:
         BundleError: the file holds something else.

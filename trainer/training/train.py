@@ -1,6 +1,4 @@
-"""From material to a trained network."""
-
-from __future__ import annotations
+"""From a training set to a trained network."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,26 +11,23 @@ import numpy as np
 from trainer.data.batches import Batching, iterate_batches, make_dataset
 from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
-from trainer.model.backbones import Backbone
-from trainer.model.fine_tuning import thaw
+from trainer.model import backbones, fine_tuning
 from trainer.model.fit import Fitted, fit
 from trainer.model.network import Moments, build_exportable, build_head, join, measure_moments
+from trainer.model.progress import History, OnEpoch
 from trainer.model.settings import Activation, FitSettings, Thawing
-from trainer.model.validation import History, OnEpoch, accuracy, score_clips
+from trainer.model.validation import accuracy, score_clips
 from trainer.training.recipe import Recipe
-from trainer.training.sampling import HeldPatches
+from trainer.training.sampling import LEAST_STEPS, CachedPatches
 from trainer.training.training_set import TrainingSet
 
-LEAST_STEPS = 40  # in an epoch of a head: of a dozen clips it learns nothing in twenty steps
-
-
 # what is being trained and for how many epochs at most -> where its epochs are shown
-Report = Callable[[str, int], AbstractContextManager[OnEpoch]]
+ReportEpochs = Callable[[str, int], AbstractContextManager[OnEpoch]]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What to learn from, and what tells when to stop: parts of one material, no clip in both."""
+    """What is trained on, what early stopping is judged by, and the two together; no clip is in both."""
 
     train: TrainingSet
     validation: TrainingSet | None
@@ -44,7 +39,7 @@ class Trained:
     """Trained heads, the thawed backbone if there is one, and a learning curve for each training.
 
     The first curve is judged by the validation clips, if there are any. `classes` are the labels of the
-    scores; background is none.
+    scores, without background.
     """
 
     moments: Moments
@@ -61,81 +56,74 @@ class Trained:
         )
 
 
-def split(material: TrainingSet, folds: tuple[int, ...], validation_fold: int | None) -> Split:
-    """By folds; other folds than these are left alone, to be tested on."""
-    both = material.in_folds(*folds)
+def split(training_set: TrainingSet, folds: tuple[int, ...], validation_fold: int | None) -> Split:
+    """By folds; clips of other folds are in none of the parts, and left to test on."""
+    both = training_set.in_folds(*folds)
     if validation_fold is None:
         return Split(both, None, both)
-    rest = (fold for fold in folds if fold != validation_fold)
-    return Split(material.in_folds(*rest), material.in_folds(validation_fold), both)
+    others = (fold for fold in folds if fold != validation_fold)
+    return Split(training_set.in_folds(*others), training_set.in_folds(validation_fold), both)
 
 
-def train(parts: Split, backbone: Backbone, lesson: Recipe, report: Report) -> Trained:
-    """Heads on frozen embeddings, or if the lesson says so, the last blocks of YAMNet as well.
+def train(
+    parts: Split, backbone: backbones.Backbone, recipe: Recipe, report: ReportEpochs
+) -> Trained:
+    """Heads on frozen embeddings, or if the recipe says so, the last blocks of YAMNet as well.
 
-    Heads: validation tells how long to train, then they train that long on everything. Thawed blocks
-    learn once, from the training part, and keep the weights that did best on the validation clips.
+    Heads: validation finds how long to train, then they are trained that long on everything. Thawed
+    blocks are trained once, on the training part, and keep the weights that did best in validation.
 
     Raises:
         FitError, DataError: see `fit`.
         BackboneError: blocks are to be thawed that are not YAMNet's.
     """
-    classes = tuple(name for name in parts.both.classes if name != BACKGROUND)
-    learn = _teach_thawed if lesson.fit.thawing.blocks else _teach_heads
-    moments, heads, thawed, histories = learn(parts, backbone, lesson, report)
-    return Trained(moments, heads, thawed, classes, lesson.fit.activation, histories)
-
-
-def teach_patches(source: PatchSource, lesson: Recipe, report: Report) -> Trained:
-    """A head on embeddings of any source, without validation."""
-    desk = _Desk(source, lesson, report)
-    fitted = desk.fit_head(lesson.fit, (), "training")
-    classes = tuple(name for name in source.table.classes if name != BACKGROUND)
-    return Trained(
-        desk.moments, (fitted.network,), None, classes, lesson.fit.activation, (fitted.history,)
-    )
-
-
-_Learnt = tuple[Moments, tuple[keras.Model, ...], keras.Model | None, tuple[History, ...]]
-
-
-def _teach_heads(parts: Split, _backbone: Backbone, lesson: Recipe, report: Report) -> _Learnt:
-    settings = lesson.fit
+    if recipe.fit.thawing.blocks:
+        return _fine_tune(parts, backbone, recipe, report)
+    settings = recipe.fit
     histories: list[History] = []
     if parts.validation is not None:
-        desk = _Desk(parts.train.embedded(), lesson, report)
-        found = desk.fit_head(settings, parts.validation.tables, "finding how long to train")
+        trainer = _Trainer(parts.train.embedded(), recipe, report)
+        found = trainer.fit_head(settings, parts.validation.tables, "finding how long to train")
         histories.append(found.history)
         settings = replace(settings, stop_after=found.history.best.number)
-    desk = _Desk(parts.both.embedded(), lesson, report)
+    trainer = _Trainer(parts.both.embedded(), recipe, report)
     fitted = [
-        desk.fit_head(replace(settings, seed=settings.seed + number), (), "training")
-        for number in range(lesson.heads)
+        trainer.fit_head(replace(settings, seed=settings.seed + number), (), "training")
+        for number in range(recipe.heads)
     ]
     histories += [each.history for each in fitted]
-    return desk.moments, tuple(each.network for each in fitted), None, tuple(histories)
+    return trainer.trained([each.network for each in fitted], histories)
 
 
-def _teach_thawed(parts: Split, backbone: Backbone, lesson: Recipe, report: Report) -> _Learnt:
+def train_head(source: PatchSource, recipe: Recipe, report: ReportEpochs) -> Trained:
+    """A head on embeddings of any source, without validation."""
+    trainer = _Trainer(source, recipe, report)
+    fitted = trainer.fit_head(recipe.fit, (), "training")
+    return trainer.trained([fitted.network], [fitted.history])
+
+
+def _fine_tune(
+    parts: Split, backbone: backbones.Backbone, recipe: Recipe, report: ReportEpochs
+) -> Trained:
     net = backbone.build_net()
-    thaw(net, lesson.fit.thawing.blocks)
-    desk = _Desk(parts.train.embedded(), lesson, report)
-    judged: tuple[PatchSource, ...] = ()
+    fine_tuning.thaw(net, recipe.fit.thawing.blocks)
+    trainer = _Trainer(parts.train.embedded(), recipe, report)
+    embedded: tuple[PatchSource, ...] = ()
     log_mel: tuple[PatchSource, ...] = ()
     if parts.validation is not None:
-        judged, log_mel = parts.validation.tables, (parts.validation.clips_as_log_mel(),)
-    frozen = replace(lesson.fit, thawing=Thawing())
-    first = desk.fit_head(frozen, judged, "training the head")
-    through = _Desk(parts.train.log_mel(), lesson, report)
-    whole = through.fit(join(net, first.network), lesson.fit, log_mel, "training thawed blocks")
-    return desk.moments, (first.network,), net, (first.history, whole.history)
+        embedded, log_mel = parts.validation.tables, (parts.validation.clips_as_log_mel(),)
+    frozen = replace(recipe.fit, thawing=Thawing())
+    first = trainer.fit_head(frozen, embedded, "training the head")
+    through = _Trainer(parts.train.log_mel(), recipe, report)
+    whole = through.fit(join(net, first.network), recipe.fit, log_mel, "training thawed blocks")
+    return trainer.trained([first.network], [first.history, whole.history], thawed=net)
 
 
-class _Desk:
-    """Patches to learn from, and how."""
+class _Trainer:
+    """Trains networks on the patches of one source."""
 
-    def __init__(self, source: PatchSource, lesson: Recipe, report: Report) -> None:
-        self._source, self._lesson, self._report = source, lesson, report
+    def __init__(self, source: PatchSource, recipe: Recipe, report: ReportEpochs) -> None:
+        self._source, self._recipe, self._report = source, recipe, report
 
     @cached_property
     def moments(self) -> Moments:
@@ -143,51 +131,60 @@ class _Desk:
         in_order = iterate_batches(self._source, Batching())
         return measure_moments(batch.inputs for batch in in_order)
 
-    def fit_head(self, settings: FitSettings, judged: Sequence[PatchSource], what: str) -> Fitted:
-        """A new head, its first weights by the seed."""
+    def fit_head(
+        self, settings: FitSettings, validation: Sequence[PatchSource], what: str
+    ) -> Fitted:
+        """Train a new head; the seed decides its first weights."""
         keras.utils.set_random_seed(settings.seed)
         head = build_head(self.moments, len(self._source.table.classes), settings.head)
-        steps = -(-self.moments.count // self._lesson.batch_size)  # rounded up
-        return self.fit(head, settings, judged, what, passes=-(-LEAST_STEPS // steps))
+        steps = -(-self.moments.count // self._recipe.batch_size)  # rounded up
+        return self.fit(head, settings, validation, what, passes=-(-LEAST_STEPS // steps))
 
     def fit(
         self,
         network: keras.Model,
         settings: FitSettings,
-        judged: Sequence[PatchSource],
+        validation: Sequence[PatchSource],
         what: str,
         passes: int = 1,
     ) -> Fitted:
-        """Train a network of logits on the patches, each so many times an epoch."""
+        """Train a network of logits; each epoch passes so many times over the patches."""
         batching = Batching(
-            batch_size=self._lesson.batch_size,
+            batch_size=self._recipe.batch_size,
             seed=settings.seed,
-            balance=self._lesson.balance,
+            balance=self._recipe.balance,
             exclusive=settings.activation == "softmax",
         )
         batches = make_dataset(self._source, batching).repeat(passes)
+        cached = [CachedPatches(each) for each in validation]
         with self._report(what, settings.epochs) as on_epoch:
-            return fit(network, batches, [HeldPatches(each) for each in judged], settings, on_epoch)
+            return fit(network, batches, cached, settings, on_epoch)
+
+    def trained(
+        self,
+        heads: Sequence[keras.Model],
+        histories: Sequence[History],
+        thawed: keras.Model | None = None,
+    ) -> Trained:
+        """What came out, with these patches' moments and classes."""
+        classes = tuple(name for name in self._source.table.classes if name != BACKGROUND)
+        activation = self._recipe.fit.activation
+        return Trained(self.moments, tuple(heads), thawed, classes, activation, tuple(histories))
 
 
-# How many clips a taught network gets right, without a bundle being written.
-
-
-def clip_accuracy(taught: Trained, source: PatchSource) -> float:
-    """The share of clips whose highest mean score is a label's of theirs.
+def clip_accuracy(trained: Trained, source: PatchSource) -> float:
+    """The share of clips whose highest mean score is that of a label of theirs.
 
     The patches of `source` are log-mel if blocks of the backbone were thawed, else embeddings.
 
     Raises:
         DataError: a clip cannot be loaded.
     """
-    network = taught.network_on(taught.thawed or _pass_on(len(taught.moments.mean)))
+    net = trained.thawed
+    if net is None:  # embeddings stay as they are
+        embeddings = keras.Input((len(trained.moments.mean),), name="embeddings")
+        net = keras.Model(embeddings, keras.layers.Identity()(embeddings))
+    network = trained.network_on(net)
     scores = score_clips(lambda batch: np.asarray(network(batch)["scores"]), source)
-    targets = [[name in clip.labels for name in taught.classes] for clip in source.table.clips]
+    targets = [[name in clip.labels for name in trained.classes] for clip in source.table.clips]
     return accuracy(scores, np.array(targets, np.float32))
-
-
-def _pass_on(embedding_size: int) -> keras.Model:
-    """Embeddings as they are."""
-    embeddings = keras.Input((embedding_size,), name="embeddings")
-    return keras.Model(embeddings, keras.layers.Identity()(embeddings))

@@ -1,1 +1,1 @@
-"""Scores from model servers that speak the Open Inference Protocol (KServe v2); an extra."""
+"""Scores from model servers, by the Open Inference Protocol over gRPC or HTTP."""

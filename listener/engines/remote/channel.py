@@ -1,6 +1,4 @@
-"""What a connection to a model server gives, whatever it speaks."""
-
-from __future__ import annotations
+"""The interface of a connection to a model server, and what both protocols share."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -10,22 +8,22 @@ from numpy.typing import NDArray
 
 from listener.engines.engine import Outputs
 
-Datatype = Literal["FP16", "FP32"]  # what patches may travel as; names of the protocol
+Datatype = Literal["FP16", "FP32"]  # of patches on the wire; names of the protocol
 PATCHES, SCORES, EMBEDDINGS = "patches", "scores", "embeddings"
 _DIMENSIONS = 2  # of an output: patches, values
 
 
 class ServerError(Exception):
-    """A server did not give what it was asked for; one line that says which and why."""
+    """A server did not answer as expected; one line that says which and why."""
 
 
 class ServerTimeoutError(ServerError):
-    """It did not answer in time: to ask it again would take as long."""
+    """It did not answer in time: asking again would take as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input or output as a server's metadata has it."""
+    """An input or output in a server's metadata."""
 
     name: str
     datatype: str
@@ -47,15 +45,15 @@ class Channel(Protocol):
         """Patches (B, 96, 64), sent as `datatype` -> scores (B, K), embeddings (B, D).
 
         Raises:
-            ServerError: there was no answer in time, or none of use.
+            ServerError: there was no answer in time, or no usable one.
         """
 
 
 def choose_datatype(inputs: list[Tensor]) -> Datatype:
-    """What patches travel as to a model with these inputs.
+    """The datatype in which to send patches to a model with these inputs.
 
     Raises:
-        ServerError: it does not take patches, or only as something else than FP16 or FP32.
+        ServerError: it does not take patches, or neither as FP16 nor as FP32.
     """
     names = [tensor.name for tensor in inputs]
     if names != [PATCHES]:
@@ -69,18 +67,18 @@ def choose_datatype(inputs: list[Tensor]) -> Datatype:
 
 
 def wire_form(patches: NDArray[np.float32], datatype: Datatype) -> NDArray[Any]:
-    """The patches in the datatype that they travel as; log-mel is far from float16's ends."""
+    """The patches in the datatype of the wire; log-mel is far within float16's range."""
     return patches.astype(np.float16) if datatype == "FP16" else patches
 
 
 def read_outputs(
     scores: NDArray[Any] | None, embeddings: NDArray[Any] | None, patches: int
 ) -> Outputs:
-    """What a server answered, as an engine gives it.
+    """A server's answer, as an engine returns it.
 
     Raises:
-        ServerError: an output is missing, or not one row a patch of floating-point numbers; scores that
-            are not finite, which would end the station if they were its own.
+        ServerError: an output is missing, or is not one row of floating-point numbers a patch; or scores
+            are not finite, which from the local engine would end the station.
     """
     outputs = _rows(SCORES, scores, patches), _rows(EMBEDDINGS, embeddings, patches)
     if not np.isfinite(outputs[0]).all():
@@ -96,4 +94,4 @@ def _rows(name: str, array: NDArray[Any] | None, rows: int) -> NDArray[np.float3
             f"{name}: expected {rows} row(s) of floating-point numbers, "
             f"got {array.dtype} {array.shape}"
         )
-    return array.astype(np.float32)  # a copy: what came is read only
+    return array.astype(np.float32)  # a copy: the received array is read-only

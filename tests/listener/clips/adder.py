@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from tests.listener.clips.cuttings import make_cutting, open_store, right
+from tests.listener.clips.drafts import make_draft, open_store, right
 
 
 def main(directory: Path, first: int) -> None:
@@ -19,7 +19,7 @@ def main(directory: Path, first: int) -> None:
     store = open_store(directory)
     typer.echo("ready")
     for number in itertools.count(first):
-        added = store.add(make_cutting(number, embedding=(number, 1.0)))
+        added = store.add(make_draft(number, embedding=(number, 1.0)))
         judge(directory, added.id, f"at once {number}")
         if number - 2 >= first:
             before = store.find(limit=3)[-1]

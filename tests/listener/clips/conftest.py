@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from listener.clips.store import ClipStore
-from tests.listener.clips.cuttings import Opener, open_store
+from tests.listener.clips.drafts import Opener, open_store
 
 
 @pytest.fixture(name="open_store")
 def _open_store() -> Iterator[Opener]:
-    """Opens stores as `cuttings.open_store` does."""
+    """Opens stores as `drafts.open_store` does."""
     with ExitStack() as stores:
 
         def open_one(directory: Path, **changes: Any) -> ClipStore:

@@ -13,7 +13,7 @@ import pytest
 from listener.clips.layout import day_directories
 from listener.detection.clip import read_analysis
 from listener.detection.clip_files import analysis_path, read_audio, read_sidecar
-from tests.listener.clips.cuttings import SLOTS, open_store
+from tests.listener.clips.drafts import SLOTS, open_store
 from tests.listener.detection.waveforms import RATE_HZ
 
 KILLS = 10

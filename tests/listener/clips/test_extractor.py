@@ -46,7 +46,7 @@ def waveform(start: int, count: int) -> Samples:
     return (np.arange(start, start + count) / 1e6).astype(np.float32)
 
 
-class Room:
+class Stream:
     """A source whose every second has the scores that a test says, and its cutter."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Room:
         self.policies = policies or {"dog": POLICY}
         kept = frozenset(self.policies if labels is None else labels)
         plan = ExtractionPlan(kept, **(EVENTS_ONLY | changes))
-        self.cutter = ClipExtractor(
+        self.extractor = ClipExtractor(
             "hall",
             self.policies,
             PARAMS,
@@ -72,37 +72,37 @@ class Room:
             groups=groups,
         )
         self.detector = EventDetector("hall", self.policies, 1.0, bundle="test@1", namespace="farm")
-        self.cuttings: list[ClipDraft] = []
+        self.drafts: list[ClipDraft] = []
         self.second = 0
 
-    def hear(
+    def push(
         self,
         *scores: float | tuple[float, ...],
         private: bool = False,
         members: tuple[float, ...] | None = None,
-    ) -> Room:
+    ) -> Stream:
         """A second for each, with the score of each label, and of each member of the groups."""
         for score in scores:
             row = np.atleast_1d(np.array(score, np.float32))
             start, at = self.second * RATE, BEGAN + self.second
-            self.cutter.hear(AudioChunk("hall", start, at, RATE, waveform(start, RATE)))
+            self.extractor.push_audio(AudioChunk("hall", start, at, RATE, waveform(start, RATE)))
             slot = PatchScores("hall", at, at + 1.0, row, row[:1] * 10, -20.0, _array(members))
             events = self.detector.push(slot)
             smoothed = self.detector.smoothed
-            self.cuttings += self.cutter.push(slot, smoothed, events, private=private)
+            self.drafts += self.extractor.push(slot, smoothed, events, private=private)
             self.second += 1
         return self
 
-    def end(self, reason: str = "end_of_stream", skip: int = 0) -> Room:
+    def end(self, reason: str = "end_of_stream", skip: int = 0) -> Stream:
         """The stretch ends here, and the next begins so many seconds later."""
         events = self.detector.finish(BEGAN + self.second, reason)
-        self.cuttings += self.cutter.finish(events)
+        self.drafts += self.extractor.finish(events)
         self.second += skip
         return self
 
     def spans(self) -> list[tuple[str, float, float]]:
-        """Reason, start and end of each cutting, in seconds since the stream began."""
-        records = [cutting.record for cutting in self.cuttings]
+        """Reason, start and end of each draft, in seconds since the stream began."""
+        records = [draft.record for draft in self.drafts]
         starts = [round(record.captured_at - BEGAN, 6) for record in records]
         return [
             (record.reason, start, round(start + record.seconds, 6))
@@ -114,21 +114,21 @@ def _array(members: tuple[float, ...] | None) -> Scores | None:
     return None if members is None else np.array(members, np.float32)
 
 
-def assert_exact(cutting: ClipDraft) -> None:
+def assert_exact(draft: ClipDraft) -> None:
     """Its samples are those of its time."""
-    start = round((cutting.record.captured_at - BEGAN) * RATE)
-    assert np.array_equal(cutting.samples, waveform(start, len(cutting.samples)))
-    assert len(cutting.samples) == round(cutting.record.seconds * RATE)
+    start = round((draft.record.captured_at - BEGAN) * RATE)
+    assert np.array_equal(draft.samples, waveform(start, len(draft.samples)))
+    assert len(draft.samples) == round(draft.record.seconds * RATE)
 
 
 def test_an_event_is_cut_with_what_was_before_and_after_it():
-    room = Room().hear(0, 0, 0, 0, 0.9, 0.8, 0)
-    assert room.cuttings == []  # its post-roll is not whole yet
-    room.hear(0)
-    (cutting,) = room.cuttings
-    assert room.spans() == [("event", 2.0, 8.0)]
-    assert_exact(cutting)
-    record, event = cutting.record, cutting.record.event
+    stream = Stream().push(0, 0, 0, 0, 0.9, 0.8, 0)
+    assert stream.drafts == []  # its post-roll is not whole yet
+    stream.push(0)
+    (draft,) = stream.drafts
+    assert stream.spans() == [("event", 2.0, 8.0)]
+    assert_exact(draft)
+    record, event = draft.record, draft.record.event
     assert event is not None
     assert (event.onset, event.offset) == (BEGAN + 4, BEGAN + 6)
     assert record.id == event.id
@@ -142,15 +142,15 @@ def test_an_event_is_cut_with_what_was_before_and_after_it():
 
 def test_a_cutting_has_the_scores_and_embeddings_of_its_slots():
     policies = {"dog": POLICY, "glass": POLICY}
-    room = Room(policies=policies, labels=["dog"])
-    room.hear((0, 0), (0, 0), (0, 0.125), (0.75, 0.125), (0, 0), (0, 0))
-    (cutting,) = room.cuttings
-    analysis = cutting.analysis
+    stream = Stream(policies=policies, labels=["dog"])
+    stream.push((0, 0), (0, 0), (0, 0.125), (0.75, 0.125), (0, 0), (0, 0))
+    (draft,) = stream.drafts
+    analysis = draft.analysis
     assert analysis.labels == ("dog", "glass")
     assert analysis.boundaries == pytest.approx([0, 1, 2, 3, 4, 5])
     assert analysis.scores.tolist() == [[0, 0], [0, 0.125], [0.75, 0.125], [0, 0], [0, 0]]
     assert analysis.embeddings.tolist() == [[0], [0], [7.5], [0], [0]]
-    assert [(top.label, top.score) for top in cutting.record.top] == [
+    assert [(top.label, top.score) for top in draft.record.top] == [
         ("dog", 0.75),
         ("glass", 0.125),
     ]
@@ -163,106 +163,106 @@ PETS = LabelGroup(Label("pets", "Pets"), ("cat", "bark", "howl"))
 def test_a_clip_says_which_member_of_its_group_was_the_surest_while_it_sounded():
     """A howl before the bark was surer: so it is of the group that the clip does not stand for."""
     policies = {"dog": POLICY, "pets": POLICY}
-    room = Room(policies=policies, labels=["dog"], groups=[DOG, PETS])
-    room.hear((0, 0), (0, 0), members=(0, 0, 0, 0, 0))
-    room.hear((0.4, 0.4), members=(0.1, 0.4, 0, 0.1, 0.4))
-    room.hear((0.9, 0), members=(0.3, 0.2, 0, 0.3, 0.2))
-    room.hear((0, 0), (0, 0), (0, 0), members=(0, 0, 0, 0, 0))
-    (cutting,) = room.cuttings
-    assert cutting.record.groups == (
+    stream = Stream(policies=policies, labels=["dog"], groups=[DOG, PETS])
+    stream.push((0, 0), (0, 0), members=(0, 0, 0, 0, 0))
+    stream.push((0.4, 0.4), members=(0.1, 0.4, 0, 0.1, 0.4))
+    stream.push((0.9, 0), members=(0.3, 0.2, 0, 0.3, 0.2))
+    stream.push((0, 0), (0, 0), (0, 0), members=(0, 0, 0, 0, 0))
+    (draft,) = stream.drafts
+    assert draft.record.groups == (
         GroupMembers("dog", ("bark", "howl")),
         GroupMembers("pets", ("howl", "bark", "cat")),
     )
 
 
 def test_a_snapshot_says_the_surest_members_of_all_that_was_heard():
-    room = Room(policies={"dog": POLICY}, groups=[DOG])
-    room.hear(0.2, members=(0.1, 0.2)).hear(0.1, members=(0.1, 0.0))
-    cutting = room.cutter.snapshot(2.0)
-    assert cutting is not None
-    assert cutting.record.groups == (GroupMembers("dog", ("howl", "bark")),)
-    assert Room().hear(0.2).cutter.snapshot(1.0).record.groups == ()  # type: ignore[union-attr]
+    stream = Stream(policies={"dog": POLICY}, groups=[DOG])
+    stream.push(0.2, members=(0.1, 0.2)).push(0.1, members=(0.1, 0.0))
+    draft = stream.extractor.snapshot(2.0)
+    assert draft is not None
+    assert draft.record.groups == (GroupMembers("dog", ("howl", "bark")),)
+    assert Stream().push(0.2).extractor.snapshot(1.0).record.groups == ()  # type: ignore[union-attr]
 
 
 def test_of_a_long_event_the_first_part_is_kept_while_it_lasts():
-    room = Room(max_seconds=6.0).hear(0, 0, 0, *[0.9] * 7)
-    assert room.spans() == [("event", 1.0, 7.0)]
-    assert_exact(room.cuttings[0])
-    event = room.cuttings[0].record.event
+    stream = Stream(max_seconds=6.0).push(0, 0, 0, *[0.9] * 7)
+    assert stream.spans() == [("event", 1.0, 7.0)]
+    assert_exact(stream.drafts[0])
+    event = stream.drafts[0].record.event
     assert event is not None
     assert event.offset is None
-    room.hear(0, 0, 0, 0).end()
-    assert len(room.cuttings) == 1
+    stream.push(0, 0, 0, 0).end()
+    assert len(stream.drafts) == 1
 
 
 def test_at_the_end_of_the_stream_there_is_no_post_roll_to_wait_for():
-    room = Room().hear(0, 0, 0, 0.9).end("source_lost")
-    assert room.spans() == [("event", 1.0, 4.0)]
-    event = room.cuttings[0].record.event
+    stream = Stream().push(0, 0, 0, 0.9).end("source_lost")
+    assert stream.spans() == [("event", 1.0, 4.0)]
+    event = stream.drafts[0].record.event
     assert event is not None
     assert event.reason == "source_lost"
 
 
 def test_no_clip_spans_a_hole():
-    room = Room().hear(0, 0.9).end("gap", skip=3).hear(0, 0.9, 0, 0, 0)
-    assert room.spans() == [("event", 0.0, 2.0), ("event", 5.0, 9.0)]
-    for cutting in room.cuttings:
-        assert_exact(cutting)
+    stream = Stream().push(0, 0.9).end("gap", skip=3).push(0, 0.9, 0, 0, 0)
+    assert stream.spans() == [("event", 0.0, 2.0), ("event", 5.0, 9.0)]
+    for draft in stream.drafts:
+        assert_exact(draft)
 
 
 def test_events_that_overlap_have_a_clip_each():
-    room = Room(policies={"dog": POLICY, "glass": POLICY})
-    room.hear((0, 0), (0, 0), (0.9, 0), (0.9, 0.8), (0, 0.8), (0, 0), (0, 0), (0, 0))
-    assert room.spans() == [("event", 0.0, 6.0), ("event", 1.0, 7.0)]
-    assert [cutting.record.label for cutting in room.cuttings] == ["dog", "glass"]
+    stream = Stream(policies={"dog": POLICY, "glass": POLICY})
+    stream.push((0, 0), (0, 0), (0.9, 0), (0.9, 0.8), (0, 0.8), (0, 0), (0, 0), (0, 0))
+    assert stream.spans() == [("event", 0.0, 6.0), ("event", 1.0, 7.0)]
+    assert [draft.record.label for draft in stream.drafts] == ["dog", "glass"]
 
 
 def test_labels_that_are_not_kept_have_no_clip():
-    room = Room(labels=[], near_misses_per_hour=60.0).hear(0, 0, 0.9, 0, 0, 0, 0.4, 0, 0, 0)
-    assert room.end().cuttings == []
+    stream = Stream(labels=[], near_misses_per_hour=60.0).push(0, 0, 0.9, 0, 0, 0, 0.4, 0, 0, 0)
+    assert stream.end().drafts == []
 
 
 def test_a_near_miss_is_cut_with_its_highest_score():
-    room = Room(near_misses_per_hour=60.0).hear(0, 0, 0, 0.3, 0.4, 0.1, 0)
-    assert room.spans() == [("near_miss", 1.0, 7.0)]
-    record = room.cuttings[0].record
+    stream = Stream(near_misses_per_hour=60.0).push(0, 0, 0, 0.3, 0.4, 0.1, 0)
+    assert stream.spans() == [("near_miss", 1.0, 7.0)]
+    record = stream.drafts[0].record
     assert record.event is None
     assert record.label == "dog"
     assert record.score == pytest.approx(0.4)
     assert (record.labels[0].onset, record.labels[0].offset) == (2.0, 4.0)
-    assert_exact(room.cuttings[0])
+    assert_exact(stream.drafts[0])
 
 
 def test_what_made_an_event_is_no_near_miss():
-    room = Room(near_misses_per_hour=3600.0).hear(0, 0, 0.3, 0.9, 0.3, 0, 0, 0, 0, 0)
-    assert [reason for reason, _, _ in room.spans()] == ["event"]
+    stream = Stream(near_misses_per_hour=3600.0).push(0, 0, 0.3, 0.9, 0.3, 0, 0, 0, 0, 0)
+    assert [reason for reason, _, _ in stream.spans()] == ["event"]
 
 
 def test_near_misses_are_known_when_the_smoother_has_come_to_them():
     smooth = LabelPolicy(on_threshold=0.5, off_threshold=0.25, smoothing_seconds=3.0)
-    room = Room(policies={"dog": smooth}, near_misses_per_hour=60.0)
-    room.hear(0, 0, 0, 0.4, 0.3, 0.4, 0, 0, 0, 0)
-    (span,) = room.cuttings[0].record.labels
-    start = room.cuttings[0].record.captured_at - BEGAN
+    stream = Stream(policies={"dog": smooth}, near_misses_per_hour=60.0)
+    stream.push(0, 0, 0, 0.4, 0.3, 0.4, 0, 0, 0, 0)
+    (span,) = stream.drafts[0].record.labels
+    start = stream.drafts[0].record.captured_at - BEGAN
     # the median of three is over 0.25 in the seconds 3, 4 and 5
     assert (start + span.onset, start + span.offset) == pytest.approx((3.0, 6.0))
 
 
 def test_near_misses_are_kept_at_the_rate_that_is_allowed():
-    room = Room(near_misses_per_hour=360.0)  # one in 10 s
-    room.hear(*[0, 0, 0.3, 0, 0] * 8)
-    starts = [cutting.record.captured_at for cutting in room.cuttings]
+    stream = Stream(near_misses_per_hour=360.0)  # one in 10 s
+    stream.push(*[0, 0, 0.3, 0, 0] * 8)
+    starts = [draft.record.captured_at for draft in stream.drafts]
     assert len(starts) == 4
     assert np.diff(starts).min() >= 10.0
 
 
 def test_where_people_are_heard_nothing_is_kept_but_events():
-    room = Room(near_misses_per_hour=60.0, ambient_per_hour=3600.0)
-    room.hear(0, 0, 0, 0.4).hear(0, private=True).hear(0, 0, 0, 0, 0.9, 0, 0, 0)
-    reasons = {cutting.record.reason for cutting in room.cuttings}
+    stream = Stream(near_misses_per_hour=60.0, ambient_per_hour=3600.0)
+    stream.push(0, 0, 0, 0.4).push(0, private=True).push(0, 0, 0, 0, 0.9, 0, 0, 0)
+    reasons = {draft.record.reason for draft in stream.drafts}
     private = BEGAN + 4
-    for cutting in room.cuttings:
-        record = cutting.record
+    for draft in stream.drafts:
+        record = draft.record
         covers = record.captured_at < private + 1 and record.captured_at + record.seconds > private
         assert record.reason == "event" or not covers
     assert "event" in reasons
@@ -270,61 +270,61 @@ def test_where_people_are_heard_nothing_is_kept_but_events():
 
 
 def test_ambient_seconds_come_at_random_moments_one_in_each_period():
-    room = Room(ambient_per_hour=120.0, random=Random(7)).hear(*[0.0] * 300)
-    starts = [cutting.record.captured_at - BEGAN for cutting in room.cuttings]
-    assert [cutting.record.seconds for cutting in room.cuttings] == [5.0] * len(starts)
+    stream = Stream(ambient_per_hour=120.0, random=Random(7)).push(*[0.0] * 300)
+    starts = [draft.record.captured_at - BEGAN for draft in stream.drafts]
+    assert [draft.record.seconds for draft in stream.drafts] == [5.0] * len(starts)
     assert [int(start // 30) for start in starts] == list(range(len(starts)))
     assert len(starts) >= 9
-    again = Room(ambient_per_hour=120.0, random=Random(7)).hear(*[0.0] * 300)
-    assert [c.record.captured_at - BEGAN for c in again.cuttings] == starts
+    again = Stream(ambient_per_hour=120.0, random=Random(7)).push(*[0.0] * 300)
+    assert [c.record.captured_at - BEGAN for c in again.drafts] == starts
 
 
 def test_ambient_seconds_hold_no_event():
-    quiet = Room(ambient_per_hour=720.0).hear(*[0.0] * 100)
-    assert len(quiet.cuttings) >= 10
-    loud = Room(ambient_per_hour=720.0, labels=[]).hear(*[0.9] * 100).end()
-    assert loud.cuttings == []
-    mixed = Room(ambient_per_hour=720.0, labels=[]).hear(*[0.0, 0.0, 0.9] * 33)
-    assert mixed.cuttings == []
+    quiet = Stream(ambient_per_hour=720.0).push(*[0.0] * 100)
+    assert len(quiet.drafts) >= 10
+    loud = Stream(ambient_per_hour=720.0, labels=[]).push(*[0.9] * 100).end()
+    assert loud.drafts == []
+    mixed = Stream(ambient_per_hour=720.0, labels=[]).push(*[0.0, 0.0, 0.9] * 33)
+    assert mixed.drafts == []
 
 
 def test_a_snapshot_is_the_last_seconds_up_to_now():
-    room = Room().hear(*[0.0] * 8)
-    cutting = room.cutter.snapshot(3.0)
-    assert cutting is not None
-    assert cutting.record.reason == "missed"
-    assert cutting.record.labels == ()
-    assert (cutting.record.captured_at, cutting.record.seconds) == (BEGAN + 5, 3.0)
-    assert_exact(cutting)
+    stream = Stream().push(*[0.0] * 8)
+    draft = stream.extractor.snapshot(3.0)
+    assert draft is not None
+    assert draft.record.reason == "missed"
+    assert draft.record.labels == ()
+    assert (draft.record.captured_at, draft.record.seconds) == (BEGAN + 5, 3.0)
+    assert_exact(draft)
 
 
 def test_a_snapshot_is_no_longer_than_a_clip_may_be():
-    cutting = Room(max_seconds=5.0).hear(*[0.0] * 8).cutter.snapshot(60.0)
-    assert cutting is not None
-    assert (cutting.record.captured_at, cutting.record.seconds) == (BEGAN + 3, 5.0)
+    draft = Stream(max_seconds=5.0).push(*[0.0] * 8).extractor.snapshot(60.0)
+    assert draft is not None
+    assert (draft.record.captured_at, draft.record.seconds) == (BEGAN + 3, 5.0)
 
 
 def test_a_snapshot_of_nothing_is_none():
-    room = Room()
-    assert room.cutter.snapshot(3.0) is None
-    room.hear(0, 0).end("source_lost")
-    assert room.cutter.snapshot(3.0) is None
+    stream = Stream()
+    assert stream.extractor.snapshot(3.0) is None
+    stream.push(0, 0).end("source_lost")
+    assert stream.extractor.snapshot(3.0) is None
 
 
 @pytest.mark.parametrize("seconds", [1, 12, 47])
 def test_a_clip_does_not_depend_on_what_was_before(seconds: int):
     """The ring has turned over, or not."""
-    room = Room(max_seconds=10.0).hear(*[0.0] * seconds, 0.9, 0, 0, 0)
-    (cutting,) = room.cuttings
-    assert room.spans() == [("event", max(0.0, seconds - 2.0), seconds + 3.0)]
-    assert_exact(cutting)
+    stream = Stream(max_seconds=10.0).push(*[0.0] * seconds, 0.9, 0, 0, 0)
+    (draft,) = stream.drafts
+    assert stream.spans() == [("event", max(0.0, seconds - 2.0), seconds + 3.0)]
+    assert_exact(draft)
 
 
 def test_ids_are_the_same_for_the_same_sound_and_differ_between_clips():
-    rooms = [Room(near_misses_per_hour=3600.0) for _ in range(2)]
-    for room in rooms:
-        room.hear(*[0, 0, 0, 0.3, 0, 0, 0, 0.9, 0, 0, 0] * 3)
-    first, second = ([cutting.record.id for cutting in room.cuttings] for room in rooms)
+    rooms = [Stream(near_misses_per_hour=3600.0) for _ in range(2)]
+    for stream in rooms:
+        stream.push(*[0, 0, 0, 0.3, 0, 0, 0, 0.9, 0, 0, 0] * 3)
+    first, second = ([draft.record.id for draft in stream.drafts] for stream in rooms)
     assert first == second
     assert len(set(first)) == len(first) == 6
 
@@ -371,20 +371,20 @@ def test_nobody_can_say_without_slots_or_groups():
 
 
 def test_one_and_then_none_for_its_share_of_the_hour():
-    allowance = HourlyLimit(per_hour=6.0)  # one in 600 s
-    taken = [at for at in range(0, 3_600, 50) if allowance.take(float(at))]
+    limit = HourlyLimit(per_hour=6.0)  # one in 600 s
+    taken = [at for at in range(0, 3_600, 50) if limit.allows(float(at))]
     assert taken == [0, 600, 1_200, 1_800, 2_400, 3_000]
 
 
 def test_a_clock_that_was_set_back_does_not_end_it():
-    allowance = HourlyLimit(per_hour=6.0)
-    assert allowance.take(10_000.0)
-    assert allowance.take(100.0)
-    assert not allowance.take(200.0)
+    limit = HourlyLimit(per_hour=6.0)
+    assert limit.allows(10_000.0)
+    assert limit.allows(100.0)
+    assert not limit.allows(200.0)
 
 
 def test_none_an_hour_is_none():
-    assert not HourlyLimit(0.0).take(0.0)
+    assert not HourlyLimit(0.0).allows(0.0)
     assert not any(RandomMoments(0.0, Random(1)).passed(float(at)) for at in range(10_000))
 
 

@@ -9,7 +9,7 @@ import pytest
 from listener.clips.layout import audio_path, take_inventory
 from listener.detection.clip import ClipError
 from listener.detection.event import event_id
-from tests.listener.clips.cuttings import clip_id, make_cutting, open_store
+from tests.listener.clips.drafts import clip_id, make_draft, open_store
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_an_id_of_no_time_is_refused(tmp_path: Path):
 
 def test_only_files_of_unfinished_clips_are_leftovers(tmp_path: Path):
     store = open_store(tmp_path)
-    whole = store.add(make_cutting(0)).path
+    whole = store.add(make_draft(0)).path
     store.close()
     folder = whole.parent
     left = [folder / f"{clip_id(1)}.flac", folder / f"{clip_id(1)}.npz"]

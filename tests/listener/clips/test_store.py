@@ -24,7 +24,7 @@ from listener.detection.clip_files import (
     read_sidecar,
     sidecar_path,
 )
-from tests.listener.clips.cuttings import (
+from tests.listener.clips.drafts import (
     DAY_SECONDS,
     LABELS,
     NOON,
@@ -32,7 +32,7 @@ from tests.listener.clips.cuttings import (
     Opener,
     clip_id,
     heard,
-    make_cutting,
+    make_draft,
     open_store,
     right,
 )
@@ -45,24 +45,24 @@ def store(open_store: Opener, tmp_path: Path) -> ClipStore:
 
 
 def test_a_clip_comes_back_as_it_went(store: ClipStore):
-    cutting = make_cutting()
-    record = store.add(cutting)
-    assert record == replace(cutting.record, path=record.path)
+    draft = make_draft()
+    record = store.add(draft)
+    assert record == replace(draft.record, path=record.path)
     assert store.get(record.id) == record
     samples, rate_hz = read_audio(record)
     assert rate_hz == RATE_HZ
-    assert np.array_equal(samples, np.round(cutting.samples * 32_768) / 32_768)
+    assert np.array_equal(samples, np.round(draft.samples * 32_768) / 32_768)
     analysis = store.analysis(record.id)
     assert analysis.labels == LABELS
     assert analysis.boundaries == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0])
-    assert np.array_equal(analysis.scores, cutting.analysis.scores)
+    assert np.array_equal(analysis.scores, draft.analysis.scores)
     assert analysis.embeddings.shape == (SLOTS, 2)
 
 
 def test_files_are_named_by_day_and_id_and_are_for_the_owner_alone(
     store: ClipStore, tmp_path: Path
 ):
-    record = store.add(make_cutting())
+    record = store.add(make_draft())
     folder = tmp_path / "clips" / "2026" / "11" / "21"
     assert record.path == folder / f"{record.id}.flac"
     suffixes = (".flac", ".json", ".npz")
@@ -76,9 +76,9 @@ def test_files_are_named_by_day_and_id_and_are_for_the_owner_alone(
 
 
 def test_a_clip_that_is_there_stays_as_it_is(store: ClipStore):
-    store.add(make_cutting())
+    store.add(make_draft())
     judged = store.judge(clip_id(0), right())
-    assert store.add(make_cutting()) == judged
+    assert store.add(make_draft()) == judged
     assert store.totals().clips == 1
 
 
@@ -118,10 +118,10 @@ FILTERS = {
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClipStore]:
     with closing(open_store(tmp_path_factory.mktemp("four"))) as store:
-        store.add(make_cutting(0))
-        store.add(make_cutting(1, source="yard"))
-        store.add(make_cutting(2, reason="ambient", event=None, labels=(), score=None))
-        store.add(make_cutting(3))
+        store.add(make_draft(0))
+        store.add(make_draft(1, source="yard"))
+        store.add(make_draft(2, reason="ambient", event=None, labels=(), score=None))
+        store.add(make_draft(3))
         store.judge(clip_id(0), right())
         store.judge(clip_id(3), Verdict("wrong", "bert", NOON))
         yield store
@@ -149,14 +149,14 @@ def test_totals_are_those_of_the_files(four: ClipStore):
 def test_it_knows_what_is_free_on_its_disk(store: ClipStore, tmp_path: Path):
     assert 0 < store.free_bytes() < shutil.disk_usage(tmp_path).total
     shutil.rmtree(tmp_path)
-    with pytest.raises(ClipError, match="the disk cannot be looked at: No such file"):
+    with pytest.raises(ClipError, match="the disk cannot be read: No such file"):
         store.free_bytes()
 
 
 def test_similar_clips_come_nearest_first_without_the_one_asked_for(store: ClipStore):
     directions = [(1.0, 0.0), (0.0, 1.0), (2.0, 2.0), (-1.0, 0.0)]
     for number, direction in enumerate(directions):
-        store.add(make_cutting(number, embedding=direction))
+        store.add(make_draft(number, embedding=direction))
     found = store.similar(clip_id(0), count=2)
     assert [clip.record.id for clip in found] == [clip_id(2), clip_id(1)]
     assert [clip.similarity for clip in found] == pytest.approx([0.5**0.5, 0.0], abs=1e-3)
@@ -166,7 +166,7 @@ def test_similar_clips_come_nearest_first_without_the_one_asked_for(store: ClipS
 
 
 def test_a_verdict_is_the_latest_of_its_history(store: ClipStore):
-    store.add(make_cutting())
+    store.add(make_draft())
     store.judge(clip_id(0), right("anna"))
     record = store.judge(clip_id(0), heard("glass"))
     assert [(v.value, v.who) for v in record.verdicts] == [("right", "anna"), ("labels", "anna")]
@@ -185,33 +185,33 @@ REFUSED = {
 def test_a_verdict_that_cannot_be_is_refused_and_changes_nothing(
     store: ClipStore, verdict: Verdict, line: str
 ):
-    before = store.add(make_cutting())
+    before = store.add(make_draft())
     with pytest.raises(ClipError, match=line):
         store.judge(before.id, verdict)
     assert store.get(before.id) == read_sidecar(sidecar_path(before.path)) == before
 
 
 def test_wrong_is_no_answer_for_a_clip_that_stands_for_nothing(store: ClipStore):
-    store.add(make_cutting(reason="ambient", event=None, labels=(), score=None))
+    store.add(make_draft(reason="ambient", event=None, labels=(), score=None))
     with pytest.raises(ClipError, match="expected the labels that it holds, got wrong"):
         store.judge(clip_id(0), Verdict("wrong", "anna", NOON))
 
 
 def test_new_labels_are_slugs_and_need_the_config(open_store: Opener, tmp_path: Path):
     store = open_store(tmp_path, new_labels=True)
-    store.add(make_cutting())
+    store.add(make_draft())
     assert store.judge(clip_id(0), heard("cat")).heard == heard("cat").labels
     with pytest.raises(ClipError, match="expected a label of a-z"):
         store.judge(clip_id(0), heard("../Cat"))
 
 
 def test_the_queue_holds_first_what_teaches_most(store: ClipStore):
-    store.add(make_cutting(0))  # 0.9, far over its threshold
-    store.add(make_cutting(1, score=0.55))
-    store.add(make_cutting(2, reason="missed", event=None, labels=(), score=None))
-    store.add(make_cutting(3, score=0.51))
+    store.add(make_draft(0))  # 0.9, far over its threshold
+    store.add(make_draft(1, score=0.55))
+    store.add(make_draft(2, reason="missed", event=None, labels=(), score=None))
+    store.add(make_draft(3, score=0.51))
     store.judge(clip_id(3), right())
-    store.add(make_cutting(4, score=0.55, at=NOON - 30 * DAY_SECONDS))
+    store.add(make_draft(4, score=0.55, at=NOON - 30 * DAY_SECONDS))
     order = [record.id for record in store.review_queue()]
     month_ago = clip_id(4, NOON - 30 * DAY_SECONDS)
     assert order == [clip_id(2), clip_id(1), clip_id(0), month_ago]
@@ -251,7 +251,7 @@ def empty(path: Path) -> None:
 def test_an_index_that_cannot_be_used_is_made_again(open_store: Opener, tmp_path: Path, fault: str):
     store = open_store(tmp_path)
     for number in range(3):
-        store.add(make_cutting(number, embedding=(number, 1.0)))
+        store.add(make_draft(number, embedding=(number, 1.0)))
     store.judge(clip_id(1), right())
     expected = store.find(), store.totals(), store.similar(clip_id(2))
     store.close()
@@ -263,7 +263,7 @@ def test_an_index_that_cannot_be_used_is_made_again(open_store: Opener, tmp_path
 def test_what_was_changed_behind_the_index_is_seen_at_the_next_start(
     open_store: Opener, store: ClipStore, tmp_path: Path
 ):
-    records = [store.add(make_cutting(number)) for number in range(3)]
+    records = [store.add(make_draft(number)) for number in range(3)]
     sidecar = sidecar_path(records[0].path)
     document = json.loads(sidecar.read_text())
     document["verdicts"] = [{"value": "wrong", "who": "editor", "at": NOON}]
@@ -290,14 +290,14 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("fault", GARBAGE)
-def test_a_clip_that_cannot_be_read_is_put_aside_and_said(
+def test_a_clip_that_cannot_be_read_is_quarantined_and_logged(
     open_store: Opener,
     store: ClipStore,
     tmp_path: Path,
     fault: str,
     caplog: pytest.LogCaptureFixture,
 ):
-    records = [store.add(make_cutting(number)) for number in range(2)]
+    records = [store.add(make_draft(number)) for number in range(2)]
     store.close()
     shutil.rmtree(tmp_path / "clips" / "index")
     GARBAGE[fault](records[0].path)
@@ -305,14 +305,14 @@ def test_a_clip_that_cannot_be_read_is_put_aside_and_said(
     assert [record.id for record in again.find()] == [clip_id(1)]
     kept = {path.name for path in (tmp_path / "clips" / "quarantine").iterdir()}
     assert f"{clip_id(0)}.json" in kept
-    assert [r for r in caplog.records if "put aside" in r.message and clip_id(0) in r.message]
+    assert [r for r in caplog.records if "quarantine" in r.message and clip_id(0) in r.message]
 
 
 def test_two_stores_of_one_directory_see_each_others_clips_and_verdicts(
     open_store: Opener, tmp_path: Path
 ):
     daemon, shell = open_store(tmp_path), open_store(tmp_path)
-    daemon.add(make_cutting())
+    daemon.add(make_draft())
     shell.judge(clip_id(0), right("shell"))
     record = daemon.judge(clip_id(0), right("daemon"))
     assert [verdict.who for verdict in record.verdicts] == ["shell", "daemon"]
@@ -321,7 +321,7 @@ def test_two_stores_of_one_directory_see_each_others_clips_and_verdicts(
 
 def test_an_index_that_holds_something_else_is_one_line(tmp_path: Path):
     with closing(open_store(tmp_path)) as store:
-        record = store.add(make_cutting())
+        record = store.add(make_draft())
         with closing(sqlite3.connect(tmp_path / "clips" / "index" / "index.sqlite")) as other:
             other.execute("UPDATE records SET content = '{}'")
             other.commit()

@@ -1,4 +1,4 @@
-"""`listener bench`: measured on this machine, told as a table or as JSON."""
+"""`listener bench`: measured on this machine, printed as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from listener.commands.bench import (
     bench_machine,
     best_of,
     longer_hop,
-    run_trials,
+    measure_setups,
 )
 from listener.commands.load_test import Load
 from listener.config.engine import EngineSettings
@@ -65,8 +65,8 @@ def test_the_table_ends_with_the_settings_to_use(
 ):
     code, text = bench(tones_bundle, capsys, None)
     assert code is ExitCode.DONE
-    # in sixteens a patch takes 2 ms: 240 sources at 0.48 s, of which 168 leave room
-    assert "up to 168 source(s), with room to spare, by" in text
+    # in sixteens a patch takes 2 ms: 240 sources at 0.48 s, of which it advises 168
+    assert "up to 168 source(s), with headroom, by" in text
     assert text.splitlines()[-3:] == [
         'engine.kind = "litert"',
         "engine.max_batch = 16",
@@ -135,9 +135,9 @@ def test_setups_take_turns_and_their_medians_count():
         asked.append(setup)
         return Load(120.0, next(seconds), 0.24)
 
-    trials = run_trials([LITERT, OPENVINO], measure)
+    runs = measure_setups([LITERT, OPENVINO], measure)
     assert asked == [LITERT, OPENVINO] * 3
-    assert trials == [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 40.0, 2.0)]
+    assert runs == [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 40.0, 2.0)]
 
 
 @pytest.mark.parametrize(("first", "best"), [(96.0, LITERT), (90.0, OPENVINO)])
@@ -150,7 +150,7 @@ def test_a_longer_hop_is_twice_the_hop_up_to_a_patch():
     assert longer_hop(LONGER, 0.96) is None
 
 
-TRIALS = [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 100.0, 1.0), BenchRun(LONGER, 200.0, 0.5)]
+RUNS = [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 100.0, 1.0), BenchRun(LONGER, 200.0, 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ TRIALS = [BenchRun(LITERT, 60.0, 2.0), BenchRun(OPENVINO, 100.0, 1.0), BenchRun(
 def test_the_hop_stays_unless_too_many_are_wanted(
     wanted: int | None, advice: Advice, carried: bool
 ):
-    assert advise(TRIALS, wanted) == advice
+    assert advise(RUNS, wanted) == advice
     assert advice.carries(wanted) is carried

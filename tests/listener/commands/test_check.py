@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from listener.commands.check import Finding, check_outlets
+from listener.commands.check import Finding, check_outputs
 from listener.config.load import parse_config
 from listener.detection.bundle import Bundle
 from tests.listener.commands.program import one_line, own_lines, run_listener
@@ -84,9 +84,7 @@ def test_each_part_that_fails_is_named_and_the_others_are_tried(tmp_path: Path):
     assert "refused" in rows[f"broker 127.0.0.1:{FREE_PORT}"][1].lower()
 
 
-def test_an_address_that_is_taken_fails_whoever_is_to_serve_there(
-    tmp_path: Path, tones_bundle: Bundle
-):
+def test_an_address_that_is_taken_fails_for_both_servers(tmp_path: Path, tones_bundle: Bundle):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         address = f"127.0.0.1:{port}"
@@ -129,7 +127,7 @@ def test_a_bundle_with_a_flipped_bit_fails(tmp_path: Path, tones_bundle: Bundle)
     assert "expected SHA-256" in rows["bundle"][1]
 
 
-def test_a_label_that_the_bundle_has_not_fails(tmp_path: Path, tones_bundle: Bundle):
+def test_a_label_that_the_bundle_lacks_fails(tmp_path: Path, tones_bundle: Bundle):
     code, rows = check(tmp_path, tones_bundle.path, detection={"labels": ["low_tune"]})
     assert (code, rows["bundle"][0]) == (1, "no")
     assert "has no label 'low_tune'; near to it: low_tone" in rows["bundle"][1]
@@ -172,15 +170,15 @@ def test_a_wrong_config_is_one_line_and_exit_code_2(tmp_path: Path):
 
 def found(**tables: Any) -> dict[str, tuple[bool, str]]:
     document = {"bundle": "b", "sources": [{"name": "hall", "kind": "microphone"}], **tables}
-    findings: list[Finding] = [*check_outlets(parse_config(document, "c.toml"))]
+    findings: list[Finding] = [*check_outputs(parse_config(document, "c.toml"))]
     return {finding.part: (finding.works, finding.detail) for finding in findings}
 
 
-def test_what_is_not_configured_is_not_tried():
+def test_an_output_that_is_not_configured_is_not_tested():
     assert found() == {}
 
 
-def test_what_works(tmp_path: Path):
+def test_an_output_that_works(tmp_path: Path):
     with http_inbox() as inbox:
         rows = found(
             webhook={"url": f"http://127.0.0.1:{inbox.port}/secret"},
@@ -196,7 +194,7 @@ def test_what_works(tmp_path: Path):
     assert not any(tmp_path.iterdir())
 
 
-def test_what_does_not(tmp_path: Path):
+def test_an_output_that_does_not_work(tmp_path: Path):
     away, plain = tmp_path / "away" / "events.jsonl", tmp_path / "plain"
     plain.write_text("no program")
     rows = found(

@@ -14,7 +14,7 @@ import pytest
 from listener.clips.store import ClipStore
 from listener.detection.bundle import Bundle
 from listener.detection.clip import Verdict
-from tests.listener.clips.cuttings import NOON, clip_id, heard, make_cutting, open_store, right
+from tests.listener.clips.drafts import NOON, clip_id, heard, make_draft, open_store, right
 from tests.listener.commands.program import one_line, run_listener
 from tests.rigs.station import write_toml
 from trainer.data.formats import read_clips
@@ -25,8 +25,8 @@ def store(tmp_path: Path) -> Iterator[ClipStore]:
     """A dog that is right, one that is wrong, a glass instead, one without a verdict, ambient sound."""
     with closing(open_store(tmp_path)) as store:
         for number in range(4):
-            store.add(make_cutting(number))
-        store.add(make_cutting(4, reason="ambient", event=None, labels=(), score=None))
+            store.add(make_draft(number))
+        store.add(make_draft(4, reason="ambient", event=None, labels=(), score=None))
         store.judge(clip_id(0), right())
         store.judge(clip_id(1), Verdict("wrong", "anna", NOON))
         store.judge(clip_id(2), heard("glass", 0.25, 0.75))

@@ -34,10 +34,10 @@ def progress() -> DemoProgress:
     made = DemoProgress(SCENE, level_dbfs=-40.0)
     for now, score in ((0.0, 0.0), (3.5, 1.0), (10.5, 0.0)):
         made.now = now
-        made.take_view(SourceView(level_dbfs=-40.0, scores={"smoke_alarm": score}))
+        made.add_view(SourceView(level_dbfs=-40.0, scores={"smoke_alarm": score}))
     made.now = 14.0
-    made.take_event(HEARD)
-    made.take_event(LASTING)
+    made.add_event(HEARD)
+    made.add_event(LASTING)
     return made
 
 
@@ -73,7 +73,7 @@ def test_what_is_played_and_not_yet_heard_says_so():
 
 
 @pytest.mark.parametrize("width", [60, 48])
-def test_a_narrow_terminal_leaves_the_lines_of_time_out_and_nothing_else(width: int):
+def test_a_narrow_terminal_leaves_the_timelines_out_and_nothing_else(width: int):
     lines = rendered(demo_picture(progress(), width), width)
     assert max(map(len, lines)) <= width
     assert "━" not in "".join(lines)
@@ -81,7 +81,7 @@ def test_a_narrow_terminal_leaves_the_lines_of_time_out_and_nothing_else(width: 
     assert alarm.split()[1:] == ["3.0", "to", "9.0", "2.8", "to", "8.8", "0.96"]
 
 
-def test_no_color_takes_the_colours():
+def test_no_color_removes_the_colours():
     coloured, plain = (
         "\n".join(
             rendered(
@@ -151,7 +151,7 @@ def test_without_a_terminal_the_real_demo_prints_one_table_in_the_end(demos):
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     lines = own_lines(done.stderr)
     assert re.fullmatch(
-        r"3 sounds in 28 s, played at the speed of time; metrics: http://127\.0\.0\.1:\d+/metrics",
+        r"3 sounds in 28 s, played in real time; metrics: http://127\.0\.0\.1:\d+/metrics",
         lines[0],
     )
     rows = [re.findall(r"[\w.]+", line) for line in lines if "│" in line]

@@ -1,4 +1,4 @@
-"""Commands are read from JSON whole or refused with one line."""
+"""Commands are read from JSON, or refused in one line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse(name: str, **fields: object) -> object:
     return parse_command(name, json.dumps(SENT | fields).encode())
 
 
-def test_every_command_with_its_fields():
+def test_every_command_is_read_with_its_fields():
     mark = {"label": "dog", "onset": 0.5, "offset": 2}
     assert parse(
         "flag", clip=ULID, verdict="labels", labels=[mark, {"label": "cat"}], who="Ada"
@@ -90,7 +90,7 @@ def test_a_clip_is_a_ulid(clip: str):
         parse("flag", clip=clip, verdict="right")
 
 
-def test_what_is_long_is_not_repeated_whole():
+def test_an_error_quotes_a_long_value_in_part():
     with pytest.raises(CommandError) as refused:
         parse("mute", seconds="9" * 5000)
     assert len(str(refused.value)) < 200
@@ -99,7 +99,7 @@ def test_what_is_long_is_not_repeated_whole():
     assert len(str(refused.value)) < 200
 
 
-def test_the_size_is_bounded_before_anything_is_read():
+def test_the_size_is_checked_before_the_payload_is_read():
     whole = json.dumps(SENT).encode()
     exactly = whole + b" " * (MAX_COMMAND_BYTES - len(whole))
     assert parse_command("reload", exactly) == Reload(id="hush-1", at=WHEN)
@@ -108,6 +108,6 @@ def test_the_size_is_bounded_before_anything_is_read():
 
 
 @pytest.mark.parametrize("payload", [b"", b"null", b"[]", b"{", b"\xff", b'"x"', b"[" * 8000])
-def test_what_is_no_document_is_refused(payload: bytes):
+def test_a_payload_that_is_no_document_is_refused(payload: bytes):
     with pytest.raises(CommandError, match=r"^reload: "):
         parse_command("reload", payload)

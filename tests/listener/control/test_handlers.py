@@ -1,4 +1,4 @@
-"""Each command goes to the part of the station that it is about."""
+"""Each command reaches the part of the station that it concerns."""
 
 from __future__ import annotations
 
@@ -27,14 +27,12 @@ from listener.outbox.disk import OutboxError
 from listener.pipeline.inference import SnapshotRequests
 
 ULID = "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
-
-
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 @dataclass
-class NotebookParts:
-    """Clips, recorder, rules and bundles in one: writes down what is asked."""
+class RecordingParts:
+    """Clips, recorder, overrides, bundles and outbox in one; keeps the requests."""
 
     asked: list[object] = field(default_factory=list)
     error: str | None = None
@@ -76,30 +74,30 @@ class NotebookParts:
 
 
 @pytest.fixture
-def parts() -> NotebookParts:
-    return NotebookParts()
+def parts() -> RecordingParts:
+    return RecordingParts()
 
 
 @pytest.fixture
-def actor(parts: NotebookParts) -> StationCommands:
+def handler(parts: RecordingParts) -> StationCommands:
     return StationCommands(parts, parts, ("hall",), parts, parts)
 
 
-def test_rules_and_bundles_get_their_commands(actor: StationCommands):
+def test_overrides_and_bundles_receive_their_commands(handler: StationCommands):
     mute = Mute(id="a", at=WHEN, seconds=1.0)
     unmute = Unmute(id="a", at=WHEN)
     threshold = SetThreshold(id="a", at=WHEN, label="dog")
     for command in (mute, unmute, threshold):
-        assert actor.act(command, "mqtt") == {"asked": command}
-    assert actor.act(Reload(id="a", at=WHEN), "mqtt") == {"bundle": "tones@2"}
+        assert handler.handle(command, "mqtt") == {"asked": command}
+    assert handler.handle(Reload(id="a", at=WHEN), "mqtt") == {"bundle": "tones@2"}
 
 
 def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
-    actor: StationCommands, parts: NotebookParts
+    handler: StationCommands, parts: RecordingParts
 ):
     marks = (LabelMark("dog"), LabelMark("cat", 1.0, 2.0))
     flag = Flag(id="a", at=WHEN, clip=ULID, verdict="labels", labels=marks)
-    assert actor.act(flag, "http") == {"clip": ULID}
+    assert handler.handle(flag, "http") == {"clip": ULID}
     spans = (LabelSpan("dog", 0.0, 6.5), LabelSpan("cat", 1.0, 2.0))
     assert parts.asked == [(ULID, Verdict("labels", "http", WHEN.timestamp(), spans))]
 
@@ -113,29 +111,29 @@ def test_a_verdict_says_who_and_when_and_a_bare_label_is_the_whole_clip(
     ],
 )
 def test_a_verdict_that_does_not_fit_is_refused(
-    actor: StationCommands, clip: str, verdict: str, mark: LabelMark | None, reason: str
+    handler: StationCommands, clip: str, verdict: str, mark: LabelMark | None, reason: str
 ):
     marks = () if mark is None else (mark,)
     flag = Flag(id="a", at=WHEN, clip=clip, verdict=verdict, labels=marks)  # type: ignore[arg-type]
     with pytest.raises(CommandError, match=reason):
-        actor.act(flag, "mqtt")
+        handler.handle(flag, "mqtt")
 
 
 def test_a_snapshot_gives_the_id_of_its_clip_or_the_reason(
-    actor: StationCommands, parts: NotebookParts
+    handler: StationCommands, parts: RecordingParts
 ):
     snapshot = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
-    assert actor.act(snapshot, "mqtt") == {"clip": ULID}
+    assert handler.handle(snapshot, "mqtt") == {"clip": ULID}
     parts.error = "nothing was heard"
     with pytest.raises(CommandError, match="nothing was heard"):
-        actor.act(snapshot, "mqtt")
+        handler.handle(snapshot, "mqtt")
     with pytest.raises(CommandError, match="expected hall, got 'yard'"):
-        actor.act(Snapshot(id="a", at=WHEN, source="yard", seconds=5.0), "mqtt")
+        handler.handle(Snapshot(id="a", at=WHEN, source="yard", seconds=5.0), "mqtt")
 
 
 @dataclass
-class Asking:
-    """A recorder that only asks; who answers, and when, is up to the test."""
+class RequestingRecorder:
+    """A recorder whose requests the test answers."""
 
     snapshots: SnapshotRequests = field(default_factory=SnapshotRequests)
 
@@ -143,8 +141,8 @@ class Asking:
         return self.snapshots.ask(source, seconds)
 
 
-class TakenAtLast(Future[str]):
-    """The analysis takes it in the moment in which it is given up."""
+class StartedAtLastMoment(Future[str]):
+    """The analysis starts on it at the moment of the time-out."""
 
     def cancel(self) -> bool:
         self.set_running_or_notify_cancel()
@@ -155,7 +153,7 @@ class TakenAtLast(Future[str]):
         self.set_result(ULID)
 
 
-class NeverFinished(TakenAtLast):
+class NeverFinished(StartedAtLastMoment):
     def finish(self) -> None:
         pass
 
@@ -163,61 +161,61 @@ class NeverFinished(TakenAtLast):
 HALL = Snapshot(id="a", at=WHEN, source="hall", seconds=5.0)
 
 
-def test_a_snapshot_that_was_refused_is_not_kept_later(parts: NotebookParts):
-    recorder, kept = Asking(), []
-    actor = StationCommands(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
+def test_a_refused_snapshot_is_not_stored_later(parts: RecordingParts):
+    recorder, stored = RequestingRecorder(), []
+    handler = StationCommands(parts, parts, ("hall",), parts, recorder, snapshot_wait_seconds=0.01)
     with pytest.raises(CommandError, match="has not answered in time"):
-        actor.act(HALL, "mqtt")
+        handler.handle(HALL, "mqtt")
     recorder.snapshots.ask("yard", 2.0)
 
-    def keep(source: str, _seconds: float) -> str:
-        kept.append(source)
+    def store(source: str, _seconds: float) -> str:
+        stored.append(source)
         return ULID
 
-    recorder.snapshots.answer(keep)
-    assert kept == ["yard"]
+    recorder.snapshots.answer(store)
+    assert stored == ["yard"]
 
 
 @pytest.mark.parametrize(
-    ("future", "said"), [(TakenAtLast, ULID), (NeverFinished, "the clip may still come")]
+    ("future", "said"), [(StartedAtLastMoment, ULID), (NeverFinished, "the clip may still come")]
 )
-def test_a_snapshot_that_is_kept_at_last_is_not_refused(
-    parts: NotebookParts, monkeypatch: pytest.MonkeyPatch, future: type[Future[str]], said: str
+def test_a_snapshot_that_starts_at_the_last_moment_is_not_refused(
+    parts: RecordingParts, monkeypatch: pytest.MonkeyPatch, future: type[Future[str]], said: str
 ):
     monkeypatch.setattr(parts, "snapshot", lambda _source, _seconds: future())
-    actor = StationCommands(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
+    handler = StationCommands(parts, parts, ("hall",), parts, parts, snapshot_wait_seconds=0.01)
     try:
-        answer = actor.act(HALL, "mqtt")["clip"]
+        answer = handler.handle(HALL, "mqtt")["clip"]
     except CommandError as error:
         answer = str(error)
     assert said in answer
 
 
-def test_without_clips_there_is_nothing_to_flag_or_keep(parts: NotebookParts):
-    actor = StationCommands(parts, parts, ("hall",))
+def test_without_clips_flags_and_snapshots_are_refused(parts: RecordingParts):
+    handler = StationCommands(parts, parts, ("hall",))
     for command in (
         Flag(id="a", at=WHEN, clip=ULID, verdict="right"),
         Snapshot(id="a", at=WHEN, source="hall", seconds=5.0),
     ):
         with pytest.raises(CommandError, match=r"expected clips\.enabled = true"):
-            actor.act(command, "mqtt")
+            handler.handle(command, "mqtt")
 
 
 def replay(from_seq: int, to_seq: int) -> Replay:
     return Replay(id="again-1", at=WHEN, from_seq=from_seq, to_seq=to_seq)
 
 
-def test_a_replay_says_how_many_messages_come_again(parts: NotebookParts):
-    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
-    assert actor.act(replay(3, 9), "mqtt") == {"count": 7}
+def test_a_replay_answers_with_the_number_of_messages(parts: RecordingParts):
+    handler = StationCommands(parts, parts, ("hall",), outbox=parts)
+    assert handler.handle(replay(3, 9), "mqtt") == {"count": 7}
 
 
-def test_a_replay_that_cannot_be_is_refused_with_the_reason(parts: NotebookParts):
-    actor = StationCommands(parts, parts, ("hall",), outbox=parts)
+def test_an_impossible_replay_is_refused_with_the_reason(parts: RecordingParts):
+    handler = StationCommands(parts, parts, ("hall",), outbox=parts)
     with pytest.raises(CommandError, match="to_seq: expected 9 or more, got 3"):
-        actor.act(replay(9, 3), "mqtt")
+        handler.handle(replay(9, 3), "mqtt")
     parts.error = "outbox: the disk has not answered in time"
     with pytest.raises(CommandError, match="replay: outbox: the disk has not answered in time"):
-        actor.act(replay(3, 9), "mqtt")
+        handler.handle(replay(3, 9), "mqtt")
     with pytest.raises(CommandError, match=r"replay: expected a table \[mqtt\] in the config"):
-        StationCommands(parts, parts, ("hall",)).act(replay(3, 9), "mqtt")
+        StationCommands(parts, parts, ("hall",)).handle(replay(3, 9), "mqtt")

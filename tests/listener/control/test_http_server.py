@@ -1,4 +1,4 @@
-"""The HTTP endpoints, asked by real clients over real sockets."""
+"""The HTTP endpoints over real sockets."""
 
 import http.client
 import json
@@ -61,7 +61,7 @@ def test_metrics_are_text_for_a_plain_client(server: HttpServer) -> None:
     assert "listener_patches" in {family.name for family in plain(body)}
 
 
-def test_metrics_are_openmetrics_for_who_asks_for_it(server: HttpServer) -> None:
+def test_metrics_are_openmetrics_on_request(server: HttpServer) -> None:
     accept = "application/openmetrics-text;version=1.0.0"
     status, body, headers = ask(server, "/metrics?x=1", Accept=accept)
     assert (status, headers["Content-Type"].partition(";")[0]) == (
@@ -90,18 +90,18 @@ def test_readyz_says_what_is_not_ready(server: HttpServer, health: Health) -> No
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/../etc/passwd", "/favicon.ico"])
-def test_there_is_nothing_else(server: HttpServer, path: str) -> None:
+def test_other_paths_are_not_found(server: HttpServer, path: str) -> None:
     assert ask(server, path)[0] == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "BREW"])
-def test_there_is_only_get(server: HttpServer, method: str) -> None:
+def test_other_methods_than_get_are_refused(server: HttpServer, method: str) -> None:
     status, _, headers = ask(server, "/metrics", method)
     assert (status, headers["Allow"]) == (405, "GET")
 
 
 def test_without_a_token_every_command_is_refused(server: HttpServer) -> None:
-    """And nothing of it is read; with one see tests/listener/test_remote_commands.py."""
+    """Commands with a token: tests/listener/test_remote_commands.py."""
     for path in ("/command/reload", "/command/", "/command/../metrics"):
         status, body, _ = ask(server, path, "POST", Authorization="Bearer ")
         assert (status, json.loads(body)["ok"]) == (403, False)
@@ -123,7 +123,7 @@ def test_a_request_that_is_too_large_is_refused(server: HttpServer, request_head
 @pytest.mark.parametrize(
     "request_head", [b"\x00\xff\xfe\r\n\r\n", b"GET\r\n\r\n", b"GET / X/9\r\n\r\n"]
 )
-def test_a_request_that_is_none_is_refused(server: HttpServer, request_head: bytes) -> None:
+def test_a_malformed_request_is_refused(server: HttpServer, request_head: bytes) -> None:
     assert b"400" in send(server, request_head)
 
 
@@ -133,7 +133,7 @@ def test_an_empty_connection_gets_nothing(server: HttpServer) -> None:
         assert wire.recv(100) == b""
 
 
-def test_a_request_that_drips_is_cut_off_in_time(
+def test_a_slow_request_is_cut_off_in_time(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "REQUEST_SECONDS", 0.5)
@@ -163,7 +163,7 @@ def _read_to_end(wire: socket.socket) -> bytes:
         return b""
 
 
-def test_more_connections_than_allowed_are_told_to_come_again(server: HttpServer) -> None:
+def test_connections_over_the_limit_are_answered_503(server: HttpServer) -> None:
     with ExitStack() as stack:
         address = ("127.0.0.1", server.port)
         for _ in range(MAX_CONNECTIONS):
@@ -172,7 +172,7 @@ def test_more_connections_than_allowed_are_told_to_come_again(server: HttpServer
         assert late.recv(100).startswith(b"HTTP/1.0 503 ")
 
 
-def test_places_come_free_again(server: HttpServer) -> None:
+def test_closed_connections_free_their_places(server: HttpServer) -> None:
     for _ in range(3 * MAX_CONNECTIONS):
         assert ask(server, "/healthz")[0] == 200
 
@@ -186,13 +186,15 @@ def test_a_port_in_use_is_one_clear_line(server: HttpServer, health: Health) -> 
     )
 
 
-def test_a_host_that_is_not_ours_is_one_clear_line(health: Health) -> None:
+def test_a_host_of_another_machine_is_one_clear_line(health: Health) -> None:
     settings = ANY_PORT.model_copy(update={"host": "192.0.2.1"})
     with pytest.raises(ConfigError, match=r"http: expected a free address, got 192.0.2.1:0: "):
         HttpServer(settings, health, metrics_registry(health))
 
 
-def test_closed_it_takes_no_connection_and_may_be_closed_unstarted(health: Health) -> None:
+def test_a_closed_server_accepts_no_connection_and_may_close_before_it_starts(
+    health: Health,
+) -> None:
     server = HttpServer(ANY_PORT, health, metrics_registry(health))
     server.start()
     server.close()

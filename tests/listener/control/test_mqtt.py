@@ -1,4 +1,4 @@
-"""Commands from the broker go to the desk, and answers only where they may."""
+"""Commands from the broker reach the dispatcher; answers go only to allowed topics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from listener.control.commands import Command
-from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import Answer, CommandDispatcher
 from listener.control.mqtt import MqttCommands
 from listener.health import Health
 from listener.mqtt.messages import InboundMessage
@@ -18,22 +18,22 @@ from listener.mqtt.topics import Topics
 
 @dataclass
 class NotebookBroker:
-    """Writes down subscriptions and answers."""
+    """Keeps subscriptions and answers."""
 
     topics: list[str] = field(default_factory=list)
     answers: list[tuple[str, Answer, bytes | None]] = field(default_factory=list)
 
-    def subscribe(self, topic: str, take: Callable[[InboundMessage], None]) -> None:  # noqa: ARG002
+    def subscribe(self, topic: str, receive: Callable[[InboundMessage], None]) -> None:  # noqa: ARG002
         self.topics.append(topic)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         self.answers.append((topic, json.loads(payload), correlation))
 
 
-class Nobody:
-    """Nothing gets so far here."""
+class NeverReached:
+    """Every command here is refused before it is handled."""
 
-    def act(self, command: Command, origin: str) -> Answer:
+    def handle(self, command: Command, origin: str) -> Answer:
         raise ZeroDivisionError(command, origin)
 
 
@@ -41,12 +41,12 @@ def answer_to(
     message: InboundMessage, prefix: str | None = None
 ) -> tuple[str, Answer, bytes | None]:
     broker = NotebookBroker()
-    desk = CommandDispatcher(ReplayGuard(), Nobody(), Health((), "doubles@1"))
-    commands = MqttCommands(broker, Topics("earshot", "farm"), desk, prefix)
+    dispatcher = CommandDispatcher(NeverReached(), Health((), "doubles@1"))
+    commands = MqttCommands(broker, Topics("earshot", "farm"), dispatcher, prefix)
     assert broker.topics == ["earshot/farm/command/+"]
-    commands.take(message)
+    commands.receive(message)
     assert broker.answers == []  # not on the network thread
-    desk.work()
+    dispatcher.tick()
     (answer,) = broker.answers
     assert answer[1]["ok"] is False
     return answer
@@ -79,7 +79,7 @@ def test_an_answer_has_the_correlation_and_its_response_topic():
         "",
     ],
 )
-def test_other_response_topics_are_refused_beside_the_command(response: str):
+def test_other_response_topics_are_refused_on_the_result_topic(response: str):
     topic, answer, _ = answer_to(message(response=response))
     assert topic == "earshot/farm/command/reload/result"
     assert answer["error"].startswith("response topic: expected one under earshot/farm/answer/")
@@ -93,11 +93,13 @@ def test_the_config_may_allow_another_prefix():
 
 
 @pytest.mark.parametrize("name", ["", "explode", "\x01", "x" * 5000])
-def test_a_name_that_nobody_knows_becomes_no_topic(name: str):
+def test_an_unknown_name_never_becomes_a_topic(name: str):
     topic, _, _ = answer_to(message(name))
     assert topic == "earshot/farm/command/unknown/result"
 
 
-def test_what_is_retained_is_refused():
-    _, answer, _ = answer_to(message(retained=True))
+@pytest.mark.parametrize("response", [None, "earshot/farm/hall/event"])
+def test_a_retained_message_is_refused(response: str | None):
+    topic, answer, _ = answer_to(message(response=response, retained=True))
+    assert topic == "earshot/farm/command/reload/result"
     assert "not retained" in answer["error"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.detection.audio import (
-    LOUDEST_SAMPLE,
+    MAX_AMPLITUDE,
     SILENCE_DBFS,
     AudioChunk,
     ChunkResampler,
@@ -68,7 +68,7 @@ def test_16_bits_become_floats_within_full_scale():
     assert floats.tolist() == [-1.0, -0.5, 0.0, 32_767 / 32_768]
 
 
-def test_samples_that_are_no_numbers_become_silence_and_are_counted():
+def test_samples_that_are_not_finite_become_silence_and_are_counted():
     samples = np.array([0.5, np.nan, -0.5, np.inf, -np.inf], np.float32)
     cleaned, count = zero_nonfinite(samples)
     assert cleaned.tolist() == [0.5, 0.0, -0.5, 0.0, 0.0]
@@ -76,11 +76,11 @@ def test_samples_that_are_no_numbers_become_silence_and_are_counted():
     assert np.isnan(samples[1])  # the caller's array is not touched
 
 
-def test_samples_far_over_full_scale_are_no_numbers_either():
+def test_samples_far_over_full_scale_become_silence_too():
     """Finite, but their power would not be."""
-    samples = np.array([0.5, 1e20, -1e38, LOUDEST_SAMPLE], np.float32)
+    samples = np.array([0.5, 1e20, -1e38, MAX_AMPLITUDE], np.float32)
     cleaned, count = zero_nonfinite(samples)
-    assert cleaned.tolist() == [0.5, 0.0, 0.0, LOUDEST_SAMPLE]
+    assert cleaned.tolist() == [0.5, 0.0, 0.0, MAX_AMPLITUDE]
     assert count == 2
 
 
@@ -189,14 +189,14 @@ def test_eight_channels_at_192_khz_become_mono_at_the_models_rate():
     assert np.abs(resampled - sine(500, 0.5, 3.5 / 8))[200:-200].max() < 1e-3
 
 
-def test_a_hole_begins_a_new_stretch_at_the_same_time_line():
+def test_after_a_hole_the_resampler_starts_over_on_the_same_time_line():
     resampler = ChunkResampler(RATE_HZ)
     resampler.push(AudioChunk("hall", 0, 10.0, 48_000, noise(4_800)))
     after = resampler.push(AudioChunk("hall", 48_000, 11.0, 48_000, noise(4_800)))
     assert (after.start, after.captured_at) == (16_000, 11.0)
 
 
-def test_another_rate_begins_a_new_stretch():
+def test_at_another_rate_the_resampler_starts_over():
     resampler = ChunkResampler(RATE_HZ)
     resampler.push(AudioChunk("hall", 0, 10.0, 48_000, noise(48_000)))
     after = resampler.push(AudioChunk("hall", 48_000, 11.0, 8_000, noise(8_000)))
@@ -204,7 +204,7 @@ def test_another_rate_begins_a_new_stretch():
     assert after.captured_at == 11.0
 
 
-def test_after_its_end_a_stream_begins_anew():
+def test_after_its_end_the_resampler_starts_over():
     resampler = ChunkResampler(RATE_HZ)
     chunk = AudioChunk("hall", 0, 0.0, 48_000, noise(4_800))
     resampler.push(chunk)
@@ -221,7 +221,7 @@ def test_a_chunk_without_samples_changes_nothing():
     assert len(joined(pushed)) == 1_600
 
 
-def test_a_number_that_signals_is_zeroed_without_a_word():
+def test_a_signalling_nan_is_zeroed_without_a_warning():
     """0x7f800001, which a damaged float WAV holds, makes the processor signal where others do not."""
     signalling = np.frombuffer(b"\x01\x00\x80\x7f" * 40, "<f4")
     samples, count = zero_nonfinite(signalling)
@@ -232,14 +232,14 @@ LIMITS = ConditionLimits(silent_after_seconds=2.0, clipping_after_seconds=1.0)
 LEVELS = {"s": (-120.0, 0.0), "q": (-89.0, 0.0), ".": (-40.0, 0.005), "#": (-3.0, 0.02)}
 
 
-def conditions(programme: str, limits: ConditionLimits = LIMITS) -> list[str]:
+def conditions(pattern: str, limits: ConditionLimits = LIMITS) -> list[str]:
     """Silent, quiet, usual and clipped half seconds -> the condition after each, s, c or o."""
     meter = ConditionMeter(limits)
-    return [meter.push(0.5, *LEVELS[sign])[0] for sign in programme]
+    return [meter.push(0.5, *LEVELS[sign])[0] for sign in pattern]
 
 
 @pytest.mark.parametrize(
-    ("programme", "expected"),
+    ("pattern", "expected"),
     [
         ("....qqqqqqqq", "oooooooooooo"),  # a quiet room is not silent
         ("ssss", "ooos"),
@@ -254,18 +254,18 @@ def conditions(programme: str, limits: ConditionLimits = LIMITS) -> list[str]:
         ("########..", "occcccccco"),  # however long it lasted
     ],
 )
-def test_conditions_by_arithmetic(programme: str, expected: str) -> None:
-    assert "".join(conditions(programme)) == expected
+def test_conditions_by_arithmetic(pattern: str, expected: str) -> None:
+    assert "".join(conditions(pattern)) == expected
 
 
 def test_one_loud_bang_is_no_clipping() -> None:
     assert set(conditions("....#....#....")) == {"o"}
 
 
-@pytest.mark.parametrize("programme", ["s.", "sss.", "#.", "##.."])
-def test_it_does_not_flap(programme: str) -> None:
-    """Each change takes as long as its limit at least, whatever the sound does."""
-    runs = [len(list(run)) for _, run in groupby(conditions(programme * 50))]
+@pytest.mark.parametrize("pattern", ["s.", "sss.", "#.", "##.."])
+def test_it_does_not_flap(pattern: str) -> None:
+    """Each condition lasts at least as long as its limit, whatever the audio."""
+    runs = [len(list(run)) for _, run in groupby(conditions(pattern * 50))]
     assert all(run * 0.5 >= 1.0 for run in runs[1:-1])
 
 
@@ -276,5 +276,5 @@ def test_silence_can_be_turned_off() -> None:
 
 def test_the_reason_is_one_line() -> None:
     assert LIMITS.describe("silent") == "nothing over -90 dBFS for 2 s"
-    assert LIMITS.describe("clipping") == "often 1 % of the samples and more are at full scale"
+    assert LIMITS.describe("clipping") == "often 1 % of the samples or more are at full scale"
     assert LIMITS.describe("online") is None

@@ -31,7 +31,7 @@ def make_record(directory: Path, **changes: object) -> ClipRecord:
     "name",
     ["", "../../etc/passwd", "a/b", ID.lower(), ID[:-1], ID + "0", ID[:-1] + "U", ID + "\n"],
 )
-def test_an_id_that_is_no_ulid_never_becomes_a_file_name(tmp_path: Path, name: str):
+def test_an_id_that_is_no_ulid_is_refused(tmp_path: Path, name: str):
     with pytest.raises(ValidationError, match="clip id: expected a ULID"):
         replace(make_record(tmp_path), id=name)
 
@@ -51,7 +51,7 @@ HEARD = {
 
 
 @pytest.mark.parametrize(("verdict", "heard"), HEARD.values(), ids=HEARD)
-def test_what_a_person_heard_follows_from_the_verdict(
+def test_the_labels_in_a_clip_follow_from_its_verdict(
     tmp_path: Path, verdict: Verdict, heard: tuple[LabelSpan, ...]
 ):
     record = make_record(tmp_path)
@@ -87,7 +87,7 @@ def test_a_verdict_is_about_this_clip(tmp_path: Path):
         ({"labels": DOG}, "verdict right: expected no labels, got 1"),
     ],
 )
-def test_a_verdict_that_cannot_be_is_refused(values: dict[str, object], line: str):
+def test_an_impossible_verdict_is_refused(values: dict[str, object], line: str):
     with pytest.raises(ValidationError, match=line):
         Verdict(**{"value": "right", "who": "anna", "at": 1.0} | values)  # type: ignore[arg-type]
 

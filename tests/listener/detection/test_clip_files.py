@@ -1,4 +1,4 @@
-"""The files of a clip: audio, scores and sidecar come back as they went, or are refused in one line."""
+"""The files of a clip: audio, scores and sidecar are read as written, or refused in one line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def make_analysis() -> ClipAnalysis:
     )
 
 
-def test_a_clip_comes_back_as_it_went(tmp_path: Path):
+def test_a_clip_is_read_as_it_was_written(tmp_path: Path):
     record = make_record(tmp_path)
     samples = sine(440, 0.5, 0.9)
     write_clip(record, samples, RATE_HZ, make_analysis())
@@ -118,13 +118,13 @@ def test_samples_are_those_of_16_bits(tmp_path: Path):
     assert np.array_equal(read_audio(record)[0], every)
 
 
-def test_what_is_too_loud_is_clipped_and_does_not_turn_over(tmp_path: Path):
+def test_samples_over_full_scale_are_clipped_and_do_not_wrap_around(tmp_path: Path):
     record = make_record(tmp_path)
     write_clip(record, np.array([2.0, -2.0] * 500, np.float32), RATE_HZ, make_analysis())
     assert set(read_audio(record)[0].tolist()) == {32_767 / 32_768, -1.0}
 
 
-def test_an_analysis_comes_back_as_it_went(tmp_path: Path):
+def test_an_analysis_is_read_as_it_was_written(tmp_path: Path):
     record, analysis = make_record(tmp_path), make_analysis()
     write_clip(record, sine(440, 0.5), RATE_HZ, analysis)
     found = read_analysis(analysis_path(record.path))
@@ -136,7 +136,7 @@ def test_an_analysis_comes_back_as_it_went(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no arrays", b"\x93NUMPY\x01\x00"])
-def test_an_analysis_that_is_none_is_one_line(tmp_path: Path, content: bytes):
+def test_a_broken_analysis_is_refused_in_one_line(tmp_path: Path, content: bytes):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
     with pytest.raises(ClipError, match=r"x\.npz: expected scores and embeddings"):
@@ -162,7 +162,7 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path):
 def test_a_sidecar_of_the_first_form_is_read(
     tmp_path: Path, verdict: str | None, value: str | None, labels: tuple[LabelSpan, ...]
 ):
-    """It had one verdict, without who and when."""
+    """It has one verdict, without who and when."""
     record = make_record(tmp_path)
     write_sidecar(record)
     path = sidecar_path(record.path)
@@ -230,12 +230,12 @@ def test_a_sidecar_cannot_name_another_file(tmp_path: Path):
     assert read_sidecar(path).path == record.path
 
 
-def test_a_missing_sidecar_is_one_line(tmp_path: Path):
+def test_a_missing_sidecar_is_refused_in_one_line(tmp_path: Path):
     with pytest.raises(ClipError, match=r"x\.json: cannot read the sidecar: No such file"):
         read_sidecar(tmp_path / "x.json")
 
 
-def test_audio_that_is_none_is_one_line(tmp_path: Path):
+def test_broken_audio_is_refused_in_one_line(tmp_path: Path):
     record = make_record(tmp_path)
     record.path.write_bytes(b"fLaC but not really")
     with pytest.raises(ClipError, match="expected FLAC audio"):

@@ -111,7 +111,7 @@ def test_streaming_is_offline_whatever_the_chunks(
 
 
 class CountingFrames(LogMelFrames):
-    """The one door to the FFT, with a counter of the frames that came out."""
+    """Counts the frames that it computes."""
 
     count = 0
 
@@ -192,7 +192,7 @@ def test_what_is_missing_is_what_completes_the_next_patch(sizes: list[int]):
     assert len(stream.push(last)) == 1
 
 
-def test_after_its_end_a_stream_begins_anew():
+def test_after_its_end_a_stream_starts_over():
     stream = PatchStream(PARAMS)
     for _ in range(2):
         assert [p.start for c in cut(noise(100), [100]) for p in stream.push(c)] == []
@@ -200,7 +200,7 @@ def test_after_its_end_a_stream_begins_anew():
         assert stream.finish() == []
 
 
-def test_a_patch_is_not_changed_by_what_comes_after():
+def test_later_chunks_do_not_change_a_patch():
     stream = PatchStream(PARAMS)
     chunks = list(cut(noise(80_000), [7_680]))
     patches = [p for c in chunks[:3] for p in stream.push(c)]
@@ -227,12 +227,12 @@ def gain_db(samples: Samples, params: FeatureParams) -> NDArray[np.float64]:
     return gains
 
 
-def test_nothing_is_done_unless_it_is_asked_for():
+def test_without_a_level_patches_are_not_levelled():
     assert isinstance(make_front_end(PLAIN), LogMelFrames)
     assert isinstance(make_front_end(LEVELLED), LevelledFrames)
 
 
-def test_a_patch_comes_to_the_level():
+def test_a_patch_is_brought_to_the_level():
     """A sine of amplitude 0.1 has -23.01 dBFS."""
     tone = sine(1_000, 0.975, 0.1)
     assert gain_db(tone, LEVELLED) == pytest.approx([3.01], abs=0.1)
@@ -251,7 +251,7 @@ def test_twenty_decibels_softer_is_the_same():
 
 @pytest.mark.parametrize(("amplitude", "wanted_db"), [(1e-3, 30.0), (1.0, -16.99)])
 def test_the_gain_is_bounded(amplitude: float, wanted_db: float):
-    """-63 dBFS is 43 dB under the level, of which 30 are made good; -3 dBFS comes down all the way."""
+    """-63 dBFS is 43 dB under the level and gains 30; -3 dBFS loses all that it is over the level."""
     tone = sine(1_000, 0.975, amplitude)
     mel = np.exp(log_mel_patches(tone, PLAIN)) - PLAIN.log_offset
     levelled = np.exp(log_mel_patches(tone, LEVELLED)) - PLAIN.log_offset

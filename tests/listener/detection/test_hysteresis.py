@@ -77,7 +77,7 @@ def test_a_muted_label_ends_and_begins_nothing_at_any_score():
     assert adjusted("099", "9099", PLAIN, muted=True) == [(1, 3)]
 
 
-def test_what_sounds_on_after_a_mute_is_a_new_event():
+def test_a_sound_that_goes_on_after_a_mute_is_a_new_event():
     detector = make_detector()
     rows = slots(column("9999"))
     detector.adjust({"dog": PLAIN}, {"dog"})
@@ -92,13 +92,13 @@ def test_what_sounds_on_after_a_mute_is_a_new_event():
     [
         ("", []),
         ("0000", []),
-        ("0404", []),  # never up to on
+        ("0404", []),  # never up to on_threshold
         ("0900", [(1, 2)]),
         ("0500", [(1, 2)]),  # equal to on is on
         ("0933", [(1, 4)]),  # equal to off stays on
         ("0932", [(1, 3)]),
         ("0939", [(1, 4)]),  # between the thresholds it stays what it was
-        ("3390", [(2, 3)]),  # and before on it is nothing yet
+        ("3390", [(2, 3)]),  # and before on_threshold it is no event
         ("9000", [(0, 1)]),
         ("0009", [(3, 4)]),
         ("9999", [(0, 4)]),
@@ -248,7 +248,7 @@ def test_rows_that_wait_in_the_smoother_are_judged_at_the_end():
     assert [(event.onset, event.offset) for event in ended] == [(1, 3.0)]
 
 
-def test_the_next_stretch_begins_anew_but_the_refractory_time_goes_on():
+def test_after_a_hole_all_starts_over_but_the_refractory_time():
     detector = make_detector(refractory_seconds=3.0, max_gap_seconds=3.0)
     feed(detector, "99")
     detector.finish(2.0, "gap")
@@ -259,7 +259,7 @@ def test_the_next_stretch_begins_anew_but_the_refractory_time_goes_on():
 
 
 @pytest.mark.parametrize("refractory", [0.0, 3.0])
-def test_a_clock_that_was_set_back_makes_no_label_deaf(refractory: float):
+def test_after_a_clock_was_set_back_no_label_is_missed(refractory: float):
     detector = make_detector(refractory_seconds=refractory)
     nine = np.array([0.9], np.float32)
     detector.push(PatchScores("hall", 7_300.0, 7_301.0, nine))
@@ -267,8 +267,8 @@ def test_a_clock_that_was_set_back_makes_no_label_deaf(refractory: float):
     assert [e.onset for e in detector.push(PatchScores("hall", 100.0, 101.0, nine))] == [100.0]
 
 
-def test_a_stretch_that_overlaps_the_one_before_begins_its_event_at_once():
-    """The last window of a stretch ends after the first slot of the next begins."""
+def test_after_a_hole_an_event_may_begin_in_the_slot_before_it():
+    """The last window before the hole ends after the first slot behind it begins."""
     detector = make_detector()
     nine = np.array([0.9], np.float32)
     detector.push(PatchScores("hall", 0.0, 1.0, nine))
@@ -284,11 +284,8 @@ def test_the_latest_smoothed_scores_can_be_read():
     assert detector.smoothed.tolist() == [0.0]
 
 
-# ---- against a slow reference --------------------------------------------------------------------
-
-
 def reference_spans(column_: NDArray[np.float32], bounds: Spans, policy: LabelPolicy) -> Spans:
-    """Median, then one event after another, each looked for in the whole table."""
+    """Median, then one event after another, each searched for in the whole table."""
     half = policy.smoothing_patches(HOP_SECONDS) // 2
     padded = np.pad(column_, half)
     smoothed = [float(np.median(padded[k : k + 2 * half + 1])) for k in range(len(column_))]
@@ -357,7 +354,7 @@ def test_live_events_are_the_offline_ones(
     both: list[LabelPolicy],
     hundredths: int,
 ):
-    """Also when the sound goes on after the last slot: the end of the table is the end of the sound."""
+    """Also if audio goes on after the last slot: the end of the table is the end of the audio."""
     rows = min(len(first), len(second))
     scores = np.hstack([first[:rows], second[:rows]])
     end = rows + (hundredths / 100 if rows else 0.0)
@@ -395,7 +392,7 @@ def test_events_of_a_label_are_in_order_long_enough_and_apart(
 def events_over_a_step(
     before: str, after: str, step: float, policy: LabelPolicy = PLAIN
 ) -> list[tuple[str, float, float | None]]:
-    """Id, onset and offset of all that is told where the clock steps after the slots `before`."""
+    """Id, onset and offset of all events if the clock steps after the slots `before`."""
     detector = make_detector(policy)
     rows = slots(column(before + after))
     events = [event for row in rows[: len(before)] for event in detector.push(row)]
@@ -415,9 +412,9 @@ def test_an_event_open_over_a_step_of_the_clock_keeps_onset_id_and_duration(afte
 
 
 @pytest.mark.parametrize("step", [3600.0, -7200.0])
-def test_an_event_not_told_before_the_step_is_told_on_the_new_clock(step):
-    told = events_over_a_step("099", "9900", step, replace(PLAIN, min_duration_seconds=3.0))
-    assert [(onset - step, offset and offset - step) for _, onset, offset in told] == [
+def test_an_event_that_comes_out_after_the_step_has_the_new_clock(step):
+    events = events_over_a_step("099", "9900", step, replace(PLAIN, min_duration_seconds=3.0))
+    assert [(onset - step, offset and offset - step) for _, onset, offset in events] == [
         (1.0, None),
         (1.0, 5.0),
     ]
@@ -426,8 +423,8 @@ def test_an_event_not_told_before_the_step_is_told_on_the_new_clock(step):
 @pytest.mark.parametrize("step", [3600.0, -7200.0])
 def test_slots_that_wait_for_their_median_step_with_the_clock(step):
     """The smoothed score of slot 1, the first of the event, is known only after slot 2."""
-    told = events_over_a_step("09", "9900", step, replace(PLAIN, smoothing_seconds=3.0))
-    assert [(onset - step, offset and offset - step) for _, onset, offset in told] == [
+    events = events_over_a_step("09", "9900", step, replace(PLAIN, smoothing_seconds=3.0))
+    assert [(onset - step, offset and offset - step) for _, onset, offset in events] == [
         (1.0, None),
         (1.0, 4.0),
     ]
@@ -435,6 +432,6 @@ def test_slots_that_wait_for_their_median_step_with_the_clock(step):
 
 @pytest.mark.parametrize("step", [3600.0, -7200.0])
 def test_a_refractory_time_steps_with_the_clock(step):
-    told = events_over_a_step("0990", "0990990", step, replace(PLAIN, refractory_seconds=4.0))
-    ended = [onset for _, onset, offset in told if offset is not None]
+    events = events_over_a_step("0990", "0990990", step, replace(PLAIN, refractory_seconds=4.0))
+    ended = [onset for _, onset, offset in events if offset is not None]
     assert ended == [1.0, 8.0 + step]

@@ -1,4 +1,4 @@
-"""A group's score is the highest of its members'; its policy tells what one of them would tell."""
+"""A group's score is the highest of its members'; it has an event where any of them has one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from listener.detection.hysteresis import detect_events
-from listener.detection.labels import LabelColumns, PrivateScores, most_alert
+from listener.detection.labels import LabelColumns, PrivateScores, most_sensitive
 from listener.detection.policy import LabelPolicy
 
 HOP_SECONDS = 0.5
-
 
 SCORES = arrays(np.float32, (7, 6), elements=st.floats(0, 1, width=32))
 GROUPS = st.lists(
@@ -47,11 +46,11 @@ def test_groups_of_one_are_the_members_themselves(scores: NDArray[np.float32], o
     np.testing.assert_array_equal(columns.scores_of(scores), scores[:, order])
 
 
-def test_a_groups_policy_is_the_most_alert_of_its_members():
+def test_a_groups_policy_is_the_most_sensitive_of_its_members():
     calm = LabelPolicy(0.8, 0.6, 2.4, min_duration_seconds=1.0, max_gap_seconds=0.0)
     nervous = LabelPolicy(0.4, 0.2, 1.44, max_gap_seconds=3.0, refractory_seconds=5.0)
-    assert most_alert([calm, nervous]) == LabelPolicy(0.4, 0.2, 1.44, 0.0, 3.0, 0.0)
-    assert most_alert([calm]) == calm
+    assert most_sensitive([calm, nervous]) == LabelPolicy(0.4, 0.2, 1.44, 0.0, 3.0, 0.0)
+    assert most_sensitive([calm]) == calm
 
 
 def policies() -> st.SearchStrategy[LabelPolicy]:
@@ -61,14 +60,14 @@ def policies() -> st.SearchStrategy[LabelPolicy]:
 
 @settings(max_examples=200)
 @given(arrays(np.float32, (12, 3), elements=st.floats(0, 1, width=32)), st.data())
-def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
+def test_while_a_member_has_an_event_so_has_the_group(
     scores: NDArray[np.float32], data: st.DataObject
 ):
     members = {name: data.draw(policies()) for name in "abc"}
     grouped = LabelColumns.of([[0, 1, 2]]).scores_of(scores)
     boundaries = np.arange(13, dtype=np.float64) * np.float64(HOP_SECONDS)
     of_group = detect_events(
-        grouped, boundaries, {"group": most_alert(members.values())}, HOP_SECONDS
+        grouped, boundaries, {"group": most_sensitive(members.values())}, HOP_SECONDS
     )
     for event in detect_events(scores, boundaries, members, HOP_SECONDS):
         assert any(
@@ -78,7 +77,7 @@ def test_while_a_member_alone_would_tell_of_an_event_so_does_the_group(
 
 
 @pytest.mark.parametrize("members", [[[1, 4], [0]], [[2], [0, 1, 2, 3, 4]]])
-def test_a_group_is_no_louder_than_the_model(members: list[list[int]]):
+def test_a_group_has_no_score_that_the_model_did_not_give(members: list[list[int]]):
     scores = np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5)
     assert set(LabelColumns.of(members).scores_of(scores).ravel()) <= set(scores.ravel())
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.log_mel import (
     MagnitudeSpectrum,
-    low_basis,
+    low_frequency_basis,
     mean_square_weights,
     mel_matrix,
     stft_frames,
@@ -30,7 +30,7 @@ def magnitudes_of(samples: Samples, params: FeatureParams = PARAMS) -> NDArray[n
 
 
 def lost_db(samples: Samples, cutoff_hz: float) -> float:
-    """How much softer the high-pass makes the frames, all of their spectrum taken together."""
+    """How much softer the high-pass makes the frames, over their whole spectrum."""
     before, after = (
         np.square(magnitudes_of(samples, params)).sum() for params in (PARAMS, high_pass(cutoff_hz))
     )
@@ -39,19 +39,19 @@ def lost_db(samples: Samples, cutoff_hz: float) -> float:
 
 @pytest.mark.parametrize("share", [0.5, 0.75, 1.0])
 @pytest.mark.parametrize("cutoff_hz", [100.0, 150.0, 300.0, 1_000.0])
-def test_what_is_under_the_cutoff_is_taken_out(cutoff_hz: float, share: float):
+def test_what_is_under_the_cutoff_is_removed(cutoff_hz: float, share: float):
     samples = sine(share * cutoff_hz, 1.0)
     assert lost_db(samples, cutoff_hz) > 35
 
 
 @pytest.mark.parametrize("cutoff_hz", [60.0, 150.0, 300.0, 1_000.0])
 def test_what_is_over_the_cutoff_is_kept(cutoff_hz: float):
-    """A frame of 25 ms tells no frequencies apart that are less than 40 to 80 Hz from each other."""
+    """A frame of 25 ms cannot separate frequencies that are less than 40 to 80 Hz apart."""
     assert lost_db(sine(cutoff_hz + 80.0, 1.0), cutoff_hz) == pytest.approx(0.0, abs=1.0)
     assert lost_db(sine(4_000.0, 1.0), cutoff_hz) == pytest.approx(0.0, abs=0.01)
 
 
-def test_a_hum_goes_and_a_tone_in_it_stays():
+def test_a_hum_is_removed_and_a_tone_in_it_stays():
     """A hum of 50 Hz leaks into the mel bands, though these begin at 125 Hz."""
     hum, tone = sine(50, 1.0, 0.5), sine(1_000, 1.0, 0.01)
     mel = mel_matrix(PARAMS)
@@ -77,7 +77,7 @@ def test_the_mean_square_of_white_noise_is_its_share_within_the_mel_bands():
     assert mean == pytest.approx(0.1**2 * 7_375 / 8_000, rel=0.03)
 
 
-def test_what_no_mel_band_hears_has_no_level():
+def test_what_no_mel_band_covers_has_no_level():
     """A constant, as of a bad sound card, of -6 dBFS, and a sine over the last band, of -3."""
     weights = mean_square_weights(PARAMS)
     for samples in (silence(1.0) + np.float32(0.5), sine(7_800, 1.0)):
@@ -85,7 +85,7 @@ def test_what_no_mel_band_hears_has_no_level():
 
 
 def test_the_basis_is_orthonormal_and_there_is_none_without_a_high_pass():
-    basis = low_basis(high_pass(150.0))
+    basis = low_frequency_basis(high_pass(150.0))
     assert basis is not None
     np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-6)
-    assert low_basis(PARAMS) is None
+    assert low_frequency_basis(PARAMS) is None

@@ -65,7 +65,7 @@ def test_boundaries_are_those_of_the_slots(hop_seconds: float, samples: int):
 
 
 def test_a_slot_does_not_last_longer_than_its_stream():
-    """The last patch is padded; what it says holds up to the last sample."""
+    """The last patch is padded; its slot ends with the last sample."""
     stream = PatchStream(FeatureParams())
     patches = [p for chunk in cut(noise(15_601), [4_000]) for p in stream.push(chunk)]
     last = stream.finish()[0]
@@ -101,7 +101,7 @@ def test_length_one_changes_nothing():
     assert np.array(smooth(scores, 1)).tolist() == scores.tolist()
 
 
-def test_after_its_end_it_is_as_new():
+def test_after_its_end_it_starts_over():
     smoother = ScoreSmoother(3, 1)
     for _ in range(2):
         assert smoother.push(np.ones(1, np.float32)) is None

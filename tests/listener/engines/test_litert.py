@@ -1,4 +1,4 @@
-"""LiteRTEngine: batches in parts, arrays of the caller's own, one line for a wrong model."""
+"""LiteRTEngine: batches in parts, arrays that belong to the caller, one line for a wrong model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_parts_of_a_batch_add_up_to_it(count, max_batch):
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 7, 16, 21])
-def test_a_batch_gives_what_its_patches_give_one_by_one(tones_bundle: Bundle, count: int):
+def test_a_batch_gives_the_scores_of_its_patches_one_by_one(tones_bundle: Bundle, count: int):
     engine = LiteRTEngine(tones_bundle.model_path, max_batch=16)
     patches = random_patches(count)
     scores, embeddings = engine.infer(patches)
@@ -148,7 +148,7 @@ def test_a_model_with_another_input_is_one_line(tmp_path: Path):
 
 
 def resident_kilobytes(path: Path) -> int:
-    """Of all mappings of a file."""
+    """The memory of all mappings of a file."""
     total, inside = 0, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         key, *rest = line.split()
@@ -160,7 +160,7 @@ def resident_kilobytes(path: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_what_was_read_goes_and_is_the_same_when_it_is_read_again(tmp_path: Path):
+def test_released_pages_leave_memory_and_are_the_same_when_read_again(tmp_path: Path):
     path, other = tmp_path / "model", tmp_path / "other"
     content = bytes(range(256)) * (MEGABYTE // 256)
     path.write_bytes(content)

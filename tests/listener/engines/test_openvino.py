@@ -1,4 +1,4 @@
-"""OpenVINOEngine: the same numbers as LiteRT, one line for what is wrong, nothing told to anyone."""
+"""OpenVINOEngine: the same numbers as LiteRT, one line for a fault, no usage statistics sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from listener.engines.openvino import OpenVINOEngine
 from listener.starter import starter_bundle_path
 from tests.shared import ROOT
 
-TOLERANCE = 1e-4  # bfloat16, which OpenVINO would take where the CPU has it, is off by 0.03
+TOLERANCE = 1e-4  # bfloat16, OpenVINO's default on CPUs that have it, is off by 0.03
 
 
 def random_patches(count: int) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_without_openvino_the_line_names_the_extra(
         OpenVINOEngine(tones_bundle.model_path)
 
 
-# Stops whatever wants to reach the network, and says so.
+# Blocks and records every attempt to reach the network.
 WATCH = """
 import json, sys
 calls = []
@@ -90,7 +90,7 @@ import numpy as np
 from listener.engines.openvino import OpenVINOEngine
 OpenVINOEngine(Path(sys.argv[1])).infer(np.zeros((1, 96, 64), np.float32))
 """
-TELL = """
+REPORT = """
 import atexit, threading
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
@@ -99,13 +99,13 @@ print(json.dumps(calls))
 """
 
 
-def told_by(program: str, model: Path, home: Path) -> tuple[list[str], list[Path]]:
-    """What a program of its own asked of the network, and what it wrote into its user's home."""
+def network_use(program: str, model: Path, home: Path) -> tuple[list[str], list[Path]]:
+    """What a program of its own did with the network, and the files it wrote into its user's home."""
     home.mkdir()
-    away = {"CI", "TF_BUILD", "JENKINS_URL"}  # where these are set OpenVINO keeps quiet by itself
-    environment = {name: value for name, value in os.environ.items() if name not in away}
+    ci = {"CI", "TF_BUILD", "JENKINS_URL"}  # with these set OpenVINO sends nothing anyway
+    environment = {name: value for name, value in os.environ.items() if name not in ci}
     done = subprocess.run(
-        [sys.executable, "-c", WATCH + program + TELL, str(model)],
+        [sys.executable, "-c", WATCH + program + REPORT, str(model)],
         env=environment | {"HOME": str(home)},
         capture_output=True,
         text=True,
@@ -116,8 +116,8 @@ def told_by(program: str, model: Path, home: Path) -> tuple[list[str], list[Path
     return json.loads(done.stdout.splitlines()[-1]), list(home.rglob("*"))
 
 
-def test_it_tells_nobody_that_it_is_used(tones_bundle: Bundle, tmp_path: Path):
+def test_it_sends_no_usage_statistics(tones_bundle: Bundle, tmp_path: Path):
     model = tones_bundle.model_path
-    assert told_by(THROUGH_THE_ENGINE, model, tmp_path / "home") == ([], [])
-    calls, files = told_by("import openvino", model, tmp_path / "other")
-    assert calls or files  # the import alone would have
+    assert network_use(THROUGH_THE_ENGINE, model, tmp_path / "home") == ([], [])
+    calls, files = network_use("import openvino", model, tmp_path / "other")
+    assert calls or files  # the import alone does

@@ -1,4 +1,4 @@
-"""A bundle's SavedModel: loaded, or one line for what is missing."""
+"""A bundle's SavedModel: loaded, or one line that says what is missing."""
 
 from __future__ import annotations
 

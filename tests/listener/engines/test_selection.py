@@ -1,4 +1,4 @@
-"""`engine.kind = "auto"`: the fastest on the bundle is taken, the first one if it hardly loses."""
+"""`engine.kind = "auto"`: the fastest engine, or the first one unless another is clearly faster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.build import choose_engine, installed_kinds, open_engine
+from listener.adapters import choose_engine, installed_kinds, open_engine
 from listener.config.engine import EngineKind, EngineSettings, FrontEndPlace
 from listener.detection.bundle import Bundle, BundleError
 from listener.engines.engine import Engine, EngineError, WindowEngine
@@ -36,7 +36,7 @@ class Clock:
 
 
 class TimedEngine(LoudnessEngine):
-    """Takes so many seconds a batch, and `first` for its first one."""
+    """Takes so many seconds a batch, and `first` more for its first one."""
 
     def __init__(self, clock: Clock, seconds: float, first: float = 0.0) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class TimedEngine(LoudnessEngine):
 
 
 def choice_of(clock: Clock, **seconds: float) -> EngineChoice:
-    """What is taken of engines that need so many seconds a batch of 4."""
+    """The choice between engines that take so many seconds a batch of 4."""
     openers: dict[EngineKind, OpenEngine] = {
         kind: opener(TimedEngine(clock, each))  # type: ignore[misc]
         for kind, each in seconds.items()
@@ -67,15 +67,15 @@ def refusal(error: Exception) -> OpenEngine:
     return refuse
 
 
-def test_the_fastest_is_taken_and_the_line_says_how_fast_each_is():
+def test_the_fastest_is_chosen_and_the_line_says_how_fast_each_is():
     choice = choice_of(Clock(), litert=0.02, openvino=0.01, tensorflow=0.04)
     assert choice.kind == "openvino"
     assert choice.why == "patches/s in batches of 4: litert 200, openvino 400, tensorflow 100"
 
 
-@pytest.mark.parametrize(("openvino", "taken"), [(0.0098, "litert"), (0.0090, "openvino")])
-def test_the_first_is_kept_unless_another_is_a_twentieth_faster(openvino: float, taken: str):
-    assert choice_of(Clock(), litert=0.01, openvino=openvino).kind == taken
+@pytest.mark.parametrize(("openvino", "chosen"), [(0.0098, "litert"), (0.0090, "openvino")])
+def test_the_first_is_kept_unless_another_is_a_twentieth_faster(openvino: float, chosen: str):
+    assert choice_of(Clock(), litert=0.01, openvino=openvino).kind == chosen
 
 
 def test_all_engines_together_are_measured_for_about_a_second():
@@ -99,7 +99,7 @@ def test_the_first_batch_of_an_engine_is_not_counted():
     assert fastest_engine(openers, four_patches, clock.now).kind == "openvino"
 
 
-def test_what_cannot_be_opened_is_left_out_with_its_reason():
+def test_an_engine_that_cannot_be_opened_is_left_out_with_its_reason():
     clock = Clock()
     openers: dict[EngineKind, OpenEngine] = {
         "litert": opener(TimedEngine(clock, 0.02)),
@@ -111,7 +111,7 @@ def test_what_cannot_be_opened_is_left_out_with_its_reason():
     assert choice.why.endswith("; tensorflow left out: not installed")
 
 
-def test_what_is_alone_is_not_measured():
+def test_a_single_engine_is_not_measured():
     engine = LoudnessEngine()
     openers: dict[EngineKind, OpenEngine] = {
         "litert": opener(engine),
@@ -124,7 +124,7 @@ def test_what_is_alone_is_not_measured():
     )
 
 
-def test_with_none_at_all_every_reason_is_said():
+def test_without_any_engine_the_error_has_every_reason():
     openers: dict[EngineKind, OpenEngine] = {
         "litert": refusal(BundleError("one")),
         "openvino": refusal(EngineError("two")),
@@ -133,10 +133,10 @@ def test_with_none_at_all_every_reason_is_said():
         fastest_engine(openers, four_patches)
 
 
-def test_a_station_on_auto_takes_one_that_is_installed_and_says_why(
+def test_a_station_on_auto_uses_an_installed_engine_and_logs_why(
     tones_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ):
-    with caplog.at_level(logging.INFO, "listener.build"):
+    with caplog.at_level(logging.INFO, "listener.adapters"):
         choice = choose_engine(tones_bundle, EngineSettings(kind="auto", max_batch=4))
     assert choice.kind in installed_kinds()
     assert "openvino" in installed_kinds()
@@ -144,7 +144,7 @@ def test_a_station_on_auto_takes_one_that_is_installed_and_says_why(
     assert choice.why.startswith("patches/s in batches of 4: litert ")
 
 
-def test_auto_refuses_what_fails_its_golden_check(tones_bundle: Bundle, tmp_path: Path):
+def test_auto_refuses_engines_that_fail_the_golden_check(tones_bundle: Bundle, tmp_path: Path):
     broken = shutil.copytree(tones_bundle.path, tmp_path / "broken")
     with (broken / "golden.npz").open("rb") as file, np.load(file) as arrays:
         waveform, scores = arrays["waveform"], arrays["scores"]
@@ -153,7 +153,7 @@ def test_auto_refuses_what_fails_its_golden_check(tones_bundle: Bundle, tmp_path
         open_engine(Bundle(broken, tones_bundle.manifest), EngineSettings(kind="auto"))
 
 
-def test_the_engine_that_the_config_names_is_taken(tones_bundle: Bundle):
+def test_the_engine_that_the_config_names_is_used(tones_bundle: Bundle):
     choice = choose_engine(tones_bundle, EngineSettings(kind="openvino"))
     assert choice.kind == "openvino"
     assert isinstance(choice.engine, OpenVINOEngine)
@@ -167,8 +167,8 @@ def test_log_mel_on_the_device_passes_the_golden_check(tones_bundle: Bundle):
     assert isinstance(open_tensorflow_at("device", tones_bundle), WindowEngine)
 
 
-def test_the_golden_check_is_of_the_log_mel_that_is_used(tones_bundle: Bundle):
-    """The manifest's log-mel is not the one that the scores are of; the SavedModel's own is."""
+def test_the_golden_check_uses_the_engines_own_log_mel(tones_bundle: Bundle):
+    """The golden scores do not fit the manifest's log-mel, but that of the SavedModel."""
     features = replace(tones_bundle.manifest.features, log_offset=1.0)
     other = Bundle(tones_bundle.path, replace(tones_bundle.manifest, features=features))
     with pytest.raises(BundleError, match="golden check: expected scores within"):
@@ -176,7 +176,7 @@ def test_the_golden_check_is_of_the_log_mel_that_is_used(tones_bundle: Bundle):
     open_tensorflow_at("device", other)
 
 
-def test_without_the_extra_litert_is_alone(monkeypatch: pytest.MonkeyPatch):
+def test_without_the_extras_there_is_only_litert(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "openvino", None)  # how Python marks a module as absent
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     assert installed_kinds() == ("litert",)

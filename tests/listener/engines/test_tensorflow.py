@@ -1,4 +1,4 @@
-"""TensorFlow's engines: the same numbers as LiteRT, compiled or not, of log-mel or of windows."""
+"""TensorFlow's engines: the same numbers as LiteRT, compiled or not, from log-mel or from windows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from listener.engines.tensorflow import (
     Part,
     TensorFlowEngine,
     TensorFlowWindowEngine,
-    ladder,
+    graph_sizes,
     open_tensorflow,
-    split,
+    split_batch,
 )
 
 TOLERANCE = 1e-4
@@ -106,7 +106,7 @@ def test_a_later_call_does_not_change_earlier_arrays(compiled: TensorFlowEngine,
 @pytest.mark.parametrize(
     ("front_end", "takes_windows"), [("cpu", False), ("auto", False), ("device", True)]
 )
-def test_the_log_mel_is_made_where_it_is_wanted_and_under_auto_here_without_a_gpu(
+def test_the_log_mel_is_computed_as_configured_and_on_the_cpu_under_auto_without_a_gpu(
     tones_bundle: Bundle, front_end: FrontEndPlace, takes_windows: bool
 ):
     engine = open_tensorflow(tones_bundle.saved_model_path, 1, 16, front_end)
@@ -130,15 +130,16 @@ def function_of(outputs: tuple[str, ...]) -> Any:
     )
 
 
-def test_a_bundle_that_knows_no_windows_keeps_its_log_mel_on_the_cpu_and_says_so(
+def test_a_bundle_without_windows_keeps_its_log_mel_on_the_cpu_and_logs_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     path = write_saved_model(tmp_path / "saved_model", patches=("scores", "embeddings"))
+    caplog.clear()  # with Python 3.13 TensorFlow logs warnings while it writes one
     with caplog.at_level(logging.WARNING):
         engine = open_tensorflow(path, 1, 16, "device")
     assert not isinstance(engine, WindowEngine)
     [record] = caplog.records
-    assert "made before log-mel on the device: it stays on the CPU" in record.getMessage()
+    assert "older than log-mel on the device, which stays on the CPU" in record.getMessage()
 
 
 def test_a_saved_model_without_the_signature_is_one_line(tmp_path: Path):
@@ -154,7 +155,7 @@ def test_a_saved_model_without_an_output_is_one_line(tmp_path: Path):
 
 
 def open_graphs(bundle: Bundle, seconds_each: float) -> CompiledGraphs:
-    """For batches up to 256, each graph compiled in so many seconds."""
+    """Graphs for batches up to 256, each compiled in so many seconds."""
     clock = count(0.0, seconds_each)
     model = SavedModel(bundle.saved_model_path, threads=1)
     return CompiledGraphs(model, PATCHES, 256, lambda: next(clock))
@@ -169,7 +170,7 @@ def test_the_largest_is_always_compiled_and_others_while_there_is_time(
     assert open_graphs(tones_bundle, seconds_each).sizes == sizes
 
 
-def test_what_has_no_graph_of_its_size_runs_in_a_larger_one(tones_bundle: Bundle):
+def test_a_batch_without_a_graph_of_its_size_runs_in_a_larger_one(tones_bundle: Bundle):
     patches = np.random.default_rng(0).normal(-3.0, 2.0, (3, 96, 64)).astype(np.float32)
     slow, quick = (open_graphs(tones_bundle, seconds) for seconds in (11.0, 1.0))
     for one, other in zip(slow.run(patches), quick.run(patches), strict=True):
@@ -179,7 +180,7 @@ def test_what_has_no_graph_of_its_size_runs_in_a_larger_one(tones_bundle: Bundle
 
 @pytest.fixture(scope="module")
 def uncompilable(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
-    """XLA knows no strings. Its scores are how long the numbers are as text."""
+    """XLA has no strings. The scores are the lengths of the numbers as text."""
     graph = tf.function(
         lambda patches: dict.fromkeys(("scores", "embeddings"), lengths(patches)),
         input_signature=[tf.TensorSpec((None, 96, 64), tf.float32, "patches")],
@@ -194,13 +195,13 @@ def lengths(patches: tf.Tensor) -> tf.Tensor:
     return tf.strings.length(tf.strings.as_string(patches[:, 0], precision=1))
 
 
-def test_what_xla_cannot_compile_is_one_line(uncompilable: SavedModel):
+def test_a_model_that_xla_cannot_compile_is_one_line(uncompilable: SavedModel):
     with pytest.raises(EngineError, match="XLA cannot compile patches: ") as caught:
         CompiledGraphs(uncompilable, PATCHES, 1)
     assert "\n" not in str(caught.value)
 
 
-def test_what_xla_cannot_compile_runs_as_it_is_and_that_is_said(
+def test_a_model_that_xla_cannot_compile_runs_uncompiled_and_is_logged(
     uncompilable: SavedModel, caplog: pytest.LogCaptureFixture
 ):
     engine = TensorFlowEngine(uncompilable, compiled=True)
@@ -220,8 +221,8 @@ def test_what_xla_cannot_compile_runs_as_it_is_and_that_is_said(
         (4096, (16, 64, 256)),
     ],
 )
-def test_its_largest_size_holds_the_largest_batch_or_is_256(max_batch: int, sizes: tuple[int, ...]):
-    assert ladder(max_batch) == sizes
+def test_the_largest_graph_holds_the_largest_batch_or_256(max_batch: int, sizes: tuple[int, ...]):
+    assert graph_sizes(max_batch) == sizes
 
 
 @pytest.mark.parametrize(
@@ -235,9 +236,9 @@ def test_its_largest_size_holds_the_largest_batch_or_is_256(max_batch: int, size
         (522, [Part(0, 256, 256), Part(256, 512, 256), Part(512, 522, 16)]),
     ],
 )
-def test_a_batch_goes_in_whole_parts_and_one_padded_rest(count: int, parts: list[Part]):
-    assert list(split(count, (16, 64, 256))) == parts
+def test_a_batch_runs_in_full_parts_and_a_padded_rest(count: int, parts: list[Part]):
+    assert list(split_batch(count, (16, 64, 256))) == parts
 
 
-def test_where_only_the_largest_size_is_ready_it_takes_all():
-    assert list(split(3, (64,))) == [Part(0, 3, 64)]
+def test_if_only_the_largest_size_is_ready_every_batch_runs_in_it():
+    assert list(split_batch(3, (64,))) == [Part(0, 3, 64)]

@@ -1,4 +1,4 @@
-"""The signature of a bundle's model says which tensor is which; what it refuses, test_litert.py shows."""
+"""The signature of a bundle's model says which tensor is which; test_litert.py tests what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Home Assistant takes as a device's discovery document, written from its documentation.
+"""A schema of Home Assistant's device discovery documents, written from its documentation.
 
 https://www.home-assistant.io/integrations/mqtt/#discovery-messages and the pages of the platforms
 (`/integrations/binary_sensor.mqtt/` and so on), compared with the schemas in core's
@@ -151,7 +151,7 @@ class Button(Entity):
 
 
 class Removal(Strict):
-    """A component that is taken away: nothing but its platform."""
+    """The removal of a component: its platform alone."""
 
     platform: Literal["binary_sensor", "button", "event", "number", "sensor", "switch"]
 
@@ -174,7 +174,7 @@ _LIVING: TypeAdapter[Any] = TypeAdapter(Living)
 
 
 def problems(document: dict[str, Any]) -> list[str]:
-    """What Home Assistant would not take of a discovery document; none if all is well."""
+    """What Home Assistant would reject in a discovery document."""
     found: list[str] = []
     try:
         discovery = Discovery.model_validate(document)

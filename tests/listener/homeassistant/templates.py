@@ -19,7 +19,7 @@ def _now() -> datetime:
 
 
 def _device_attr(_entity_id: str, name: str) -> str | None:
-    return "Hall" if name == "name" else None  # nobody has given it another
+    return "Hall" if name == "name" else None  # it was not renamed
 
 
 def _as_timestamp(text: str) -> float:

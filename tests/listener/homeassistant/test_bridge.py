@@ -1,10 +1,10 @@
-"""A real station under Home Assistant's eyes: what is retained, what entities do, what is taken back."""
+"""What Home Assistant gets of a real station, and each part of the bridge on its own."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.detection.bundle import Bundle
+from listener.detection.bundle import Bundle, Label
+from listener.detection.policy import LabelPolicy
 from listener.health import Health, OutboxHealth
-from listener.homeassistant.bridge import (
-    INTERVAL_SECONDS,
-    JITTER_SECONDS,
-    BirthWatch,
-    Diagnostics,
-    diagnostics_document,
-)
+from listener.homeassistant import bridge
+from listener.homeassistant.bridge import BirthWatch, Diagnostics, DiscoveryPlan, HomeAssistantSink
+from listener.homeassistant.devices import MOST_LABELS, Announcer, CommandSupport
 from listener.mqtt.messages import InboundMessage
+from listener.mqtt.topics import Topics
+from listener.sinks.sink import BirthNotice, BundleNotice, EventNotice, OverridesNotice
 from tests.bundles import LOW_TONE_HZ
 from tests.listener.homeassistant.schema import problems
 from tests.listener.homeassistant.templates import render_value
-from tests.listener.sinks.notices import NotebookPublisher
+from tests.listener.sinks import notices
+from tests.listener.sinks.notices import Published, RecordingPublisher
 from tests.rigs.homeassistant import be_born, discovered, retained, use
 from tests.rigs.mosquitto import Message, Mosquitto, subscribe, wait_until
 from tests.rigs.station import StationProcess, running_station
@@ -43,7 +43,7 @@ def config_topic(source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A broker, and what a station needs; the state file stays from one run to the next."""
+    """A broker, and the files of a station; they stay from one run to the next."""
 
     folder: Path
     broker: Mosquitto
@@ -53,7 +53,7 @@ class House:
         self,
         sources: tuple[str, ...] = ("hall", "barn"),
         labels: tuple[str, ...] = LABELS,
-        **home: Any,
+        **homeassistant: Any,
     ) -> dict[str, Any]:
         wav = self.folder / "beeps.wav"
         return {
@@ -72,11 +72,11 @@ class House:
                 "post_seconds": 0.1,
             },
             "control": {"mqtt": True},
-            "homeassistant": {"enabled": True} | home,
+            "homeassistant": {"enabled": True} | homeassistant,
         }
 
     def topics(self, sources: tuple[str, ...], labels: tuple[str, ...]) -> set[str]:
-        """All that is retained of a station whose sources have been heard, an event on each among it."""
+        """Everything that is retained of a station with an event on each of its sources."""
         of_sources = {
             f"{ROOT}/{source}/{name}" for source in sources for name in ("status", "last", "muted")
         }
@@ -90,7 +90,7 @@ class House:
         return of_station | of_sources | of_labels | {config_topic(source) for source in sources}
 
     def wait_for_topics(self, wanted: set[str]) -> None:
-        """Until exactly these are retained."""
+        """Wait until exactly these are retained."""
         seen: set[str] = set()
 
         def is_so() -> bool:
@@ -141,7 +141,7 @@ def components(house: House, source: str = "hall") -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("station")
-def test_everything_is_announced_as_home_assistant_wants_it(house: House):
+def test_the_documents_are_valid_for_home_assistant(house: House):
     documents = discovered(house.broker.port)
     assert set(documents) == {STATION_TOPIC, config_topic("hall"), config_topic("barn")}
     assert {topic: problems(document) for topic, document in documents.items()} == {
@@ -150,7 +150,7 @@ def test_everything_is_announced_as_home_assistant_wants_it(house: House):
 
 
 @pytest.mark.usefixtures("station")
-def test_every_topic_that_an_entity_reads_is_retained_or_comes(house: House):
+def test_every_topic_that_an_entity_reads_is_retained_or_published(house: House):
     known = set(retained(house.broker.port, "earshot/#"))
     coming = {
         f"{ROOT}/{source}/{name}" for source in ("hall", "barn") for name in ("event", "level")
@@ -170,7 +170,7 @@ def test_a_birth_is_answered_with_every_device(house: House):
 
 
 @pytest.mark.usefixtures("station")
-def test_a_broker_that_forgot_everything_is_told_again(house: House):
+def test_after_the_broker_lost_everything_it_is_published_again(house: House):
     house.broker.stop()
     house.broker.start()
     house.wait_for_topics(house.topics(("hall", "barn"), LABELS))
@@ -232,7 +232,7 @@ def test_the_button_judges_the_clip_of_the_last_event(house: House):
 
 
 @pytest.mark.usefixtures("station")
-def test_frigates_topics_are_there_for_who_knows_them(house: House):
+def test_frigates_topics_are_published(house: House):
     root = "frigate/hall/audio"
     with subscribe(house.broker.port, f"{root}/#") as messages:
         for name, payload in (
@@ -246,7 +246,7 @@ def test_frigates_topics_are_there_for_who_knows_them(house: House):
         messages.wait_for_topic(f"{root}/rms")
 
 
-def test_a_source_renamed_and_a_label_removed_while_it_was_off_leave_nothing_behind(
+def test_a_source_renamed_and_a_label_removed_while_the_station_was_off_leave_nothing_behind(
     house: House, station: StationProcess
 ):
     assert station.stop(SECONDS) == 0
@@ -272,6 +272,106 @@ def test_a_source_renamed_and_a_label_removed_while_it_was_off_leave_nothing_beh
         wait_until(lambda: discovered(house.broker.port) == {}, SECONDS, "nothing announced")
 
 
+FARM_HALL, LAST = "ha/device/farm/hall/config", "earshot/farm/hall/last"
+FARM_LABELS = (Label("smoke_alarm", "Smoke alarm"), Label("doorbell", "Türklingel"))
+
+
+def make_sink(
+    folder: Path, labels: tuple[Label, ...] = FARM_LABELS
+) -> tuple[HomeAssistantSink, RecordingPublisher]:
+    publisher = RecordingPublisher()
+    plan = DiscoveryPlan("ha", ("hall",), CommandSupport(commands=True, clips=True))
+    announcer = Announcer(publisher, folder / "homeassistant.json")
+    sink = HomeAssistantSink(publisher, announcer, Topics("earshot", "farm"), plan, labels)
+    return sink, publisher
+
+
+def hall_components(publisher: RecordingPublisher) -> dict[str, dict[str, object]]:
+    document = json.loads(publisher.on(FARM_HALL)[-1].payload)
+    assert problems(document) == []
+    found: dict[str, dict[str, object]] = document["components"]
+    return found
+
+
+def test_the_station_is_announced_before_its_sources(tmp_path: Path):
+    _, publisher = make_sink(tmp_path)
+    assert [message.topic for message in publisher.published] == [
+        "ha/device/farm/config",
+        FARM_HALL,
+    ]
+    assert all(message.retain for message in publisher.published)
+    assert hall_components(publisher)["state_doorbell"]["name"] == "Türklingel"
+
+
+def test_another_bundle_adds_and_removes_components(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    labels = (Label("siren", "Sirene"), Label("doorbell", "Bell"))
+    policies = {label.slug: LabelPolicy() for label in labels}
+    other = replace(notices.manifest(), labels=labels, policies=policies)
+    sink.handle(BundleNotice(other, ("siren", "doorbell"), 0.0))
+    found = hall_components(publisher)
+    assert found["state_smoke_alarm"] == {"platform": "binary_sensor"}
+    assert (found["state_siren"]["name"], found["state_doorbell"]["name"]) == ("Sirene", "Bell")
+    assert publisher.on("earshot/farm/hall/state/smoke_alarm")[-1].payload == ""
+
+
+def test_a_group_has_its_name(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    sink.handle(BundleNotice(notices.manifest(), ("alarms",), 0.0, (Label("alarms", "Any alarm"),)))
+    assert hall_components(publisher)["state_alarms"]["name"] == "Any alarm"
+
+
+def test_after_a_birth_everything_is_announced_once_more(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    first = list(publisher.published)
+    sink.handle(BirthNotice())
+    assert publisher.published == [*first, *first]
+
+
+def test_too_many_labels_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    labels = tuple(Label(f"l{number}", "x") for number in range(MOST_LABELS + 1))
+    make_sink(tmp_path, labels)
+    assert "expected at most 100 labels, got 101" in caplog.text
+
+
+def test_the_last_event_is_retained_at_its_start_and_its_end(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    sink.handle(EventNotice(notices.start_of(), 0.0, "01JD9Z6T3W8Q5V1N2M4K7B0C9E"))
+    sink.handle(notices.notice(notices.end_of()))
+    start, end = publisher.on(LAST)
+    assert (start.retain, start.qos) == (True, 1)
+    assert json.loads(start.payload)["clip"] == "01JD9Z6T3W8Q5V1N2M4K7B0C9E"
+    assert [json.loads(m.payload)["phase"] for m in (start, end)] == ["start", "end"]
+    assert json.loads(end.payload)["label_name"] == "Smoke alarm"
+
+
+def test_the_end_of_an_earlier_event_does_not_replace_the_last_one(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    later = replace(notices.start_of(label="doorbell"), id="01JD9Z6T3W8Q5V1N2M4K7B0C9F")
+    for sound in (notices.start_of(), later, notices.end_of()):
+        sink.handle(notices.notice(sound))
+    published = [json.loads(message.payload)["label"] for message in publisher.on(LAST)]
+    assert published == ["smoke_alarm", "doorbell"]
+
+
+def test_overrides_are_retained_when_they_change_and_removed_with_their_label(tmp_path: Path):
+    sink, publisher = make_sink(tmp_path)
+    root = "earshot/farm/hall"
+    publisher.published.clear()
+    sink.handle(OverridesNotice({"hall": {"smoke_alarm": 0.5, "doorbell": 0.625}}, frozenset()))
+    assert publisher.published == [
+        Published(f"{root}/threshold/smoke_alarm", "0.5", 1, True),
+        Published(f"{root}/threshold/doorbell", "0.625", 1, True),
+        Published(f"{root}/muted", "OFF", 1, True),
+    ]
+    publisher.published.clear()
+    sink.handle(OverridesNotice({"hall": {"doorbell": 0.625}}, frozenset({"hall"})))
+    assert publisher.published == [
+        Published(f"{root}/threshold/smoke_alarm", "", 1, True),
+        Published(f"{root}/muted", "ON", 1, True),
+    ]
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -287,17 +387,17 @@ def message(payload: bytes) -> InboundMessage:
 def test_a_birth_is_answered_once_within_the_jitter():
     clock = Clock()
     watch = BirthWatch(clock)
-    watch.take(message(b"online"))
-    clock.now = JITTER_SECONDS
+    watch.receive(message(b"online"))
+    clock.now = bridge.JITTER_SECONDS
     assert [watch.is_due(), watch.is_due()] == [True, False]
 
 
-def test_not_at_once_by_all_devices_of_a_house():
+def test_the_devices_of_a_house_do_not_all_answer_at_once():
     clock = Clock()
     watches = [BirthWatch(clock) for _ in range(200)]
     for watch in watches:
-        watch.take(message(b"online"))
-    clock.now = JITTER_SECONDS / 2
+        watch.receive(message(b"online"))
+    clock.now = bridge.JITTER_SECONDS / 2
     answered = sum(watch.is_due() for watch in watches)
     assert 40 < answered < 160  # one half of 200 by chance: 8 standard deviations
 
@@ -306,16 +406,16 @@ def test_births_in_a_row_are_answered_together():
     clock = Clock()
     watch = BirthWatch(clock)
     for _ in range(3):
-        watch.take(message(b"online"))
-    clock.now = JITTER_SECONDS
+        watch.receive(message(b"online"))
+    clock.now = bridge.JITTER_SECONDS
     assert [watch.is_due(), watch.is_due()] == [True, False]
 
 
-def test_its_will_and_all_else_is_passed_over():
+def test_its_will_and_other_messages_are_ignored():
     clock = Clock()
     watch = BirthWatch(clock)
     for payload in (b"offline", b"", b"\xff", b"ONLINE"):
-        watch.take(message(payload))
+        watch.receive(message(payload))
     clock.now = 1e6
     assert not watch.is_due()
 
@@ -327,23 +427,23 @@ def make_health() -> Health:
     return health
 
 
-def test_the_numbers_are_sums():
+def test_the_diagnostics_are_sums():
     health = make_health()
     assert health.outbox is not None
     health.sources["hall"].dropped, health.sources["barn"].dropped = 3, 4
     health.outbox.events = 9
-    assert diagnostics_document(health) == {"dropped_patches": 7, "waiting_messages": 9}
+    assert bridge.diagnostics_document(health) == {"dropped_patches": 7, "waiting_messages": 9}
 
 
-def test_they_are_retained_when_they_change_and_not_too_often():
-    now, health, publisher = [0.0], make_health(), NotebookPublisher()
+def test_the_diagnostics_are_retained_when_they_change_and_not_too_often():
+    now, health, publisher = [0.0], make_health(), RecordingPublisher()
     diagnostics = Diagnostics(publisher, "farm/diagnostics", health, lambda: now[0])
-    diagnostics.look()
+    diagnostics.tick()
     health.sources["hall"].dropped = 1
-    diagnostics.look()
-    now[0] = INTERVAL_SECONDS
+    diagnostics.tick()
+    now[0] = bridge.INTERVAL_SECONDS
     for _ in range(3):
-        diagnostics.look()
-    said = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
-    assert said == [0, 1]
+        diagnostics.tick()
+    published = [json.loads(message.payload)["dropped_patches"] for message in publisher.published]
+    assert published == [0, 1]
     assert all((m.topic, m.retain) == ("farm/diagnostics", True) for m in publisher.published)

@@ -1,4 +1,4 @@
-"""A label's device class, by the words of its slug."""
+"""Ids, topics and names are made of slugs; a label's device class follows from its words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from listener.homeassistant.discovery import Identity, device_class
         ("leak_alarm", "moisture"),
     ],
 )
-def test_a_label_that_stands_for_a_danger_has_its_class(label: str, wanted: str):
+def test_a_label_for_a_danger_has_its_device_class(label: str, wanted: str):
     assert device_class(label) == wanted
 
 
@@ -28,7 +28,7 @@ def test_a_label_that_stands_for_a_danger_has_its_class(label: str, wanted: str)
     "label",
     ["dog", "car_alarm", "crackling_fire", "fire_engine_siren", "water_tap_faucet", "gasp"],
 )
-def test_all_else_is_a_sound(label: str):
+def test_any_other_label_is_a_sound(label: str):
     assert device_class(label) == "sound"
 
 
@@ -41,7 +41,7 @@ def test_ids_and_topics_are_made_of_the_slugs():
     assert Identity("farm").config_topic("ha/x") == "ha/x/device/farm/config"
 
 
-def test_slugs_that_join_alike_stay_apart():
+def test_slugs_that_join_to_the_same_text_stay_apart():
     assert Identity("a_b", "c").identifier != Identity("a", "b_c").identifier
     assert Identity("a_b", "c").config_topic("h") != Identity("a", "b_c").config_topic("h")
 

@@ -1,4 +1,4 @@
-"""The MQTT connection against a real Mosquitto, seen by the real mosquitto_sub."""
+"""The MQTT connection to a real Mosquitto, watched by the real mosquitto_sub."""
 
 import json
 import logging
@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from listener.backoff import Backoff
 from listener.config.outputs import MqttSettings
 from listener.health import Health
-from listener.mqtt.broker import Broker
+from listener.mqtt.broker import STABLE_SECONDS, TAKEN_OVER_SECONDS, Broker
 from listener.mqtt.topics import Topics
 from listener.outbox.outbox import Outbox
 from listener.outbox.store import Bounds
@@ -97,7 +99,7 @@ def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
     broker, health = make_broker(MqttSettings(port=mosquitto.port), "every")
     with subscribe(mosquitto.port, "earshot/every/#") as messages:
         outbox = Outbox(None, Bounds(), "every", topics.gap, broker, health)
-        broker.send_for(outbox)
+        broker.set_listener(outbox)
         broker.start()
         outbox.start()
         wait_until(lambda: broker.connected, 10.0, "a connection")
@@ -148,7 +150,7 @@ def test_the_protocol_is_the_one_asked_for(tmp_path: Path, protocol: str, level:
         assert f"as farm-1 ({level}, c1, k15)" in mosquitto.log
 
 
-def test_what_is_retained_comes_back_after_the_broker_lost_it(tmp_path: Path) -> None:
+def test_retained_payloads_are_published_again_after_the_broker_lost_them(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as mosquitto:
         broker, _ = make_broker(MqttSettings(port=mosquitto.port))
         broker.publish("earshot/farm/hall/state/doorbell", b"OFF", retain=True)
@@ -252,7 +254,7 @@ def test_a_full_queue_is_counted_and_logged_once(caplog: pytest.LogCaptureFixtur
     assert len([line for line in warnings(caplog) if "queue full" in line]) == 1
 
 
-def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
+def test_a_bug_is_logged_and_counted_and_the_connection_is_set_up_again(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker, health = make_broker(MqttSettings(port=mosquitto.port), "broken")
@@ -260,7 +262,7 @@ def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
     broker.start()
     wait_until(lambda: "SUBACK to broken-1" in mosquitto.log, 20.0, "a subscription")
     publish(mosquitto.port, "earshot/broken/command/x", b"{")
-    wait_for_log(caplog, "the connection failed and is made anew")
+    wait_for_log(caplog, "the connection failed and is set up again")
     assert health.mqtt_loop_errors == 1
     with subscribe(mosquitto.port, "earshot/broken/event") as messages:
         broker.publish("earshot/broken/event", b"alive")
@@ -268,7 +270,7 @@ def test_a_bug_is_logged_and_counted_and_the_connection_made_anew(
     broker.close()
 
 
-def test_the_thread_says_that_it_moves_also_without_a_broker() -> None:
+def test_the_thread_sends_heartbeats_also_without_a_broker() -> None:
     broker, health = make_broker(MqttSettings(port=free_port()))
     broker.start()
     wait_until(lambda: "mqtt" in health.heartbeats, 10.0, "a heartbeat")
@@ -277,19 +279,83 @@ def test_the_thread_says_that_it_moves_also_without_a_broker() -> None:
     broker.close()
 
 
-def test_a_second_client_with_our_id_is_named_and_not_fought(
+class RecordingBackoff(Backoff):
+    """Does not wait, and records how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def spread(self, seconds: float) -> float:
+        self.waits.append(super().spread(seconds))
+        return 0.0
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class ConnectionCounter:
+    """Counts the connections on which the status was acknowledged."""
+
+    count: int = 0
+
+    def connected(self, connection: int, max_packet_bytes: int | None) -> None:  # noqa: ARG002
+        self.count += 1
+
+    def answered(self, key: int, refusal: str | None) -> None: ...
+
+    def lost(self, *, suspect: bool) -> None: ...
+
+
+def accept(server: socket.socket) -> socket.socket:
+    """Accept a connection as a broker does, and acknowledge the status."""
+    wire, _ = server.accept()
+    wire.recv(4096)  # CONNECT
+    wire.sendall(bytes([0x20, 3, 0, 0, 0]))  # CONNACK
+    publish = wire.recv(4096)  # two bytes, the topic's length and the topic, then the message id
+    topic_end = 4 + int.from_bytes(publish[2:4], "big")
+    wire.sendall(bytes([0x40, 2]) + publish[topic_end : topic_end + 2])  # PUBACK
+    return wire
+
+
+def take_over(wire: socket.socket) -> None:
+    wire.sendall(bytes([0xE0, 2, 0x8E, 0]))  # DISCONNECT, session taken over
+
+
+def test_only_a_connection_that_lasted_resets_the_back_off_and_a_take_over_waits_long() -> None:
+    backoff, clock, listener = RecordingBackoff(), Clock(), ConnectionCounter()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = MqttSettings(port=server.getsockname()[1])
+        broker = Broker(settings, "back-1", "s", Health((), "x@1"), backoff, clock)
+        broker.set_listener(listener)
+        broker.start()
+        for lasted in (0.0, STABLE_SECONDS - 1.0, 1.0, 60.0, 0.0):
+            with accept(server) as wire:
+                wait_until(lambda: listener.count > len(backoff.waits), 10.0, "a connection")
+                clock.now += lasted
+                if listener.count == 5:
+                    take_over(wire)
+            wait_until(lambda: listener.count == len(backoff.waits), 10.0, "its end")
+        broker.close()
+    limits = (1.0, 2.0, 4.0, 1.0, TAKEN_OVER_SECONDS)
+    for wait, limit in zip(backoff.waits[:5], limits, strict=True):
+        assert limit / 2 <= wait <= limit
+
+
+def test_a_second_client_with_our_id_is_named_and_left_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as server,  # a broker that says why it ends it
+        socket.create_server(("127.0.0.1", 0)) as server,  # a broker that gives the reason
         running(MqttSettings(port=server.getsockname()[1]), "twin"),
     ):
-        wire, _ = server.accept()
-        with wire:
-            wire.recv(4096)  # CONNECT
-            wire.sendall(bytes([0x20, 3, 0, 0, 0]))  # CONNACK
-            wire.recv(4096)  # its status
-            wire.sendall(bytes([0xE0, 2, 0x8E, 0]))  # DISCONNECT, session taken over
+        with accept(server) as wire:
+            take_over(wire)
         wait_for_log(caplog, "another client connected with our id")
         server.settimeout(3.0)  # half a minute at the least until the next try
         with pytest.raises(TimeoutError):
@@ -309,14 +375,16 @@ def test_another_machine_with_our_name_is_seen_by_both(
         broker.start()
         wait_until(lambda broker=broker: broker.connected, 20.0, "a connection")  # type: ignore[misc]
         wait_until(lambda: mosquitto.log.count("SUBACK to double") > 0, 20.0, "a subscription")
-    wait_until(lambda: all(h.mqtt_rivals for h in stations), 20.0, "both have seen the other")
+    wait_until(
+        lambda: all(h.mqtt_duplicate_clients for h in stations), 20.0, "both have seen the other"
+    )
     with subscribe(mosquitto.port, "earshot/double/status") as messages:
         brokers[1].close()
         messages.wait_for_payload("earshot/double/status", "offline")
         # the one that is left says what is true
         wait_until(lambda: messages.all[-1].payload == "online", 20.0, "online again")
         brokers[0].close()
-    assert [health.mqtt_rivals for health in stations] == [1, 1]
+    assert [health.mqtt_duplicate_clients for health in stations] == [1, 1]
     assert sum("another machine publishes" in line for line in caplog.messages) == 2
 
 

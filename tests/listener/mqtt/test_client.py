@@ -1,4 +1,4 @@
-"""What a client is made of: credentials, TLS with its host-name check, errors in one line."""
+"""A client has credentials and TLS with its host-name check; errors are one line."""
 
 import logging
 from pathlib import Path

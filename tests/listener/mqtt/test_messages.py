@@ -1,4 +1,4 @@
-"""Messages to a station, over a real broker, with both protocols."""
+"""Messages to a station and its answers, over a real broker, with both protocols."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TOPIC = "earshot/farm/command/mute"
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_messages_come_and_are_answered_after_a_reconnect_too(
+def test_messages_are_received_after_a_reconnect_too(
     protocol: Literal["5", "3.1.1"], tmp_path: Path
 ):
-    taken: SimpleQueue[InboundMessage] = SimpleQueue()
+    received: SimpleQueue[InboundMessage] = SimpleQueue()
     with Mosquitto(tmp_path) as mosquitto:
         settings = MqttSettings(port=mosquitto.port, protocol=protocol)
         health = Health((), "home-alarms@3")
         broker = Broker(settings, "farm-1", "earshot/farm/status", health)
-        broker.subscribe("earshot/farm/command/+", taken.put)
+        broker.subscribe("earshot/farm/command/+", received.put)
         broker.start()
         try:
             for _ in range(2):
@@ -36,7 +36,7 @@ def test_messages_come_and_are_answered_after_a_reconnect_too(
                     lambda: mosquitto.log.count("Sending SUBACK to farm-1") > 0, 20, "SUBACK"
                 )
                 publish(mosquitto.port, TOPIC, b"\xff\x00")
-                found = taken.get(timeout=20)
+                found = received.get(timeout=20)
                 assert (found.topic, found.payload, found.retained) == (TOPIC, b"\xff\x00", False)
                 mosquitto.stop()
                 wait_until(lambda: not broker.connected, 20, "the end of the connection")

@@ -1,4 +1,4 @@
-"""The broker's round trip, as `listener check` asks for it."""
+"""The round trip through the broker, as `listener check` measures it."""
 
 import socket
 from pathlib import Path

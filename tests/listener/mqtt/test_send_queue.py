@@ -1,145 +1,107 @@
-"""Whose turn it is, and what becomes of what waits when the connection ends."""
+"""Which message goes next, how fast, and what the queue keeps when the connection ends."""
 
 from __future__ import annotations
 
-import pytest
-
-from listener.backoff import TokenBucket
 from listener.mqtt.messages import OutboundMessage
-from listener.mqtt.send_queue import Paces, QueuedMessage, SendQueue
+from listener.mqtt.send_queue import QoS1Message, QueuedMessage, SendQueue
 
 
 def state(topic: str, payload: bytes = b"ON") -> QueuedMessage:
     return QueuedMessage(topic, payload, retain=True)
 
 
-def parcel(key: int, *, alone: bool = False) -> OutboundMessage:
+def outbound(key: int, *, alone: bool = False) -> OutboundMessage:
     return OutboundMessage(1, key, "event", b"{}", alone)
 
 
-def taken(outgoing: SendQueue, count: int) -> list[QueuedMessage | OutboundMessage]:
-    """What goes, and waits for its acknowledgement."""
-    items: list[QueuedMessage | OutboundMessage] = []
-    while outgoing.may_go and len(items) < count:
-        items.append(outgoing.take())
-        outgoing.note_sent(1000 + len(outgoing.in_flight), items[-1])
+def send(queue: SendQueue, count: int) -> list[QoS1Message]:
+    """Up to `count` messages, which then wait for their acknowledgement."""
+    items: list[QoS1Message] = []
+    while queue.can_send and len(items) < count:
+        items.append(queue.pop())
+        queue.mark_sent(1000 + len(queue.in_flight), items[-1])
     return items
 
 
 def test_answers_go_first_and_states_and_events_take_turns():
-    outgoing = SendQueue()
+    queue = SendQueue()
     for number in range(3):
-        outgoing.add(state(f"s{number}"), connected=True)
-        outgoing.add_parcel(parcel(number))
+        queue.add(state(f"s{number}"), connected=True)
+        queue.add_outbound(outbound(number))
     answer = QueuedMessage("answer", b"{}")
-    outgoing.add(answer, connected=True)
-    assert taken(outgoing, 9) == [
-        answer, state("s0"), parcel(0), state("s1"), parcel(1), state("s2"), parcel(2),
+    queue.add(answer, connected=True)
+    assert send(queue, 9) == [
+        answer, state("s0"), outbound(0), state("s1"), outbound(1), state("s2"), outbound(2),
     ]  # fmt: skip
 
 
-def test_no_more_is_in_flight_than_the_broker_takes():
-    outgoing = SendQueue()
-    outgoing.retained["status"] = b"online"
-    outgoing.begin(3, "status")
+def test_no_more_is_in_flight_than_the_broker_allows():
+    queue = SendQueue()
+    queue.retained["status"] = b"online"
+    queue.begin(3, "status")
     for number in range(9):
-        outgoing.add(state(f"s{number}"), connected=True)
-    assert len(taken(outgoing, 9)) == 3
+        queue.add(state(f"s{number}"), connected=True)
+    assert len(send(queue, 9)) == 3
 
 
-def test_a_parcel_that_goes_alone_has_nothing_beside_it():
-    outgoing = SendQueue()
-    outgoing.add(state("before"), connected=True)
-    assert taken(outgoing, 1) == [state("before")]
-    outgoing.add_parcel(parcel(7, alone=True))
-    outgoing.add(state("after"), connected=True)
-    assert not outgoing.may_go
-    outgoing.in_flight.clear()  # acknowledged
-    assert taken(outgoing, 9) == [parcel(7, alone=True)]
-    assert outgoing.alone is not None
+def test_while_a_message_goes_alone_nothing_else_is_in_flight():
+    queue = SendQueue()
+    queue.add(state("before"), connected=True)
+    assert send(queue, 1) == [state("before")]
+    queue.add_outbound(outbound(7, alone=True))
+    queue.add(state("after"), connected=True)
+    assert not queue.can_send
+    queue.in_flight.clear()  # acknowledged
+    assert send(queue, 9) == [outbound(7, alone=True)]
+    assert queue.sent_alone is not None
 
 
-def test_a_new_connection_publishes_the_newest_of_each_topic_and_the_status_first():
-    outgoing = SendQueue()
+def test_a_new_connection_publishes_the_status_first_and_the_newest_payload_of_each_topic():
+    queue = SendQueue()
     for payload in (b"ON", b"OFF"):
-        outgoing.add(state("s", payload), connected=False)
-    outgoing.add(state("status", b"online"), connected=False)
-    assert not outgoing.may_go
-    assert outgoing.begin(None, "status") == state("status", b"online")
-    assert taken(outgoing, 9) == [state("s", b"OFF")]
+        queue.add(state("s", payload), connected=False)
+    queue.add(state("status", b"online"), connected=False)
+    assert not queue.can_send
+    assert queue.begin(None, "status") == state("status", b"online")
+    assert send(queue, 9) == [state("s", b"OFF")]
 
 
-def test_after_a_connection_answers_wait_again_and_parcels_are_gone():
-    outgoing = SendQueue()
+def test_after_a_connection_answers_wait_again_and_the_outboxs_messages_are_gone():
+    queue = SendQueue()
     answers = [QueuedMessage("answer", bytes([number])) for number in range(3)]
     for answer in answers:
-        outgoing.add(answer, connected=True)
-    outgoing.add_parcel(parcel(1))
-    taken(outgoing, 2)
-    outgoing.end()
-    assert taken(outgoing, 9) == answers
+        queue.add(answer, connected=True)
+    queue.add_outbound(outbound(1))
+    send(queue, 2)
+    queue.end()
+    assert send(queue, 9) == answers
 
 
-def test_of_many_changes_only_the_newest_are_kept():
-    outgoing = SendQueue()
+def test_of_too_many_changes_only_the_newest_of_each_topic_is_kept():
+    queue = SendQueue()
     for number in range(5000):
-        outgoing.add(state("s", b"%d" % number), connected=True)
+        queue.add(state("s", b"%d" % number), connected=True)
     left = []
-    while outgoing.may_go:
-        left.append(outgoing.take())
+    while queue.can_send:
+        left.append(queue.pop())
     assert len(left) <= 1003
     assert left[-1] == state("s", b"4999")
 
 
-class Clock:
-    now = 100.0
+def test_states_alone_go_faster_than_with_events():
+    alone, together = SendQueue(), SendQueue()
+    for number in range(521):  # all labels of YAMNet
+        alone.add(state(f"s{number}"), connected=True)
+        together.add(state(f"s{number}"), connected=True)
+        together.add_outbound(outbound(number))
+    assert sent_at_once(alone) == 521
+    assert sent_at_once(together) < 300
 
-    def __call__(self) -> float:
-        return self.now
 
-
-def sent_within(pace: TokenBucket, clock: Clock, seconds: float) -> int:
-    count, end = 0, clock.now + seconds
-    while (wait := pace.wait_seconds) + clock.now <= end:
-        clock.now += wait
-        pace.take()
+def sent_at_once(queue: SendQueue) -> int:
+    count = 0
+    while queue.can_send and not queue.rate.wait_seconds:
+        queue.rate.take()
+        queue.pop()
         count += 1
-    clock.now = end
     return count
-
-
-def test_a_burst_and_then_the_rate():
-    clock = Clock()
-    pace = TokenBucket(200.0, 100, clock)
-    assert sent_within(pace, clock, 0.0) == 100
-    assert sent_within(pace, clock, 10.0) == pytest.approx(2000, abs=1)
-
-
-def test_what_is_slower_than_the_rate_never_waits():
-    clock = Clock()
-    pace = TokenBucket(200.0, 100, clock)
-    for _ in range(1000):
-        clock.now += 0.01
-        assert pace.wait_seconds == 0.0
-        pace.take()
-
-
-def test_a_rest_saves_no_more_than_a_burst():
-    clock = Clock()
-    pace = TokenBucket(200.0, 100, clock)
-    clock.now += 3600.0
-    assert sent_within(pace, clock, 0.0) == 100
-
-
-def test_states_alone_are_faster_than_with_events():
-    paces = Paces()
-    alone, together = paces.now(has_events=False), paces.now(has_events=True)
-    assert sum(_goes_at_once(alone) for _ in range(521)) == 521  # all labels of YAMNet
-    assert sum(_goes_at_once(together) for _ in range(521)) < 300
-
-
-def _goes_at_once(pace: TokenBucket) -> bool:
-    if pace.wait_seconds:
-        return False
-    pace.take()
-    return True

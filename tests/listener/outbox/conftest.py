@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from listener.outbox.store import Bounds
-from tests.listener.outbox.parts import Opener, OpenStore, open_store
+from tests.listener.outbox.doubles import Opener, OpenStore, open_store
 
 
 @pytest.fixture(name="open_store")
 def _open_store() -> Iterator[Opener]:
-    """Opens stores as `parts.open_store` does."""
+    """Opens stores as `doubles.open_store` does."""
     with ExitStack() as stores:
 
         def open_one(path: Path | None, bounds: Bounds | None = None) -> OpenStore:

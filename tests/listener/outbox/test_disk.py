@@ -1,12 +1,12 @@
-"""A disk without room: what has been done with goes, what waits stays."""
+"""On a full disk finished messages are deleted and waiting ones stay; the reserve file makes room."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from listener.outbox.disk import BALLAST_BYTES, ReserveFile
+from listener.outbox.disk import RESERVE_BYTES, ReserveFile
 from listener.outbox.store import Store
-from tests.listener.outbox.parts import open_store
+from tests.listener.outbox.doubles import open_store
 from tests.rigs.full_disk import fill, small_disk
 from tests.rigs.mosquitto import wait_until
 
@@ -18,7 +18,7 @@ def put(store: Store, count: int) -> None:
         store.put("farm/hall/event", PAYLOAD)
 
 
-def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
+def test_finished_messages_make_room_for_waiting_ones(tmp_path: Path):
     with small_disk(tmp_path / "disk", megabytes=8) as disk:
         opened = open_store(disk / "outbox.db")
         store = opened.store
@@ -28,7 +28,7 @@ def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
                 store.settle(row, "done")
             assert store.save()
         fill(disk)
-        for _ in range(20):  # two megabytes on disk: more than the ballast's room
+        for _ in range(20):  # two megabytes on disk: more than the reserve's room
             put(store, 25)
             wait_until(store.save, 10.0, "messages on disk")  # it tries again once a second
         assert len(store.first("waiting", 0, 1000)) == 500
@@ -36,25 +36,25 @@ def test_what_has_been_done_with_makes_room_for_what_waits(tmp_path: Path):
         opened.disk.close()
 
 
-def test_it_takes_real_room_once_and_makes_room_once(tmp_path: Path):
+def test_a_reserve_file_takes_real_room_and_gives_it_back_once(tmp_path: Path):
     path = tmp_path / "outbox.db.ballast"
-    ballast = ReserveFile(path)
-    ballast.take()
-    ballast.take()
-    assert path.stat().st_size == BALLAST_BYTES
-    assert path.stat().st_blocks * 512 >= BALLAST_BYTES
-    assert ballast.throw_off()
+    reserve = ReserveFile(path)
+    reserve.create()
+    reserve.create()
+    assert path.stat().st_size == RESERVE_BYTES
+    assert path.stat().st_blocks * 512 >= RESERVE_BYTES
+    assert reserve.release()
     assert not path.exists()
-    assert not ballast.throw_off()
+    assert not reserve.release()
 
 
-def test_where_it_cannot_be_there_is_none(tmp_path: Path):
-    ballast = ReserveFile(tmp_path / "missing" / "outbox.db.ballast")
-    ballast.take()
-    assert not ballast.throw_off()
+def test_without_a_directory_there_is_no_reserve_file(tmp_path: Path):
+    reserve = ReserveFile(tmp_path / "missing" / "outbox.db.ballast")
+    reserve.create()
+    assert not reserve.release()
 
 
-def test_in_memory_there_is_none():
-    ballast = ReserveFile(None)
-    ballast.take()
-    assert not ballast.throw_off()
+def test_in_memory_there_is_no_reserve_file():
+    reserve = ReserveFile(None)
+    reserve.create()
+    assert not reserve.release()

@@ -1,4 +1,4 @@
-"""The outbox at work on a real broker: sent, acknowledged, refused, asked for again."""
+"""The outbox with a real broker: messages are sent, acknowledged, refused and replayed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def received(messages: Messages) -> list[int]:
     return [json.loads(message.payload)["seq"] for message in messages.all]
 
 
-def test_seq_goes_on_over_restarts_and_nothing_comes_twice(mosquitto: Mosquitto, tmp_path: Path):
+def test_seq_continues_over_restarts_and_nothing_is_sent_twice(
+    mosquitto: Mosquitto, tmp_path: Path
+):
     with subscribe(mosquitto.port, EVENT_TOPIC) as messages:
         for first in (0, 4, 8):
             with outbox_station(mosquitto.port, tmp_path / "outbox.db") as station:
@@ -32,7 +34,7 @@ def test_seq_goes_on_over_restarts_and_nothing_comes_twice(mosquitto: Mosquitto,
         assert received(messages) == [*range(1, 13)]
 
 
-def test_closing_sends_what_has_just_come(mosquitto: Mosquitto):
+def test_closing_sends_what_was_just_put(mosquitto: Mosquitto):
     with subscribe(mosquitto.port, EVENT_TOPIC) as messages:
         with outbox_station(mosquitto.port, None) as station:
             station.put(0)
@@ -82,7 +84,7 @@ def test_without_a_broker_everything_is_on_disk_and_the_age_is_known(tmp_path: P
         assert "outbox" in station.health.heartbeats
 
 
-def test_a_bad_disk_is_told_by_readiness_and_events_go_out(
+def test_with_a_bad_disk_the_station_is_not_ready_and_events_are_sent(
     mosquitto: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)

@@ -1,4 +1,4 @@
-"""In order, in a window, again after a break; poison is found, and the innocent are not suspected."""
+"""Messages are sent in order, in a window, again after a break; only poison is quarantined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.outbox.sender import DOUBTFUL_SECONDS, MAX_TRIES, SETTLE_SECONDS, WINDOW
-from tests.listener.outbox.parts import Opener, OpenStore, make_sender, open_store, seqs
+from tests.listener.outbox.doubles import Opener, OpenStore, make_sender, open_store, seqs
 
 
 @pytest.fixture
@@ -21,46 +21,46 @@ def opened(open_store: Opener) -> OpenStore:
 
 
 def test_no_more_than_the_window_is_in_flight_and_all_is_in_order(opened: OpenStore):
-    sender, carrier, _ = make_sender(opened)
-    sender.work()
-    assert carrier.keys == []  # there is no connection
+    sender, transport, _ = make_sender(opened)
+    sender.send_due()
+    assert transport.keys == []  # there is no connection
     sender.connected(1, None)
-    sender.work()
-    assert carrier.keys == [*range(1, WINDOW + 1)]
+    sender.send_due()
+    assert transport.keys == [*range(1, WINDOW + 1)]
     for seq in (2, 1, 3):
         sender.answered(seq, None)
-    sender.work()
-    assert carrier.keys == [*range(1, WINDOW + 4)]
-    assert {parcel.connection for parcel in carrier.parcels} == {1}
+    sender.send_due()
+    assert transport.keys == [*range(1, WINDOW + 4)]
+    assert {message.connection for message in transport.messages} == {1}
 
 
-def test_after_a_break_it_begins_at_the_oldest_without_an_answer_and_with_one_at_a_time(
+def test_after_a_break_it_starts_at_the_oldest_unanswered_message_and_sends_one_at_a_time(
     opened: OpenStore,
 ):
-    sender, carrier, clock = make_sender(opened)
+    sender, transport, clock = make_sender(opened)
     sender.connected(1, None)
-    sender.work()
+    sender.send_due()
     for seq in (1, 2, 4):
         sender.answered(seq, None)
     clock.now += DOUBTFUL_SECONDS + 0.1
     sender.lost(suspect=False)
     sender.connected(2, None)
-    carrier.parcels.clear()
+    transport.messages.clear()
     for seq in (3, 5, 6, 7, 8, 9, 10, 11, 12, 13):
-        sender.work()
-        assert carrier.keys[-1] == seq
-        assert carrier.parcels[-1].alone
+        sender.send_due()
+        assert transport.keys[-1] == seq
+        assert transport.messages[-1].alone
         sender.answered(seq, None)
-    sender.work()
-    assert carrier.keys[-WINDOW:] == [*range(14, 24)]
-    assert not carrier.parcels[-1].alone
+    sender.send_due()
+    assert transport.keys[-WINDOW:] == [*range(14, 24)]
+    assert not transport.messages[-1].alone
 
 
-def test_what_was_acknowledged_just_before_a_break_goes_again(opened: OpenStore):
+def test_what_was_acknowledged_just_before_a_break_is_sent_again(opened: OpenStore):
     """A broker that is killed may not have written it."""
-    sender, carrier, clock = make_sender(opened)
+    sender, transport, clock = make_sender(opened)
     sender.connected(1, None)
-    sender.work()
+    sender.send_due()
     sender.answered(1, None)
     clock.now += DOUBTFUL_SECONDS + 0.1
     sender.answered(2, None)
@@ -68,83 +68,83 @@ def test_what_was_acknowledged_just_before_a_break_goes_again(opened: OpenStore)
     sender.lost(suspect=False)
     assert opened.store.waiting == 28  # of 30, without the first and the dead letter
     sender.connected(2, None)
-    carrier.parcels.clear()
+    transport.messages.clear()
     for seq in (2, 4, 5):
-        sender.work()
-        assert carrier.keys[-1] == seq
+        sender.send_due()
+        assert transport.keys[-1] == seq
         sender.answered(seq, None)
     assert opened.store.waiting == 25
 
 
-def test_a_message_that_breaks_five_connections_alone_is_put_aside(opened: OpenStore):
-    sender, carrier, clock = make_sender(opened)
+def test_a_message_that_breaks_five_connections_alone_is_quarantined(opened: OpenStore):
+    sender, transport, clock = make_sender(opened)
     sender.connected(1, None)
-    sender.work()
-    sender.lost(suspect=False)  # ten were in flight: nobody is suspected
+    sender.send_due()
+    sender.lost(suspect=False)  # ten were in flight: none is suspected
     for number in range(MAX_TRIES):
         sender.connected(2 + number, None)
-        sender.work()
+        sender.send_due()
         clock.now += SETTLE_SECONDS
-        sender.work()
-        assert carrier.keys[-1] == 1
+        sender.send_due()
+        assert transport.keys[-1] == 1
         sender.lost(suspect=True)
     assert opened.health.quarantined == 1
     sender.connected(9, None)
-    sender.work()
-    assert carrier.keys[-1] == 2
+    sender.send_due()
+    assert transport.keys[-1] == 2
     (row,) = opened.store.first("quarantined", 0, 10)
     assert (row.seq, row.reason) == (1, "broke 5 connections, alone on each")
 
 
-def test_a_suspect_waits_until_the_connection_has_stood_without_it(opened: OpenStore):
-    sender, carrier, clock = make_sender(opened)
+def test_a_suspect_waits_until_the_connection_has_lasted_without_it(opened: OpenStore):
+    sender, transport, clock = make_sender(opened)
     sender.lost(suspect=False)
     sender.connected(1, None)
-    sender.work()
+    sender.send_due()
     sender.lost(suspect=True)
     sender.connected(2, None)
-    carrier.parcels.clear()
-    sender.work()
-    assert carrier.keys == []
+    transport.messages.clear()
+    sender.send_due()
+    assert transport.keys == []
     sender.lost(suspect=False)  # the network cuts by itself: not the message's doing
     sender.connected(3, None)
     clock.now += SETTLE_SECONDS
-    sender.work()
-    assert carrier.keys == [1]
+    sender.send_due()
+    assert transport.keys == [1]
     assert opened.store.first("waiting", 0, 1)[0].tries == 1
 
 
-def test_what_the_broker_refuses_is_a_dead_letter_with_its_reason(opened: OpenStore):
+def test_a_refused_message_is_a_dead_letter_with_its_reason(opened: OpenStore):
     sender, _, _ = make_sender(opened)
     sender.connected(1, None)
-    sender.work()
+    sender.send_due()
     sender.answered(1, "Not authorized")
     (row,) = opened.store.first("dead", 0, 10)
     assert (row.seq, row.reason) == (1, "refused by the broker: Not authorized")
     assert opened.health.dead == 1
 
 
-def test_what_is_too_large_for_the_broker_is_not_tried(opened: OpenStore):
-    sender, carrier, _ = make_sender(opened)
+def test_a_message_that_is_too_large_for_the_broker_is_not_sent(opened: OpenStore):
+    sender, transport, _ = make_sender(opened)
     opened.store.put("earshot/farm/hall/event", {"id": "x" * 2000})
     opened.put(32)
     for row in opened.store.first("waiting", 0, 30):
         opened.store.settle(row, "done")
     sender.connected(1, 1024)
-    sender.work()
-    assert carrier.keys == [32]
+    sender.send_due()
+    assert transport.keys == [32]
     assert "the broker takes 1024" in str(opened.store.first("dead", 0, 1)[0].reason)
 
 
-def test_what_is_asked_for_again_comes_after_what_is_new(opened: OpenStore):
-    sender, carrier, _ = make_sender(opened)
+def test_replayed_messages_come_after_new_ones(opened: OpenStore):
+    sender, transport, _ = make_sender(opened)
     for row in opened.waiting():
         opened.store.settle(row, "done")
-    assert opened.store.ask_again(3, 5) == 3
+    assert opened.store.replay(3, 5) == 3
     opened.put(30)
     sender.connected(1, None)
-    sender.work()
-    assert carrier.keys == [31, 3, 4, 5]
+    sender.send_due()
+    assert transport.keys == [31, 3, 4, 5]
     for seq in (31, 3, 4, 5):
         sender.answered(seq, None)
     assert opened.store.first("again", 0, 10) == []
@@ -165,7 +165,7 @@ ACTIONS = st.lists(
 
 
 class World:
-    """A store on a disk, a sender, and a broker that got a prefix of what was sent on each connection."""
+    """A store on disk, a sender, and a broker that received a prefix of what each connection sent."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "outbox.db"
@@ -176,18 +176,18 @@ class World:
 
     def begin(self) -> None:
         self.opened = open_store(self.path)
-        self.sender, self.carrier, _ = make_sender(self.opened)
+        self.sender, self.transport, _ = make_sender(self.opened)
         self.connect()
 
     def connect(self) -> None:
         self.connection += 1
-        self.carrier.parcels.clear()
+        self.transport.messages.clear()
         self.delivered = self.answered = 0
         self.sender.connected(self.connection, None)
 
     def do(self, action: str) -> None:
         getattr(self, action)()
-        self.sender.work()
+        self.sender.send_due()
 
     def put(self) -> None:
         self.unsaved()
@@ -199,13 +199,13 @@ class World:
         self.number += 1
 
     def deliver(self) -> None:
-        if self.delivered < len(self.carrier.parcels):
-            self.received.append(self.carrier.keys[self.delivered])
+        if self.delivered < len(self.transport.messages):
+            self.received.append(self.transport.keys[self.delivered])
             self.delivered += 1
 
     def answer(self) -> None:
         if self.answered < self.delivered:
-            self.sender.answered(self.carrier.keys[self.answered], None)
+            self.sender.answered(self.transport.keys[self.answered], None)
             self.answered += 1
 
     def cut(self) -> None:

@@ -15,12 +15,12 @@ import pytest
 from listener.outbox.disk import OutboxError
 from listener.outbox.row import Row
 from listener.outbox.store import Bounds
-from tests.listener.outbox.parts import Opener, documents, seqs
+from tests.listener.outbox.doubles import Opener, documents, seqs
 from tests.rigs.mosquitto import wait_until
 from tests.rigs.outbox_station import EVENT_TOPIC, ONSET, TOPICS, event
 
 
-def test_seq_grows_by_one_and_stands_in_the_json(open_store: Opener):
+def test_seq_grows_by_one_and_is_in_the_json(open_store: Opener):
     opened = open_store(None)
     opened.put(0, 1, 2)
     rows = opened.waiting()
@@ -48,7 +48,7 @@ def test_no_seq_is_used_twice_also_when_nothing_is_left(open_store: Opener, tmp_
     for row in opened.waiting():
         opened.store.settle(row, "done")
     opened.store.save()
-    opened.store.forget()
+    opened.store.delete_old()
     opened.crash()
     again = open_store(tmp_path / "outbox.db")
     again.put(2)
@@ -72,18 +72,18 @@ def test_a_second_daemon_is_refused(open_store: Opener, tmp_path: Path):
     first.disk.close()
 
 
-def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them(open_store: Opener):
+def test_above_the_bound_the_oldest_are_dropped_and_one_message_stands_for_them(open_store: Opener):
     opened = open_store(None, Bounds(max_events=5))
     for number in range(9):
         opened.put(number)
-        opened.store.bound(after=0)
+        opened.store.drop_excess(after=0)
         opened.store.save()
     rows = opened.waiting()
     assert seqs(rows) == [5, 6, 7, 8, 9]
     gap, *others = documents(rows)
     assert rows[0].topic == TOPICS.gap
-    told = {key: gap[key] for key in ("seq", "from_seq", "to_seq", "count", "reason")}
-    assert told == {"seq": 5, "from_seq": 1, "to_seq": 5, "count": 5, "reason": "outbox_full"}
+    announced = {key: gap[key] for key in ("seq", "from_seq", "to_seq", "count", "reason")}
+    assert announced == {"seq": 5, "from_seq": 1, "to_seq": 5, "count": 5, "reason": "outbox_full"}
     assert [document["seq"] for document in others] == [6, 7, 8, 9]
     assert opened.health.dropped == 5
     assert opened.store.waiting == 5
@@ -92,14 +92,14 @@ def test_above_the_bound_the_oldest_go_and_one_message_stands_for_them(open_stor
 def test_what_is_in_flight_is_not_dropped(open_store: Opener):
     opened = open_store(None, Bounds(max_events=5))
     opened.put(*range(9))
-    opened.store.bound(after=3)
+    opened.store.drop_excess(after=3)
     rows = opened.waiting()
     assert seqs(rows) == [1, 2, 3, 8, 9]
     gap = documents(rows)[3]
     assert (gap["from_seq"], gap["to_seq"], gap["count"]) == (4, 8, 5)
 
 
-def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(
+def test_finished_messages_are_kept_for_days_and_up_to_the_bound(
     open_store: Opener, tmp_path: Path
 ):
     opened = open_store(tmp_path / "outbox.db", Bounds(max_events=3, keep_days=7.0))
@@ -107,15 +107,15 @@ def test_what_is_done_is_kept_for_days_and_no_more_than_the_bound(
     for row in opened.waiting():
         opened.store.settle(row, "done")
     opened.store.save()
-    opened.store.forget()
-    assert opened.store.ask_again(1, 100) == 3
+    opened.store.delete_old()
+    assert opened.store.replay(1, 100) == 3
     assert seqs(opened.store.first("again", 0, 10)) == [3, 4, 5]
     assert opened.store.waiting == 0
 
 
 def test_an_event_left_open_is_ended_with_the_last_known_moment(open_store: Opener, tmp_path: Path):
     opened = open_store(tmp_path / "outbox.db")
-    opened.put(0, 2, 3)  # event 0 begins; event 1 begins and ends
+    opened.put(0, 2, 3)  # event 0 starts; event 1 starts and ends
     for until in (ONSET + 0.3, ONSET + 4.0, ONSET + 4.5):  # the last one comes within a second
         opened.store.note_analysed("hall", until)
     opened.store.note_analysed("barn", ONSET + 100.0)  # nothing is open there
@@ -135,7 +135,9 @@ def test_an_event_left_open_is_ended_with_the_last_known_moment(open_store: Open
     assert len(ends) == 2  # its start and its one end; only event 2 is ended now
 
 
-def test_a_start_of_which_nothing_more_is_known_lasted_no_time(open_store: Opener, tmp_path: Path):
+def test_an_event_of_which_only_the_start_is_known_has_no_duration(
+    open_store: Opener, tmp_path: Path
+):
     opened = open_store(tmp_path / "outbox.db")
     opened.put(0)
     opened.store.save()
@@ -147,7 +149,7 @@ def test_a_start_of_which_nothing_more_is_known_lasted_no_time(open_store: Opene
 @pytest.mark.parametrize(
     "content", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000]
 )
-def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(
+def test_a_broken_file_is_set_aside_and_seq_continues_above_it(
     open_store: Opener, tmp_path: Path, content: bytes
 ):
     path = tmp_path / "outbox.db"
@@ -165,7 +167,7 @@ def test_a_broken_file_is_put_aside_and_the_seq_goes_on_above(
     assert opened.store.save()
 
 
-def test_a_file_that_breaks_while_it_is_used_is_replaced(open_store: Opener, tmp_path: Path):
+def test_a_file_that_broke_after_it_was_used_is_replaced(open_store: Opener, tmp_path: Path):
     path = tmp_path / "outbox.db"
     opened = open_store(path)
     opened.put(*range(200))
@@ -191,7 +193,7 @@ def test_a_file_without_tables_is_closed_again(open_store: Opener, tmp_path: Pat
         other.execute("BEGIN EXCLUSIVE")  # nobody holds it
 
 
-def test_while_the_disk_takes_nothing_messages_are_in_memory_and_go_out(
+def test_while_the_disk_takes_nothing_messages_stay_in_memory_and_are_sent(
     open_store: Opener, tmp_path: Path
 ):
     folder = tmp_path / "state"
@@ -220,7 +222,7 @@ def test_a_topic_that_no_broker_takes_is_a_dead_letter_at_once(open_store: Opene
     assert opened.store.save()
 
 
-def test_a_disk_that_had_nothing_is_not_asked_before_something_comes(
+def test_a_disk_that_had_nothing_is_not_asked_again_before_something_is_put(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     opened = open_store(tmp_path / "outbox.db")
@@ -240,11 +242,11 @@ def test_a_disk_that_had_nothing_is_not_asked_before_something_comes(
     opened.store.save()
     assert seqs(opened.store.first("waiting", 0, 10)) == [1]
     opened.store.settle(opened.store.first("waiting", 0, 10)[0], "done")
-    assert opened.store.ask_again(1, 1) == 1
+    assert opened.store.replay(1, 1) == 1
     assert seqs(opened.store.first("again", 0, 10)) == [1]
 
 
-def test_what_waits_on_a_disk_that_comes_back_is_found(open_store: Opener, tmp_path: Path):
+def test_messages_on_a_disk_that_comes_back_are_found(open_store: Opener, tmp_path: Path):
     state = tmp_path / "state"
     before = open_store(state / "outbox.db")
     before.put(0, 1)

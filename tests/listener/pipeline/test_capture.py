@@ -20,11 +20,18 @@ from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.sources.source import AudioSource
 from tests.doubles import ArraySource, Openings
 from tests.listener.detection.waveforms import noise, sine
-from tests.listener.pipeline.stages import HOP, PARAMS, SMALL_BACKOFF, WINDOW, analysed, make_health
+from tests.listener.pipeline.stages import (
+    HOP,
+    PARAMS,
+    SMALL_BACKOFF,
+    WINDOW,
+    make_health,
+    patches_of,
+)
 
 
-class Rests(threading.Event):
-    """A stop flag that writes down how long a wait for it was to be, and does not wait."""
+class Waits(threading.Event):
+    """A stop flag that records how long each wait for it should last, and does not wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,13 +51,13 @@ def run(
     capacity: int = 100,
     stop: threading.Event | None = None,
     backoff: BackoffSettings = SMALL_BACKOFF,
-    rest_limit_seconds: float = math.inf,
+    backoff_limit_seconds: float = math.inf,
 ) -> tuple[list[Item], SourceHealth]:
     """What a capture puts into its queue until it ends."""
-    queue = ChunkQueue(["hall"], capacity)
+    queue = ChunkQueue(["hall"], capacity, PARAMS)
     health = make_health("hall").sources["hall"]
-    plan = SourcePlan("hall", opener, lossless, restarts, rest_limit_seconds)
-    Capture(plan, PARAMS, queue, health, backoff, stop or threading.Event()).run()
+    plan = SourcePlan("hall", opener, lossless, restarts, backoff_limit_seconds)
+    Capture(plan, queue, health, backoff, stop or threading.Event()).run()
     return queue.get(1_000, 0.0, 0.0), health
 
 
@@ -67,9 +74,9 @@ def test_a_source_becomes_chunks_of_a_patch_each_and_an_end():
     items, health = run(lambda: ArraySource(samples, captured_at=100.0))
     assert [len(chunk.samples) for chunk in chunks_of(items)] == [WINDOW, 16_000 - WINDOW]
     assert np.array_equal(np.concatenate([c.samples for c in chunks_of(items)]), samples)
-    log_mels = np.array([patch.content for patch in analysed(items)])
+    log_mels = np.array([patch.content for patch in patches_of(items)])
     assert np.abs(log_mels - log_mel_patches(samples, PARAMS)).max() < 1e-5
-    assert [patch.captured_at for patch in analysed(items)] == pytest.approx([100.0, 100.48])
+    assert [patch.captured_at for patch in patches_of(items)] == pytest.approx([100.0, 100.48])
     assert ends_of(items) == [("end_of_stream", 101.0, None)]
     assert (health.ended, health.failed, health.restarts) == (True, False, 0)
 
@@ -77,14 +84,14 @@ def test_a_source_becomes_chunks_of_a_patch_each_and_an_end():
 def test_another_rate_is_resampled():
     items, _ = run(lambda: ArraySource(sine(440, 1.0, 0.5, 48_000), sample_rate_hz=48_000))
     expected = log_mel_patches(sine(440, 1.0, 0.5), PARAMS)
-    first = analysed(items)[0]
+    first = patches_of(items)[0]
     loudest_band = expected[0].mean(axis=0).argmax()
     assert first.content.mean(axis=0).argmax() == loudest_band
     assert first.level_dbfs == pytest.approx(-9.03, abs=0.05)
     assert ends_of(items)[0][1] == pytest.approx(1.0)
 
 
-def test_it_asks_for_what_the_next_patch_lacks():
+def test_it_reads_what_the_next_patch_lacks():
     source = ArraySource(noise(80_000))
     run(lambda: source)
     assert source.asked[:3] == [0.975, 0.48, 0.48]
@@ -98,9 +105,9 @@ def test_a_source_is_closed_at_its_end_and_when_it_is_lost():
     assert lost.closed
 
 
-def test_what_was_heard_before_a_loss_is_analysed():
+def test_what_was_read_before_a_loss_is_analysed():
     items, _ = run(lambda: ArraySource(noise(16_000), error="unplugged"), restarts=False)
-    assert len(analysed(items)) == 2
+    assert len(patches_of(items)) == 2
     assert ends_of(items) == [("source_lost", 1.0, "unplugged")]
 
 
@@ -114,7 +121,7 @@ def test_a_lost_source_is_opened_again_until_it_ends():
     items, health = run(opener)
     reasons = [reason for reason, _, _ in ends_of(items)]
     assert reasons == ["source_lost", "source_lost", "source_lost", "end_of_stream"]
-    assert len(analysed(items)) == 4
+    assert len(patches_of(items)) == 4
     assert (opener.count, health.restarts, health.failed) == (4, 3, False)
 
 
@@ -127,34 +134,34 @@ def test_a_source_that_does_not_restart_has_failed():
     assert (opener.count, health.ended, health.failed) == (1, True, True)
 
 
-def test_rests_double_up_to_the_limit_and_begin_anew_after_a_patch():
-    rests = Rests()
+def test_waits_double_up_to_the_limit_and_start_over_after_a_patch():
+    waits = Waits()
     failing = ["no such device"] * 4
     opener = Openings(*failing, ArraySource(noise(16_000), error="lost"), ArraySource(noise(1)))
     backoff = BackoffSettings(first_seconds=1.0, limit_seconds=3.0)
-    run(opener, stop=rests, backoff=backoff)
+    run(opener, stop=waits, backoff=backoff)
     longest = [1.0, 2.0, 3.0, 3.0, 1.0]
-    assert len(rests.seconds) == len(longest)
-    for rest, limit in zip(rests.seconds, longest, strict=True):
-        assert 0.5 * limit <= rest <= limit
+    assert len(waits.seconds) == len(longest)
+    for seconds, limit in zip(waits.seconds, longest, strict=True):
+        assert 0.5 * limit <= seconds <= limit
 
 
-def test_a_source_that_costs_little_to_try_rests_no_longer_than_its_own_limit():
-    rests = Rests()
+def test_a_source_waits_no_longer_than_its_own_limit():
+    waits = Waits()
     opener = Openings(*["no such device"] * 6, ArraySource(noise(1)))
     backoff = BackoffSettings(first_seconds=1.0, limit_seconds=30.0)
-    run(opener, stop=rests, backoff=backoff, rest_limit_seconds=2.5)
-    for rest, limit in zip(rests.seconds, [1.0, 2.0, 2.5, 2.5, 2.5, 2.5], strict=True):
-        assert 0.5 * limit <= rest <= limit
+    run(opener, stop=waits, backoff=backoff, backoff_limit_seconds=2.5)
+    for seconds, limit in zip(waits.seconds, [1.0, 2.0, 2.5, 2.5, 2.5, 2.5], strict=True):
+        assert 0.5 * limit <= seconds <= limit
 
 
-def test_no_two_sources_rest_alike():
-    """Those of one camera, lost at the same moment, do not come back at the same moment."""
-    rests = Rests()
+def test_no_two_sources_wait_for_the_same_time():
+    """Sources of one camera, lost at the same moment, are not opened again at the same moment."""
+    waits = Waits()
     for _ in range(20):
         opener = Openings("lost", ArraySource(noise(1)))
-        run(opener, stop=rests, backoff=BackoffSettings(first_seconds=1.0))
-    assert len({round(rest, 3) for rest in rests.seconds}) > 10
+        run(opener, stop=waits, backoff=BackoffSettings(first_seconds=1.0))
+    assert len({round(seconds, 3) for seconds in waits.seconds}) > 10
 
 
 def test_a_loss_is_logged_once_an_episode(caplog: pytest.LogCaptureFixture):
@@ -164,7 +171,7 @@ def test_a_loss_is_logged_once_an_episode(caplog: pytest.LogCaptureFixture):
     assert warnings == ["source hall: lost: no such device"]
 
 
-def test_stopped_it_ends_by_shutdown_and_opens_nothing_more():
+def test_stopped_it_ends_by_shutdown_and_opens_nothing_again():
     stop = threading.Event()
 
     class Stopping(ArraySource):
@@ -181,7 +188,7 @@ def test_stopped_it_ends_by_shutdown_and_opens_nothing_more():
     assert (opener.count, health.restarts, health.ended) == (1, 0, True)
 
 
-def test_stopped_at_rest_it_opens_nothing_more():
+def test_stopped_in_a_wait_it_opens_nothing_again():
     stop = threading.Event()
 
     def fail() -> AudioSource:
@@ -193,7 +200,7 @@ def test_stopped_at_rest_it_opens_nothing_more():
     assert (opener.count, health.restarts) == (1, 0)
 
 
-def test_samples_that_are_no_numbers_are_silence_counted_and_told_once(
+def test_samples_that_are_not_finite_are_silence_counted_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ):
     samples = noise(40_000)
@@ -203,8 +210,8 @@ def test_samples_that_are_no_numbers_are_silence_counted_and_told_once(
     silenced = samples.copy()
     silenced[[0, 5, 30_000]] = 0.0
     assert np.array_equal(np.concatenate([c.samples for c in chunks_of(items)]), silenced)
-    told = [r for r in caplog.records if "not finite" in r.getMessage()]
-    assert len(told) == 1
+    lines = [r for r in caplog.records if "not finite" in r.getMessage()]
+    assert len(lines) == 1
 
 
 def test_a_hole_is_counted_and_no_patch_spans_it():
@@ -215,37 +222,39 @@ def test_a_hole_is_counted_and_no_patch_spans_it():
             return super().read(seconds)
 
     items, health = run(lambda: Holed(noise(80_000)))
-    starts = [patch.start for patch in analysed(items)]
+    starts = [patch.start for patch in patches_of(items)]
     assert starts[:3] == [0, 7_680, 15_600 + 7_680 + 8_000]
     assert health.overflows == 1
 
 
-def test_a_full_queue_drops_its_older_half_counted_and_told_once(
+def test_a_full_queue_drops_its_older_half_counted_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ):
     """The ninth of eleven chunks is one too many, and four go."""
     items, health = run(lambda: ArraySource(noise(80_000)), capacity=8)
     begin = WINDOW + 3 * HOP
     assert chunks_of(items)[0].start == begin
-    assert [patch.start for patch in analysed(items)] == [begin + HOP * k for k in range(5)]
+    assert [patch.start for patch in patches_of(items)] == [begin + HOP * k for k in range(5)]
     assert health.dropped == 4
-    told = [r.getMessage() for r in caplog.records if "dropped" in r.getMessage()]
-    assert told == ["source hall: analysis is 8 patches behind, 4 are dropped"]
+    lines = [r.getMessage() for r in caplog.records if "dropped" in r.getMessage()]
+    assert lines == ["source hall: analysis is 8 patches behind, 4 are dropped"]
 
 
-def test_a_chunk_is_of_one_patch_after_a_drop_too():
-    """Else each later patch of the stream, which may last for months, would come half a second late."""
+def test_each_chunk_completes_a_patch_after_a_drop_too():
+    """Else each later patch of the stream, which may last for months, would be half a second late."""
     items, _ = run(lambda: ArraySource(noise(80_000)), capacity=8)
     stream = PatchStream(PARAMS)
     begin, chunks = WINDOW + 3 * HOP, chunks_of(items)
     late = [c.end - p.start - WINDOW for c in chunks for p in stream.push(c)]
-    assert late == [HOP - 240] * 3 + [0]  # those that waited when it happened, then the one after
+    assert late == [HOP - 240] * 3 + [
+        0
+    ]  # the ones that were queued at the drop, then the one after
     assert chunks[-2].end == begin + WINDOW + 3 * HOP
 
 
-@pytest.mark.parametrize(("later", "told"), [(0.0, 1), (61.0, 2)])
-def test_an_overload_is_told_of_once_an_episode(
-    later: float, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("later", "count"), [(0.0, 1), (61.0, 2)])
+def test_an_overload_is_logged_once_an_episode(
+    later: float, count: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     queue = ChunkQueue(["hall"], 8)
     monotonic = time.monotonic
@@ -259,14 +268,14 @@ def test_an_overload_is_told_of_once_an_episode(
 
     plan = SourcePlan("hall", lambda: Relieved(noise(170_000)))
     health = make_health("hall").sources["hall"]
-    Capture(plan, PARAMS, queue, health, SMALL_BACKOFF, threading.Event()).run()
-    assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == told
+    Capture(plan, queue, health, SMALL_BACKOFF, threading.Event()).run()
+    assert len([r for r in caplog.records if "dropped" in r.getMessage()]) == count
     assert health.dropped == 8
 
 
-def test_its_thread_shows_that_it_moves():
+def test_its_thread_shows_that_it_is_alive():
     health = make_health("hall").sources["hall"]
     health.beaten_at = -1.0
     plan = SourcePlan("hall", lambda: ArraySource(noise(1_000)))
-    Capture(plan, PARAMS, ChunkQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
+    Capture(plan, ChunkQueue(["hall"], 9), health, SMALL_BACKOFF, threading.Event()).run()
     assert health.beaten_at > 0.0

@@ -1,4 +1,4 @@
-"""The queue between captures and inference: fair, bounded, and never waiting for nothing."""
+"""The queue between captures and inference: fair, bounded, and no waits without need."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def end(at: float = 0.0) -> StreamEnd:
     return StreamEnd("hall", at, "end_of_stream")
 
 
-def take(queue: ChunkQueue, count: int = 100) -> list[str]:
-    """Sources and numbers of what waits, e.g. "hall0"; ends are "hall!"."""
+def pop(queue: ChunkQueue, count: int = 100) -> list[str]:
+    """Sources and numbers of the next items, e.g. "hall0"; ends are "hall!"."""
     return [name_of(item) for item in queue.get(count, 0.0, 0.0)]
 
 
@@ -38,8 +38,8 @@ def name_of(item: Item) -> str:
     return f"{item.source}{number}"
 
 
-def begin(pool: ThreadPoolExecutor, queue: ChunkQueue, item: Item) -> Future[int]:
-    """A lossless put on another thread, which has begun."""
+def begin_put(pool: ThreadPoolExecutor, queue: ChunkQueue, item: Item) -> Future[int]:
+    """A lossless put that has begun on another thread."""
     entered = threading.Event()
 
     def put() -> int:
@@ -51,13 +51,13 @@ def begin(pool: ThreadPoolExecutor, queue: ChunkQueue, item: Item) -> Future[int
     return future
 
 
-def test_what_goes_in_comes_out_in_order():
+def test_items_come_out_in_order():
     queue = ChunkQueue(["hall"], 10)
     for number in range(3):
         assert queue.put(chunk(number)) == 0
     queue.put(end())
     assert len(queue) == 4
-    assert take(queue) == ["hall0", "hall1", "hall2", "hall!"]
+    assert pop(queue) == ["hall0", "hall1", "hall2", "hall!"]
     assert len(queue) == 0
 
 
@@ -66,17 +66,17 @@ def test_sources_take_turns():
     for number in range(3):
         queue.put(chunk(number))
     queue.put(chunk(0, "barn"))
-    assert take(queue) == ["hall0", "barn0", "hall1", "hall2"]
+    assert pop(queue) == ["hall0", "barn0", "hall1", "hall2"]
 
 
-def test_turns_go_on_where_the_last_batch_stopped():
+def test_turns_continue_where_the_last_batch_stopped():
     queue = ChunkQueue(["a", "b", "c"], 10)
     for source in "abc":
         for number in range(2):
             queue.put(chunk(number, source))
-    assert take(queue, 2) == ["a0", "b0"]
-    assert take(queue, 2) == ["c0", "a1"]
-    assert take(queue, 2) == ["b1", "c1"]
+    assert pop(queue, 2) == ["a0", "b0"]
+    assert pop(queue, 2) == ["c0", "a1"]
+    assert pop(queue, 2) == ["b1", "c1"]
 
 
 def test_full_it_drops_the_older_half_of_that_source_at_once():
@@ -84,13 +84,13 @@ def test_full_it_drops_the_older_half_of_that_source_at_once():
     queue.put(chunk(0, "barn"))
     assert [queue.put(chunk(number)) for number in range(7)] == [0, 0, 0, 0, 2, 0, 2]
     assert len(queue) == 4
-    assert take(queue) == ["barn0", "hall4", "hall5", "hall6"]
+    assert pop(queue) == ["barn0", "hall4", "hall5", "hall6"]
     assert len(queue) == 0
 
 
 @given(st.integers(1, 9), st.lists(st.booleans(), max_size=60))
-def test_it_is_bounded_and_loses_only_the_oldest_whatever_comes(capacity: int, chunks: list[bool]):
-    """True is a chunk, False the end of a stream, as of a source that comes and goes."""
+def test_it_is_bounded_and_loses_only_the_oldest(capacity: int, chunks: list[bool]):
+    """True is a chunk, False the end of a stream, as of a source that is lost again and again."""
     queue = ChunkQueue(["hall"], capacity)
     items = [chunk(number) if is_chunk else end(number) for number, is_chunk in enumerate(chunks)]
     dropped = 0
@@ -106,10 +106,10 @@ def test_it_is_bounded_and_loses_only_the_oldest_whatever_comes(capacity: int, c
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 5, 31])
-def test_what_stays_is_one_piece_up_to_the_newest(capacity: int):
+def test_the_chunks_that_stay_are_contiguous_up_to_the_newest(capacity: int):
     queue = ChunkQueue(["hall"], capacity)
     dropped = sum(queue.put(chunk(number)) for number in range(100))
-    assert take(queue) == [f"hall{number}" for number in range(dropped, 100)]
+    assert pop(queue) == [f"hall{number}" for number in range(dropped, 100)]
 
 
 def test_the_end_of_a_stream_is_never_dropped():
@@ -118,7 +118,7 @@ def test_the_end_of_a_stream_is_never_dropped():
     queue.put(end())
     for number in range(1, 5):
         queue.put(chunk(number))
-    assert take(queue) == ["hall!", "hall3", "hall4"]
+    assert pop(queue) == ["hall!", "hall3", "hall4"]
 
 
 def test_the_ends_of_streams_keep_their_order():
@@ -130,49 +130,49 @@ def test_the_ends_of_streams_keep_their_order():
     assert [name_of(item) for item in left[2:]] == ["hall2", "hall3", "hall4"]
 
 
-def test_an_end_finds_room_when_it_is_full_and_drops_nothing():
+def test_an_end_drops_nothing_from_a_full_queue():
     queue = ChunkQueue(["hall"], 2)
     for item in (chunk(0), chunk(1), end()):
         assert queue.put(item) == 0
-    assert take(queue) == ["hall0", "hall1", "hall!"]
+    assert pop(queue) == ["hall0", "hall1", "hall!"]
 
 
-def test_lossless_waits_for_room(threads: ThreadPoolExecutor):
+def test_a_lossless_put_waits_for_space(threads: ThreadPoolExecutor):
     queue = ChunkQueue(["hall"], 1)
     queue.put(chunk(0))
-    waiting = begin(threads, queue, chunk(1))
+    waiting = begin_put(threads, queue, chunk(1))
     assert not waiting.done()
-    assert take(queue, 1) == ["hall0"]
+    assert pop(queue, 1) == ["hall0"]
     assert waiting.result(DEADLINE_SECONDS) == 0
-    assert take(queue, 1) == ["hall1"]
+    assert pop(queue, 1) == ["hall1"]
 
 
 def test_a_full_source_does_not_keep_another_waiting(threads: ThreadPoolExecutor):
     queue = ChunkQueue(["hall", "barn"], 1)
     queue.put(chunk(0))
-    waiting = begin(threads, queue, chunk(1))
-    assert begin(threads, queue, chunk(0, "barn")).result(DEADLINE_SECONDS) == 0
+    waiting = begin_put(threads, queue, chunk(1))
+    assert begin_put(threads, queue, chunk(0, "barn")).result(DEADLINE_SECONDS) == 0
     queue.close()
     waiting.result(DEADLINE_SECONDS)
 
 
-def test_closing_releases_who_waits_for_room(threads: ThreadPoolExecutor):
+def test_closing_ends_a_wait_for_space(threads: ThreadPoolExecutor):
     queue = ChunkQueue(["hall"], 1)
     queue.put(chunk(0))
-    waiting = begin(threads, queue, chunk(1))
+    waiting = begin_put(threads, queue, chunk(1))
     queue.close()
     waiting.result(DEADLINE_SECONDS)
     assert queue.closed
 
 
-def test_closing_releases_who_waits_for_chunks(threads: ThreadPoolExecutor):
+def test_closing_ends_a_wait_for_chunks(threads: ThreadPoolExecutor):
     queue = ChunkQueue(["hall"], 1)
     waiting = threads.submit(queue.get, 1, FOREVER, FOREVER)
     queue.close()
     assert waiting.result(DEADLINE_SECONDS) == []
 
 
-def test_closed_it_hands_out_what_waits_at_once():
+def test_a_closed_queue_hands_out_the_rest_at_once():
     queue = ChunkQueue(["hall"], 10)
     queue.put(chunk(0))
     queue.close()
@@ -204,7 +204,7 @@ def test_a_getter_gathers_no_longer_than_it_may():
     assert [name_of(item) for item in queue.get(3, 0.01, FOREVER)] == ["hall0"]
 
 
-def test_a_getter_gives_up_when_nothing_comes():
+def test_a_getter_returns_when_nothing_comes():
     assert ChunkQueue(["hall"], 10).get(3, FOREVER, 0.01) == []
 
 
@@ -212,7 +212,7 @@ def test_more_than_a_batch_stays_for_the_next():
     queue = ChunkQueue(["hall"], 10)
     for number in range(5):
         queue.put(chunk(number))
-    assert [len(take(queue, 2)) for _ in range(3)] == [2, 2, 1]
+    assert [len(pop(queue, 2)) for _ in range(3)] == [2, 2, 1]
 
 
 def test_many_producers_lose_nothing_and_keep_their_order(threads: ThreadPoolExecutor):
@@ -236,19 +236,19 @@ def test_many_producers_lose_nothing_and_keep_their_order(threads: ThreadPoolExe
 
 
 def test_sources_share_no_lock(threads: ThreadPoolExecutor):
-    """One that was stopped in the middle of a put keeps only itself from putting."""
+    """A source that is stopped in the middle of a put blocks no other."""
     queue = ChunkQueue(["hall", "barn"], 10)
     with queue._lanes["hall"].lock:
         stopped = threads.submit(queue.put, chunk(0, "hall"))
         assert threads.submit(queue.put, chunk(0, "barn")).result(DEADLINE_SECONDS) == 0
-        assert take(queue) == ["barn0"]
+        assert pop(queue) == ["barn0"]
         assert not stopped.done()
     stopped.result(DEADLINE_SECONDS)
-    assert take(queue) == ["hall0"]
+    assert pop(queue) == ["hall0"]
 
 
 class Interrupted(threading.Event):
-    """A flag before whose lowering another thread gets its turn, once."""
+    """A flag that lets another thread run once, just before it is cleared."""
 
     def __init__(self, turn: Callable[[], object]) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ class Interrupted(threading.Event):
         super().clear()
 
 
-def test_what_comes_while_the_getter_lies_down_is_seen(threads: ThreadPoolExecutor):
+def test_an_item_that_comes_as_the_getter_begins_to_wait_is_seen(threads: ThreadPoolExecutor):
     queue = ChunkQueue(["hall"], 10)
     queue._arrived = Interrupted(lambda: queue.put(chunk(0)))
     [item] = threads.submit(queue.get, 1, FOREVER, FOREVER).result(DEADLINE_SECONDS)

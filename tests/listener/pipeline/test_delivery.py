@@ -15,7 +15,7 @@ from listener.pipeline import delivery as module
 from listener.pipeline.delivery import Delivery
 from listener.sinks.sink import ClipNotice, EventNotice, Level, Notice, SourceStatus
 from tests.doubles import DEADLINE_SECONDS, BrokenSink, GatedSink, ListSink
-from tests.listener.clips.cuttings import make_cutting
+from tests.listener.clips.drafts import make_draft
 from tests.listener.pipeline.stages import make_health
 
 CAPACITY = module._CAPACITY
@@ -44,7 +44,7 @@ def deliver(*notices: Notice, sink: ListSink) -> Health:
 
 @contextmanager
 def running(delivery: Delivery) -> Iterator[threading.Thread]:
-    thread = threading.Thread(target=delivery.run, daemon=True)  # a failed test ends all the same
+    thread = threading.Thread(target=delivery.run, daemon=True)  # daemon: a failed test ends, too
     thread.start()
     yield thread
     thread.join(DEADLINE_SECONDS)
@@ -60,29 +60,29 @@ def test_notices_arrive_in_order_and_then_the_sink_is_closed():
     assert "sink:list" in health.heartbeats
 
 
-def test_a_sink_gets_only_what_it_takes():
-    sink = ListSink(takes=(EventNotice,))
+def test_a_sink_gets_only_the_kinds_that_it_takes():
+    sink = ListSink(accepts=(EventNotice,))
     deliver(event(1), level(2), event(3), sink=sink)
     assert sink.notices == [event(1), event(3)]
 
 
-def test_full_it_leaves_levels_out_counted_and_told_once(caplog: pytest.LogCaptureFixture):
+def test_full_it_drops_levels_counted_and_logged_once(caplog: pytest.LogCaptureFixture):
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health)
     for number in range(CAPACITY + 3):
         delivery.put([level(number)])
     assert delivery.depth == CAPACITY
     assert health.sink_drops == {"list": 3}
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert told == ["sink list: it is too slow, notices are dropped"]
+    lines = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert lines == ["sink list: it is too slow, notices are dropped"]
 
 
 def test_few_clips_wait_for_a_slow_disk():
-    """They are large: what waits is bounded by memory."""
-    sink, health = ListSink(takes=(ClipNotice,)), make_health()
+    """They are large: memory bounds how many wait."""
+    sink, health = ListSink(accepts=(ClipNotice,)), make_health()
     delivery = Delivery("clips", sink, health)
     for number in range(module._CLIP_CAPACITY + 2):
-        delivery.put([ClipNotice(make_cutting(number))])
+        delivery.put([ClipNotice(make_draft(number))])
     assert delivery.depth == module._CLIP_CAPACITY
     assert health.sink_drops == {"clips": 2}
 
@@ -101,7 +101,7 @@ def test_full_an_event_takes_the_place_of_the_oldest_level():
     assert health.sink_drops == {"list": 1}
 
 
-def test_full_of_events_it_loses_the_oldest():
+def test_full_of_events_it_drops_the_oldest():
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health)
     for number in range(CAPACITY + 1):
@@ -132,7 +132,7 @@ def test_lossless_waits_for_the_sink():
 
 
 def test_notices_handed_over_together_arrive_in_order_with_those_before_and_after():
-    sink, health = ListSink(takes=(EventNotice,)), make_health()
+    sink, health = ListSink(accepts=(EventNotice,)), make_health()
     delivery = Delivery("list", sink, health)
     handed: list[list[Notice]] = [[event(0), level(0), event(1)], [], [level(1)], [event(2)]]
     for notices in handed:
@@ -143,7 +143,7 @@ def test_notices_handed_over_together_arrive_in_order_with_those_before_and_afte
     assert sink.notices == [event(0), event(1), event(2)]
 
 
-def test_more_at_once_than_there_is_room_for_leaves_the_oldest_levels_out(
+def test_more_at_once_than_fit_drop_the_oldest_levels(
     caplog: pytest.LogCaptureFixture,
 ):
     sink, health = ListSink(), make_health()
@@ -156,10 +156,10 @@ def test_more_at_once_than_there_is_room_for_leaves_the_oldest_levels_out(
     assert (sink.notices[0], sink.notices[1], len(sink.notices)) == (event(0), level(3), CAPACITY)
 
 
-def test_more_at_once_than_there_is_room_for_wakes_a_sink_that_sleeps(
+def test_more_at_once_than_fit_wake_a_sink_that_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Not only at its next sign of life: the whole station would stand still until then."""
+    """At once, and not at its next heartbeat: until then the whole station would stand still."""
     monkeypatch.setattr(module, "_IDLE_SECONDS", 3 * DEADLINE_SECONDS)
     sink, health = ListSink(), make_health()
     delivery = Delivery("list", sink, health, lossless=True)
@@ -176,7 +176,7 @@ def test_more_at_once_than_there_is_room_for_wakes_a_sink_that_sleeps(
     assert health.sink_drops == {"list": 0}
 
 
-def test_a_sink_that_fails_keeps_nobody_waiting():
+def test_a_sink_that_fails_does_not_block_the_caller():
     """The pipeline sees the failure; until it ends, a lossless put must not wait for a dead thread."""
     delivery = Delivery("list", BrokenSink(), make_health(), lossless=True)
     delivery.put([event(0)])

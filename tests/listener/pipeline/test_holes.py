@@ -1,4 +1,4 @@
-"""Every kind of hole, from a source at 44.1 kHz to the ends of its events: none is bridged, all count."""
+"""Every kind of hole, from a source at 44.1 kHz to its events: no event spans one, all are counted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from listener.detection.audio import AudioChunk
 from listener.pipeline.capture import SourcePlan
 from listener.sinks.sink import EventNotice
-from listener.sources.live import HoleFinder, LiveBuffer
-from listener.sources.portaudio import Inbox
+from listener.sources.live import GapDetector, LiveBuffer
+from listener.sources.portaudio import BlockQueue
 from tests.doubles import ListSink
 from tests.listener.detection.waveforms import noise
 from tests.listener.pipeline.stages import make_pipeline
@@ -22,7 +22,7 @@ HOLE_SECONDS = 2.0
 
 
 class Status:
-    """What PortAudio says to its callback."""
+    """PortAudio's status flags for its callback."""
 
     input_overflow = False
 
@@ -31,8 +31,8 @@ class LiveSource:
     """A microphone whose callbacks the test plays: five seconds, a hole, five seconds."""
 
     def __init__(self, hole: Callable[[LiveSource], None]) -> None:
-        self.now, self.inbox = 100.0, Inbox()
-        self.live = LiveBuffer("hall", RATE, HoleFinder(0.2, 1.0), unix_offset=lambda: 0.0)
+        self.now, self.queue = 100.0, BlockQueue()
+        self.live = LiveBuffer("hall", RATE, GapDetector(0.2, 1.0), unix_offset=lambda: 0.0)
         self._play()
         hole(self)
         self._play()
@@ -44,33 +44,33 @@ class LiveSource:
 
     def read(self, seconds: float) -> AudioChunk | None:
         """What is there."""
-        return self.live.take(seconds) if self.live.seconds else None
+        return self.live.pop(seconds) if self.live.seconds else None
 
     def close(self) -> None:
         """Nothing."""
 
 
 def known(source: LiveSource) -> None:
-    """The system said how much it had no room for."""
+    """The system reports how much it dropped."""
     source.live.skip(round(HOLE_SECONDS * RATE))
     source.now += HOLE_SECONDS
 
 
 def found(source: LiveSource) -> None:
-    """Nobody said anything: what comes is late and stays late."""
+    """Nothing reports it: all later audio is late and stays late."""
     source.now += HOLE_SECONDS
 
 
 def unread(source: LiveSource) -> None:
-    """The inbox was full: nobody read for so long."""
+    """The queue was full: nobody read for so long."""
     blocks = round(HOLE_SECONDS / 0.1)
-    while not source.inbox.overflows:
-        source.inbox.put(np.zeros((1, 1), np.float32), 1, None, Status)
+    while not source.queue.overflows:
+        source.queue.put(np.zeros((1, 1), np.float32), 1, None, Status)
     for _ in range(blocks):
-        source.inbox.put(np.zeros((BLOCK, 1), np.float32), BLOCK, None, Status)
-    source.inbox.take()
-    source.inbox.put(np.zeros((1, 1), np.float32), 1, None, Status)
-    (block,) = source.inbox.take()
+        source.queue.put(np.zeros((BLOCK, 1), np.float32), BLOCK, None, Status)
+    source.queue.pop_all()
+    source.queue.put(np.zeros((1, 1), np.float32), 1, None, Status)
+    (block,) = source.queue.pop_all()
     source.live.skip(block.lost)
     source.now += block.lost / RATE
 

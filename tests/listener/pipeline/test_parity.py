@@ -1,4 +1,4 @@
-"""Live is offline: the same scores and events, however a source cuts its sound."""
+"""Live and offline give the same scores and events, whatever the chunks of a source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.listener.pipeline.stages import PARAMS, POLICY, make_pipeline
 
 
 class InPieces(ArraySource):
-    """Gives no more than `size` samples at once, however many are asked for."""
+    """Gives at most `size` samples a read."""
 
     size = 1
 
@@ -42,7 +42,7 @@ def bursts(rate_hz: int) -> Samples:
     return np.concatenate(parts).astype(np.float32)
 
 
-def heard(source: ArraySource, max_batch: int, tap: list[PatchScores]) -> list[SoundEvent]:
+def analyse(source: ArraySource, max_batch: int, tap: list[PatchScores]) -> list[SoundEvent]:
     sink = ListSink()
     plan = SourcePlan("hall", Openings(source), lossless=True, restarts=False)
     flow = PipelineSettings(EngineSettings(max_batch=max_batch, max_wait_ms=0.0))
@@ -55,11 +55,11 @@ def heard(source: ArraySource, max_batch: int, tap: list[PatchScores]) -> list[S
 def test_events_are_the_same_whatever_the_chunks_and_batches(
     rate_hz: int, size: int, max_batch: int
 ):
-    """Ids and all: the pieces that a live source gives, and the whole."""
+    """With their ids: from the small chunks of a live source, and from whole patches."""
     samples = bursts(rate_hz)
-    whole = heard(ArraySource(samples, sample_rate_hz=rate_hz), max_batch, [])
+    whole = analyse(ArraySource(samples, sample_rate_hz=rate_hz), max_batch, [])
     size = max(size, rate_hz // 50)
-    pieces = heard(in_pieces(samples, size, rate_hz), max_batch, [])
+    pieces = analyse(in_pieces(samples, size, rate_hz), max_batch, [])
     assert [event.id for event in whole] == [event.id for event in pieces]
     assert times_of(whole) == pytest.approx(times_of(pieces), abs=1e-6)
     assert whole
@@ -68,15 +68,15 @@ def test_events_are_the_same_whatever_the_chunks_and_batches(
 @settings(max_examples=15, deadline=None)
 @given(st.integers(100, 100_000), st.integers(1, 8 * 16_000), st.integers(1, 16))
 def test_scores_and_events_are_those_of_the_offline_path(size: int, count: int, max_batch: int):
-    """Whatever the chunks and the length: whole patches, a rest, or a single sample."""
+    """Whatever the chunks and the length: whole patches, a remainder, or a single sample."""
     samples, rows = bursts(16_000)[:count], list[PatchScores]()
-    live = [e for e in heard(in_pieces(samples, size), max_batch, rows) if e.offset is not None]
+    live = [e for e in analyse(in_pieces(samples, size), max_batch, rows) if e.offset is not None]
     scores, _ = LoudnessEngine().infer(log_mel_patches(samples, PARAMS))
     boundaries = slot_boundaries(len(scores), count / 16_000, PARAMS)
     offline = detect_events(scores, boundaries, dict.fromkeys(LABELS, POLICY), 0.48)
     assert np.array([row.scores for row in rows]) == pytest.approx(scores, abs=1e-5)
     assert [row.onset for row in rows] == pytest.approx(boundaries[:-1])
-    # live, the last slot does not know yet that it is the last, and that it speaks for the rest, too
+    # live, the last slot does not know that it is the last and stands for the remaining audio, too
     assert [row.offset for row in rows[:-1]] == pytest.approx(boundaries[1:-1])
     live.sort(key=lambda event: (event.onset, event.label))
     assert [(e.label, e.reason) for e in live] == [(e.label, e.reason) for e in offline]

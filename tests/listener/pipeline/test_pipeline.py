@@ -89,7 +89,7 @@ def test_every_source_is_analysed_to_its_end():
     assert all(not source.by_label.active.any() for source in health.sources.values())
 
 
-def test_a_lost_source_ends_its_events_and_comes_back_while_others_never_notice():
+def test_a_lost_source_ends_its_events_and_comes_back_without_effect_on_others():
     hall, hall_again, barn = FedSource(), FedSource(), FedSource("barn")
     plans = [
         SourcePlan("hall", Openings(hall, "gone", hall_again)),
@@ -160,7 +160,7 @@ def test_a_slow_sink_does_not_delay_another():
         source.feed(one_burst())
         quick.wait_for(lambda sink: len(spans(sink)) == 1)
         assert slow.notices == []
-        pipeline.refresh_health()
+        pipeline.tick()
         assert health.queue_depths["sink:slow"] > 0
         slow.gate.set()
     assert spans(slow).tolist() == spans(quick).tolist()
@@ -206,7 +206,7 @@ def test_ended_is_when_every_source_has():
         assert pipeline.ended
 
 
-def test_samples_that_are_no_numbers_do_not_stop_anything():
+def test_samples_that_are_not_finite_do_not_stop_anything():
     samples = noise(48_000)
     samples[10_000:10_010] = np.nan
     samples[20_000] = 3e38
@@ -216,7 +216,7 @@ def test_samples_that_are_no_numbers_do_not_stop_anything():
 
 
 @failing_thread
-def test_scores_that_are_no_numbers_end_it_visibly():
+def test_scores_that_are_not_finite_end_it_visibly():
     pipeline, health = make_pipeline([file_plan(noise(16_000))], {"list": ListSink()}, NanEngine())
     with pytest.raises(EngineError, match="not finite"):
         pipeline.run_to_end()
@@ -227,7 +227,7 @@ def test_scores_that_are_no_numbers_end_it_visibly():
 
 @failing_thread
 def test_a_failed_engine_does_not_leave_a_lossless_source_waiting():
-    """More patches than fit the queue, and nobody left who takes them out."""
+    """More patches than fit the queue, and no thread left to take them out."""
     pipeline, _ = make_pipeline(
         [file_plan(noise(60 * 16_000))], {"list": ListSink()}, NanEngine(3), TINY_QUEUES
     )
@@ -255,7 +255,7 @@ def test_a_source_with_a_bug_ends_it_visibly():
 
 
 @failing_thread
-def test_after_a_failure_stop_waits_for_nobody():
+def test_after_a_failure_stop_does_not_wait():
     source, hanging = FedSource(), GatedSink()
     plans = [SourcePlan("hall", lambda: source)]
     pipeline, _ = make_pipeline(plans, {"broken": BrokenSink(), "slow": hanging})
@@ -270,14 +270,19 @@ def test_after_a_failure_stop_waits_for_nobody():
         hanging.gate.set()
 
 
-def test_threads_have_the_names_of_what_they_do():
+def test_threads_are_named_by_their_work():
     pipeline, _ = make_pipeline([file_plan(noise(1))], {"list": ListSink()})
-    names = {thread.name for thread in pipeline._all_threads()}
+    threads = (
+        *pipeline._capture_threads,
+        pipeline._inference_thread,
+        *pipeline._sink_threads,
+    )
+    names = {thread.name for thread in threads}
     assert names == {"capture:hall", "inference", "sink:list"}
 
 
-def test_a_source_is_told_of_when_it_comes_and_goes(caplog: pytest.LogCaptureFixture):
+def test_a_source_is_logged_when_it_comes_and_goes(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO):
         analyse(noise(16_000))
-    told = [r.getMessage() for r in caplog.records if "source hall" in r.getMessage()]
-    assert sorted(told) == ["source hall: end of stream", "source hall: online"]
+    lines = [r.getMessage() for r in caplog.records if "source hall" in r.getMessage()]
+    assert sorted(lines) == ["source hall: end of stream", "source hall: online"]

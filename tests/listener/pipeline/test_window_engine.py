@@ -1,4 +1,4 @@
-"""An engine that makes the log-mel itself gets windows, and all else is as with one that does not."""
+"""An engine that computes the log-mel itself gets windows; all else is as with one that does not."""
 
 from __future__ import annotations
 
@@ -11,22 +11,10 @@ from numpy.typing import NDArray
 
 from listener.detection.bundle import Label, Manifest
 from listener.detection.features import log_mel_of
-from listener.detection.scores import PatchScores
-from listener.engines.engine import Engine
-from listener.pipeline.chunk_queue import ChunkQueue
-from listener.pipeline.inference import Inference
 from listener.pipeline.plan import Detection
-from listener.sinks.sink import Notice, PatchNotice
+from listener.sinks.sink import PatchNotice
 from tests.doubles import LABELS, LoudnessEngine, Outputs
-from tests.listener.pipeline.stages import (
-    HOP,
-    PARAMS,
-    POLICY,
-    WINDOW,
-    chunk,
-    make_health,
-    make_plan,
-)
+from tests.listener.pipeline.stages import HOP, PARAMS, POLICY, WINDOW, Bench, chunks, make_plan
 
 PATTERN = "..##..#."
 
@@ -39,32 +27,14 @@ class WindowLoudness(LoudnessEngine):
         return self.infer(np.array([log_mel_of(window, PARAMS) for window in windows]))
 
 
-def run(
-    engine: Engine, wanted: Detection | None = None, after: int = 3
-) -> tuple[list[PatchScores], list[Notice]]:
-    """The rows and notices of PATTERN on one source; after some rows another engine is wanted."""
-    rows: list[PatchScores] = []
-    notices: list[Notice] = []
-    queue = ChunkQueue(["hall"], 100)
-    for number, sign in enumerate(PATTERN):
-        queue.put(chunk(number, loud=sign == "#"))
-    queue.close()
-
-    def take(row: PatchScores) -> None:
-        rows.append(row)
-        if len(rows) == after:
-            inference.wanted = wanted
-
-    inference = Inference(
-        engine, make_plan(), queue, make_health("hall"), notices.extend,
-        max_batch=1, max_wait_seconds=0.0, tap=take,
-    )  # fmt: skip
-    inference.run()
-    return rows, notices
+def run(engine: LoudnessEngine, wanted: Detection | None = None) -> Bench:
+    """PATTERN on one source; after three rows another engine may be wanted."""
+    changes = {} if wanted is None else {3: wanted}
+    return Bench(*chunks(PATTERN), engine=engine, max_batch=1, changes=changes).run()
 
 
 def test_it_gives_the_same_rows():
-    (theirs, _), (ours, _) = run(LoudnessEngine()), run(WindowLoudness())
+    theirs, ours = run(LoudnessEngine()).rows, run(WindowLoudness()).rows
     assert len(ours) == len(PATTERN)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.onset, one.offset, one.level_dbfs) == (
@@ -73,10 +43,10 @@ def test_it_gives_the_same_rows():
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
-def test_who_looks_on_sees_the_same_frames():
+def test_notices_have_the_same_frames():
     theirs, ours = (
-        [notice.new_frames for notice in notices if isinstance(notice, PatchNotice)]
-        for _, notices in (run(LoudnessEngine()), run(WindowLoudness()))
+        [notice.new_frames for notice in run(engine).notices if isinstance(notice, PatchNotice)]
+        for engine in (LoudnessEngine(), WindowLoudness())
     )
     assert [frames.shape for frames in ours] == [(48, 64)] * len(PATTERN)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -85,14 +55,14 @@ def test_who_looks_on_sees_the_same_frames():
 @pytest.mark.parametrize(
     ("first", "second"), [(LoudnessEngine, WindowLoudness), (WindowLoudness, LoudnessEngine)]
 )
-def test_a_change_of_bundle_to_the_other_kind_hears_on_from_the_first_new_sample(
+def test_after_a_change_to_the_other_kind_analysis_begins_with_the_first_new_sample(
     first: Callable[[], LoudnessEngine], second: Callable[[], LoudnessEngine]
 ):
     labels = tuple(Label(slug, slug) for slug in LABELS)
     manifest = Manifest("other", 2, "2026-11-01T00:00:00Z", labels, dict.fromkeys(LABELS, POLICY))
     old, new = first(), second()
     wanted = Detection(new, replace(make_plan(), bundle="other@2"), manifest)
-    rows, _ = run(old, wanted)
+    rows = run(old, wanted).rows
     heard = (WINDOW + 2 * HOP) / 16_000  # by three patches
     assert sum(old.batches) == 3
     assert rows[3].onset == pytest.approx(heard)

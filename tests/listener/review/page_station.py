@@ -14,8 +14,9 @@ import soundfile
 from listener.clips.store import ClipStore
 from listener.config.station import ClipsSettings
 from listener.detection.clip import ClipDraft, LabelScore, LabelSpan
-from listener.soundscape import ALARMS, Programme, random_scene
-from tests.listener.clips.cuttings import make_cutting
+from listener.soundscape.schedule import SceneSpec, random_scene
+from listener.soundscape.sounds import ALARMS
+from tests.listener.clips.drafts import make_draft
 from tests.listener.review.rig import TOKEN
 from tests.rigs.mosquitto import free_port, wait_until
 from tests.rigs.station import running_station
@@ -23,7 +24,7 @@ from tests.shared import ROOT
 
 STARTER = ROOT / "listener" / "starter" / "bundle"
 OLD_CLIPS = 8
-SMOKE_ALARM = Programme(
+SMOKE_ALARM = SceneSpec(
     seconds=12.0,
     sounds_per_scene=1,
     shortest_seconds=6.0,
@@ -56,7 +57,7 @@ class Station:
 def dog_clip(number: int) -> ClipDraft:
     """A clip from before the station ran."""
     top = (LabelScore("dog", 0.9), LabelScore("rooster", 0.2))
-    return make_cutting(
+    return make_draft(
         number, embedding=(1.0, 0.1 * number), top=top, labels=(LabelSpan("dog", 0.5, 1.5),)
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.dispatcher import Answer, CommandDispatcher, ReplayGuard
+from listener.control.dispatcher import Answer, CommandDispatcher
 from listener.control.handlers import StationCommands
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
@@ -28,7 +28,7 @@ from listener.health import Health
 from listener.review.live import LiveView, Timeline
 from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
-from tests.listener.clips.cuttings import make_cutting, open_store
+from tests.listener.clips.drafts import make_draft, open_store
 
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)
 TOKEN = "a-token-of-the-tests"
@@ -116,17 +116,18 @@ def review_rig(
     """A server that runs."""
     store = open_store(directory)
     for number, embedding in enumerate([(1.0, 0.0), (0.0, 1.0), (0.9, 0.1)]):
-        store.add(make_cutting(number, embedding=embedding, score=0.5 + number / 10))
+        store.add(make_draft(number, embedding=embedding, score=0.5 + number / 10))
     live = LiveView(["hall"], MANIFEST, Timeline())
     health = Health(("dog", "glass"), "test@1")
     parts = ReviewParts("test", live, store)
     server = ReviewServer(ReviewSettings(enabled=True, host=host, port=0), parts)
     nothing = NothingElse()
-    gate = ReplayGuard(monotonic=itertools.count().__next__)  # any number of commands a second
-    desk = CommandDispatcher(gate, StationCommands(nothing, nothing, ("hall",), store), health)
+    handler = StationCommands(nothing, nothing, ("hall",), store)
+    clock = itertools.count().__next__  # any number of commands a second
+    dispatcher = CommandDispatcher(handler, health, clock)
     if token is not None:
-        server.take_commands(HttpCommands(desk, token.encode(), "review"))
-    with _working(desk):
+        server.serve_commands(HttpCommands(dispatcher, token.encode(), "review"))
+    with _working(dispatcher):
         server.start()
         try:
             yield Rig(server, store, live)
@@ -136,12 +137,12 @@ def review_rig(
 
 
 @contextmanager
-def _working(desk: CommandDispatcher) -> Iterator[None]:
+def _working(dispatcher: CommandDispatcher) -> Iterator[None]:
     stop = threading.Event()
 
     def work() -> None:
         while not stop.wait(0.01):
-            desk.work()
+            dispatcher.tick()
 
     thread = threading.Thread(target=work)
     thread.start()

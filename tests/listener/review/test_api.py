@@ -21,7 +21,7 @@ from listener.detection.params import FeatureParams
 from listener.review.live import MAX_WATCHERS
 from listener.review.server import ReviewServer
 from listener.sinks.sink import PatchNotice, SourceStatus
-from tests.listener.clips.cuttings import LABELS, NOON, SECONDS, clip_id
+from tests.listener.clips.drafts import LABELS, NOON, SECONDS, clip_id
 from tests.listener.review.rig import Rig, review_rig
 from tests.rigs.mosquitto import wait_until
 
@@ -142,10 +142,10 @@ def patch(at: float) -> PatchNotice:
 
 
 def test_who_looks_on_gets_each_patch(own_rig: Rig):
-    assert PatchNotice not in own_rig.live.takes
+    assert PatchNotice not in own_rig.live.accepts
     lines = look_on(own_rig)
     assert next(lines) == {"kind": "beat"}
-    assert PatchNotice in own_rig.live.takes
+    assert PatchNotice in own_rig.live.accepts
     own_rig.live.handle(patch(7.0))
     own_rig.live.handle(SourceStatus("hall", "online", 7.0))
     said = next(lines)
@@ -154,14 +154,14 @@ def test_who_looks_on_gets_each_patch(own_rig: Rig):
     assert said == {"kind": "patch", "source": "hall", "at": 7.0, "level_dbfs": -20.5, "top": top}
     assert next(lines) == {"kind": "status", "source": "hall", "status": "online"}
     lines.close()
-    wait_until(lambda: PatchNotice not in own_rig.live.takes, 10, "nobody looks on")
+    wait_until(lambda: PatchNotice not in own_rig.live.accepts, 10, "nobody looks on")
 
 
 def test_only_so_many_may_look_on(own_rig: Rig):
     lookers = [look_on(own_rig) for _ in range(MAX_WATCHERS)]
     assert [next(lines) for lines in lookers] == [{"kind": "beat"}] * MAX_WATCHERS
     status, body, _ = own_rig.ask("GET", "/api/live")
-    assert (status, b"at most 8 who look on" in body) == (503, True)
+    assert (status, b"at most 8 open live views" in body) == (503, True)
     for lines in lookers:
         lines.close()
 

@@ -28,11 +28,11 @@ def event(number: int, offset: float | None = None) -> EventNotice:
 
 def test_patches_are_asked_for_only_while_somebody_looks_on():
     view, _ = make_view()
-    assert PatchNotice not in view.takes
+    assert PatchNotice not in view.accepts
     with view.watching(nothing):
-        assert PatchNotice in view.takes
-    assert PatchNotice not in view.takes
-    assert Level not in view.takes
+        assert PatchNotice in view.accepts
+    assert PatchNotice not in view.accepts
+    assert Level not in view.accepts
 
 
 def test_each_who_looks_on_gets_every_line_from_then_on():
@@ -42,9 +42,9 @@ def test_each_who_looks_on_gets_every_line_from_then_on():
         view.handle(SourceStatus("hall", "online", 1.0))
         with view.watching(lambda: woken.append("second")) as second:
             view.handle(event(2))
-            assert [json.loads(line)["kind"] for line in first.take()] == ["status", "event"]
-            assert [json.loads(line)["kind"] for line in second.take()] == ["event"]
-        assert first.take() == []
+            assert [json.loads(line)["kind"] for line in first.pop_lines()] == ["status", "event"]
+            assert [json.loads(line)["kind"] for line in second.pop_lines()] == ["event"]
+        assert first.pop_lines() == []
     assert woken == ["first", "first", "second"]
 
 
@@ -53,7 +53,7 @@ def test_who_is_slow_gets_the_newest():
     with view.watching(nothing) as watcher:
         for number in range(WAITING_LINES + 5):
             view.handle(event(number))
-        onsets = [json.loads(line)["onset"] for line in watcher.take()]
+        onsets = [json.loads(line)["onset"] for line in watcher.pop_lines()]
     assert onsets == [float(number) for number in range(5, WAITING_LINES + 5)]
 
 
@@ -61,7 +61,7 @@ def test_another_bundle_brings_other_names():
     view, _ = make_view()
     with view.watching(nothing) as watcher:
         view.handle(BundleNotice(MANIFEST, ("dog",), 1.0))
-        said = [json.loads(line) for line in watcher.take()]
+        said = [json.loads(line) for line in watcher.pop_lines()]
     assert said == [{"kind": "bundle", "labels": {"dog": "Dog", "glass": "Glass"}}]
 
 

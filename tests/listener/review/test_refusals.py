@@ -17,7 +17,7 @@ from listener.config.load import parse_config
 from listener.config.station import ConfigError, ReviewSettings
 from listener.review import server as review_server
 from listener.review.app import REQUESTS_PER_SECOND, Guard
-from tests.listener.clips.cuttings import clip_id
+from tests.listener.clips.drafts import clip_id
 from tests.listener.review.rig import TOKEN, WITH_TOKEN, Rig, document, review_rig
 from tests.rigs.mosquitto import wait_until
 

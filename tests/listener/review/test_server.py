@@ -14,7 +14,7 @@ from listener.config.station import ClipsSettings
 from listener.detection.bundle import read_bundle
 from listener.process import ExitCode
 from listener.review.server import make_review
-from tests.listener.clips.cuttings import LABELS, NOON, SECONDS, clip_id, make_cutting
+from tests.listener.clips.drafts import LABELS, NOON, SECONDS, clip_id, make_draft
 from tests.rigs.station import write_toml
 from tests.shared import ROOT
 
@@ -64,14 +64,14 @@ def test_a_port_in_use_ends_the_start(tmp_path: Path):
 def test_the_timeline_begins_with_the_events_that_were_kept(tmp_path: Path, still_on: bool):
     """One that was longer than its clip ends where the clip does."""
     store = ClipStore(ClipsSettings(directory=tmp_path), LABELS)
-    cutting = make_cutting(0)
+    cutting = make_draft(0)
     event = cutting.record.event
     assert event is not None
     if still_on:
         record = dataclasses.replace(cutting.record, event=dataclasses.replace(event, offset=None))
         cutting = dataclasses.replace(cutting, record=record)
     store.add(cutting)
-    store.add(make_cutting(1, reason="ambient", event=None, labels=()))
+    store.add(make_draft(1, reason="ambient", event=None, labels=()))
     config = parse_config(config_of(), "x")
     server = make_review(config, read_bundle(STARTER), store)
     (item,) = server.live.timeline.newest(10)

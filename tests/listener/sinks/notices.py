@@ -1,4 +1,4 @@
-"""Notices with known values, and a publisher that writes down."""
+"""Notices with known values, and a publisher that records what it is given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONSET = 1_795_144_327.44  # 2026-11-20T03:12:07.440Z: 20 777 days and 11 527.44 
 
 
 def start_of(source: str = "hall", label: str = "smoke_alarm") -> SoundEvent:
-    """An event that lasts."""
+    """An event that has not ended."""
     return SoundEvent(
         id="01JD9Z6T3W8Q5V1N2M4K7B0C9E",
         source=source,
@@ -68,22 +68,22 @@ class Published:
 
 
 @dataclass
-class NotebookPublisher:
-    """A Publisher and an EventQueue that keeps what it was given."""
+class RecordingPublisher:
+    """A Publisher and an EventQueue that record what they are given."""
 
     published: list[Published] = field(default_factory=list)
     analysed: dict[str, float] = field(default_factory=dict)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Write it down."""
+        """Record it."""
         self.published.append(Published(topic, payload.decode(), qos, retain))
 
     def put(self, topic: str, document: dict[str, Any]) -> None:
-        """An event, as the outbox takes it."""
+        """Record an event as the outbox would send it."""
         self.published.append(Published(topic, to_json(document), 1, retain=False))
 
     def note_analysed(self, source: str, until: float) -> None:
-        """Write it down."""
+        """Record it."""
         self.analysed[source] = until
 
     def on(self, topic: str) -> list[Published]:

@@ -1,4 +1,4 @@
-"""Events on stdout."""
+"""Events are printed on stdout, for people or as JSON lines."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from tests.listener.sinks.notices import end_of, manifest, notice, start_of
 
 NAMES = {"smoke_alarm": "Smoke alarm"}
 
-# Prints events into a pipe that nobody reads, then says on stderr that it got to its end.
+# Prints events into a pipe that nobody reads, then reports on stderr that it got to its end.
 PRINTS_INTO_NOTHING = """
 import logging, sys
 from listener.config.station import ConsoleSettings
@@ -43,7 +43,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("utc")
-def test_text_says_when_where_what_and_how_long() -> None:
+def test_a_line_of_text_has_time_source_label_and_duration() -> None:
     assert text_line(start_of(), "Smoke alarm") == (
         "2026-11-20 03:12:07.440  hall  Smoke alarm  start  peak 0.50"
     )
@@ -71,7 +71,7 @@ def test_only_events_are_printed() -> None:
     assert stream.getvalue() == ""
 
 
-def test_another_bundle_brings_its_names() -> None:
+def test_the_names_of_another_bundle_are_used() -> None:
     stream = io.StringIO()
     sink = ConsoleSink(ConsoleSettings(), "farm", {}, stream)
     sink.handle(BundleNotice(manifest(), ("smoke_alarm",), 0.0))
@@ -79,7 +79,7 @@ def test_another_bundle_brings_its_names() -> None:
     assert "Smoke alarm" in stream.getvalue()
 
 
-def test_a_closed_pipe_is_logged_once_and_harms_nothing() -> None:
+def test_a_closed_pipe_is_logged_once_and_the_process_goes_on() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PRINTS_INTO_NOTHING],
         stdin=subprocess.PIPE,

@@ -1,10 +1,5 @@
 """The JSON form of an event."""
 
-import json
-
-import pytest
-
-from listener.files import iso_utc, to_json
 from listener.sinks.event_document import event_document
 from tests.listener.sinks.notices import end_of, start_of
 
@@ -37,28 +32,3 @@ def test_a_start_has_no_offset_and_no_duration() -> None:
         None,
         None,
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "1970-01-01T00:00:00.000Z"),
-        (86_400.5, "1970-01-02T00:00:00.500Z"),
-        (0.0004, "1970-01-01T00:00:00.000Z"),
-        (0.9996, "1970-01-01T00:00:01.000Z"),
-        (1_795_144_327.44, "2026-11-20T03:12:07.440Z"),
-    ],
-)
-def test_times_are_utc_to_the_nearest_millisecond(seconds: float, text: str) -> None:
-    assert iso_utc(seconds) == text
-
-
-def test_json_is_one_line_that_keeps_letters() -> None:
-    line = to_json({"label_name": "Türklingel"})
-    assert line == '{"label_name":"Türklingel"}'
-    assert json.loads(line) == {"label_name": "Türklingel"}
-
-
-def test_a_number_that_json_cannot_say_is_an_error() -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        to_json({"peak_score": float("nan")})

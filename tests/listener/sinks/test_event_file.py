@@ -1,4 +1,4 @@
-"""Events in a real file: a line each, begun anew by day and by size, whatever the disk does."""
+"""Events in a real file: one line each, rotated by day and by size, whatever the disk does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = {"smoke_alarm": "Smoke alarm"}
 START = EventNotice(start_of(), 0.0)
 
 
-class Desk:
+class FileRig:
     """A sink on a file, and its clock."""
 
     def __init__(self, path: Path, **settings: object) -> None:
@@ -50,86 +50,88 @@ def names(folder: Path) -> list[str]:
 
 def test_each_event_is_a_line_that_only_the_owner_may_read(tmp_path: Path):
     path = tmp_path / "events.jsonl"
-    desk = Desk(path)
-    desk.sink.handle(START)
-    desk.sink.handle(EventNotice(end_of(), 0.0))
+    rig = FileRig(path)
+    rig.sink.handle(START)
+    rig.sink.handle(EventNotice(end_of(), 0.0))
     documents = [json.loads(line) for line in lines(path)]  # before it is closed
     assert [document["phase"] for document in documents] == ["start", "end"]
     assert path.stat().st_mode & 0o777 == 0o600
-    desk.sink.close()
+    rig.sink.close()
 
 
-def test_a_station_that_starts_again_goes_on_in_the_file(tmp_path: Path):
+def test_after_a_restart_the_station_appends_to_the_file(tmp_path: Path):
     path = tmp_path / "events.jsonl"
     for _ in range(2):
-        desk = Desk(path)
-        desk.write()
-        desk.sink.close()
+        rig = FileRig(path)
+        rig.write()
+        rig.sink.close()
     assert len(lines(path)) == 2
 
 
-def test_a_line_that_was_torn_is_ended_so_that_the_next_one_is_whole(tmp_path: Path):
+def test_a_torn_line_is_ended_so_that_the_next_one_is_whole(tmp_path: Path):
     path = tmp_path / "events.jsonl"
     path.write_text('{"torn": ')
-    desk = Desk(path)
-    desk.write()
-    desk.sink.close()
+    rig = FileRig(path)
+    rig.write()
+    rig.sink.close()
     torn, whole = lines(path)
     assert (torn, json.loads(whole)["phase"]) == ('{"torn": ', "start")
 
 
-def test_a_new_day_begins_a_new_file_and_an_old_one_is_of_its_day(tmp_path: Path):
+def test_the_first_event_of_a_day_starts_a_new_file_also_after_a_restart(tmp_path: Path):
     path = tmp_path / "events.jsonl"
-    desk = Desk(path)
-    desk.write(2)
-    desk.now += timedelta(days=1)
-    desk.write()
-    desk.sink.close()
+    rig = FileRig(path)
+    rig.write(2)
+    rig.now += timedelta(days=1)
+    rig.write()
+    rig.sink.close()
     assert len(names(tmp_path)) == 2
     assert len(lines(path)) == 1
-    yesterday = desk.now.timestamp() - 2 * 86_400
+    yesterday = rig.now.timestamp() - 2 * 86_400
     os.utime(path, (yesterday, yesterday))
-    again = Desk(path)
+    again = FileRig(path)
     again.write()
     again.sink.close()
     assert len(names(tmp_path)) == 3
 
 
-def test_size_and_number_are_bounded(tmp_path: Path):
+def test_the_size_and_number_of_files_are_bounded(tmp_path: Path):
     path = tmp_path / "events.jsonl"
     bystander = tmp_path / "events-notes.jsonl"
     bystander.write_text("not ours")
     size = len(lines_of_one(tmp_path))
-    desk = Desk(path, max_megabytes=2.5 * size / 1e6, keep_files=2)
-    desk.write(11)
-    desk.sink.close()
-    aside = [tmp_path / name for name in names(tmp_path) if name not in (path.name, bystander.name)]
-    assert [len(lines(file)) for file in aside] == [2, 2]
+    rig = FileRig(path, max_megabytes=2.5 * size / 1e6, keep_files=2)
+    rig.write(11)
+    rig.sink.close()
+    rotated = [
+        tmp_path / name for name in names(tmp_path) if name not in (path.name, bystander.name)
+    ]
+    assert [len(lines(file)) for file in rotated] == [2, 2]
     assert len(lines(path)) == 1
     assert bystander.read_text() == "not ours"
 
 
 def lines_of_one(folder: Path) -> bytes:
     path = folder / "one"
-    desk = Desk(path)
-    desk.write()
-    desk.sink.close()
+    rig = FileRig(path)
+    rig.write()
+    rig.sink.close()
     content = path.read_bytes()
     path.unlink()
     return content
 
 
-def test_a_directory_that_is_away_loses_events_counted_and_told_once(
+def test_without_its_directory_events_are_lost_counted_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     path = tmp_path / "away" / "events.jsonl"
-    desk = Desk(path)
+    rig = FileRig(path)
     with caplog.at_level(logging.INFO):
-        desk.write(3)
+        rig.write(3)
         path.parent.mkdir()
-        desk.write(2)
-    desk.sink.close()
-    assert desk.health.sink_failures == {"event_file": 3}
+        rig.write(2)
+    rig.sink.close()
+    assert rig.health.sink_failures == {"event_file": 3}
     assert len(lines(path)) == 2
     assert caplog.messages == [
         f"{path}: events are not written: No such file or directory",
@@ -140,20 +142,20 @@ def test_a_directory_that_is_away_loses_events_counted_and_told_once(
 FULL = """
 import resource, signal
 from pathlib import Path
-from tests.listener.sinks.test_event_file import Desk
+from tests.listener.sinks.test_event_file import FileRig
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-desk = Desk(Path("{path}"))
-desk.write()
+rig = FileRig(Path("{path}"))
+rig.write()
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
-desk.write(2)
+rig.write(2)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-desk.write()
-desk.sink.close()
-print(desk.health.sink_failures)
+rig.write()
+rig.sink.close()
+print(rig.health.sink_failures)
 """
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_line_spoils_no_other(tmp_path: Path):
+def test_a_disk_that_fills_up_within_a_line_damages_no_other_line(tmp_path: Path):
     path = tmp_path / "events.jsonl"
     size = len(lines_of_one(tmp_path))
     code = FULL.format(path=path, limit=size + size // 2)

@@ -1,4 +1,4 @@
-"""A real program for each event, bounded in number and time."""
+"""A real program runs for each event, bounded in number and time."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ def test_the_program_reads_each_event_in_order(tmp_path: Path):
     assert health.sink_failures == {"hook": 0}
 
 
-def test_failures_are_counted_and_told_with_what_the_program_said(
+def test_failures_are_counted_and_logged_with_the_programs_output(
     caplog: pytest.LogCaptureFixture,
 ):
-    for program, told in {
-        ("/bin/sh", "-c", "echo no good; exit 7"): "/bin/sh: ended with 7: no good",
+    for program, logged in {
+        ("/bin/sh", "-c", "echo no good; exit 7"): "/bin/sh: exited with 7: no good",
         ("/no/such/program",): "/no/such/program: cannot be started: No such file or directory",
         ("/bin/sleep", "600"): "/bin/sleep: killed after 0.2 s: ",
     }.items():
         sink, health = sink_of(*program, timeout_seconds=0.2 if "600" in program else 30.0)
         with caplog.at_level(logging.WARNING):
             sink.handle(EventNotice(start_of(), 0.0))
-            wait_until(lambda health=health: health.sink_failures["hook"] == 1, 40, told)  # type: ignore[misc]
-            wait_until(lambda told=told: f"hook: {told}" in caplog.messages, 20, told)  # type: ignore[misc]
+            wait_until(lambda health=health: health.sink_failures["hook"] == 1, 40, logged)  # type: ignore[misc]
+            wait_until(lambda logged=logged: f"hook: {logged}" in caplog.messages, 20, logged)  # type: ignore[misc]
         sink.close()
 
 
-def test_what_comes_while_too_many_wait_is_left_out(
+def test_events_that_come_while_too_many_wait_are_dropped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     gate = tmp_path / "gate"
@@ -69,14 +69,14 @@ def test_what_comes_while_too_many_wait_is_left_out(
         for _ in range(8):
             sink.handle(EventNotice(start_of(), 0.0))  # and does not block
     assert health.sink_failures == {"hook": 5}
-    assert caplog.messages == ["hook: too many events wait, the newest are left out"]
+    assert caplog.messages == ["hook: too many events wait, the newest are dropped"]
     gate.touch()
     runs = tmp_path / "runs"
     wait_until(lambda: runs.exists() and runs.read_text() == "xxxx", 40, "four runs")
     sink.close()
 
 
-def test_never_more_at_once_than_may_be(tmp_path: Path):
+def test_no_more_programs_run_at_once_than_allowed(tmp_path: Path):
     code = (
         "import os, sys, time\n"
         f"folder = {str(tmp_path)!r}\n"
@@ -98,26 +98,26 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def test_it_reads_the_text_and_what_it_says_is_one_line():
+def test_a_program_reads_the_text_and_its_output_becomes_one_line():
     code = "import sys; print(sys.stdin.read().upper(), flush=True); print('\\x1b[2Jbad', file=sys.stderr)"
     assert run_child(python(code), b"text\n", 30) == ChildEnd(0, "TEXT [2Jbad")
 
 
-def test_its_exit_code_counts_whether_or_not_it_reads():
+def test_the_exit_code_is_given_whether_or_not_the_program_reads():
     assert run_child(python("raise SystemExit(3)"), b"x" * 60_000, 30) == ChildEnd(3, "")
 
 
-def test_no_shell_looks_at_arguments():
+def test_no_shell_expands_the_arguments():
     assert run_child(["/bin/echo", "$HOME; ls", "*"], b"", 30) == ChildEnd(0, "$HOME; ls *")
 
 
-def test_much_output_neither_fills_memory_nor_stops_it():
+def test_much_output_neither_fills_memory_nor_blocks_the_program():
     code = "import sys; sys.stdout.write('a' * 3_000_000); raise SystemExit(4)"
     end = run_child(python(code), b"", 30)
     assert (end.code, len(end.output)) == (4, 4096)
 
 
-def test_it_is_killed_for_its_time_with_what_it_has_started(tmp_path: Path):
+def test_a_program_is_killed_for_its_time_with_everything_it_started(tmp_path: Path):
     ids = tmp_path / "ids"
     code = (
         "import os, subprocess, time\n"
@@ -137,10 +137,10 @@ def is_running(process: int) -> bool:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
-    return state != "Z"  # nobody may be there to reap it
+    return state != "Z"  # there may be no parent to reap it
 
 
-def test_it_gets_nothing_of_the_stations_secrets(monkeypatch: pytest.MonkeyPatch):
+def test_a_program_gets_none_of_the_stations_secrets(monkeypatch: pytest.MonkeyPatch):
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "EARSHOT_SECRET"):
         monkeypatch.setenv(name, "x")
     output = run_child(python("import os; print(sorted(os.environ))"), b"", 30).output
@@ -148,12 +148,12 @@ def test_it_gets_nothing_of_the_stations_secrets(monkeypatch: pytest.MonkeyPatch
     assert not {"NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "EARSHOT_SECRET"} & set(output.split("'"))
 
 
-def test_a_program_that_is_not_there():
+def test_a_missing_program_is_an_error():
     with pytest.raises(FileNotFoundError):
         run_child(["/no/such/program"], b"", 1)
 
 
-def test_no_file_of_the_station_is_open_in_it(tmp_path: Path):
+def test_a_program_inherits_no_open_file(tmp_path: Path):
     with (tmp_path / "open").open("w") as file:
         os.set_inheritable(file.fileno(), True)
         output = run_child(["/bin/ls", "-l", "/proc/self/fd"], b"", 30).output

@@ -11,7 +11,7 @@ from listener import __version__
 from listener.health import FALLBACK, Health, OutboxHealth, RemoteHealth, ServerHealth
 from listener.sinks.metrics import metrics_registry
 
-# name -> labels, as CONTRACTS has them
+# name -> labels, as docs/monitoring.md lists them
 METRICS: dict[str, set[str]] = {
     "listener_build_info": {"version", "python"},
     "listener_bundle_info": {"name", "version"},
@@ -107,7 +107,7 @@ def busy_health() -> Health:
     health.sink_drops["mqtt"] = 8
     health.commands["mute", "refused"] = 11
     health.bundle_switches["taken"] = 12
-    health.mqtt_loop_errors, health.mqtt_rivals = 14, 15
+    health.mqtt_loop_errors, health.mqtt_duplicate_clients = 14, 15
     health.outbox = OutboxHealth(
         events=16, oldest_at=time.time() - 3600.0, unsaved=17, failing="full", dropped=18, dead=19,
         quarantined=20, set_aside=21,
@@ -127,7 +127,7 @@ def busy_health() -> Health:
     return health
 
 
-def test_there_is_every_metric_with_its_labels_and_no_other() -> None:
+def test_every_metric_has_its_labels_and_there_is_no_other() -> None:
     found: dict[str, set[str]] = {}
     for name, labels in scrape(busy_health()):
         if name.startswith("listener_"):
@@ -208,7 +208,7 @@ def test_numbers_of_the_station() -> None:
     assert [build["version"] for build in builds] == [__version__]
 
 
-def test_how_long_a_stage_has_not_moved_is_shown() -> None:
+def test_the_time_since_a_stage_last_moved_is_shown() -> None:
     health = busy_health()
     age = value(health, "listener_heartbeat_age_seconds", stage="inference")
     assert age == pytest.approx(3600.0, abs=60.0)
@@ -263,7 +263,7 @@ def test_histograms_are_cumulative() -> None:
     assert value(health, "listener_batch_patches_sum") == 5008
 
 
-def test_what_is_not_known_is_not_shown() -> None:
+def test_unknown_values_are_not_shown() -> None:
     health = Health(("smoke_alarm",), "home-alarms@3")
     health.add_source("hall")
     names = {name for name, _ in scrape(health)}
@@ -288,7 +288,7 @@ def test_numbers_are_read_at_the_scrape() -> None:
     assert value(health, "listener_score", source="hall", label="smoke_alarm") == 0.75
 
 
-def test_another_bundle_brings_labels_and_numbers_together() -> None:
+def test_another_bundle_changes_labels_and_numbers_together() -> None:
     health = busy_health()
     hall = health.sources["hall"]
     hall.by_label = hall.by_label.moved_to(("siren", "smoke_alarm"))

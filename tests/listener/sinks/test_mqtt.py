@@ -1,4 +1,4 @@
-"""Topics and payloads of the MQTT sink, against a publisher that writes down."""
+"""Topics and payloads of the MQTT sink."""
 
 import json
 import time
@@ -13,8 +13,8 @@ from listener.sinks.event_document import event_document
 from listener.sinks.mqtt import MqttSink, bundle_document, level_document
 from listener.sinks.sink import BundleNotice, ClockNotice, Level, SourceStatus
 from tests.listener.sinks.notices import (
-    NotebookPublisher,
     Published,
+    RecordingPublisher,
     end_of,
     manifest,
     notice,
@@ -24,12 +24,12 @@ from tests.listener.sinks.notices import (
 LABELS = ("smoke_alarm", "doorbell")
 
 
-def make_sink(**options: Any) -> tuple[MqttSink, NotebookPublisher, Health]:
-    publisher, health = NotebookPublisher(), Health(LABELS, "home-alarms@3")
+def make_sink(**options: Any) -> tuple[MqttSink, RecordingPublisher, Health]:
+    publisher, health = RecordingPublisher(), Health(LABELS, "home-alarms@3")
     options = {"sources": ["hall"], "labels": LABELS} | options
     return (
         MqttSink(publisher, publisher, Topics("earshot", "farm"), health, manifest(), **options),
-        (publisher),
+        publisher,
         health,
     )
 
@@ -64,7 +64,7 @@ def test_an_event_is_its_document_for_the_outbox_and_not_retained() -> None:
     assert (message.qos, message.retain) == (1, False)
 
 
-def test_the_outbox_hears_until_when_a_source_is_analysed() -> None:
+def test_the_outbox_learns_until_when_a_source_is_analysed() -> None:
     sink, publisher, _ = make_sink(level_interval_seconds=1.0)
     for at in (10.0, 10.5):
         sink.handle(level(at))
@@ -94,7 +94,9 @@ def test_states_are_off_when_a_source_comes_online_for_the_first_time_only() -> 
     assert all(message.retain for message in statuses)
 
 
-def test_a_source_that_hears_badly_says_so_and_its_states_are_off_from_the_first_patch() -> None:
+def test_every_status_of_a_source_is_published_and_its_states_are_off_from_the_first_patch() -> (
+    None
+):
     sink, publisher, _ = make_sink()
     for status in ("silent", "online", "clipping", "offline"):
         sink.handle(SourceStatus("hall", status, 0.0))
@@ -109,7 +111,7 @@ def test_a_source_that_hears_badly_says_so_and_its_states_are_off_from_the_first
     assert all(message.retain for message in statuses)
 
 
-def test_a_step_of_the_clock_is_told_and_not_retained() -> None:
+def test_a_step_of_the_clock_is_published_and_not_retained() -> None:
     sink, publisher, _ = make_sink()
     sink.handle(ClockNotice(-7200.0004, 60.0))
     (message,) = publisher.on("earshot/farm/clock")

@@ -1,4 +1,4 @@
-"""An outbox and a real server that fails: every event arrives, in order, also over a restart."""
+"""An outbox and a real server that fails: every event arrives, in order, also after a restart."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from tests.rigs.mosquitto import free_port, wait_until
 
 
 class Webhook:
-    """An outbox on disk, and its carrier."""
+    """An outbox on disk, and its transport."""
 
     def __init__(self, path: Path, port: int) -> None:
         self.health = Health((), "test@1")
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
-        self.carrier = WebhookTransport(receiver, Backoff(0.01, 0.15, Random(1)))
+        self.transport = WebhookTransport(receiver, Backoff(0.01, 0.15, Random(1)))
         self.outbox = Outbox(
             path,
             Bounds(),
             "farm",
             "webhook",
-            self.carrier,
+            self.transport,
             self.health,
             "webhook",
             doubtful_seconds=0.0,
         )
-        self.carrier.send_for(self.outbox)
+        self.transport.set_listener(self.outbox)
 
     def put(self, *numbers: int) -> None:
         for number in numbers:
@@ -60,19 +60,19 @@ class Webhook:
 def running(path: Path, port: int) -> Iterator[Webhook]:
     webhook = Webhook(path, port)
     webhook.outbox.start()
-    webhook.carrier.start()
+    webhook.transport.start()
     try:
         yield webhook
     finally:
         webhook.outbox.close()
-        webhook.carrier.close()
+        webhook.transport.close()
 
 
 def numbers(inbox: Inbox) -> list[int]:
     return [document["number"] for document in inbox.taken]
 
 
-def test_events_arrive_in_order_after_a_server_failed_n_times(
+def test_events_arrive_in_order_after_the_server_failed_several_times(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     with http_inbox() as inbox, running(tmp_path / "waiting.db", inbox.port) as webhook:
@@ -83,13 +83,13 @@ def test_events_arrive_in_order_after_a_server_failed_n_times(
         assert numbers(inbox) == [*range(30)]  # each once: no answer was lost on the way
         assert [document["seq"] for document in inbox.taken] == [*range(1, 31)]
         wait_until(lambda: webhook.waiting == 0, 20, "nothing waits")
-    told = [record.message for record in caplog.records if "webhook" in record.message]
-    assert sum("events wait" in line for line in told) == 2  # once an episode
-    assert sum("arrive again" in line for line in told) == 2
+    logged = [record.message for record in caplog.records if "webhook" in record.message]
+    assert sum("events wait" in line for line in logged) == 2  # once an episode
+    assert sum("arrive again" in line for line in logged) == 2
 
 
 def test_the_negative_control_one_try_each_loses_events():
-    """What the rig shows of a webhook without a queue."""
+    """A webhook without a queue."""
     with http_inbox() as inbox:
         inbox.faults += [503, 0, 500]
         receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{inbox.port}/"))
@@ -99,7 +99,7 @@ def test_the_negative_control_one_try_each_loses_events():
         assert numbers(inbox) == [3, 4]
 
 
-def test_a_message_that_the_server_does_not_want_does_not_hold_up_the_others(tmp_path: Path):
+def test_a_refused_message_does_not_hold_up_the_others(tmp_path: Path):
     with http_inbox() as inbox, running(tmp_path / "waiting.db", inbox.port) as webhook:
         inbox.faults += [422]
         webhook.put(*range(5))
@@ -108,7 +108,7 @@ def test_a_message_that_the_server_does_not_want_does_not_hold_up_the_others(tmp
         wait_until(lambda: webhook.dead == 1, 20, "a dead letter")
 
 
-def test_what_waits_is_kept_over_a_restart(tmp_path: Path):
+def test_waiting_events_survive_a_restart(tmp_path: Path):
     inbox = Inbox()
     with http_inbox(inbox):
         pass  # a port where nobody listens now
@@ -141,14 +141,14 @@ def test_the_body_goes_to_path_and_query_with_the_token(inbox: Inbox, tmp_path: 
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_what_is_said_of_the_message_is_for_good(inbox: Inbox, status: int):
+def test_an_answer_about_the_message_is_final(inbox: Inbox, status: int):
     inbox.faults.append(status)
     with pytest.raises(RefusedError, match=rf"^127\.0\.0\.1 answered {status}$"):
         receiver(inbox.port).post(b"{}")
 
 
 @pytest.mark.parametrize("status", [301, 307, 401, 403, 404, 408, 429, 500, 503])
-def test_what_may_be_of_the_server_is_tried_again_and_no_redirect_is_followed(
+def test_an_answer_that_may_be_about_the_server_is_tried_again_and_no_redirect_is_followed(
     inbox: Inbox, status: int
 ):
     inbox.faults.append(status)
@@ -157,7 +157,7 @@ def test_what_may_be_of_the_server_is_tried_again_and_no_redirect_is_followed(
     assert [posted.path for posted in inbox.requests] == ["/hook/abc?key=1"]
 
 
-def test_a_server_that_hangs_up_or_is_away(inbox: Inbox):
+def test_a_server_that_hangs_up_or_is_away_is_tried_again(inbox: Inbox):
     inbox.faults.append(0)
     with pytest.raises(WebhookError, match=r"^RemoteDisconnected"):
         receiver(inbox.port).post(b"{}")
@@ -189,7 +189,7 @@ def test_a_token_is_one_line(tmp_path: Path, token: str):
         receiver(1, token_file=tmp_path / "token")
 
 
-def test_an_authority_that_is_none_is_an_error_of_the_config(tmp_path: Path):
+def test_an_invalid_ca_file_is_a_config_error(tmp_path: Path):
     (tmp_path / "ca.pem").write_text("no certificate")
     settings = WebhookSettings(url="https://localhost/", ca_file=tmp_path / "ca.pem")
     with pytest.raises(ConfigError, match=r"^webhook.ca_file: cannot use"):

@@ -1,11 +1,11 @@
-"""What the tests look at sounds with: level and pitch at a time."""
+"""Level, pitch and band power of samples."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from listener.detection.audio import Samples
-from listener.soundscape import SAMPLE_RATE_HZ as RATE
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ as RATE
 
 
 def cut(samples: Samples, onset: float, seconds: float) -> Samples:
@@ -18,7 +18,7 @@ def sounds_at(samples: Samples, at: float) -> bool:
 
 
 def pitch_hz(samples: Samples) -> float:
-    """The frequency of the strongest line, to the hertz or so."""
+    """The frequency of the strongest line, to about a hertz."""
     size = 16 * RATE
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size))
     return float(spectrum.argmax()) / 16

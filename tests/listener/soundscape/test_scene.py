@@ -1,23 +1,25 @@
-"""A mixed scene: every sound where the truth says, as loud as asked."""
+"""A mixed scene has every sound where its truth says, at the requested level."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from listener.soundscape import (
-    SAMPLE_RATE_HZ,
+from listener.soundscape.scene import (
     PlacedSound,
+    at_level,
     clip_sound,
     mix_scene,
     reverberate,
-    smoke_alarm,
-    white_noise,
+    rms_without_pauses,
+    without_clipping,
 )
-from listener.soundscape.scene import at_level, sounding_rms, without_clipping
+from listener.soundscape.sounds import smoke_alarm
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, white_noise
 from tests.listener.soundscape.spectra import band_power, cut
 
 ALARM = PlacedSound("smoke_alarm", 2.0, 6.0)
+CLICK = np.array([1.0], np.float32)
 
 
 def rms_dbfs(samples):
@@ -33,11 +35,11 @@ def test_a_sound_is_at_its_snr_between_onset_and_offset_and_nowhere_else():
     assert rms_dbfs(empty.samples) == pytest.approx(-50.0, abs=0.1)
     assert not added[: 2 * SAMPLE_RATE_HZ].any()
     assert not added[6 * SAMPLE_RATE_HZ :].any()
-    # where it sounds: the pauses of its pattern do not count
+    # within a pulse: the pauses of the pattern do not count
     assert rms_dbfs(cut(added, 2.02, 0.46)) == pytest.approx(-30.0, abs=0.1)
 
 
-def test_the_same_seed_gives_the_same_samples_and_another_others():
+def test_the_same_seed_gives_the_same_samples_and_another_seed_others():
     def samples(seed: int):
         return mix_scene([(ALARM, smoke_alarm)], 8.0, snr_db=20.0, jitter=1.0, seed=seed).samples
 
@@ -61,7 +63,7 @@ def test_the_background_is_the_given_one():
     assert share == pytest.approx(0.5, abs=0.05)  # white
 
 
-def test_a_clip_is_played_over_and_over():
+def test_a_clip_is_repeated():
     clip = np.array([0.1, 0.2, 0.3], np.float32)
     played = clip_sound(clip)(5 / SAMPLE_RATE_HZ, np.random.default_rng(0))
     np.testing.assert_array_equal(played, np.array([0.1, 0.2, 0.3, 0.1, 0.2], np.float32))
@@ -76,26 +78,23 @@ def test_a_sound_outside_the_scene_is_refused(onset: float, offset: float):
 
 def test_pauses_do_not_count_as_level():
     half = np.concatenate((np.full(3200, 0.5), np.zeros(3200))).astype(np.float32)
-    assert sounding_rms(half) == pytest.approx(0.5)
+    assert rms_without_pauses(half) == pytest.approx(0.5)
     assert rms_dbfs(at_level(half, -26.0)[:3200]) == pytest.approx(-26.0)
 
 
 def test_silence_stays_silence():
-    nothing = np.zeros(1000, np.float32)
-    assert not at_level(nothing, -20.0).any()
+    silence = np.zeros(1000, np.float32)
+    assert not at_level(silence, -20.0).any()
 
 
-def test_what_would_clip_is_made_quieter_as_a_whole():
+def test_a_scene_that_would_clip_is_scaled_down_as_a_whole():
     np.testing.assert_allclose(without_clipping(np.array([2.0, -1.0], np.float32)), [1.0, -0.5])
     np.testing.assert_array_equal(
         without_clipping(np.array([0.5, -0.25], np.float32)), np.array([0.5, -0.25], np.float32)
     )
 
 
-CLICK = np.array([1.0], np.float32)
-
-
-def test_the_direct_sound_stays_and_the_tail_begins_10_ms_later():
+def test_reverb_keeps_the_direct_sound_and_starts_its_tail_10_ms_later():
     wet = reverberate(CLICK, 0.5, np.random.default_rng(0))
     assert wet[0] == pytest.approx(1.0, abs=1e-5)
     assert np.abs(wet[1:160]).max() < 1e-5
@@ -103,7 +102,7 @@ def test_the_direct_sound_stays_and_the_tail_begins_10_ms_later():
     assert len(wet) == 160 + SAMPLE_RATE_HZ // 2
 
 
-def test_the_tail_has_the_asked_energy_and_falls_by_60_db():
+def test_the_tail_has_the_requested_energy_and_falls_by_60_db():
     wet = reverberate(CLICK, 1.0, np.random.default_rng(0), direct_to_tail_db=3.0)
     tail = wet[160:].astype(np.float64)
     assert np.sum(tail**2) == pytest.approx(10**-0.3, rel=1e-3)
@@ -112,7 +111,7 @@ def test_the_tail_has_the_asked_energy_and_falls_by_60_db():
     assert 10 * np.log10(first / last) == pytest.approx(54.0, abs=1.5)  # 60 dB a second over 0.9 s
 
 
-def test_it_is_linear():
+def test_reverb_is_linear():
     sound = np.random.default_rng(1).uniform(-1, 1, 5000).astype(np.float32)
     once, twice = (reverberate(k * sound, 0.3, np.random.default_rng(0)) for k in (1, 2))
     np.testing.assert_allclose(2 * once, twice, atol=1e-4)

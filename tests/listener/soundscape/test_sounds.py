@@ -1,30 +1,15 @@
-"""Every alarm has the pitch and the pattern of its standard, to the sample."""
+"""Every alarm has the pitch and the pattern of its standard."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from listener.soundscape import (
-    ALARMS,
-    SAMPLE_RATE_HZ,
-    Generator,
-    appliance_beep,
-    busy_signal,
-    co_alarm,
-    dial_tone,
-    doorbell,
-    hi_lo,
-    low_smoke_alarm,
-    reversing_beeper,
-    smoke_alarm,
-    telephone_bell,
-    wail,
-    yelp,
-)
+from listener.soundscape import sounds
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 from tests.listener.soundscape.spectra import band_power, cut, pitch_hz, sounds_at
 
-EVERY_ALARM = [generate for variants in ALARMS.values() for generate in variants]
+EVERY_ALARM = [generate for variants in sounds.ALARMS.values() for generate in variants]
 
 
 def nominal(generate: Generator, seconds: float):
@@ -34,17 +19,17 @@ def nominal(generate: Generator, seconds: float):
 @pytest.mark.parametrize(
     ("generate", "sounding", "silent"),
     [
-        (smoke_alarm, [0.25, 1.25, 2.25, 4.25], [0.75, 1.75, 2.75, 3.75, 4.75]),
-        (low_smoke_alarm, [0.25, 1.25, 2.25, 4.25], [0.75, 1.75, 2.75, 3.75]),
+        (sounds.smoke_alarm, [0.25, 1.25, 2.25, 4.25], [0.75, 1.75, 2.75, 3.75, 4.75]),
+        (sounds.low_smoke_alarm, [0.25, 1.25, 2.25, 4.25], [0.75, 1.75, 2.75, 3.75]),
         # four pulses in 0.7 s, then 5 s of pause: the next begins at 5.7 s
-        (co_alarm, [0.05, 0.25, 0.45, 0.65, 5.75], [0.15, 0.35, 0.55, 0.75, 5.65]),
-        (reversing_beeper, [0.25, 1.25, 2.25], [0.75, 1.75]),
+        (sounds.co_alarm, [0.05, 0.25, 0.45, 0.65, 5.75], [0.15, 0.35, 0.55, 0.75, 5.65]),
+        (sounds.reversing_beeper, [0.25, 1.25, 2.25], [0.75, 1.75]),
         # three beeps of 0.2 s, 0.2 s apart, then 1 s: the next begins at 2 s
-        (appliance_beep, [0.1, 0.5, 0.9, 2.1], [0.3, 0.7, 1.1, 1.9]),
-        (busy_signal, [0.25, 1.25], [0.75, 1.75]),
-        (dial_tone, [0.5, 3.0, 5.5], []),
-        (telephone_bell, [1.0, 7.0], [2.5, 5.5]),
-        (doorbell, [0.2, 1.0, 4.2], [3.5]),
+        (sounds.appliance_beep, [0.1, 0.5, 0.9, 2.1], [0.3, 0.7, 1.1, 1.9]),
+        (sounds.busy_signal, [0.25, 1.25], [0.75, 1.75]),
+        (sounds.dial_tone, [0.5, 3.0, 5.5], []),
+        (sounds.telephone_bell, [1.0, 7.0], [2.5, 5.5]),
+        (sounds.doorbell, [0.2, 1.0, 4.2], [3.5]),
     ],
 )
 def test_the_pattern_is_that_of_the_standard(generate, sounding, silent):
@@ -56,20 +41,20 @@ def test_the_pattern_is_that_of_the_standard(generate, sounding, silent):
 @pytest.mark.parametrize(
     ("generate", "onset", "seconds", "expected_hz"),
     [
-        (smoke_alarm, 0.0, 0.5, 3150.0),
-        (low_smoke_alarm, 0.0, 0.5, 520.0),
-        (co_alarm, 0.0, 0.1, 3150.0),
-        (reversing_beeper, 0.0, 0.5, 1250.0),
-        (appliance_beep, 0.0, 0.2, 2100.0),
-        (doorbell, 0.0, 0.7, 659.0),
-        (doorbell, 0.7, 1.0, 659.0 * 4 / 5),  # a major third lower
-        (hi_lo, 0.0, 0.75, 435.0),
-        (hi_lo, 0.75, 0.75, 580.0),
-        (hi_lo, 3.0, 0.75, 435.0),  # low to high twice in 3 s
+        (sounds.smoke_alarm, 0.0, 0.5, 3150.0),
+        (sounds.low_smoke_alarm, 0.0, 0.5, 520.0),
+        (sounds.co_alarm, 0.0, 0.1, 3150.0),
+        (sounds.reversing_beeper, 0.0, 0.5, 1250.0),
+        (sounds.appliance_beep, 0.0, 0.2, 2100.0),
+        (sounds.doorbell, 0.0, 0.7, 659.0),
+        (sounds.doorbell, 0.7, 1.0, 659.0 * 4 / 5),  # a major third lower
+        (sounds.hi_lo, 0.0, 0.75, 435.0),
+        (sounds.hi_lo, 0.75, 0.75, 580.0),
+        (sounds.hi_lo, 3.0, 0.75, 435.0),  # low to high twice in 3 s
         # from 650 Hz to 1450 Hz and back, 20 and 200 times a minute
-        (wail, 1.45, 0.1, 1450.0),
-        (wail, 2.95, 0.1, 650.0),
-        (yelp, 0.14, 0.02, 1450.0),
+        (sounds.wail, 1.45, 0.1, 1450.0),
+        (sounds.wail, 2.95, 0.1, 650.0),
+        (sounds.yelp, 0.14, 0.02, 1450.0),
     ],
 )
 def test_the_pitch_is_that_of_the_standard(generate, onset, seconds, expected_hz):
@@ -77,7 +62,9 @@ def test_the_pitch_is_that_of_the_standard(generate, onset, seconds, expected_hz
     assert pitch_hz(sound) == pytest.approx(expected_hz, rel=0.01)
 
 
-@pytest.mark.parametrize(("generate", "pair"), [(busy_signal, (480, 620)), (dial_tone, (350, 440))])
+@pytest.mark.parametrize(
+    ("generate", "pair"), [(sounds.busy_signal, (480, 620)), (sounds.dial_tone, (350, 440))]
+)
 def test_a_telephone_tone_is_two_sines(generate, pair):
     sound = cut(nominal(generate, 1.0), 0.0, 0.5)
     both = sum(band_power(sound, hz - 20, hz + 20) for hz in pair)
@@ -85,14 +72,14 @@ def test_a_telephone_tone_is_two_sines(generate, pair):
 
 
 def test_a_low_smoke_alarm_is_a_square_wave():
-    pulse = cut(nominal(low_smoke_alarm, 1.0), 0.0, 0.5)
+    pulse = cut(nominal(sounds.low_smoke_alarm, 1.0), 0.0, 0.5)
     first, second, third = (band_power(pulse, k * 520 - 50, k * 520 + 50) for k in (1, 2, 3))
     assert second < 1e-3 * first
     assert third / first == pytest.approx(1 / 9, rel=0.05)  # a third of the amplitude
 
 
 @pytest.mark.parametrize("generate", EVERY_ALARM)
-def test_samples_have_the_asked_length_and_do_not_clip(generate: Generator):
+def test_samples_have_the_requested_length_and_do_not_clip(generate: Generator):
     for jitter in (0.0, 1.0):
         samples = generate(3.21, np.random.default_rng(7), jitter)
         assert samples.dtype == np.float32
@@ -101,7 +88,7 @@ def test_samples_have_the_asked_length_and_do_not_clip(generate: Generator):
 
 
 @pytest.mark.parametrize("generate", EVERY_ALARM)
-def test_jitter_is_drawn_from_the_seed_and_none_is_none(generate: Generator):
+def test_jitter_depends_on_the_seed_and_without_it_nothing_varies(generate: Generator):
     def make(seed: int, jitter: float):
         return generate(4.0, np.random.default_rng(seed), jitter)
 
@@ -112,7 +99,7 @@ def test_jitter_is_drawn_from_the_seed_and_none_is_none(generate: Generator):
 
 def test_jitter_stays_within_the_standards_tenth():
     for seed in range(20):
-        samples = smoke_alarm(4.0, np.random.default_rng(seed), 1.0)
+        samples = sounds.smoke_alarm(4.0, np.random.default_rng(seed), 1.0)
         assert pitch_hz(cut(samples, 0.0, 0.45)) == pytest.approx(3150.0, rel=0.101)
         assert sounds_at(samples, 0.44)
         assert not sounds_at(samples, 0.56)

@@ -1,11 +1,11 @@
-"""Noises have the slope of their colour; knocks and clicks are short and far between."""
+"""Noises have the slope of their colour; knocks and clicks are short, with pauses between them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from listener.soundscape import brown_noise, clicks, knocks, pink_noise, white_noise
+from listener.soundscape.synthesis import brown_noise, clicks, knocks, pink_noise, white_noise
 from tests.listener.soundscape.spectra import band_power
 
 
@@ -28,7 +28,7 @@ def test_rms_is_a_quarter_and_the_mean_is_zero(noise):
 
 
 @pytest.mark.parametrize("noise", [pink_noise, brown_noise])
-def test_a_long_noise_is_as_loud_in_the_audible_as_a_short_one(noise):
+def test_a_long_noise_is_as_loud_in_the_audible_range_as_a_short_one(noise):
     short, long = (noise(seconds, np.random.default_rng(0)) for seconds in (2.0, 60.0))
     shares = [band_power(sound, 20, 8000) / band_power(sound, 0, 8000) for sound in (short, long)]
     assert shares[1] == pytest.approx(shares[0], rel=0.15)

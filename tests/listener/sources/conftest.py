@@ -1,4 +1,4 @@
-"""Sounds that the source tests share."""
+"""The recording that the source tests share."""
 
 from __future__ import annotations
 

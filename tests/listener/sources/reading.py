@@ -1,4 +1,4 @@
-"""Ways to read a source in a test."""
+"""Reading a source in a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_chunk(source: AudioSource, seconds: float) -> AudioChunk:
 
 
 def read_all(source: AudioSource, seconds: float = 0.48) -> list[AudioChunk]:
-    """The chunks up to the end."""
+    """All chunks up to the end."""
     chunks = []
     while (chunk := source.read(seconds)) is not None:
         chunks.append(chunk)

@@ -1,3 +1,5 @@
+"""FileSource: every sample, in real time or at once, in a loop; a broken file is one line."""
+
 import os
 import threading
 import time
@@ -39,7 +41,7 @@ def test_a_fast_file_gives_every_sample_with_seconds_in_the_file(ramp):
     assert {(c.source, c.sample_rate_hz) for c in chunks} == {("s", RATE)}
 
 
-def test_a_realtime_chunk_is_not_handed_over_before_its_last_sample_is_due(ramp):
+def test_a_realtime_chunk_is_not_returned_before_its_last_sample_is_due(ramp):
     path, _ = ramp
     began = time.time()
     opened = source(path, pace="realtime")
@@ -60,14 +62,14 @@ def test_a_realtime_file_catches_up_after_a_stall_without_moving_its_times(ramp)
     opened.close()
 
 
-def test_a_realtime_read_never_keeps_its_caller_longer_than_it_may(ramp):
+def test_a_realtime_read_blocks_no_longer_than_it_may(ramp):
     path, _ = ramp
     opened = source(path, pace="realtime", at_end="restart")
     assert len(read_chunk(opened, 60.0).samples) == RATE  # IDLE_SECONDS of audio
     opened.close()
 
 
-def test_restart_is_a_seamless_loop_whose_start_goes_on(ramp):
+def test_restart_is_a_seamless_loop_whose_start_keeps_counting(ramp):
     path, samples = ramp
     opened = source(path, pace="fast", at_end="restart")
     chunks = [read_chunk(opened, 0.7) for _ in range(4)]
@@ -129,7 +131,7 @@ def test_close_from_another_thread_ends_a_read(ramp):
         (b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + b"\0" * 99, 'use kind = "stream"'),
     ],
 )
-def test_a_file_that_cannot_be_played_gets_one_line_that_names_it(tmp_path, content, line):
+def test_a_file_that_cannot_be_played_is_one_line_that_names_it(tmp_path, content, line):
     path = tmp_path / "bad.wav"
     if content is not None:
         path.write_bytes(content)
@@ -147,7 +149,7 @@ def test_a_directory_a_pipe_and_a_file_without_samples_are_refused(tmp_path):
     with pytest.raises(SourceError, match="expected a file, found a device or pipe"):
         source(tmp_path / "pipe")
     soundfile.write(tmp_path / "none.wav", np.empty(0), RATE)
-    with pytest.raises(SourceError, match="holds no sample"):
+    with pytest.raises(SourceError, match="has no samples"):
         source(tmp_path / "none.wav")
 
 
@@ -159,15 +161,15 @@ def test_a_file_without_permission_says_so(ramp):
         source(path)
 
 
-def test_a_file_that_breaks_in_the_middle_ends_or_is_an_error_but_never_a_crash(tmp_path):
+def test_a_file_that_is_cut_in_the_middle_ends_or_is_an_error(tmp_path):
     path = tmp_path / "cut.flac"
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE)
     soundfile.write(path, noise, RATE)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    opened, heard = source(path, pace="fast"), 0
+    opened, read = source(path, pace="fast"), 0
     with suppress(SourceError):
         while (chunk := opened.read(0.1)) is not None:
-            heard += len(chunk.samples)
+            read += len(chunk.samples)
     opened.close()
-    assert 0 < heard < RATE
+    assert 0 < read < RATE

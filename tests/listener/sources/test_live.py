@@ -1,4 +1,4 @@
-""""""
+"""Live audio: times that jitter does not move, gaps that are found, and no more than real time."""
 
 import logging
 import threading
@@ -7,23 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from listener.backoff import TokenBucket
 from listener.detection.audio import Samples
-from listener.sources.live import (
-    LEAD_SECONDS,
-    LET_UP,
-    REFILL,
-    HoleFinder,
-    Intake,
-    LiveBuffer,
-    RealTimePace,
-    SampleClock,
-)
+from listener.sources import live
+from listener.sources.live import GapDetector, LiveBuffer, PacedReader, SampleClock
 from listener.sources.source import SourceError
 
 RATE = 100
+FAST_RATE = 1000
 UNIX = 1_700_000_000.0
-RATE_CLOCK = 1000
-RATE_INTAKE = 1000
 
 
 def ramp(start: int, count: int) -> Samples:
@@ -31,51 +23,51 @@ def ramp(start: int, count: int) -> Samples:
 
 
 @pytest.fixture
-def live():
-    return LiveBuffer("hall", RATE, HoleFinder(0.2, 1.0), unix_offset=lambda: UNIX)
+def buffer():
+    return LiveBuffer("hall", RATE, GapDetector(0.2, 1.0), unix_offset=lambda: UNIX)
 
 
-def test_chunks_are_cut_from_blocks_and_carry_unix_time(live):
-    live.append(ramp(0, 70), now=10.7)
-    live.append(ramp(70, 50), now=11.2)
-    first, second = live.take(1.0), live.take(1.0)
+def test_chunks_are_cut_from_blocks_and_carry_unix_time(buffer):
+    buffer.append(ramp(0, 70), now=10.7)
+    buffer.append(ramp(70, 50), now=11.2)
+    first, second = buffer.pop(1.0), buffer.pop(1.0)
     assert (first.source, first.start, first.sample_rate_hz) == ("hall", 0, RATE)
     np.testing.assert_array_equal(first.samples, ramp(0, 100))
     np.testing.assert_array_equal(second.samples, ramp(100, 20))
     assert first.captured_at == pytest.approx(UNIX + 10.0, abs=1e-3)
     assert second.captured_at == pytest.approx(UNIX + 11.0, abs=1e-3)
-    assert live.seconds == 0.0
+    assert buffer.seconds == 0.0
 
 
-def test_an_empty_buffer_gives_an_empty_chunk_where_the_next_will_start(live):
-    assert len(live.take(1.0).samples) == 0
-    live.append(ramp(0, 30), now=10.3)
-    live.take(1.0)
-    empty = live.take(1.0)
+def test_an_empty_buffer_gives_an_empty_chunk_where_the_next_will_start(buffer):
+    assert len(buffer.pop(1.0).samples) == 0
+    buffer.append(ramp(0, 30), now=10.3)
+    buffer.pop(1.0)
+    empty = buffer.pop(1.0)
     assert (empty.start, len(empty.samples)) == (30, 0)
 
 
-def test_no_chunk_spans_a_known_hole(live):
-    live.append(ramp(0, 30), now=10.3)
-    live.skip(50)
-    live.append(ramp(0, 20), now=11.0)
-    before, after = live.take(1.0), live.take(1.0)
+def test_no_chunk_spans_a_known_gap(buffer):
+    buffer.append(ramp(0, 30), now=10.3)
+    buffer.skip(50)
+    buffer.append(ramp(0, 20), now=11.0)
+    before, after = buffer.pop(1.0), buffer.pop(1.0)
     assert (before.start, len(before.samples)) == (0, 30)
     assert (after.start, len(after.samples)) == (80, 20)
     assert after.captured_at == pytest.approx(UNIX + 10.8, abs=1e-3)
 
 
-def test_samples_that_never_came_are_found_told_and_skipped(live, caplog):
+def test_samples_that_never_came_are_found_logged_and_skipped(buffer, caplog):
     """Three seconds go missing after the fifth; the times that follow are right again."""
     with caplog.at_level(logging.WARNING):
         for block in range(1, 101):
-            hole = 3.0 if block > 50 else 0.0
-            live.append(ramp(0, 10), now=100.0 + block * 0.1 + hole)
+            gap = 3.0 if block > 50 else 0.0
+            buffer.append(ramp(0, 10), now=100.0 + block * 0.1 + gap)
     chunks = []
-    while live.seconds:
-        chunks.append(live.take(0.1))
+    while buffer.seconds:
+        chunks.append(buffer.pop(0.1))
     starts = [chunk.start for chunk in chunks]
-    assert live.holes_found == 1
+    assert buffer.gaps_found == 1
     assert [record.message for record in caplog.records] == [
         "source hall: 3.0 s of audio are missing"
     ]
@@ -83,69 +75,69 @@ def test_samples_that_never_came_are_found_told_and_skipped(live, caplog):
     assert chunks[-1].ended_at == pytest.approx(UNIX + 113.0, abs=0.02)
 
 
-def test_one_sample_at_least_is_handed_over(live):
-    live.append(ramp(0, 3), now=10.0)
-    assert len(live.take(0.0).samples) == 1
+def test_at_least_one_sample_is_returned(buffer):
+    buffer.append(ramp(0, 3), now=10.0)
+    assert len(buffer.pop(0.0).samples) == 1
 
 
-def test_a_device_that_gives_too_little_is_known_by_what_it_lacks(live):
+def test_a_device_that_delivers_too_few_samples_has_gaps(buffer):
     """Nine samples come where ten are due, for a minute: six seconds never came."""
     arrived = 0
     for block in range(1, 601):
-        live.append(ramp(0, 9), now=100.0 + block * 0.1)
+        buffer.append(ramp(0, 9), now=100.0 + block * 0.1)
         arrived += 9
-    last = live.take(1e6)
-    while live.seconds:
-        last = live.take(1e6)
+    last = buffer.pop(1e6)
+    while buffer.seconds:
+        last = buffer.pop(1e6)
     assert arrived == 5_400
-    # found a window later, and never less than the smallest hole
+    # found a window later, and never less than the smallest gap
     assert 100 * 60 - last.end < 0.5 * RATE
     assert last.ended_at == pytest.approx(UNIX + 160.0, abs=0.5)
-    assert live.holes_found > 10
+    assert buffer.gaps_found > 10
 
 
-def test_a_step_of_the_system_clock_moves_the_next_chunk_and_no_count():
+def test_a_step_of_the_system_clock_moves_the_next_chunk_but_no_count():
     now = [UNIX]
-    live = LiveBuffer("hall", RATE, HoleFinder(0.2, 1.0), unix_offset=lambda: now[0])
-    live.append(ramp(0, 100), now=11.0)
-    first = live.take(0.5)
+    buffer = LiveBuffer("hall", RATE, GapDetector(0.2, 1.0), unix_offset=lambda: now[0])
+    buffer.append(ramp(0, 100), now=11.0)
+    first = buffer.pop(0.5)
     now[0] += 3600.0
-    second = live.take(0.5)
+    second = buffer.pop(0.5)
     assert (first.end, second.start) == (50, 50)
     assert second.captured_at == pytest.approx(first.ended_at + 3600.0)
-    assert live.holes_found == 0
+    assert buffer.gaps_found == 0
 
 
 def test_constant_lateness_gives_exact_times():
-    clock = SampleClock(RATE_CLOCK)
+    clock = SampleClock(FAST_RATE)
     for second in range(1, 11):
-        assert clock.observe(second * RATE_CLOCK, 500.0 + second) == pytest.approx(0.0, abs=1e-9)
+        assert clock.observe(second * FAST_RATE, 500.0 + second) == pytest.approx(0.0, abs=1e-9)
     assert clock.time_of(0) == pytest.approx(500.0)
     assert clock.time_of(2500) == pytest.approx(502.5)
 
 
-def test_jitter_does_not_move_the_clock_by_more_than_the_let_up_between_punctual_blocks():
-    clock = SampleClock(RATE_CLOCK)
+def test_jitter_moves_the_clock_by_no_more_than_the_drift_between_punctual_blocks():
+    clock = SampleClock(FAST_RATE)
     jitter = np.random.default_rng(0).uniform(0.0, 0.5, 2000)
     jitter[::10] = 0.0
     for block, late in enumerate(jitter, start=1):
         clock.observe(block * 100, 100.0 + block * 0.1 + late)
         if block > 1:
-            assert 100.0 <= clock.time_of(0) <= 100.0 + 10 * 0.1 * LET_UP + 1e-9
+            assert 100.0 <= clock.time_of(0) <= 100.0 + 10 * 0.1 * live.DRIFT + 1e-9
 
 
-def test_the_first_block_being_late_is_corrected_by_the_next_punctual_one():
-    clock = SampleClock(RATE_CLOCK)
-    clock.observe(RATE_CLOCK, 103.0)  # 2 s late
-    clock.observe(2 * RATE_CLOCK, 102.0)
+def test_a_late_first_block_is_corrected_by_the_next_punctual_one():
+    clock = SampleClock(FAST_RATE)
+    clock.observe(FAST_RATE, 103.0)  # 2 s late
+    clock.observe(2 * FAST_RATE, 102.0)
     assert clock.time_of(0) == pytest.approx(100.0)
 
 
-def test_a_burst_at_the_beginning_lies_in_the_past():
-    clock = SampleClock(RATE_CLOCK)
+def test_a_burst_at_the_beginning_is_in_the_past():
+    clock = SampleClock(FAST_RATE)
     for second in range(1, 11):
-        clock.observe(second * RATE_CLOCK, 100.0)  # ten seconds at once
-    assert clock.time_of(10 * RATE_CLOCK) == pytest.approx(100.0)
+        clock.observe(second * FAST_RATE, 100.0)  # ten seconds at once
+    assert clock.time_of(10 * FAST_RATE) == pytest.approx(100.0)
     assert clock.time_of(0) == pytest.approx(90.0)
 
 
@@ -162,134 +154,153 @@ def test_a_drifting_card_is_followed_for_a_day(drift):
 
 
 def test_lateness_is_what_an_arrival_lags_behind_the_clock():
-    clock = SampleClock(RATE_CLOCK)
-    clock.observe(RATE_CLOCK, 101.0)
-    assert clock.observe(2 * RATE_CLOCK, 102.3) == pytest.approx(0.3, abs=LET_UP * 1.1)
+    clock = SampleClock(FAST_RATE)
+    clock.observe(FAST_RATE, 101.0)
+    assert clock.observe(2 * FAST_RATE, 102.3) == pytest.approx(0.3, abs=live.DRIFT * 1.1)
 
 
 def test_a_clock_without_an_observation_has_no_time():
     with pytest.raises(ValueError, match="expected an observation"):
-        SampleClock(RATE_CLOCK).time_of(0)
+        SampleClock(FAST_RATE).time_of(0)
 
 
-def test_late_audio_that_catches_up_is_not_a_hole():
-    holes = HoleFinder(hole_seconds=0.2, window_seconds=1.0)
+def test_late_audio_that_catches_up_is_no_gap():
+    gaps = GapDetector(gap_seconds=0.2, window_seconds=1.0)
     lateness = [0.0] * 20 + [2.0, 1.5, 1.0, 0.5] + [0.0] * 40
-    assert not any(holes.missing(late, 0.1 * n) for n, late in enumerate(lateness))
+    assert not any(gaps.lost_seconds(late, 0.1 * n) for n, late in enumerate(lateness))
 
 
-def test_lasting_lateness_is_missing_audio_found_once():
-    holes = HoleFinder(hole_seconds=0.2, window_seconds=1.0)
+def test_lasting_lateness_is_lost_audio_found_once():
+    gaps = GapDetector(gap_seconds=0.2, window_seconds=1.0)
     found, missing = [], 0.0
     for number in range(100):
         late = (2.0 if number >= 30 else 0.0) + 0.01 * (number % 3) - missing
-        missing += holes.missing(late, 0.1 * number)
+        missing += gaps.lost_seconds(late, 0.1 * number)
         found.append(missing)
     assert found[30] == 0.0
     assert found[60] == found[-1] == pytest.approx(2.0, abs=0.02)
 
 
-def test_lateness_below_the_limit_is_no_hole():
-    holes = HoleFinder(hole_seconds=0.2, window_seconds=1.0)
-    assert not any(holes.missing(0.19, 0.1 * n) for n in range(100))
+def test_lateness_below_the_limit_is_no_gap():
+    gaps = GapDetector(gap_seconds=0.2, window_seconds=1.0)
+    assert not any(gaps.lost_seconds(0.19, 0.1 * n) for n in range(100))
 
 
-def make_intake() -> Intake:
-    return Intake(LiveBuffer("s", RATE_INTAKE, HoleFinder(10.0, 10.0)))
+def make_reader() -> PacedReader:
+    return PacedReader(LiveBuffer("s", FAST_RATE, GapDetector(10.0, 10.0)))
 
 
-def test_an_opening_burst_is_taken_whole_and_its_times_are_one_line():
-    intake, blocks = make_intake(), iter(range(8))
+def test_an_opening_burst_is_read_whole_and_its_times_are_continuous():
+    reader, blocks = make_reader(), iter(range(8))
 
     def receive(_deadline):
         if next(blocks, None) is None:
             return False
-        intake.push(np.ones(RATE_INTAKE, np.float32), RATE_INTAKE)
+        reader.push(np.ones(FAST_RATE, np.float32), FAST_RATE)
         return True
 
-    chunks = [chunk for _ in range(8) if (chunk := intake.read(1.0, receive))]
-    assert [len(chunk.samples) for chunk in chunks] == [RATE_INTAKE] * 8
+    chunks = [chunk for _ in range(8) if (chunk := reader.read(1.0, receive))]
+    assert [len(chunk.samples) for chunk in chunks] == [FAST_RATE] * 8
     for before, after in pairwise(chunks):
         assert abs(after.captured_at - before.ended_at) < 0.05
     assert next(blocks, None) is None
 
 
-def test_a_recording_is_not_swallowed_beyond_the_lead():
-    intake, received = make_intake(), []
+def test_a_recording_is_read_no_further_than_the_lead():
+    reader, received = make_reader(), []
 
     def receive(_deadline):
         received.append(1)
-        intake.push(np.ones(RATE_INTAKE, np.float32), RATE_INTAKE)
+        reader.push(np.ones(FAST_RATE, np.float32), FAST_RATE)
         return True
 
-    intake.read(0.5, receive)
-    assert len(received) == LEAD_SECONDS + 1
+    reader.read(0.5, receive)
+    assert len(received) == live.LEAD_SECONDS + 1
 
 
 def test_an_idle_source_gives_an_empty_chunk():
-    chunk = make_intake().read(0.5, lambda _deadline: False)
+    chunk = make_reader().read(0.5, lambda _deadline: False)
     assert chunk is not None
     assert len(chunk.samples) == 0
 
 
-def test_close_ends_a_wait_for_the_speed_of_time():
-    intake = make_intake()
+def test_close_ends_a_wait_for_real_time():
+    reader = make_reader()
 
     def receive(_deadline):
-        intake.push(np.ones(60 * RATE_INTAKE, np.float32), RATE_INTAKE)  # a minute ahead
+        reader.push(np.ones(60 * FAST_RATE, np.float32), FAST_RATE)  # a minute ahead
         return True
 
-    intake.read(60.0, receive)
+    reader.read(60.0, receive)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(intake.read(1.0, receive)))
+    thread = threading.Thread(target=lambda: answers.append(reader.read(1.0, receive)))
     thread.start()
-    intake.close()
+    reader.close()
     thread.join(10)
     assert answers == [None]
 
 
-def test_a_loss_comes_after_what_was_heard_before_it():
-    intake, blocks = make_intake(), iter(range(3))
+def test_an_error_comes_after_the_audio_before_it():
+    reader, blocks = make_reader(), iter(range(3))
 
     def receive(_deadline):
         if next(blocks, None) is None:
             raise SourceError("cut")
-        intake.push(np.ones(RATE_INTAKE, np.float32), RATE_INTAKE)
+        reader.push(np.ones(FAST_RATE, np.float32), FAST_RATE)
         return True
 
-    chunks = [chunk for _ in range(3) if (chunk := intake.read(1.0, receive))]
-    assert [chunk.end for chunk in chunks] == [RATE_INTAKE, 2 * RATE_INTAKE, 3 * RATE_INTAKE]
+    chunks = [chunk for _ in range(3) if (chunk := reader.read(1.0, receive))]
+    assert [chunk.end for chunk in chunks] == [FAST_RATE, 2 * FAST_RATE, 3 * FAST_RATE]
     for _ in range(2):
         with pytest.raises(SourceError, match="cut"):
-            intake.read(1.0, receive)
+            reader.read(1.0, receive)
+
+
+class Clock:
+    """Seconds that pass as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def read(self) -> float:
+        return self.now
+
+
+def make_pace(clock: Clock, lead_seconds: float) -> TokenBucket:
+    """As a PacedReader has it, which reads while the bucket holds a whole second."""
+    return TokenBucket(live.PACE, lead_seconds + 1.0, clock.read)
 
 
 def test_the_lead_passes_at_once_and_the_rest_waits():
-    pace = RealTimePace(lead_seconds=10.0)
+    pace = make_pace(Clock(), lead_seconds=10.0)
     for _ in range(10):
-        assert pace.wait_seconds(now=5.0) == 0.0
-        pace.take(1.0, now=5.0)
-    pace.take(1.0, now=5.0)
-    assert pace.wait_seconds(now=5.0) == pytest.approx(1.0 / REFILL)
+        assert pace.wait_seconds == 0.0
+        pace.take(1.0)
+    pace.take(1.0)
+    assert pace.wait_seconds == pytest.approx(1.0 / live.PACE)
 
 
-def test_a_recording_is_let_through_at_the_speed_of_time():
-    pace, now = RealTimePace(lead_seconds=10.0), 0.0
+def test_a_recording_is_read_in_real_time():
+    clock = Clock()
+    pace = make_pace(clock, lead_seconds=10.0)
     for _ in range(1000):
-        now += pace.wait_seconds(now)
-        pace.take(1.0, now)
-    assert now == pytest.approx((1000 - 1 - 10) / REFILL)
+        clock.now += pace.wait_seconds
+        pace.take(1.0)
+    assert clock.now == pytest.approx((1000 - 1 - 10) / live.PACE)
 
 
 def test_a_live_server_with_a_fast_clock_is_never_held_back():
-    pace = RealTimePace(lead_seconds=10.0)
+    clock = Clock()
+    pace = make_pace(clock, lead_seconds=10.0)
     for second in range(1, 100_000):
-        assert pace.wait_seconds(now=second) == 0.0
-        pace.take(1.0 + 200e-6, now=second)
+        clock.now = float(second)
+        assert pace.wait_seconds == 0.0
+        pace.take(1.0 + 200e-6)
 
 
 def test_waiting_earns_no_more_than_the_lead():
-    pace = RealTimePace(lead_seconds=2.0)
-    pace.take(0.0, now=0.0)
-    pace.take(3.0, now=1000.0)
-    assert pace.wait_seconds(now=1000.0) == pytest.approx(1.0 / REFILL)
+    clock = Clock()
+    pace = make_pace(clock, lead_seconds=2.0)
+    clock.now = 1000.0
+    pace.take(3.0)
+    assert pace.wait_seconds == pytest.approx(1.0 / live.PACE)

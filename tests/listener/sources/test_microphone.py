@@ -1,4 +1,4 @@
-""""""
+"""MicrophoneSource: every sample, one line for a lost device, and a close that does not hang."""
 
 import subprocess
 import sys
@@ -13,12 +13,12 @@ import soundfile
 from listener.config.sources import MicrophoneSettings
 from listener.detection.audio import AudioChunk, Samples
 from listener.sources import portaudio
-from listener.sources.microphone import MicrophoneSource, within
+from listener.sources.microphone import MicrophoneSource, call_within
 from listener.sources.source import SourceError
 from tests.listener.sources.reading import read_chunk
 from tests.rigs import pulse
 
-RATE = 44_100  # what PortAudio takes for the native rate of a PulseAudio device
+RATE = 44_100  # the native rate of a PulseAudio device for PortAudio
 WITHOUT_PORTAUDIO = """
 import ctypes.util, sys
 ctypes.util.find_library = lambda name: None
@@ -63,22 +63,22 @@ def read_until(
     raise AssertionError(f"not found within {seconds} s")
 
 
-def heard(chunks: list[AudioChunk]) -> Samples:
+def samples_of(chunks: list[AudioChunk]) -> Samples:
     return np.concatenate([c.samples for c in chunks])
 
 
 @needs_pulse
-def test_what_is_played_is_heard_sample_for_sample(rig, tmp_path):
+def test_a_recording_is_captured_sample_for_sample(rig, tmp_path):
     noise = np.random.default_rng(0).integers(1, 8000, 2 * RATE) / 32768
     quiet = np.zeros(RATE)
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.concatenate([quiet, noise]), RATE, subtype="PCM_16")
     opened = open_microphone()
     player = rig.play(path)
-    chunks = read_until(opened, lambda got: np.count_nonzero(heard(got)) >= len(noise))
+    chunks = read_until(opened, lambda got: np.count_nonzero(samples_of(got)) >= len(noise))
     player.wait(30)
     opened.close()
-    samples = heard(chunks)
+    samples = samples_of(chunks)
     began = np.flatnonzero(samples)[0]
     np.testing.assert_array_equal(samples[began:][: len(noise)], noise.astype(np.float32))
     assert [c.start for c in chunks[1:]] == [c.end for c in chunks[:-1]]
@@ -87,7 +87,7 @@ def test_what_is_played_is_heard_sample_for_sample(rig, tmp_path):
 
 
 @needs_pulse
-def test_devices_are_listed_with_what_the_config_needs(rig):
+def test_devices_are_listed_by_the_name_for_the_config(rig):
     assert rig.sample_rate_hz == RATE
     (device,) = [d for d in portaudio.list_devices() if d.name == pulse.DEVICE]
     assert device.sample_rate_hz == RATE
@@ -95,39 +95,39 @@ def test_devices_are_listed_with_what_the_config_needs(rig):
 
 
 @needs_pulse
-def test_a_lost_microphone_is_an_error_and_one_that_is_back_can_be_opened(rig):
+def test_a_lost_microphone_is_an_error_and_can_be_opened_when_it_is_back(rig):
     opened = open_microphone()
-    read_until(opened, lambda got: len(heard(got)))
+    read_until(opened, lambda got: len(samples_of(got)))
     rig.kill()
-    with pytest.raises(SourceError, match=r"microphone 'nr': (the device has gone|no sample for)"):
+    with pytest.raises(SourceError, match=r"microphone 'nr': (the device is gone|no sample for)"):
         read_until(opened, lambda _: False)
     opened.close()
     with pytest.raises(SourceError, match="microphone 'nr': not found; capture devices: "):
         open_microphone()
     rig.restart()
     again = open_microphone()
-    read_until(again, lambda got: len(heard(got)))
+    read_until(again, lambda got: len(samples_of(got)))
     again.close()
 
 
 @needs_pulse
-def test_a_microphone_that_stalls_is_lost_and_closes_though_its_server_hangs(rig):
+def test_a_stalled_microphone_is_lost_and_closes_though_its_server_hangs(rig):
     opened = open_microphone()
-    read_until(opened, lambda got: len(heard(got)))
+    read_until(opened, lambda got: len(samples_of(got)))
     rig.freeze()
     with pytest.raises(SourceError, match="microphone 'nr': no sample for 2 s"):
         read_until(opened, lambda _: False)
     opened.close()
     rig.thaw()
     again = open_microphone()
-    read_until(again, lambda got: len(heard(got)))
+    read_until(again, lambda got: len(samples_of(got)))
     again.close()
 
 
 @needs_pulse
 def test_a_short_stall_loses_no_sample(rig):
     opened = open_microphone()
-    read_until(opened, lambda got: len(heard(got)))
+    read_until(opened, lambda got: len(samples_of(got)))
     rig.freeze()
     chunks = [read_chunk(opened, 0.48)]
     rig.thaw()
@@ -151,7 +151,7 @@ def test_close_from_another_thread_ends_a_read(rig):
 
 
 @needs_pulse
-def test_an_unknown_device_lists_what_there_is(rig):
+def test_an_unknown_device_lists_the_devices(rig):
     assert rig.sample_rate_hz == RATE
     with pytest.raises(SourceError) as caught:
         open_microphone("cellar")
@@ -171,8 +171,8 @@ def test_without_portaudio_the_line_names_the_packages():
     )
 
 
-def test_a_result_in_time_is_given():
-    assert within(10.0, lambda: 7, discard=bool) == 7
+def test_a_result_in_time_is_returned():
+    assert call_within(10.0, lambda: 7, discard=bool) == 7
 
 
 def test_an_error_of_the_call_is_raised():
@@ -180,7 +180,7 @@ def test_an_error_of_the_call_is_raised():
         raise SourceError("gone")
 
     with pytest.raises(SourceError, match="gone"):
-        within(10.0, fail, discard=bool)
+        call_within(10.0, fail, discard=bool)
 
 
 def test_a_late_result_is_discarded():
@@ -197,7 +197,7 @@ def test_a_late_result_is_discarded():
         discarded.set()
 
     with pytest.raises(TimeoutError):
-        within(0.01, call, discard)
+        call_within(0.01, call, discard)
     allowed.set()
     assert discarded.wait(10)
     assert results == [7]

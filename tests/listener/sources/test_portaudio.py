@@ -1,4 +1,4 @@
-""""""
+"""Capture devices by stable names, and the queue between PortAudio's thread and the reader."""
 
 import time
 from types import SimpleNamespace
@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from listener.sources.portaudio import MAX_BLOCKS, CaptureDevice, Inbox, find_device
+from listener.sources.portaudio import MAX_BLOCKS, BlockQueue, CaptureDevice, find_device
 from listener.sources.source import SourceError
+
+OK = SimpleNamespace(input_overflow=False)
+OVERFLOW = SimpleNamespace(input_overflow=True)
 
 
 def device(name: str, index: int = 0, *, is_default: bool = False) -> CaptureDevice:
@@ -41,15 +44,15 @@ def test_the_stable_name_has_no_card_number():
         (None, 5),
         ("HDA Intel PCH: ALC257 Analog", 0),
         ("alc257", 0),
-        ("pulse", 4),  # the exact name, though another holds it
+        ("pulse", 4),  # the exact name, though another contains it
         ("USB PnP Sound Device: Audio (hw:2,0)", 2),
     ],
 )
-def test_a_device_is_found_by_its_name_or_a_part_of_it(wanted, index):
+def test_a_device_is_found_by_its_name_or_part_of_it(wanted, index):
     assert find_device(DEVICES, wanted).index == index
 
 
-def test_an_ambiguous_name_lists_what_it_may_be():
+def test_an_ambiguous_name_lists_the_matches():
     with pytest.raises(SourceError) as caught:
         find_device(DEVICES, "usb")
     assert str(caught.value) == (
@@ -58,7 +61,7 @@ def test_an_ambiguous_name_lists_what_it_may_be():
     )
 
 
-def test_an_unknown_name_lists_what_there_is():
+def test_an_unknown_name_lists_the_devices():
     with pytest.raises(SourceError) as caught:
         find_device(DEVICES[3:5], "cellar")
     assert str(caught.value) == (
@@ -66,53 +69,49 @@ def test_an_unknown_name_lists_what_there_is():
     )
 
 
-def test_no_default_device_says_so():
+def test_no_default_device_is_one_line():
     with pytest.raises(SourceError, match="no default capture device; capture devices: none"):
         find_device((), None)
 
 
-FINE = SimpleNamespace(input_overflow=False)
-OVERFLOW = SimpleNamespace(input_overflow=True)
-
-
-def put(inbox: Inbox, value: float = 0.0, status: SimpleNamespace = FINE) -> None:
-    inbox.put(np.full((4, 1), value, np.float32), 4, None, status)
+def put(queue: BlockQueue, value: float = 0.0, status: SimpleNamespace = OK) -> None:
+    queue.put(np.full((4, 1), value, np.float32), 4, None, status)
 
 
 def test_blocks_come_out_in_order_and_are_copies():
-    inbox, pcm = Inbox(), np.zeros((4, 1), np.float32)
-    inbox.put(pcm, 4, None, FINE)
+    queue, pcm = BlockQueue(), np.zeros((4, 1), np.float32)
+    queue.put(pcm, 4, None, OK)
     pcm[:] = 1.0
-    put(inbox, 2.0)
-    assert [block.pcm[0, 0] for block in inbox.take()] == [0.0, 2.0]
-    assert inbox.take() == []
+    put(queue, 2.0)
+    assert [block.pcm[0, 0] for block in queue.pop_all()] == [0.0, 2.0]
+    assert queue.pop_all() == []
 
 
-def test_an_overflow_of_the_device_is_counted_and_makes_a_hole():
-    inbox = Inbox()
-    put(inbox)
-    put(inbox, status=OVERFLOW)
-    assert [block.lost for block in inbox.take()] == [0, 1]
-    assert inbox.overflows == 1
+def test_an_overflow_of_the_device_is_counted_and_makes_a_gap():
+    queue = BlockQueue()
+    put(queue)
+    put(queue, status=OVERFLOW)
+    assert [block.lost for block in queue.pop_all()] == [0, 1]
+    assert queue.overflows == 1
 
 
-def test_what_does_not_fit_is_counted_and_told_with_the_next_block():
-    inbox = Inbox()
+def test_samples_that_do_not_fit_are_counted_and_lost_before_the_next_block():
+    queue = BlockQueue()
     for _ in range(MAX_BLOCKS + 3):
-        put(inbox)
-    assert sum(block.lost for block in inbox.take()) == 0
-    put(inbox)
-    assert [block.lost for block in inbox.take()] == [3 * 4]
-    assert inbox.overflows == 3
+        put(queue)
+    assert sum(block.lost for block in queue.pop_all()) == 0
+    put(queue)
+    assert [block.lost for block in queue.pop_all()] == [3 * 4]
+    assert queue.overflows == 3
 
 
 def test_waiting_ends_with_a_block_with_the_deadline_and_with_the_end():
-    inbox = Inbox()
-    assert not inbox.wait(time.monotonic() + 0.01)
-    put(inbox)
-    assert inbox.wait(time.monotonic() + 60)
-    inbox.take()
-    inbox.end()
-    assert not inbox.wait(time.monotonic() + 60)
-    inbox.take()
-    assert not inbox.wait(time.monotonic() + 60)
+    queue = BlockQueue()
+    assert not queue.wait(time.monotonic() + 0.01)
+    put(queue)
+    assert queue.wait(time.monotonic() + 60)
+    queue.pop_all()
+    queue.end()
+    assert not queue.wait(time.monotonic() + 60)
+    queue.pop_all()
+    assert not queue.wait(time.monotonic() + 60)

@@ -1,3 +1,5 @@
+"""StdinSource: raw PCM and WAV from a pipe, with an end, a pause or a header in pieces."""
+
 import io
 import os
 import struct
@@ -22,7 +24,7 @@ RATE = 16_000
 
 @pytest.fixture
 def pipe():
-    """The reading end as a stream, the writing end as one too."""
+    """The reading end and the writing end, both as streams."""
     read_fd, write_fd = os.pipe()
     with os.fdopen(read_fd, "rb", buffering=0) as reader, os.fdopen(write_fd, "wb", 0) as writer:
         yield reader, writer
@@ -33,7 +35,7 @@ def source(reader: BinaryIO, **settings: Any) -> StdinSource:
 
 
 def play(opened: StdinSource, writer: BinaryIO, data: bytes) -> tuple[Samples, list[AudioChunk]]:
-    """Writes from another thread, for a pipe holds little; gives the samples that came out."""
+    """Write from another thread, as a pipe is small; returns the samples and chunks that came out."""
 
     def write() -> None:
         writer.write(data)
@@ -64,14 +66,14 @@ def test_channels_are_mixed_and_the_rate_is_the_settings(pipe):
     assert chunks[0].sample_rate_hz == 8000
 
 
-def test_an_odd_byte_at_the_end_is_dropped_and_told(pipe, caplog):
+def test_an_odd_byte_at_the_end_is_dropped_and_logged(pipe, caplog):
     reader, writer = pipe
     samples, _ = play(source(reader), writer, struct.pack("<h", 16384) + b"x")
     np.testing.assert_array_equal(samples, [0.5])
     assert "the last 1 bytes are not a whole sample" in caplog.text
 
 
-def test_a_writer_that_pauses_gives_empty_chunks_and_no_hang(pipe):
+def test_while_the_writer_pauses_chunks_are_empty(pipe):
     reader, writer = pipe
     opened = source(reader)
     assert len(read_chunk(opened, 0.5).samples) == 0
@@ -100,8 +102,8 @@ def test_wav_of_every_encoding_gives_its_samples(pipe, subtype, fmt):
     reader, writer = pipe
     samples = np.arange(-4000, 4000, dtype=np.float32) / 8192
     data = wav(samples, subtype, 22_050, fmt)
-    heard, chunks = play(source(reader, format="wav"), writer, data)
-    np.testing.assert_array_equal(heard, samples)
+    read, chunks = play(source(reader, format="wav"), writer, data)
+    np.testing.assert_array_equal(read, samples)
     assert chunks[-1].sample_rate_hz == 22_050
 
 
@@ -110,25 +112,25 @@ def test_wav_of_unknown_length_is_read_to_the_end(pipe, size):
     reader, writer = pipe
     data = bytearray(wav(np.full(8000, 0.5), "PCM_16"))
     data[4:8] = data[40:44] = struct.pack("<I", size)
-    heard, _ = play(source(reader, format="wav"), writer, bytes(data))
-    np.testing.assert_array_equal(heard, np.full(8000, 0.5, np.float32))
+    samples, _ = play(source(reader, format="wav"), writer, bytes(data))
+    np.testing.assert_array_equal(samples, np.full(8000, 0.5, np.float32))
 
 
-def test_what_follows_the_audio_of_a_wav_is_not_heard(pipe):
+def test_data_after_the_audio_of_a_wav_is_ignored(pipe):
     reader, writer = pipe
     data = wav(np.full(100, 0.5), "PCM_16") + b"LIST\x04\0\0\0junk" * 50
-    heard, _ = play(source(reader, format="wav"), writer, data)
-    assert len(heard) == 100
+    samples, _ = play(source(reader, format="wav"), writer, data)
+    assert len(samples) == 100
 
 
-def test_a_header_that_comes_in_pieces_is_awaited(pipe):
+def test_a_header_may_come_in_pieces(pipe):
     reader, writer = pipe
     opened = source(reader, format="wav")
     data = wav(np.full(800, 0.5), "PCM_16")
     writer.write(data[:20])
     assert len(read_chunk(opened, 0.1).samples) == 0
-    heard, _ = play(opened, writer, data[20:])
-    assert len(heard) == 800
+    samples, _ = play(opened, writer, data[20:])
+    assert len(samples) == 800
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_header_that_comes_in_pieces_is_awaited(pipe):
         (b"", "expected a WAV header, the stream ended after 0 bytes"),
     ],
 )
-def test_another_stream_than_wav_gets_one_clear_line(pipe, data, line):
+def test_a_stream_that_is_no_wav_is_one_line(pipe, data, line):
     reader, writer = pipe
     opened = source(reader, format="wav")
     with pytest.raises(SourceError) as caught:
@@ -147,7 +149,7 @@ def test_another_stream_than_wav_gets_one_clear_line(pipe, data, line):
     assert line in str(caught.value)
 
 
-def test_a_closed_standard_input_says_so(monkeypatch):
+def test_a_closed_standard_input_is_one_line(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(SourceError, match="it is closed"):
         StdinSource(StdinSettings(name="s", kind="stdin"))

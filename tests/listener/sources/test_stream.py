@@ -1,4 +1,4 @@
-""""""
+"""StreamSource: HTTP, RTSP and files through FFmpeg; every fault is one line without secrets."""
 
 import io
 import os
@@ -58,7 +58,7 @@ def source(url: str | Path, **settings: Any) -> StreamSource:
 
 
 def read_until_lost(opened: StreamSource) -> str:
-    """The error that ends it."""
+    """The error that ends the stream."""
     with pytest.raises(SourceError) as caught:
         read_all(opened)
     opened.close()
@@ -102,7 +102,7 @@ def http(pages):
 
 
 @pytest.mark.parametrize("page", ["tone.wav", "tone.ogg"])
-def test_audio_over_http_is_heard_to_its_end(http, page):
+def test_audio_over_http_is_read_to_its_end(http, page):
     opened = source(f"http://{http}/{page}", at_end="stop")
     chunks = read_all(opened)
     opened.close()
@@ -114,17 +114,17 @@ def test_audio_over_http_is_heard_to_its_end(http, page):
         assert after.captured_at == pytest.approx(before.ended_at, abs=0.05)
 
 
-def test_the_end_is_a_loss_when_the_stream_is_to_be_opened_again(http):
+def test_the_end_is_an_error_if_the_stream_is_to_be_opened_again(http):
     lost = read_until_lost(source(f"http://{http}/tone.wav", at_end="restart"))
     assert lost == f"http://{http}/tone.wav: the stream ended"
 
 
-def test_a_long_recording_is_not_swallowed_at_once(tmp_path):
+def test_a_long_recording_is_not_read_at_once(tmp_path):
     path = tmp_path / "long.flac"
     soundfile.write(path, np.zeros(60 * 8000), 8000)
     opened = source(path, at_end="stop")
-    taken = [len(read_chunk(opened, 0.5).samples) / 8000 for _ in range(24)]
-    assert LEAD_SECONDS < sum(taken) < LEAD_SECONDS + 6
+    read = [len(read_chunk(opened, 0.5).samples) / 8000 for _ in range(24)]
+    assert LEAD_SECONDS < sum(read) < LEAD_SECONDS + 6
     opened.close()
     assert opened.read(0.5) is None
 
@@ -170,15 +170,15 @@ def test_an_http_fault_is_one_line_without_secrets(http, page, fault):
     assert caught.value.__cause__ is None  # FFmpeg's own error holds the address
 
 
-def test_the_right_password_opens(http):
+def test_the_right_password_opens_a_stream(http):
     source(f"http://me:s3cret@{http}/private.wav").close()
 
 
 def test_a_server_that_stalls_is_lost_within_the_read_timeout(http):
     opened = source(f"http://{http}/stalled.wav")
-    heard = 0
-    while heard < 8 * 8000 - 1024:  # the burst that came before
-        heard += len(read_chunk(opened, 0.5).samples)
+    samples = 0
+    while samples < 8 * 8000 - 1024:  # the burst that came before
+        samples += len(read_chunk(opened, 0.5).samples)
     assert read_until_lost(opened) == f"http://{http}/stalled.wav: lost: no answer within 1 s"
 
 
@@ -191,7 +191,7 @@ def test_a_server_that_stalls_is_lost_within_the_read_timeout(http):
         ("smoke://host/a", "smoke://host/a: cannot be opened: Protocol not found"),
     ],
 )
-def test_what_is_not_there_is_one_line(url, fault):
+def test_an_address_without_a_stream_is_one_line(url, fault):
     with pytest.raises(SourceError) as caught:
         source(url)
     assert str(caught.value) == fault
@@ -232,7 +232,7 @@ def test_an_rtsp_server_that_fails_later_is_lost_within_the_read_timeout(faults,
 
 @pytest.mark.skipif(rtsp.missing() is not None, reason=str(rtsp.missing()))
 @pytest.mark.parametrize(("codec", "rate"), [("L16", 16_000), ("PCMA", 8000), ("OPUS", 48_000)])
-def test_a_real_rtsp_server_is_heard_at_its_own_rate(tone, codec, rate):
+def test_a_real_rtsp_server_is_read_at_its_own_rate(tone, codec, rate):
     with rtsp.rtsp_server(tone, codec) as address:
         opened = source(f"rtsp://{address}", open_timeout_seconds=10.0, read_timeout_seconds=5.0)
         chunks = [read_chunk(opened, 0.48) for _ in range(3)]
@@ -252,7 +252,7 @@ def test_a_real_rtsp_server_asks_for_the_password(tone):
     assert "s3cret" not in str(caught.value)
 
 
-def test_without_its_extra_a_stream_names_the_command_that_installs_it():
+def test_without_pyav_the_line_names_the_command_that_installs_it():
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_AV], capture_output=True, text=True, check=False
     )
@@ -322,12 +322,12 @@ def test_every_sample_format_packed_or_planar_gives_the_mean_of_its_channels(
     assert frame_to_mono(planar).dtype == np.float32
 
 
-def settings(path: Path) -> StreamSettings:
-    return StreamSettings(name="s", kind="stream", url=str(path))
+def open_decoder(path: Path) -> Decoder:
+    return Decoder(StreamSettings(name="s", kind="stream", url=str(path)))
 
 
 def test_a_file_is_decoded_to_its_end_at_its_own_rate(tone):
-    decoder = Decoder(settings(tone))
+    decoder = open_decoder(tone)
     blocks = receive_all(decoder)
     decoder.close()
     decoder.close()
@@ -343,28 +343,28 @@ def receive_all(decoder: Decoder) -> list[Samples]:
     return blocks
 
 
-def picture(directory: Path) -> Path:
-    """A video without sound."""
-    path = directory / "picture.mkv"
+def video(directory: Path) -> Path:
+    """A video without audio."""
+    path = directory / "video.mkv"
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=5)
-        video.width = video.height = 64
+        track = container.add_stream("mpeg4", rate=5)
+        track.width = track.height = 64
         image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-        container.mux(video.encode(image))
-        container.mux(video.encode(None))
+        container.mux(track.encode(image))
+        container.mux(track.encode(None))
     return path
 
 
-def test_no_audio_track_says_so(tmp_path):
+def test_a_video_without_audio_is_one_line(tmp_path):
     with pytest.raises(SourceError, match="expected audio, found no audio track"):
-        Decoder(settings(picture(tmp_path)))
+        open_decoder(video(tmp_path))
 
 
-def test_another_sample_rate_in_the_middle_is_an_error(tmp_path):
-    """Two MP3 files in one, as when a radio changes its programme."""
+def test_a_change_of_the_sample_rate_is_an_error(tmp_path):
+    """Two MP3 files in one, as when a radio station changes its encoder."""
     path = tmp_path / "two.mp3"
     path.write_bytes(mp3(16_000) + mp3(24_000))
-    decoder = Decoder(settings(path))
+    decoder = open_decoder(path)
     with pytest.raises(SourceError, match="the sample rate changed from 16000 to 24000 Hz"):
         receive_all(decoder)
     decoder.close()

@@ -1,3 +1,5 @@
+"""WAV headers as writers of pipes leave them, and PCM of every encoding."""
+
 import struct
 
 import numpy as np
@@ -29,13 +31,13 @@ def test_a_plain_header_is_44_bytes():
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x80000000, 0x7FFFF000])
-def test_sizes_of_writers_that_cannot_seek_mean_until_the_end(size):
+def test_the_sizes_of_writers_that_cannot_seek_mean_until_the_end(size):
     header = parse_wav_header(wav(fmt(), data_size=size, riff_size=0xFFFFFFFF))
     assert header is not None
     assert header.data_bytes is None
 
 
-def test_other_chunks_before_the_audio_are_passed_over_even_if_odd():
+def test_other_chunks_before_the_audio_are_skipped_even_if_odd():
     tags = b"LIST" + struct.pack("<I", 5) + b"INFO1\0"
     header = parse_wav_header(wav(fmt(), tags, data_size=10))
     assert header is not None
@@ -51,7 +53,7 @@ def test_an_extensible_header_names_its_encoding_in_the_guid():
 
 
 @given(cut=st.integers(0, 57))
-def test_a_header_that_is_not_whole_asks_for_more(cut):
+def test_an_incomplete_header_needs_more_bytes(cut):
     whole = wav(fmt(), b"LIST" + struct.pack("<I", 6) + b"INFOab")
     assert parse_wav_header(whole[:cut]) is None
     assert parse_wav_header(whole) is not None
@@ -73,7 +75,7 @@ def test_a_header_that_is_not_whole_asks_for_more(cut):
         (wav(b"junk\xff\xff\xff\x7f"), "expected audio within 65536 bytes, got chunk b'junk'"),
     ],
 )
-def test_what_is_not_a_readable_wav_gets_one_clear_line(head, line):
+def test_a_wav_that_cannot_be_read_is_one_line(head, line):
     with pytest.raises(WavError) as caught:
         parse_wav_header(head)
     assert line in str(caught.value)
@@ -81,7 +83,7 @@ def test_what_is_not_a_readable_wav_gets_one_clear_line(head, line):
 
 
 @given(st.binary(max_size=200))
-def test_noise_is_refused_or_not_enough_but_never_a_crash(noise):
+def test_noise_is_refused_or_incomplete_and_never_a_crash(noise):
     for head in (noise, b"RIFF\0\0\0\0WAVE" + noise, b"RIFF\0\0\0\0WAVE" + fmt() + noise):
         try:
             header = parse_wav_header(head)

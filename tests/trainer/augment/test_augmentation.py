@@ -1,4 +1,4 @@
-"""A varied copy follows from its strengths and its seed."""
+"""A varied copy depends on the settings and the seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_no_strength_changes_nothing():
     np.testing.assert_array_equal(vary(NOTHING), CLIP)
 
 
-def test_the_same_seed_gives_the_same_copy_and_another_another():
+def test_a_copy_depends_on_the_seed():
     np.testing.assert_array_equal(vary(EVERYTHING, 1), vary(EVERYTHING, 1))
     assert not np.array_equal(vary(EVERYTHING, 1)[:100], vary(EVERYTHING, 2)[:100])
 
@@ -51,7 +51,7 @@ def test_given_backgrounds_are_mixed_in():
     assert added[0] ** 2 == pytest.approx(np.mean(CLIP**2), rel=1e-3)
 
 
-def test_no_samples_stay_none():
+def test_an_empty_clip_stays_empty():
     none = augment(CLIP[:0], EVERYTHING, RATE_HZ, np.random.default_rng(0))
     assert len(none) == 0
 

@@ -1,4 +1,4 @@
-"""Gain, shift, speed, pitch and reverb do what their names say, by arithmetic."""
+"""Gain, shift, speed, pitch, reverb and noise, checked by arithmetic."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_twenty_decibels_are_a_factor_of_ten():
     assert louder.dtype == np.float32
 
 
-def test_a_shift_brings_the_end_to_the_beginning():
+def test_a_shift_moves_the_end_to_the_beginning():
     np.testing.assert_array_equal(shift_time(np.arange(4.0, dtype=np.float32), 1), [3, 0, 1, 2])
 
 
@@ -65,7 +65,7 @@ def test_an_octave_is_twelve_semitones_at_the_same_length(semitones: float, hz: 
     assert loudest_hz(shifted) == pytest.approx(hz, abs=4.0)
 
 
-def test_a_click_rings_and_falls_by_sixty_decibels_in_rt60():
+def test_reverb_falls_by_sixty_decibels_in_rt60():
     click = np.zeros(RATE_HZ, np.float32)
     click[0] = 1.0
     wet = add_reverb(click, 0.5, 0.0, RATE_HZ, np.random.default_rng(0))
@@ -133,7 +133,7 @@ def test_coloured_noise_has_its_level_and_its_slope(exponent: float):
     assert 10 * np.log10(low / high) == pytest.approx(15.05 * exponent, abs=1.5)
 
 
-def test_no_samples_stay_none():
+def test_an_empty_clip_stays_empty():
     assert len(add_coloured_noise(ONES[:0], 0.0, 1.0, np.random.default_rng(0))) == 0
 
 

@@ -1,4 +1,4 @@
-"""The stored archive through two bundles: what is gone, what is new, where to listen."""
+"""Stored clips through two bundles: what is gone, what is new, where to listen."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_other_way_round_it_is_new(
     ]
 
 
-def test_only_what_was_captured_since_then_is_heard(
+def test_only_clips_captured_since_then_are_compared(
     store: StoreWriter, tones_bundle: Bundle, deaf_to_low: Bundle
 ):
     found = replay(store.root, tones_bundle, deaf_to_low, since=NOON + MINUTE)
@@ -109,11 +109,11 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
         ("2026-11-20T08:00:00+02:00", datetime(2026, 11, 20, 6, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_found(text: str, then: datetime):
+def test_a_time_is_parsed(text: str, then: datetime):
     assert parse_since(text, NOW) == then.timestamp()
 
 
 @pytest.mark.parametrize("text", ["", "week", "7", "d", "-7d", "2026-13-01"])
-def test_what_is_no_time_is_refused(text: str):
+def test_text_that_is_not_a_time_is_refused(text: str):
     with pytest.raises(ValueError, match="expected 7d, 12h, 30m or a date"):
         parse_since(text, NOW)

@@ -55,6 +55,6 @@ def test_an_unknown_clip_is_refused(store: StoreWriter):
         find_similar("nobody", store.root, 10)
 
 
-def test_what_has_no_length_is_like_nothing():
+def test_a_zero_vector_is_like_nothing():
     others = np.array([[0.0, 0.0], [-2.0, 0.0]], np.float32)
     np.testing.assert_array_equal(cosine(np.array([1.0, 0.0], np.float32), others), [0.0, -1.0])

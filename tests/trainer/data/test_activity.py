@@ -1,4 +1,4 @@
-"""The label is of the part that is not quiet."""
+"""The label belongs to the part of a clip that is not quiet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_full_scale_sine_is_three_decibels_under_full_scale():
 
 
 def test_the_last_patch_is_padded_with_silence():
-    """1.455 s are one hop more than a window: two patches. 1.46 s begin a third, of which little is."""
+    """1.455 s are one hop more than a window: two patches. 1.46 s begin a third, mostly of padding."""
     assert len(patch_levels(tone(1000.0, 1.0, 1.455), PARAMS)) == 2
     levels = patch_levels(tone(1000.0, 1.0, 1.46), PARAMS)
     assert levels == pytest.approx([-3.01, -3.01, -3.01 + 10 * np.log10(0.5 / 0.975)], abs=0.1)
@@ -50,7 +50,7 @@ def test_slots_forty_decibels_under_the_loudest_are_quiet(levels, spans):
     )
 
 
-def test_a_bark_is_a_bark_and_the_silence_after_it_background(tmp_path: Path, tones_bundle: Bundle):
+def test_the_silence_after_a_bark_is_background(tmp_path: Path, tones_bundle: Bundle):
     soundfile.write(tmp_path / "bark.wav", np.pad(tone(500.0, 0.5, 1.0), (0, 4 * RATE_HZ)), RATE_HZ)
     clips = (Clip(tmp_path / "bark.wav", frozenset({"dog"}), "bark", 1),)
     embedded = embed_table(
@@ -69,7 +69,7 @@ def test_a_bark_is_a_bark_and_the_silence_after_it_background(tmp_path: Path, to
     assert mark_activity(embedded).table == marked.table  # levels from the cache
 
 
-def test_clips_that_say_more_are_left_as_they_are(tmp_path: Path, tones_bundle: Bundle):
+def test_clips_with_more_labels_or_background_are_unchanged(tmp_path: Path, tones_bundle: Bundle):
     soundfile.write(tmp_path / "a.wav", tone(500.0, 0.5), RATE_HZ)
     soundfile.write(tmp_path / "b.wav", tone(3000.0, 0.5), RATE_HZ)
     clips = (

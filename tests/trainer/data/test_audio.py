@@ -1,4 +1,4 @@
-"""A clip's waveform: any rate, channels and codec; what is wrong with it is said in one line."""
+"""A clip's waveform: any rate, channels and codec; bad audio is refused in one line."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def test_a_cut_past_the_end_ends_there(tmp_path: Path):
     np.testing.assert_array_equal(read_audio(clip, RATE_HZ), ramp(32_000)[24_000:])
 
 
-def test_a_cut_behind_the_end_is_refused(tmp_path: Path):
+def test_a_cut_after_the_end_is_refused(tmp_path: Path):
     clip = replace(make_clip(write_tone(tmp_path / "a.wav", 1.0)), onset=1.0)
     with pytest.raises(DataError, match=r"a.wav: expected audio from 1 s on, found no sample"):
         read_audio(clip, RATE_HZ)
 
 
-def test_other_codecs_come_through_ffmpeg(tmp_path: Path):
+def test_other_codecs_are_decoded_by_ffmpeg(tmp_path: Path):
     path = write_alac(tmp_path / "a.m4a", ramp(20_000), RATE_HZ)
     np.testing.assert_array_equal(read_audio(make_clip(path), RATE_HZ), ramp(20_000))
     cut = replace(make_clip(path), onset=0.5, seconds=0.25)
@@ -108,7 +108,7 @@ def test_no_samples_are_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
-def test_what_is_not_a_number_is_refused(tmp_path: Path, value: float):
+def test_samples_that_are_not_numbers_are_refused(tmp_path: Path, value: float):
     samples = np.zeros(1000)
     samples[[10, 20]] = value
     path = write_samples(tmp_path / "a.wav", samples, 44_100)

@@ -31,20 +31,20 @@ def make_source(count: int) -> CountingSource:
 
 
 def values_of(batches: list[Batch]) -> list[float]:
-    """The index of the clip that each patch is of."""
+    """The index of the clip of each patch."""
     return [float(value) for batch in batches for value in batch.inputs[:, 0]]
 
 
-def test_without_a_seed_they_come_in_order():
+def test_without_a_seed_patches_keep_their_order():
     batches = list(iterate_batches(make_source(5), Batching(batch_size=8)))
     assert [len(batch.weights) for batch in batches] == [8, 8, 8, 8, 8, 8, 2]
     assert values_of(batches) == np.repeat(np.arange(5.0), 10).tolist()
     assert batches[0].targets.tolist() == [[1, 0]] * 8
     assert batches[0].known.tolist() == [[1, 1]] * 8
-    assert all(part.dtype == np.float32 for part in batches[0])
+    assert all(values.dtype == np.float32 for values in batches[0])
 
 
-def test_with_a_seed_they_are_mixed_anew_each_epoch():
+def test_with_a_seed_patches_are_shuffled_anew_each_epoch():
     batching = Batching(batch_size=8, seed=1, mixed_patches=20)
     epochs = [values_of(list(iterate_batches(make_source(9), batching, n))) for n in (0, 1, 0)]
     assert epochs[0] == epochs[2]
@@ -64,18 +64,17 @@ def test_ten_times_the_clips_take_no_more_memory(count: int):
     assert source.loaded == 7
 
 
+UNBALANCED = [make_clip(Path(f"{n}.wav"), "dog" if n else "cat") for n in range(4)]
+
+
 def test_class_weights_go_with_the_patches():
-    source = CountingSource(
-        make_table(*(make_clip(Path(f"{n}.wav"), "dog" if n else "cat") for n in range(4)))
-    )
+    source = CountingSource(make_table(*UNBALANCED))
     (batch,) = iterate_batches(source, Batching(balance="weights"))
     np.testing.assert_allclose(batch.weights, np.repeat([2.0, 2 / 3, 2 / 3, 2 / 3], 10))
 
 
 def test_resampling_gives_the_classes_equal_shares():
-    source = CountingSource(
-        make_table(*(make_clip(Path(f"{n}.wav"), "dog" if n else "cat") for n in range(4)))
-    )
+    source = CountingSource(make_table(*UNBALANCED))
     batches = list(iterate_batches(source, Batching(balance="resample", seed=0)))
     assert np.concatenate([batch.targets for batch in batches]).sum(axis=0).tolist() == [30, 30]
 
@@ -101,7 +100,7 @@ def test_a_patch_weighs_the_mean_of_its_labels():
     assert weights.tolist() == [2.0, 4.0, 3.0, 1.0]
 
 
-def test_resampling_brings_small_classes_again():
+def test_resampling_repeats_small_classes():
     order = resampled_order(TABLE, np.random.default_rng(0))
     times = np.bincount(order, minlength=9)
     assert times.tolist() == [1, 1, 1, 1, 1, 1, 3, 3, 1]
@@ -110,12 +109,8 @@ def test_resampling_brings_small_classes_again():
     assert resampled_order(TABLE, np.random.default_rng(1)).tolist() != order.tolist()
 
 
-def make_source_dataset(count: int) -> CountingSource:
-    return CountingSource(make_table(*(make_clip(Path(f"{n}.wav")) for n in range(count))))
-
-
 def test_each_iteration_is_the_next_epoch():
-    source, batching = make_source_dataset(5), Batching(batch_size=16, seed=0)
+    source, batching = make_source(5), Batching(batch_size=16, seed=0)
     dataset = make_dataset(source, batching)
     for epoch in (0, 1):
         expected = list(iterate_batches(source, batching, epoch))
@@ -124,8 +119,8 @@ def test_each_iteration_is_the_next_epoch():
                 assert tensor.numpy().tolist() == array.tolist()
 
 
-def test_it_is_lazy():
-    source = make_source_dataset(1000)
+def test_a_dataset_is_lazy():
+    source = make_source(1000)
     iterator = iter(make_dataset(source, Batching(batch_size=16, seed=0, mixed_patches=64)))
     next(iterator)
     assert source.loaded < 100
@@ -136,9 +131,9 @@ def test_no_clips_are_refused():
         make_dataset(CountingSource(ClipTable((), ("dog",))), Batching())
 
 
-def test_a_source_goes_with_its_data_set():
-    """TensorFlow keeps the generators of all data sets; what they read from may be all embeddings."""
-    source = make_source_dataset(5)
+def test_a_source_is_released_with_its_dataset():
+    """TensorFlow keeps the generators of all datasets; their sources may hold all embeddings."""
+    source = make_source(5)
     seen = weakref.ref(source)
     dataset = make_dataset(source, Batching()).repeat(2)
     assert sum(1 for _ in dataset) == 2

@@ -63,8 +63,12 @@ def test_a_flipped_bit_is_found(tmp_path: Path):
 
 def test_an_entry_of_another_form_is_none(tmp_path: Path):
     cache = EmbeddingCache(tmp_path)
-    cache.store(KEY, Entry(np.zeros(3, np.float32), 1.0))
+    cache.store(KEY, ENTRY)
+    (path,) = files_in(tmp_path)
+    np.savez(path, embeddings=np.zeros(3, np.float32), seconds=1.0)
     assert cache.load(KEY) is None
+    with pytest.raises(ValueError, match=r"expected float32 \(patches, D\), got float32 \(3,\)"):
+        Entry(np.zeros(3, np.float32), 1.0)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path):

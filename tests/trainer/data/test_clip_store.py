@@ -1,4 +1,4 @@
-"""A clip store as data: verdicts are learnt from, what nobody judged is not."""
+"""A clip store as training data: clips with a verdict are used, others are not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_right_is_its_label_within_its_span(store: StoreWriter):
     assert not clip.exhaustive
 
 
-def test_wrong_is_a_negative_and_says_nothing_else(store: StoreWriter):
+def test_wrong_is_a_negative_and_nothing_else(store: StoreWriter):
     clip = learnable(store.add(SECOND, label="dog", verdict=said("wrong")))
     assert clip is not None
     assert not clip.labels
@@ -37,7 +37,7 @@ def test_wrong_is_a_negative_and_says_nothing_else(store: StoreWriter):
     assert not clip.exhaustive
 
 
-def test_labels_are_all_that_there_is(store: StoreWriter):
+def test_labels_make_the_clip_exhaustive(store: StoreWriter):
     spans = LabelSpan("cat", 0.0, 0.5), LabelSpan("rain", 0.2, 1.0)
     clip = learnable(store.add(SECOND, label="dog", verdict=said("labels", *spans)))
     assert clip is not None
@@ -49,7 +49,7 @@ def test_labels_are_all_that_there_is(store: StoreWriter):
 DOG = (GroupMembers("dog", ("bark", "howl", "yip")),)
 
 
-def test_right_of_a_group_is_its_surest_member(store: StoreWriter):
+def test_right_of_a_group_is_its_top_member(store: StoreWriter):
     clip = learnable(store.add(SECOND, label="dog", verdict=said("right"), groups=DOG))
     assert clip is not None
     assert clip.labels == {"bark"}
@@ -65,7 +65,7 @@ def test_wrong_of_a_group_denies_all_its_members(store: StoreWriter):
     assert clip.negatives == {"bark", "howl", "yip"}
 
 
-def test_a_group_that_a_person_names_is_its_surest_member_and_of_the_others_nothing_is_known(
+def test_a_group_among_the_labels_is_its_top_member_and_the_others_are_unknown(
     store: StoreWriter,
 ):
     spans = LabelSpan("dog", 0.0, 0.5), LabelSpan("howl", 0.5, 1.0), LabelSpan("rain", 0.0, 1.0)
@@ -78,7 +78,7 @@ def test_a_group_that_a_person_names_is_its_surest_member_and_of_the_others_noth
 
 
 @pytest.mark.parametrize("reason", ["ambient", "near_miss", "event"])
-def test_no_labels_at_all_leave_background(store: StoreWriter, reason):
+def test_no_labels_mean_background(store: StoreWriter, reason):
     clip = learnable(store.add(SECOND, reason, verdict=said("labels")))
     assert clip is not None
     assert clip.labels == {"background"}
@@ -95,7 +95,7 @@ def test_only_ambient_clips_need_no_verdict(store: StoreWriter):
     assert learnable(store.add(SECOND, "missed", verdict=said("right"))) is None
 
 
-def test_a_room_is_quiet_until_somebody_hears_something(store: StoreWriter):
+def test_an_ambient_clip_is_quiet_until_a_label_is_set(store: StoreWriter):
     assert is_quiet(store.add(SECOND, "ambient"))
     assert is_quiet(store.add(SECOND, "ambient", verdict=said("labels")))
     heard = said("labels", LabelSpan("dog", 0.0, 1.0))
@@ -140,12 +140,12 @@ def test_a_torn_sidecar_is_quarantined(store: StoreWriter):
     assert [left_out.path for left_out in found.quarantined] == [torn]
 
 
-def test_a_store_that_nobody_judged_is_refused(store: StoreWriter):
+def test_a_store_without_verdicts_is_refused(store: StoreWriter):
     store.add(SECOND, label="dog")
     with pytest.raises(DataError, match="expected clips with a verdict or of reason ambient"):
         read_clips([store.root])
 
 
-def test_another_folder_is_no_store(tmp_path: Path):
+def test_another_folder_is_not_a_store(tmp_path: Path):
     with pytest.raises(DataError, match="expected a clip store"):
         read_store(tmp_path)

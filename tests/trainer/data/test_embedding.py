@@ -1,4 +1,4 @@
-"""Clips become embeddings once; what cannot be used is quarantined, what changed is made anew."""
+"""Clips are embedded once, and again when they change; unusable ones are quarantined."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def half(
         (MeanBackbone(), Preparation(seed=1)),
     ],
 )
-def test_another_setting_is_never_served_the_old(
+def test_another_setting_never_gets_old_embeddings(
     table: ClipTable, cache: EmbeddingCache, backbone: MeanBackbone, preparation: Preparation
 ):
     first = embed_table(table, MeanBackbone(), cache)
@@ -96,7 +96,7 @@ def test_another_setting_is_never_served_the_old(
     assert {clip.key for clip in first.clips} & {clip.key for clip in second.clips} == set()
 
 
-def test_a_changed_file_is_never_served_the_old(table: ClipTable, cache: EmbeddingCache):
+def test_a_changed_file_never_gets_old_embeddings(table: ClipTable, cache: EmbeddingCache):
     first = embed_table(table, MeanBackbone(), cache)
     write_tone(table.clips[1].path, 2.0, level=0.25)  # same name, same length
     backbone = MeanBackbone()
@@ -227,19 +227,19 @@ def test_results_come_in_order():
     assert list(map_in_threads(lambda n: n * n, range(20))) == [n * n for n in range(20)]
 
 
-def test_only_a_few_are_begun():
-    taken: list[int] = []
+def test_only_a_few_items_are_started_ahead():
+    requested: list[int] = []
 
     def items() -> Iterator[int]:
         for number in range(1000):
-            taken.append(number)
+            requested.append(number)
             yield number
 
     results = map_in_threads(lambda n: n, items())
     next(results)
-    assert len(taken) == 5
+    assert len(requested) == 5
 
 
-def test_an_error_is_raised_here():
+def test_an_error_in_a_thread_is_raised():
     with pytest.raises(ZeroDivisionError):
         list(map_in_threads(lambda n: 1 // n, [1, 0, 1]))

@@ -1,4 +1,4 @@
-"""Clips cut from one recording are known by their file names."""
+"""File names give the recording of a clip; a licence file gives the licence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_recording_is_in_the_name(name: str, group: str):
     assert group_of(Path("set/dog") / name, "set", "dog") == group
 
 
-def test_the_first_line_that_is_no_heading(tmp_path: Path):
+def test_the_licence_is_the_first_line_that_is_no_heading(tmp_path: Path):
     (tmp_path / "LICENSE.md").write_text("# Licence\n\nCC BY 3.0\n\nCite us.\n")
     (tmp_path / "clips.csv").write_text("x")
     assert find_licence(tmp_path) == "CC BY 3.0 (LICENSE.md)"
@@ -43,10 +43,10 @@ def test_a_table_in_meta_has_its_licence_above(tmp_path: Path):
     assert find_licence(tmp_path / "meta" / "clips.csv") == "CC0 1.0 (LICENCE)"
 
 
-def test_without_a_file_it_is_not_stated(tmp_path: Path):
+def test_without_a_file_the_licence_is_not_stated(tmp_path: Path):
     assert find_licence(tmp_path) == NOT_STATED
 
 
-def test_a_licence_that_is_not_text_is_told(tmp_path: Path):
+def test_a_licence_that_is_not_text_is_reported(tmp_path: Path):
     (tmp_path / "LICENSE").write_bytes(b"\xff\xfe\xff")
     assert "expected text in UTF-8" in find_licence(tmp_path)

@@ -1,4 +1,4 @@
-"""Folds are by recording, do not move, and refuse what would leak."""
+"""Folds are by recording, do not change, and are refused if they would leak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import pytest
 
 from tests.trainer.data.doubles import make_clip, make_table
 from trainer.data.clips import Clip, ClipTable
-from trainer.data.folds import check_copies, check_folds, fold_of, hold_back, shuffled_patch_folds
+from trainer.data.folds import (
+    check_copies,
+    check_folds,
+    fold_of,
+    hold_out_clips,
+    shuffled_patch_folds,
+)
 from trainer.errors import DataError
 
 
@@ -54,7 +60,7 @@ def test_a_copy_in_the_same_fold_is_harmless():
     check_copies(table, {first: "same", copy: "same"})
 
 
-def test_the_leaky_folds_tear_clips_apart():
+def test_leaky_folds_split_clips():
     folds = shuffled_patch_folds([10] * 10, seed=0)
     assert [len(clip) for clip in folds] == [10] * 10
     assert np.bincount(np.concatenate(folds)).tolist() == [0, 20, 20, 20, 20, 20]
@@ -65,33 +71,37 @@ def recordings(label: str, count: int, fold: int = 1) -> list[Clip]:
     return [make_clip(Path(f"{label}{n}.wav"), label, fold) for n in range(count)]
 
 
-def held_by_class(table: ClipTable) -> dict[str, int]:
+def clips_by_class(table: ClipTable) -> dict[str, int]:
     return {name: sum(name in clip.labels for clip in table.clips) for name in table.classes}
 
 
-def test_folds_that_are_left_out_are_held_back():
+def test_folds_that_are_left_out_are_held_out():
     table = make_table(*recordings("dog", 3, fold=1), *recordings("cat", 2, fold=2))
-    learnt, held = hold_back(table, (1,))
-    assert {clip.fold for clip in learnt.clips} == {1}
-    assert {clip.fold for clip in held.clips} == {2}
+    train, held_out = hold_out_clips(table, (1,))
+    assert {clip.fold for clip in train.clips} == {1}
+    assert {clip.fold for clip in held_out.clips} == {2}
 
 
-def test_one_recording_in_twenty_of_each_class_is_held_back():
+def test_one_recording_in_twenty_of_each_class_is_held_out():
     table = make_table(*recordings("dog", 41), *recordings("cat", 10), *recordings("owl", 9))
-    learnt, held = hold_back(table, (1,))
-    assert held_by_class(held) == {"cat": 1, "dog": 3, "owl": 0}  # 41 / 20 and 10 / 20 rounded up
-    assert len(learnt.clips) + len(held.clips) == 60
-    assert not set(learnt.clips) & set(held.clips)
+    train, held_out = hold_out_clips(table, (1,))
+    assert clips_by_class(held_out) == {
+        "cat": 1,
+        "dog": 3,
+        "owl": 0,
+    }  # 41 / 20 and 10 / 20 rounded up
+    assert len(train.clips) + len(held_out.clips) == 60
+    assert not set(train.clips) & set(held_out.clips)
 
 
 def test_all_clips_of_a_recording_stay_together():
     clips = [make_clip(Path(f"{n}.wav"), "dog", group=f"recording {n % 10}") for n in range(30)]
-    learnt, held = hold_back(make_table(*clips), (1,))
-    assert len(held.clips) == 3
-    assert not {clip.group for clip in learnt.clips} & {clip.group for clip in held.clips}
+    train, held_out = hold_out_clips(make_table(*clips), (1,))
+    assert len(held_out.clips) == 3
+    assert not {clip.group for clip in train.clips} & {clip.group for clip in held_out.clips}
 
 
 def test_the_order_of_the_clips_does_not_matter():
     clips = recordings("dog", 20)
-    first, second = (hold_back(make_table(*each), (1,))[1] for each in (clips, clips[::-1]))
+    first, second = (hold_out_clips(make_table(*each), (1,))[1] for each in (clips, clips[::-1]))
     assert set(first.clips) == set(second.clips)

@@ -1,4 +1,4 @@
-"""Any form, and several at once, become one table."""
+"""Data sets of any form, and several at once, become one table."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_a_label_outside_the_given_classes_is_refused(mixed: list[Path]):
         read_clips(mixed, ["dog"])
 
 
-def test_background_can_be_no_class(mixed: list[Path]):
+def test_background_can_be_removed_from_the_classes(mixed: list[Path]):
     table = without_background(read_clips(mixed))
     assert table.classes == ("Dog", "rain")
     assert table.clips[1].labels == set()
 
 
-def test_what_is_no_data_set_is_refused(tmp_path: Path):
+def test_other_paths_are_refused(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "other.csv").write_text("name,size\na,1\n")
     (tmp_path / "none.csv").write_text("")
@@ -70,7 +70,7 @@ def test_a_data_set_of_missing_files_is_refused(tmp_path: Path):
 
 
 def test_a_set_is_named_after_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """And so the folds are the same wherever it lies and however it is named."""
+    """So the folds do not depend on where it is and how its path is written."""
     write_tone(tmp_path / "mine" / "audio" / "kitchen_1.wav")
     (tmp_path / "mine" / "meta").mkdir()
     (tmp_path / "mine" / "meta" / "s.csv").write_text(
@@ -92,7 +92,7 @@ def test_the_folder_is_the_class_and_the_name_the_recording(tmp_path: Path):
     assert by_name["inside.flac"].labels == {"dog"}
 
 
-def test_clips_that_are_added_move_no_other(tmp_path: Path):
+def test_added_clips_do_not_change_the_folds_of_others(tmp_path: Path):
     for name in ("dog/a.wav", "dog/b.wav", "cat/c.wav"):
         write_tone(tmp_path / "set" / name)
     before = {clip.path: clip.fold for clip in read_clips([tmp_path / "set"]).clips}
@@ -122,7 +122,7 @@ def test_an_empty_class_is_refused(tmp_path: Path):
         read_clips([tmp_path / "set"])
 
 
-def test_hidden_files_and_other_files_are_no_audio(tmp_path: Path):
+def test_hidden_files_and_other_files_are_ignored(tmp_path: Path):
     write_tone(tmp_path / "set" / "dog" / "a.wav")
     write_tone(tmp_path / "set" / "dog" / ".hidden.wav")
     write_tone(tmp_path / "set" / ".trash" / "b.wav")
@@ -130,14 +130,14 @@ def test_hidden_files_and_other_files_are_no_audio(tmp_path: Path):
     assert [clip.path.name for clip in read_clips([tmp_path / "set"]).clips] == ["a.wav"]
 
 
-def test_a_class_of_one_recording_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_class_of_one_recording_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     write_tone(tmp_path / "set" / "dog" / "park_1.wav")
     write_tone(tmp_path / "set" / "dog" / "park_2.wav")
     read_clips([tmp_path / "set"])
     assert "class dog: all 2 clips are of recording set/park" in caplog.text
 
 
-def write_set(folder: Path, rows: str, *names: str) -> Path:
+def write_esc50(folder: Path, rows: str, *names: str) -> Path:
     for name in names:
         write_tone(folder / "audio" / name)
     meta = folder / "meta" / "esc50.csv"
@@ -147,7 +147,7 @@ def write_set(folder: Path, rows: str, *names: str) -> Path:
 
 
 def test_official_folds_and_targets_are_kept(tmp_path: Path):
-    folder = write_set(
+    folder = write_esc50(
         tmp_path / "set",
         "1-100-A-1.wav,1,1,rooster\n4-200-A-0.wav,4,0,dog\n",
         "1-100-A-1.wav",
@@ -162,23 +162,23 @@ def test_official_folds_and_targets_are_kept(tmp_path: Path):
 
 
 def test_the_csv_itself_may_be_named(tmp_path: Path):
-    folder = write_set(tmp_path / "set", "a.wav,2,0,dog\n", "a.wav")
+    folder = write_esc50(tmp_path / "set", "a.wav,2,0,dog\n", "a.wav")
     assert len(read_clips([folder / "meta" / "esc50.csv"]).clips) == 1
 
 
 def test_rows_of_one_file_are_labels_of_one_clip(tmp_path: Path):
-    folder = write_set(tmp_path / "set", "a.wav,2,0,dog\na.wav,2,1,rain\n", "a.wav")
+    folder = write_esc50(tmp_path / "set", "a.wav,2,0,dog\na.wav,2,1,rain\n", "a.wav")
     assert [clip.labels for clip in read_clips([folder]).clips] == [{"dog", "rain"}]
 
 
 def test_a_file_in_two_folds_is_refused(tmp_path: Path):
-    folder = write_set(tmp_path / "set", "a.wav,2,0,dog\na.wav,3,0,dog\n", "a.wav")
+    folder = write_esc50(tmp_path / "set", "a.wav,2,0,dog\na.wav,3,0,dog\n", "a.wav")
     with pytest.raises(DataError, match=r"in one fold, found it in folds \[2, 3\]"):
         read_clips([folder])
 
 
 def test_a_missing_file_is_quarantined(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    folder = write_set(tmp_path / "set", "a.wav,1,0,dog\ngone.wav,1,0,dog\n", "a.wav")
+    folder = write_esc50(tmp_path / "set", "a.wav,1,0,dog\ngone.wav,1,0,dog\n", "a.wav")
     table = read_clips([folder])
     assert [clip.path.name for clip in table.clips] == ["a.wav"]
     assert [(left.path.name, left.reason) for left in table.quarantined] == [
@@ -189,7 +189,7 @@ def test_a_missing_file_is_quarantined(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_a_class_without_clips_is_refused(tmp_path: Path):
-    folder = write_set(tmp_path / "set", "a.wav,1,0,dog\ngone.wav,1,1,rain\n", "a.wav")
+    folder = write_esc50(tmp_path / "set", "a.wav,1,0,dog\ngone.wav,1,1,rain\n", "a.wav")
     with pytest.raises(DataError, match=r"class rain: expected at least one clip.*1 were quarant"):
         read_clips([folder])
 
@@ -204,14 +204,14 @@ def test_a_class_without_clips_is_refused(tmp_path: Path):
     ],
 )
 def test_a_malformed_row_is_refused(tmp_path: Path, row: str, message: str):
-    folder = write_set(tmp_path / "set", row, "a.wav")
+    folder = write_esc50(tmp_path / "set", row, "a.wav")
     with pytest.raises(DataError, match=message):
         read_clips([folder])
 
 
 def test_background_is_the_last_class(tmp_path: Path):
     rows = "a.wav,1,0,ambient\nb.wav,1,1,rain\n"
-    table = read_clips([write_set(tmp_path / "set", rows, "a.wav", "b.wav")])
+    table = read_clips([write_esc50(tmp_path / "set", rows, "a.wav", "b.wav")])
     assert table.classes == ("rain", BACKGROUND)
     assert table.clips[0].labels == {BACKGROUND}
 

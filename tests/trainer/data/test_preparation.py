@@ -1,4 +1,4 @@
-"""What is done to a waveform follows from the seed and the clip, not from the order of the clips."""
+"""The change of a waveform depends on the seed and the clip, not on the order of clips."""
 
 from __future__ import annotations
 

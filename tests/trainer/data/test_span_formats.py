@@ -1,4 +1,4 @@
-"""Tables of spans, with commas or tabs, with and without column names."""
+"""Tables of spans in every spelling, and Audacity's label tracks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_file_without_spans_is_background(tmp_path: Path):
     assert [clip.labels for clip in table.clips] == [{"bark"}, {BACKGROUND}]
 
 
-def test_a_fold_that_is_given_is_kept(tmp_path: Path):
+def test_a_given_fold_is_kept(tmp_path: Path):
     write_tone(tmp_path / "a.wav")
     (tmp_path / "s.csv").write_text("filename,onset,offset,label,fold\na.wav,0.1,0.5,bark,4\n")
     assert read_clips([tmp_path]).clips[0].fold == 4
@@ -93,7 +93,7 @@ def test_spans_are_read_and_frequencies_are_not(tmp_path: Path):
     assert clip.exhaustive
 
 
-def test_an_empty_track_says_that_nothing_is_heard(tmp_path: Path):
+def test_an_empty_track_means_background(tmp_path: Path):
     write_track(tmp_path, "a", "0.1\t0.5\tbark\n")
     write_track(tmp_path, "b", "")
     write_track(tmp_path, "c", "0.0\t1.0\tbackground\n")

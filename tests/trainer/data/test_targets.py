@@ -1,4 +1,4 @@
-"""Targets of clips and patches, and what of them is known."""
+"""The targets of clips and patches, and which of them are known."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def test_an_exhaustive_clip_knows_every_class():
     assert targets.values.dtype == targets.known.dtype == np.float32
 
 
-def test_an_exhaustive_clip_says_nothing_of_what_is_unknown():
+def test_an_exhaustive_clip_can_have_unknown_classes():
     clip = replace(DOG, unknown=frozenset({"cat"}))
     assert clip_targets(clip, CLASSES).known.tolist() == [[0, 1, 1]]
     assert of_patches(clip).known.tolist() == [[0, 1, 1]] * 4
 
 
-def test_a_verdict_knows_what_was_said():
+def test_a_verdict_makes_only_its_labels_known():
     targets = clip_targets(FLAGGED, CLASSES)
     assert targets.values.tolist() == [[0, 1, 0]]
     assert targets.known.tolist() == [[1, 1, 0]]
 
 
-def test_of_exclusive_classes_one_tells_of_all():
+def test_one_of_exclusive_classes_makes_all_known():
     assert clip_targets(FLAGGED, CLASSES, exclusive=True).known.tolist() == [[1, 1, 1]]
 
 
@@ -77,7 +77,7 @@ def test_a_span_is_heard_where_it_covers_half(onset: float, offset: float, heard
     assert of_patches(clip).known.all()
 
 
-def test_spans_tell_of_their_label_alone():
+def test_spans_affect_only_their_label():
     clip = replace(FLAGGED, spans=(LabelSpan("dog", 0.7275, 1.2075),))
     assert of_patches(clip).values[:, 1].tolist() == [0, 1, 0, 0]
     assert of_patches(clip).known.tolist() == [[1, 1, 0]] * 4

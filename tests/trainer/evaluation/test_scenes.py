@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from listener.soundscape import SAMPLE_RATE_HZ
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.evaluation.scenes import Recording, ScenePlan, active_segments, make_scenes
 
 

@@ -1,4 +1,4 @@
-"""Clips whose answers are known: class n is a patch of zeros with a one at place n."""
+"""Clips whose scores are known: class n is a patch of zeros with a one at index n."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_source(labels: Sequence[str], classes: tuple[str, ...] = CLASSES) -> In
 
 
 class OneBatch:
-    """All patches of a source at once, as often as it is asked."""
+    """All patches of a source in one batch, in every epoch."""
 
     def __init__(self, source: InMemory) -> None:
         self._source = source

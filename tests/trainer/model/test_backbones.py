@@ -1,4 +1,4 @@
-"""Three kinds of backbone behind one protocol; what is none of them is refused in one line."""
+"""Three kinds of backbone behind one protocol; anything else is refused in one line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_yamnets_saved_model_is_a_backbone(shared: Path):
     assert_net_gives_what_embed_gives(backbone)
 
 
-def test_a_saved_model_that_takes_a_waveform_is_one_by_its_patches(vggish: str):
+def test_a_saved_model_that_takes_a_waveform_is_a_backbone(vggish: str):
     backbone = open_backbone(vggish, 0.96)
     assert backbone.embedding_size == 128
     assert backbone.features == VGGISH
@@ -84,11 +84,11 @@ def test_a_saved_model_that_takes_a_waveform_is_one_by_its_patches(vggish: str):
     np.testing.assert_allclose(backbone.embed(patches), whole, rtol=1e-3, atol=1e-3)
 
 
-def test_any_hop_goes(vggish: str):
+def test_any_hop_is_accepted(vggish: str):
     assert open_backbone(vggish, 0.24).features.patch_hop_seconds == 0.24
 
 
-def test_the_id_is_that_of_weights_and_front_end(vggish: str, tones_bundle: Bundle):
+def test_the_id_depends_on_weights_and_front_end(vggish: str, tones_bundle: Bundle):
     first, again, finer = (open_backbone(vggish, hop).id for hop in (0.96, 0.96, 0.48))
     assert first == again != finer
     ids = {BundleBackbone(tones_bundle.path, hop).id for hop in (0.48, 0.24)}
@@ -144,13 +144,13 @@ def test_other_saved_models_are_refused(tmp_path: Path, module: tf.Module, messa
         open_backbone(save(tmp_path, module))
 
 
-def test_a_directory_with_nothing_in_it_is_refused(tmp_path: Path):
+def test_an_empty_directory_is_refused(tmp_path: Path):
     with pytest.raises(BackboneError, match="expected a SavedModel with variables/"):
         open_backbone(str(tmp_path))
 
 
-def test_timed_embeddings_tell_when_in_a_patch_it_sounds(shared: Path):
-    """A linear reading of them finds a tone of 0.3 s twice as exactly as one of plain embeddings."""
+def test_timed_embeddings_hold_the_time_within_a_patch(shared: Path):
+    """A linear regression on them locates a tone of 0.3 s twice as exactly as on plain embeddings."""
     backbone = open_backbone(str(shared / "models" / "yamnet"), timed=True)
     plain = open_backbone(str(shared / "models" / "yamnet"))
     assert backbone.embedding_size == plain.embedding_size + 6 * 512
@@ -173,15 +173,15 @@ def _with_a_tone(start: int, random: np.random.Generator) -> NDArray[np.float32]
 
 def _mean_error(embeddings: NDArray[np.float32], seconds: NDArray[np.float64]) -> float:
     """Ridge regression on the first half, tested on the second; seconds."""
-    learnt, tested = np.split(np.asarray(compress(embeddings), np.float64), 2)
-    mean, deviation = learnt.mean(axis=0), learnt.std(axis=0) + 0.1
-    learnt, tested = (learnt - mean) / deviation, (tested - mean) / deviation
+    trained, tested = np.split(np.asarray(compress(embeddings), np.float64), 2)
+    mean, deviation = trained.mean(axis=0), trained.std(axis=0) + 0.1
+    trained, tested = (trained - mean) / deviation, (tested - mean) / deviation
     known, expected = np.split(seconds, 2)
-    penalty = 0.05 * learnt.shape[1] * np.eye(len(learnt))
-    weights = learnt.T @ np.linalg.solve(learnt @ learnt.T + penalty, known - known.mean())
+    penalty = 0.05 * trained.shape[1] * np.eye(len(trained))
+    weights = trained.T @ np.linalg.solve(trained @ trained.T + penalty, known - known.mean())
     return float(np.abs(tested @ weights + known.mean() - expected).mean())
 
 
-def test_only_yamnets_maps_tell_time(tones_bundle: Bundle):
-    with pytest.raises(BackboneError, match="expected YAMNet's SavedModel, whose maps tell time"):
+def test_only_yamnet_has_timed_embeddings(tones_bundle: Bundle):
+    with pytest.raises(BackboneError, match="expected YAMNet's SavedModel for timed embeddings"):
         open_backbone(str(tones_bundle.path), timed=True)

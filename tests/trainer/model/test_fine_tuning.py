@@ -1,4 +1,4 @@
-"""Which blocks thaw, and how fast they learn."""
+"""The last blocks of YAMNet can be trained, each at its own rate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def trainable_blocks(net: keras.Model) -> set[int]:
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 5, 14])
-def test_the_last_blocks_thaw_and_no_batch_norm(net: keras.Model, blocks: int):
+def test_the_last_blocks_are_trainable_and_no_batch_norm(net: keras.Model, blocks: int):
     thaw(net, blocks)
     assert trainable_blocks(net) == set(range(15 - blocks, 15))
     assert not any("bn" in variable.path for variable in net.trainable_variables)
@@ -45,14 +45,14 @@ def test_there_are_fourteen_blocks(net: keras.Model, blocks: int):
         thaw(net, blocks)
 
 
-def test_only_yamnet_thaws():
+def test_only_yamnet_can_be_fine_tuned():
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     thaw(other, 0)
-    with pytest.raises(BackboneError, match="expected YAMNet, this backbone is frozen for good"):
+    with pytest.raises(BackboneError, match="expected YAMNet, this backbone cannot be fine-tuned"):
         thaw(other, 1)
 
 
-def test_each_block_learns_at_its_share(net: keras.Model):
+def test_each_block_has_its_share_of_the_rate(net: keras.Model):
     thaw(net, 3)
     embeddings = keras.Input((1024,))
     head = keras.Model(embeddings, keras.layers.Dense(2)(embeddings), name="head")

@@ -1,4 +1,4 @@
-"""Training finds what is there, stops in time, keeps the best weights, and repeats itself."""
+"""Training learns separable classes, stops early, keeps the best weights and is repeatable."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from tests.trainer.model.examples import CLASSES, OneBatch, floats, make_source
 from trainer.errors import FitError
-from trainer.model.fit import Fitted, cross_entropy, fit, kernel_penalty, smooth
+from trainer.model.fit import Fitted, cross_entropy, fit, kernel_penalty, mix_up, smooth
 from trainer.model.network import Moments, build_head
+from trainer.model.progress import Epoch
 from trainer.model.settings import FitSettings, HeadShape
-from trainer.model.validation import Epoch
 
 SOURCE = make_source(["a", "b", "c"])
 SETTINGS = FitSettings(learning_rate=0.1, weight_decay=0.0, max_epochs=30, patience=30)
@@ -26,13 +26,13 @@ def train(settings: FitSettings, source=SOURCE, validation=(SOURCE,), **options)
     return fit(head, OneBatch(source), validation, settings, **options)
 
 
-def test_what_can_be_told_apart_is_learnt():
+def test_separable_classes_are_learned():
     history = train(SETTINGS).history
     assert history.best.accuracy == 1.0
     assert history.epochs[-1].loss < 0.2 * history.epochs[0].loss
 
 
-def test_several_labels_a_clip_are_learnt_as_independent_scores():
+def test_several_labels_of_a_clip_are_learned_as_independent_scores():
     source = make_source(["a", "b", "a,b", ""])
     fitted = train(replace(SETTINGS, activation="sigmoid"), source, [source])
     logits = fitted.network(np.stack([each.inputs[0] for each in source.patches]))
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_weights(head: HeadShape):
         np.testing.assert_array_equal(one, other)
 
 
-def test_training_stops_when_it_only_gets_worse_and_gives_the_best_weights_back():
+def test_training_stops_when_it_only_gets_worse_and_restores_the_best_weights():
     """Validation has every label wrong: each epoch is worse than the one before."""
     wrong = make_source(["b", "c", "a"])
     wrong = replace(wrong, patches=SOURCE.patches)
@@ -62,13 +62,13 @@ def test_training_stops_when_it_only_gets_worse_and_gives_the_best_weights_back(
         np.testing.assert_array_equal(best, first)
 
 
-def test_without_validation_it_goes_on_to_the_end():
+def test_without_validation_all_epochs_run():
     assert (
         len(train(replace(SETTINGS, max_epochs=5, patience=1), validation=()).history.epochs) == 5
     )
 
 
-def test_each_epoch_is_shown():
+def test_each_epoch_is_reported():
     shown: list[Epoch] = []
     history = train(replace(SETTINGS, max_epochs=3), on_epoch=shown.append).history
     assert tuple(shown) == history.epochs
@@ -82,7 +82,7 @@ def test_weight_decay_keeps_weights_small():
     assert held < 0.3 * free
 
 
-def test_nothing_to_learn_from_is_refused():
+def test_no_patches_are_refused():
     with pytest.raises(FitError, match="expected patches to learn from, got none"):
         fit(build_head(MOMENTS, 3, HeadShape()), [], (), SETTINGS)
 
@@ -111,20 +111,20 @@ def test_an_even_guess_costs_one_bit(activation):
     assert loss_of(EVEN, [[1, 0]], ONE, [1], activation) == pytest.approx(LN_2)
 
 
-def test_an_unknown_label_costs_nothing_whatever_its_target():
+def test_an_unknown_label_costs_nothing_with_any_target():
     """ln 2 of the known one; the other would cost 5 more."""
     assert loss_of([[0, 5]], [[1, 0]], [[1, 0]], [1], "sigmoid") == pytest.approx(LN_2)
     assert loss_of([[0, 5]], [[1, 1]], [[1, 0]], [1], "sigmoid") == pytest.approx(LN_2)
 
 
-def test_a_patch_of_which_nothing_is_known_costs_nothing():
+def test_a_patch_with_no_known_label_costs_nothing():
     logits, targets = [[0, 0], [9, 0]], [[1, 0], [0, 1]]
     known = [[1, 1], [0, 0]]
     assert loss_of(logits, targets, known, [1, 1], "softmax") == pytest.approx(LN_2)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-def test_nothing_known_at_all_costs_nothing(activation):
+def test_a_batch_with_no_known_label_costs_nothing(activation):
     assert loss_of(EVEN, [[1, 0]], 0 * ONE, [1], activation) == 0.0
 
 
@@ -145,3 +145,29 @@ def test_the_penalty_is_half_the_squares_of_kernels_only():
     head = build_head(Moments(floats([0, 0]), floats([1, 1]), 1), 2, HeadShape())
     head.set_weights([np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([100.0, 100.0])])
     assert float(kernel_penalty(head, 0.1)) == pytest.approx(0.1 * 15.0)
+
+
+def test_mixup_blends_inputs_and_targets_by_one_share():
+    """Example n is all n and its target n / 9: so with any partner both are blended alike."""
+    inputs = np.repeat(np.arange(10, dtype=np.float32)[:, None, None], 4, axis=1)
+    targets = np.linspace(0.0, 1.0, 10, dtype=np.float32)[:, None]
+    known = np.ones_like(targets)
+    mixed, blended, _ = mix_up(inputs, targets, known, 0.4, np.random.default_rng(0))
+    assert mixed.shape == inputs.shape
+    np.testing.assert_allclose(mixed[:, 0, 0] / 9, blended[:, 0], atol=1e-6)
+    assert not np.allclose(mixed, inputs)
+
+
+def test_an_example_stays_mostly_itself():
+    inputs = np.eye(50, dtype=np.float32)
+    mixed, _, _ = mix_up(inputs, inputs, inputs, 1.0, np.random.default_rng(0))
+    assert (mixed.diagonal() >= 0.5).all()
+
+
+def test_a_target_is_known_only_where_both_are():
+    known = np.array([[1.0, 0.0], [1.0, 1.0]], np.float32)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        partner = np.random.default_rng(seed).permutation(2)
+        _, _, mixed = mix_up(known, known, known, 0.4, rng)
+        np.testing.assert_array_equal(mixed, known * known[partner])

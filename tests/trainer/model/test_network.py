@@ -1,4 +1,4 @@
-"""The exported network answers as the trained heads do, without their standardisation."""
+"""The exported network gives the scores of the trained heads, without their standardisation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from trainer.model.network import (
-    LEAST_DEVIATION,
-    LEAST_SHARE,
+    MIN_DEVIATION,
+    MIN_DEVIATION_SHARE,
     Moments,
     build_exportable,
     build_head,
@@ -46,13 +46,13 @@ def softmax(logits):
     return exponents / exponents.sum(axis=1, keepdims=True)
 
 
-def test_a_linear_head_begins_undecided():
+def test_a_linear_head_starts_undecided():
     head = build_head(MOMENTS, 3, HeadShape())
     np.testing.assert_array_equal(head(EMBEDDINGS), np.zeros((7, 3)))
 
 
 @pytest.mark.parametrize("shape", [HeadShape(), HeadShape(hidden=8, dropout=0.5)])
-def test_folding_changes_no_answer(shape: HeadShape):
+def test_folding_changes_no_score(shape: HeadShape):
     head = head_with_random_weights(shape, 1)
     outputs = build_exportable(passthrough(), MOMENTS, [head], "softmax", 3)(EMBEDDINGS)
     np.testing.assert_allclose(outputs["scores"], softmax(head(EMBEDDINGS)), atol=1e-5)
@@ -94,37 +94,39 @@ def test_a_joined_network_gives_the_heads_logits():
 @pytest.mark.parametrize(
     ("value", "root"), [(0.0, 0.0), (1.2, 1.0), (-1.2, -1.0), (4.4, 2.0), (0.03, 0.1)]
 )
-def test_it_is_the_root_less_a_tenth_of_a_hundredth_more(value: float, root: float):
+def test_compression_is_a_shifted_square_root(value: float, root: float):
     """The root of 1.21 is 1.1, of 4.41 is 2.1, of 0.04 is 0.2."""
     assert float(compress(np.float32(value))) == pytest.approx(root, abs=1e-6)
 
 
-def test_what_differs_by_rounding_stays_close():
+def test_rounding_errors_near_zero_stay_small():
     """Five times the difference at most, where a plain root would make 1e-3 of 1e-6."""
     near = np.asarray(compress(np.array([0.0, 1e-6, -1e-6], np.float32)))
     assert np.abs(near).max() <= 5.1e-6
 
 
-def test_batches_give_what_the_whole_gives():
+def test_moments_do_not_depend_on_batches():
     rows = np.random.default_rng(0).normal(3.0, 2.0, (100, 4)).astype(np.float32)
     moments = measure_moments(np.split(rows, [7, 50]))
-    pressed = np.asarray(compress(rows))
-    np.testing.assert_allclose(moments.mean, pressed.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(moments.deviation, pressed.std(axis=0), rtol=1e-4)
+    compressed = np.asarray(compress(rows))
+    np.testing.assert_allclose(moments.mean, compressed.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(moments.deviation, compressed.std(axis=0), rtol=1e-4)
     assert moments.count == 100
 
 
-def test_what_hardly_changes_is_not_blown_up():
+def test_a_feature_that_hardly_varies_is_not_scaled_up():
     """Of 5 and 5, and of -1.2 and 1.2, which compress to -1 and 1: deviations of 0 and 1."""
     moments = measure_moments([np.array([[5.0, -1.2], [5.0, 1.2]], np.float32)])
-    np.testing.assert_allclose(moments.deviation, [LEAST_SHARE * np.sqrt(0.5), 1.0], rtol=1e-5)
+    np.testing.assert_allclose(
+        moments.deviation, [MIN_DEVIATION_SHARE * np.sqrt(0.5), 1.0], rtol=1e-5
+    )
 
 
-def test_where_nothing_changes_there_is_no_division_by_zero():
+def test_constant_embeddings_are_not_divided_by_zero():
     moments = measure_moments([np.full((3, 2), 5.0, np.float32)])
-    np.testing.assert_allclose(moments.deviation, LEAST_DEVIATION)
+    np.testing.assert_allclose(moments.deviation, MIN_DEVIATION)
 
 
-def test_nothing_has_no_moments():
+def test_no_embeddings_are_refused():
     with pytest.raises(ValueError, match="expected at least one embedding, got none"):
         measure_moments([])

@@ -1,4 +1,4 @@
-"""Settings that make no sense are refused by name."""
+"""Settings out of range are refused by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_number_out_of_its_range_is_refused(settings, message: str):
         FitSettings(**settings)
 
 
-def test_a_training_lasts_as_long_as_an_earlier_one_found_best():
+def test_stop_after_limits_the_epochs():
     assert FitSettings(max_epochs=20).epochs == 20
     assert FitSettings(max_epochs=20, stop_after=7).epochs == 7
     assert FitSettings(head=HeadShape(hidden=3)).head.hidden == 3

@@ -1,4 +1,4 @@
-"""The answer for a clip is the mean of its patches; background is none."""
+"""A clip's scores are the mean of its patches'; background is not an answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from tests.trainer.model.examples import CLASSES, floats, make_source
 from trainer.data.clips import BACKGROUND
 from trainer.data.targets import Targets
 from trainer.model.validation import (
-    Epoch,
-    History,
     accuracy,
     log_loss,
-    make_judge,
     make_scorer,
+    make_validator,
     score_clips,
 )
 
@@ -48,78 +46,47 @@ def test_a_scorer_follows_the_weights():
     np.testing.assert_allclose(scorer(np.eye(3, dtype=np.float32))[0], [1.0, 0.0], atol=1e-6)
 
 
-def test_an_epoch_is_judged_by_clips():
-    """a and b are told apart, c is taken for a: two of three are right."""
-    judge = make_judge(
+def test_an_epoch_is_validated_by_clips():
+    """a and b are recognised, c is taken for a: two of three are right."""
+    validate = make_validator(
         linear([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), [make_source(["a", "b", "c"])], "softmax"
     )
-    epoch = judge(4, 0.5)
+    epoch = validate(4, 0.5)
     assert (epoch.number, epoch.loss) == (4, 0.5)
     assert epoch.accuracy == pytest.approx(2 / 3)
     assert epoch.validation_loss == pytest.approx(3.0, abs=0.01)  # 9 of the one that is wrong
 
 
-def test_the_loss_is_the_mean_over_clips_and_copies_the_accuracy_of_the_clips():
-    """The copies of a and b are taken for one another: a loss of 9, of the clips 0."""
+def test_the_loss_includes_the_copies_but_the_accuracy_does_not():
+    """The copies of a and b are confused, a loss of 9; the clips are not, a loss of 0."""
     network = linear([[9, 0, 0], [0, 9, 0], [0, 0, 9]])
     clips, copies = make_source(["a", "b"]), make_source(["b", "a"])
     table = replace(copies.table, clips=clips.table.clips)
-    epoch = make_judge(network, [clips, replace(copies, table=table)], "softmax")(1, 0.5)
+    epoch = make_validator(network, [clips, replace(copies, table=table)], "softmax")(1, 0.5)
     assert epoch.accuracy == 1.0
     assert epoch.validation_loss == pytest.approx(4.5, abs=0.01)
 
 
-def test_background_is_no_answer():
-    """Each patch is mostly background; of the rest the right class is ahead."""
+def test_background_is_not_an_answer():
+    """Each patch is mostly background; among the others the right class has the highest score."""
     source = make_source(["a", "b", "c"], (*CLASSES, BACKGROUND))
     columns = np.concatenate([2 * np.eye(3), np.full((3, 1), 9.0)], axis=1)
-    assert make_judge(linear(columns), [source], "softmax")(1, 0.0).accuracy == 1.0
+    assert make_validator(linear(columns), [source], "softmax")(1, 0.0).accuracy == 1.0
 
 
 def test_without_validation_there_are_no_figures():
-    epoch = make_judge(linear(np.eye(3)), [], "softmax")(1, 0.5)
+    epoch = make_validator(linear(np.eye(3)), [], "softmax")(1, 0.5)
     assert (epoch.validation_loss, epoch.accuracy) == (None, None)
 
 
-def test_unknown_labels_are_not_judged():
+def test_unknown_labels_do_not_count():
     scores = floats([[0.5, 0.9]])
     targets = Targets(floats([[1, 0]]), floats([[1, 0]]))
     assert log_loss(scores, targets, "sigmoid") == pytest.approx(np.log(2), rel=1e-5)
 
 
-def test_any_label_of_a_clip_is_right_and_clips_without_are_not_counted():
+def test_any_label_of_a_clip_is_right_and_clips_without_labels_do_not_count():
     scores = floats([[0.1, 0.9], [0.9, 0.1], [0.5, 0.4]])
     targets = floats([[1, 1], [0, 1], [0, 0]])
     assert accuracy(scores, targets) == 0.5
     assert accuracy(scores, np.zeros((3, 2), np.float32)) == 0.0
-
-
-def history_of(*losses: float | None) -> History:
-    history = History()
-    for number, loss in enumerate(losses, start=1):
-        history = history.plus(Epoch(number, 1.0, loss))
-    return history
-
-
-def test_the_best_epoch_has_the_lowest_validation_loss():
-    assert history_of(0.5, 0.3, 0.4).best.number == 2
-
-
-def test_of_equals_the_first_is_best():
-    assert history_of(0.3, 0.3).best.number == 1
-
-
-def test_without_validation_the_last_is_best():
-    assert history_of(None, None).best.number == 2
-    assert not history_of(None, None).is_over(patience=1)
-
-
-@pytest.mark.parametrize(("losses", "over"), [((0.3, 0.4), False), ((0.3, 0.4, 0.5), True)])
-def test_patience_counts_the_epochs_since(losses, over: bool):
-    assert history_of(*losses).is_over(patience=2) is over
-
-
-def test_no_epoch_is_best_of_none():
-    assert not History().is_over(1)
-    with pytest.raises(ValueError, match="expected at least one epoch, got none"):
-        _ = History().best

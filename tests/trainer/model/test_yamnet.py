@@ -1,4 +1,4 @@
-"""YAMNet as we build it gives what TF Hub's own gives; anything else is refused in one line."""
+"""Our YAMNet gives the scores of TF Hub's; other variables are refused in one line."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import pytest
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from tests.shared import ROOT
 from trainer.errors import PromotionError
-from trainer.promotion.models import TEMPORARY, ModelsDirectory, read_history
+from trainer.promotion.models import INCOMING_PREFIX, ModelsDirectory, read_history
 from trainer.report.rewrite import rewrite_bundle
 
 Versions = Callable[[int], Bundle]
@@ -152,7 +152,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_bundle_in_use(tmp_path: Path, versi
         assert read_history(tmp_path)[-1:] != []
     models.promote(versions(4))
     assert in_use(tmp_path) == "tones@4"
-    assert list(tmp_path.glob(TEMPORARY + "*")) == []
+    assert list(tmp_path.glob(INCOMING_PREFIX + "*")) == []
     assert models.roll_back().id != "tones@4"
 
 

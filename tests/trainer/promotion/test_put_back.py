@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from listener.build import make_detection_plan
 from listener.config.engine import DetectionSettings
 from listener.config.station import ControlSettings
 from listener.detection.bundle import Bundle, read_bundle
 from listener.health import Health
 from listener.pipeline.plan import Detection
+from listener.planning import make_detection_plan
 from listener.runtime.active import ActivePlan
 from listener.runtime.hot_swap import BundlePath, HotSwap
 from listener.runtime.overrides import Overrides
@@ -32,7 +32,7 @@ class Pipeline:
     def adopt(self, detection: Detection) -> None:
         pass
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         pass
 
 
@@ -41,10 +41,10 @@ class Station:
 
     def __init__(self, models: Path) -> None:
         path, self.now = BundlePath(models / "current"), 0.0
-        first = self.load(path.target())
+        first = self.load(path.resolve())
         self.health = Health(tuple(first.plan.policies), first.plan.bundle)
         self.health.add_source("hall")
-        self.switch = HotSwap(
+        self.hot_swap = HotSwap(
             ActivePlan(Pipeline(), first, Overrides(), ["hall"]),
             path,
             self.load,
@@ -59,10 +59,10 @@ class Station:
         plan = make_detection_plan(bundle, DetectionSettings(), "test")
         return Detection(LoudnessEngine(), plan, bundle.manifest)
 
-    def look_after(self, seconds: float, events: int = 0) -> None:
+    def run_for(self, seconds: float, events: int = 0) -> None:
         self.health.sources["hall"].by_label.events[0] += events
         self.now += seconds
-        self.switch.look()
+        self.hot_swap.tick()
 
 
 class Yard:
@@ -74,7 +74,7 @@ class Yard:
         self.station = Station(self.models.path)
         for number in range(2, versions + 1):
             self.models.promote(self.version(number))
-            self.station.look_after(HOUR)
+            self.station.run_for(HOUR)
 
     def version(self, number: int) -> Bundle:
         path = self._folder / f"v{number}"
@@ -85,7 +85,7 @@ class Yard:
 
     def raise_alarms(self) -> None:
         """Far more events than in the hour before."""
-        self.station.look_after(HOUR / 2, events=100)
+        self.station.run_for(HOUR / 2, events=100)
 
     def link(self, name: str) -> str:
         return str((self.models.path / name).readlink())
@@ -105,8 +105,8 @@ def test_a_rollback_goes_on_from_what_the_station_put_back(
 ):
     with caplog.at_level(logging.WARNING):
         assert yard.models.roll_back().id == "tones@1"
-    (said,) = caplog.messages
-    assert said.startswith("tones@2 is in use and not tones@3, promoted last")
+    (line,) = caplog.messages
+    assert line.startswith("tones@2 is in use, not tones@3, which was promoted last")
     with pytest.raises(PromotionError, match="nothing was in use before"):
         yard.models.roll_back()
 
@@ -147,7 +147,7 @@ def test_a_rollback_that_the_station_takes_back_loses_no_way_back(
     """Under the older bundle a label jumps: the station puts the newer one back."""
     yard = Yard(tmp_path, tones_bundle, 2)
     yard.models.roll_back()
-    yard.station.look_after(HOUR)
+    yard.station.run_for(HOUR)
     yard.raise_alarms()
     assert yard.link("current") == "tones@2"
     yard.models.promote(yard.version(3))

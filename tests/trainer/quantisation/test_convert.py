@@ -1,4 +1,4 @@
-"""The golden waveform of a model of 8 bits: no rounding error takes an input over the edge of a step."""
+"""The golden waveform of an int8 model: no rounding error moves an input to another step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
 from trainer.export.bundle import convert_to_tflite
-from trainer.quantisation.convert import golden_waveform_for, input_step, steady_waveform
+from trainer.quantisation.convert import (
+    choose_golden_waveform,
+    input_step,
+    rounding_stable_waveform,
+)
 
 
 def noisy_patches(bundle: Bundle) -> NDArray[np.float32]:
@@ -28,19 +32,19 @@ def int8(tones_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def test_the_step_is_that_of_the_range_that_was_shown(tones_bundle: Bundle, int8: Path):
-    """255 steps from the least to the greatest number of the patches."""
+def test_the_input_step_is_that_of_the_calibration_range(tones_bundle: Bundle, int8: Path):
+    """255 steps from the lowest to the highest number of the patches."""
     step = input_step(int8, tones_bundle.manifest.features)
     assert step is not None
-    shown = noisy_patches(tones_bundle)
-    least, greatest = min(shown.min(), 0.0), max(shown.max(), 0.0)
-    assert step[0] == pytest.approx((greatest - least) / 255, rel=0.01)
-    assert (-128 - step[1]) * step[0] == pytest.approx(least, abs=step[0])
+    patches = noisy_patches(tones_bundle)
+    low, high = min(patches.min(), 0.0), max(patches.max(), 0.0)
+    assert step[0] == pytest.approx((high - low) / 255, rel=0.01)
+    assert (-128 - step[1]) * step[0] == pytest.approx(low, abs=step[0])
 
 
 def test_no_number_of_its_log_mel_is_near_an_edge(tones_bundle: Bundle, int8: Path):
     features = tones_bundle.manifest.features
-    waveform, step = steady_waveform(int8, features), input_step(int8, features)
+    waveform, step = rounding_stable_waveform(int8, features), input_step(int8, features)
     assert waveform is not None
     assert step is not None
     assert waveform.dtype == np.float32
@@ -56,12 +60,10 @@ def test_no_number_of_its_log_mel_is_near_an_edge(tones_bundle: Bundle, int8: Pa
     assert len(np.unique(rounded[1])) > 50
 
 
-def test_answers_stay_where_rounding_errors_are_and_not_where_three_steps_are(
-    tones_bundle: Bundle, int8: Path
-):
+def test_outputs_ignore_rounding_errors_and_follow_three_steps(tones_bundle: Bundle, int8: Path):
     """The embedding is the mean log-mel of each band."""
     features, engine = tones_bundle.manifest.features, LiteRTEngine(int8)
-    waveform, step = steady_waveform(int8, features), input_step(int8, features)
+    waveform, step = rounding_stable_waveform(int8, features), input_step(int8, features)
     assert waveform is not None
     assert step is not None
     patches = log_mel_patches(waveform, features)
@@ -73,9 +75,11 @@ def test_answers_stay_where_rounding_errors_are_and_not_where_three_steps_are(
     assert np.abs(moved - exact[1]).max() > step[0]
 
 
-def test_a_model_of_floats_keeps_the_bundles_waveform(tones_bundle: Bundle, int8: Path):
+def test_a_float_model_keeps_the_bundles_waveform(tones_bundle: Bundle, int8: Path):
     features, own = tones_bundle.manifest.features, tones_bundle.read_golden().waveform
     assert input_step(tones_bundle.model_path, features) is None
-    np.testing.assert_array_equal(golden_waveform_for(tones_bundle, tones_bundle.model_path), own)
-    assert steady_waveform(int8, features, tries=0) is None
-    assert not np.array_equal(golden_waveform_for(tones_bundle, int8), own)
+    np.testing.assert_array_equal(
+        choose_golden_waveform(tones_bundle, tones_bundle.model_path), own
+    )
+    assert rounding_stable_waveform(int8, features, tries=0) is None
+    assert not np.array_equal(choose_golden_waveform(tones_bundle, int8), own)

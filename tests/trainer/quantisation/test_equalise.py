@@ -1,4 +1,4 @@
-"""Equalised channels: the same scores, and activations of like range."""
+"""Equalised channels give the same scores from activations of similar range."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_before_a_depthwise_layer_all_channels_become_as_wide():
     assert factors == pytest.approx([0.25, 1.0, 4.0])
 
 
-def test_a_channel_that_is_hardly_heard_is_no_reason_for_a_great_factor():
+def test_a_nearly_silent_channel_does_not_get_a_huge_factor():
     """Of 1e-9 and 1 the first counts as 0.01, and their mean is 0.1."""
     assert channel_factors(floats(1e-9, 1.0), None) == pytest.approx([0.1, 10.0])
 
 
-def test_before_a_pointwise_layer_its_kernel_has_a_say():
-    """Activations of 1 and 32: 32 ** 0.6 = 8; a kernel's rows of 1 and 1/32 want 32 ** 0.4 = 4 more."""
+def test_before_a_pointwise_layer_the_kernel_limits_the_factors():
+    """Activations of 1 and 32: 32 ** 0.6 = 8; a kernel's rows of 1 and 1/32 add 32 ** 0.4 = 4."""
     alike = np.ones((1, 1, 2, 5), np.float32)
     assert channel_factors(floats(1.0, 32.0), alike) == pytest.approx([8**-0.5, 8**0.5])
     unlike = alike * floats(1.0, 1 / 32)[:, None]
@@ -48,7 +48,7 @@ def signature(path: Path) -> tuple[tf.Module, dict[str, NDArray[np.float32]]]:
     return model, {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def test_yamnet_gives_the_same_scores_and_embeddings_by_other_weights(
+def test_yamnet_gives_the_same_scores_and_embeddings_from_other_weights(
     yamnet_bundle: Bundle, tmp_path: Path
 ):
     saved_model = yamnet_bundle.path / "saved_model"
@@ -67,7 +67,7 @@ def test_yamnet_gives_the_same_scores_and_embeddings_by_other_weights(
     assert np.abs(kernels[0] - kernels[1]).max() > 0.1
 
 
-def test_another_network_stays_as_it_is(tones_bundle: Bundle, tmp_path: Path):
+def test_another_network_is_left_unchanged(tones_bundle: Bundle, tmp_path: Path):
     saved_model = tones_bundle.path / "saved_model"
     assert equalise(saved_model, PATCHES, PARAMS, tmp_path / "equalised") == saved_model
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""From a bundle to a smaller one, or to a line that says why not."""
+"""A bundle becomes a smaller one, or one line says why not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from listener.build import open_engine
+from listener.adapters import open_engine
 from listener.config.engine import EngineSettings
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.features import log_mel_patches
@@ -25,16 +25,13 @@ from trainer.evaluation.selection import digest_files
 from trainer.export.bundle import export_bundle
 from trainer.quantisation.shrink import ShrinkRequest, shrink_bundle
 
-WHOLE_PATCHES_SECONDS = (
-    15_600 + 7_680
-) / 16_000  # a tone that is cut off would be heard in all bands
-
-
+# whole patches: a tone that ends within one would spread over all bands
+CLIP_SECONDS = (15_600 + 7_680) / 16_000
 PARAMS = FeatureParams()
 HZ = {"high_tone": 3000.0, "low_tone": 500.0}
 
 
-def unheard(_what: str) -> Callable[[int, int], None]:
+def no_progress(_what: str) -> Callable[[int, int], None]:
     return lambda _done, _total: None
 
 
@@ -43,15 +40,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten clips of each of two tones, a folder per class."""
     folder = tmp_path_factory.mktemp("data")
     for name, hz in HZ.items():
-        for take in range(10):
-            samples = tone(hz, 0.02 * (1 + take), WHOLE_PATCHES_SECONDS).astype(np.float64)
-            write_samples(folder / name / f"{name}{take}.wav", samples)
+        for number in range(10):
+            samples = tone(hz, 0.02 * (1 + number), CLIP_SECONDS).astype(np.float64)
+            write_samples(folder / name / f"{name}{number}.wav", samples)
     return folder
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Tones that 8 bits cannot tell apart: a weight of 300 on a band where nothing is ever heard."""
+    """Tones that 8 bits cannot tell apart: a weight of 300 on a band that is always silent."""
     model = make_tones_model(PARAMS)
     kernel, bias = model.get_layer("scores").get_weights()
     kernel[-1] += 300.0
@@ -79,7 +76,7 @@ def tried(bundle: Bundle) -> dict[str, dict[str, Any]]:
     return {each["form"]: each for each in bundle.manifest.provenance["forms"]["tried"]}
 
 
-def test_all_forms_are_judged_and_8_bits_are_too_few(shrunk: Bundle, data: Path):
+def test_all_forms_are_measured_and_8_bits_are_too_few(shrunk: Bundle, data: Path):
     """The first of two equal scores wins, and half of the clips have it."""
     forms = tried(shrunk)
     assert list(forms) == ["float32", "float16", "dynamic", "int8"]
@@ -99,7 +96,7 @@ def test_the_smaller_bundle_runs_in_the_daemon(shrunk: Bundle):
     assert engine.infer(patches)[0].argmax(axis=1).tolist() == [0] * len(patches)
 
 
-def test_the_smaller_bundle_says_what_it_is(shrunk: Bundle, bundle: Bundle):
+def test_the_smaller_bundle_describes_itself(shrunk: Bundle, bundle: Bundle):
     assert shrunk.id == "tones@2"
     assert shrunk.saved_model_path is None
     assert shrunk.manifest.policies == bundle.manifest.policies
@@ -124,31 +121,31 @@ def test_golden_scores_are_the_forms_own(shrunk: Bundle):
     )
 
 
-def test_clips_that_it_learnt_from_are_refused(bundle: Bundle, data: Path, tmp_path: Path):
+def test_clips_of_its_training_are_refused(bundle: Bundle, data: Path, tmp_path: Path):
     files = digest_files(list(data.glob("*/*0.wav")))
     known = bundle.manifest.provenance | {"training_files": files}
     trained = replace(bundle, manifest=replace(bundle.manifest, provenance=known))
     folds = tuple(range(1, 6))
     with pytest.raises(DataError, match="tones@1 was trained on 2 of 20 files"):
-        shrink_bundle(ShrinkRequest(trained, (data,), tmp_path / "out", "best", folds), unheard)
+        shrink_bundle(ShrinkRequest(trained, (data,), tmp_path / "out", "best", folds), no_progress)
 
 
 def test_a_bundle_without_its_saved_model_is_refused(shrunk: Bundle, data: Path, tmp_path: Path):
     with pytest.raises(BundleError, match=r"expected a bundle with saved_model/, found none"):
-        shrink_bundle(ShrinkRequest(shrunk, (data,), tmp_path / "out"), unheard)
+        shrink_bundle(ShrinkRequest(shrunk, (data,), tmp_path / "out"), no_progress)
 
 
-def test_a_bundle_is_never_written_over_by_its_smaller_form(bundle: Bundle, data: Path):
+def test_a_bundle_is_never_replaced_by_its_smaller_form(bundle: Bundle, data: Path):
     with pytest.raises(TargetError, match="expected another place than the bundle's own"):
-        shrink_bundle(ShrinkRequest(bundle, (data,), bundle.path), unheard)
+        shrink_bundle(ShrinkRequest(bundle, (data,), bundle.path), no_progress)
     assert read_bundle(bundle.path).saved_model_path is not None
 
 
 def test_a_form_that_loses_too_much_is_refused_with_its_figures(
     bundle: Bundle, data: Path, tmp_path: Path
 ):
-    places = [bundle.path, "--data", data, "--out", tmp_path / "small"]
-    result = run("shrink", *places, "--form", "int8")
+    arguments = [bundle.path, "--data", data, "--out", tmp_path / "small"]
+    result = run("shrink", *arguments, "--form", "int8")
     assert_one_line(result, 1, "int8: ", "clip accuracy 50.0 %", "loses 50.00 points")
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +170,7 @@ def test_the_path_goes_to_stdout_and_the_figures_to_stderr(result: Result, shrun
         (["--out", "x", "--data", "x", "--form", "int4"], "'int4' is not one of"),
     ],
 )
-def test_a_mistake_is_one_line(bundle: Bundle, arguments: list[str], part: str):
+def test_a_wrong_option_is_one_line(bundle: Bundle, arguments: list[str], part: str):
     assert_one_line(run("shrink", bundle.path, *arguments), 2, part)
 
 

@@ -1,4 +1,4 @@
-"""A bundle that knows two tones, and a station that heard a third."""
+"""A bundle that knows two tones, and the clips of a station that heard a third."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def base(data: Path, tones_bundle: Bundle) -> Bundle:
-    """It learnt from folds 1 to 3; eight clips of the others are its regression set."""
+    """Trained on folds 1 to 3; eight clips of the others are its regression set."""
     request = FitRequest(
         (data,),
         data.parent / "two-tones",
@@ -41,7 +41,7 @@ def base(data: Path, tones_bundle: Bundle) -> Bundle:
 
 @pytest.fixture(scope="package")
 def store(data: Path) -> Path:
-    """Six middle tones that were taken for low ones, three right high and low ones, six of noise."""
+    """Six middle tones that were detected as low ones, three right high and low ones, six of noise."""
     writer = StoreWriter(data.parent / "clips")
     middle = said("labels", LabelSpan("Middle tone", 0.0, SECONDS))
     for number in range(6):

@@ -1,4 +1,4 @@
-"""Clips of a new label that later bundles are judged by: spared, where there are recordings enough."""
+"""Clips of a new label that check later bundles: kept from training where there are enough recordings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from listener.detection.clip import LabelSpan
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
-from trainer.retraining.holdout import MOST_CLIPS, Holdout, Kept, spare_some
+from trainer.retraining.holdout import MOST_CLIPS, HeldOutLabel, Holdout, hold_out
 from trainer.retraining.verdicts import Verdicts, read_verdicts
 
 OWL = said("labels", LabelSpan("owl", 0.0, 1.0))
 
 
 def write_store(root: Path, owls: int, rooms: int) -> Path:
-    """Owls, each in the next room, and two low tones; every file is another one."""
+    """Owls, each in the next room, and two low tones; no two files are the same."""
     for number in range(owls):
         level = (1 + number) / (1 + owls)
         writer = StoreWriter(root, source=f"room{number % rooms}")
@@ -36,45 +36,45 @@ def read(root: Path, base: Bundle) -> Verdicts:
     return read_verdicts(read_store(root), base, new_classes=True)
 
 
-def spare(root: Path, base: Bundle) -> Holdout:
-    return spare_some(read(root, base), base)
+def hold_out_of(root: Path, base: Bundle) -> Holdout:
+    return hold_out(read(root, base), base)
 
 
-def test_of_few_recordings_all_are_learnt_from_and_judged_by(tones_bundle: Bundle, tmp_path: Path):
+def test_of_few_recordings_all_are_trained_on_and_checked_by(tones_bundle: Bundle, tmp_path: Path):
     """Twelve clips, but of nine rooms in one hour."""
-    sparing = spare(write_store(tmp_path, 12, 9), tones_bundle)
-    assert len(sparing.judged) == 14
-    assert sparing.kept == (Kept("owl", 12, learnt=True),)
-    assert all(clip.labels == {"owl"} for clip in sparing.held)
-    assert sparing.spared_files == frozenset()
+    holdout = hold_out_of(write_store(tmp_path, 12, 9), tones_bundle)
+    assert len(holdout.judged) == 14
+    assert holdout.labels == (HeldOutLabel("owl", 12, learnt=True),)
+    assert all(clip.labels == {"owl"} for clip in holdout.clips)
+    assert holdout.files == frozenset()
 
 
-def test_of_ten_recordings_one_is_spared_with_all_its_clips(tones_bundle: Bundle, tmp_path: Path):
-    sparing = spare(write_store(tmp_path, 20, 10), tones_bundle)
-    assert sparing.kept == (Kept("owl", 2, learnt=False),)
-    (group,) = {clip.group for clip in sparing.held}
-    assert group not in {each.clip.group for each in sparing.judged}
-    assert len(sparing.judged) == 18 + 2
-    assert sparing.spared_files == {digest_file(clip.path) for clip in sparing.held}
+def test_of_ten_recordings_one_is_held_out_with_all_its_clips(tones_bundle: Bundle, tmp_path: Path):
+    holdout = hold_out_of(write_store(tmp_path, 20, 10), tones_bundle)
+    assert holdout.labels == (HeldOutLabel("owl", 2, learnt=False),)
+    (group,) = {clip.group for clip in holdout.clips}
+    assert group not in {each.clip.group for each in holdout.judged}
+    assert len(holdout.judged) == 18 + 2
+    assert holdout.files == {digest_file(clip.path) for clip in holdout.clips}
 
 
-def test_what_was_spared_once_is_spared_when_the_label_is_known(
+def test_what_was_held_out_once_stays_held_out_when_the_label_is_known(
     tones_bundle: Bundle, tmp_path: Path
 ):
     root = write_store(tmp_path, 20, 10)
-    first = spare(root, tones_bundle)
-    known = {"held_files": sorted(first.spared_files)}
+    first = hold_out_of(root, tones_bundle)
+    known = {"held_files": sorted(first.files)}
     later = Bundle(tones_bundle.path, replace(tones_bundle.manifest, provenance=known))
-    station = replace(read(root, later), new_labels=())
-    sparing = spare_some(station, later)
-    assert [each.clip.path for each in sparing.judged] == [e.clip.path for e in first.judged]
-    assert (sparing.held, sparing.kept) == ((), ())
-    assert sparing.spared_files == first.spared_files
+    verdicts = replace(read(root, later), new_labels=())
+    holdout = hold_out(verdicts, later)
+    assert [each.clip.path for each in holdout.judged] == [e.clip.path for e in first.judged]
+    assert (holdout.clips, holdout.labels) == ((), ())
+    assert holdout.files == first.files
 
 
 @pytest.mark.parametrize(("owls", "kept"), [(20, 20), (21, 11), (45, 15)])
 def test_many_clips_are_thinned_out_evenly(
     tones_bundle: Bundle, tmp_path: Path, owls: int, kept: int
 ):
-    sparing = spare(write_store(tmp_path, owls, 1), tones_bundle)
-    assert len(sparing.held) == kept <= MOST_CLIPS
+    holdout = hold_out_of(write_store(tmp_path, owls, 1), tones_bundle)
+    assert len(holdout.clips) == kept <= MOST_CLIPS

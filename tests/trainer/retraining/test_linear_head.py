@@ -19,7 +19,7 @@ TWO_BY_TWO = np.eye(2, dtype=np.float32)
 HEAD = LinearHead(TWO_BY_TWO, 0 * TWO_BY_TWO, np.array([0.0, 1.0], np.float32))
 
 
-def test_logits_are_by_arithmetic():
+def test_logits_are_weighted_sums():
     np.testing.assert_allclose(HEAD.logits(np.array([[2.0, 3.0]], np.float32)), [[2.0, 4.0]])
 
 
@@ -29,7 +29,7 @@ def test_scores_are_shares_or_independent():
     np.testing.assert_allclose(squash(logits, "sigmoid"), [[0.5, 0.75]], rtol=1e-6)
 
 
-def test_a_new_output_begins_at_one_in_twenty():
+def test_a_new_output_starts_at_one_in_twenty():
     embeddings = np.array([[2.0, -1.0]], np.float32)
     logit = HEAD.unlikely_logit(embeddings, "softmax")
     scores = HEAD.with_outputs([1, None, 0], logit).scores(embeddings, "softmax")
@@ -61,7 +61,7 @@ def test_a_head_of_both_kinds_of_embeddings_is_built(tones_bundle: Bundle):
 
 
 def test_a_head_that_is_not_linear_is_refused(tones_bundle: Bundle, base: Bundle):
-    """The scores of another model stand for a head with layers that were not read."""
+    """Scores that the matrices do not give stand for a head with more layers."""
     odd = Bundle(base.path, replace(base.manifest, activation="sigmoid"))
     with pytest.raises(BackboneError, match="expected a linear head on the embeddings"):
         read_head(odd)

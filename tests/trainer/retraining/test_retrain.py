@@ -1,4 +1,4 @@
-"""From verdicts to a better bundle: what is corrected, added, kept, and refused."""
+"""From verdicts to a better bundle: what is corrected, added, kept and refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainer.evaluation.scoring import open_scorer
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.report.rewrite import rewrite_bundle
-from trainer.retraining.holdout import Kept
+from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
 from trainer.training.fit_bundle import FitRequest, fit_bundle
 from trainer.training.recipe import Recipe
@@ -38,8 +38,8 @@ def retrained(request, base: Bundle, store: Path, data: Path) -> Retrained:
     """Old classes are kept by the base's own outputs, or by its data."""
     again = (data,) if request.param == "data" else ()
     out = data.parent / f"by-{request.param}" / "better"
-    wanted = RetrainRequest(store, base, out, data.parent / "cache", again, new_classes=True)
-    return retrain(wanted, quietly)
+    cache = data.parent / "cache"
+    return retrain(RetrainRequest(store, base, out, cache, again, new_classes=True), quietly)
 
 
 def mean_scores(bundle: Bundle, hz: float) -> dict[str, float]:
@@ -57,18 +57,18 @@ def test_a_class_is_added_from_few_clips_and_old_ones_stay(retrained: Retrained)
         assert scores[label] > 0.7
 
 
-def test_the_certificate_has_every_old_class_before_and_after(retrained: Retrained):
-    certificate = retrained.findings.certificate
-    assert certificate.clips == 8
-    assert [each.label for each in certificate.labels] == ["high", "low"]
-    assert all(each.clips == 4 for each in certificate.labels)
-    assert all(each.lost_points == 0.0 for each in certificate.labels)
+def test_the_regression_check_has_every_old_class_before_and_after(retrained: Retrained):
+    check = retrained.findings.regression_check
+    assert check.clips == 8
+    assert [each.label for each in check.labels] == ["high", "low"]
+    assert all(each.clips == 4 for each in check.labels)
+    assert all(each.lost_points == 0.0 for each in check.labels)
     card = (retrained.bundle.path / "card.md").read_text()
     assert "### Regression check" in card
     assert "| high | 4 | 100.0 % | 100.0 % | 100.0 % | 100.0 % |" in card
 
 
-def test_the_bundle_says_what_it_learnt_from(retrained: Retrained, base: Bundle, store: Path):
+def test_the_bundle_says_what_it_was_trained_on(retrained: Retrained, base: Bundle, store: Path):
     manifest = retrained.bundle.manifest
     assert (manifest.name, manifest.version) == (base.manifest.name, base.manifest.version + 1)
     known = manifest.provenance
@@ -80,7 +80,7 @@ def test_the_bundle_says_what_it_learnt_from(retrained: Retrained, base: Bundle,
     assert known["retraining"]["clips"] == str(store)
 
 
-def test_the_held_out_clips_stay_frozen(retrained: Retrained, base: Bundle):
+def test_the_held_out_clips_stay_the_same(retrained: Retrained, base: Bundle):
     """Those of the new label come after them."""
     before, after = read_regression(base), read_regression(retrained.bundle)
     assert before is not None
@@ -104,9 +104,11 @@ def test_the_next_candidate_must_not_lose_the_new_label(retrained: Retrained, tm
     assert any(fault.startswith(wanted) for fault in faults)
 
 
-def test_the_certificate_says_what_later_bundles_are_held_to(retrained: Retrained):
-    """Six clips of one hour and one room are one recording: none can be spared."""
-    assert retrained.findings.certificate.kept == (Kept("middle_tone", 6, learnt=True),)
+def test_the_regression_check_says_which_clips_check_later_bundles(retrained: Retrained):
+    """Six clips of one hour and one room are one recording: none can be kept from training."""
+    assert retrained.findings.regression_check.kept == (
+        HeldOutLabel("middle_tone", 6, learnt=True),
+    )
     card = (retrained.bundle.path / "card.md").read_text()
     assert "checked with 6 clips of middle_tone, which this one learnt from." in card
 
@@ -117,7 +119,7 @@ def request_of_station(base: Bundle, store: Path, data: Path, tmp_path: Path) ->
     return RetrainRequest(Path(copy), base, tmp_path / "out", data.parent / "cache")
 
 
-def test_without_new_classes_a_strange_label_is_other_sound_until_it_is_added(
+def test_without_new_classes_an_unknown_label_is_other_sound_until_it_is_added(
     request_of_station: RetrainRequest,
 ):
     bundle = retrain(request_of_station, quietly).bundle
@@ -131,7 +133,7 @@ def test_without_new_classes_a_strange_label_is_other_sound_until_it_is_added(
     assert mean_scores(third, MIDDLE_HZ)["middle_tone"] > 0.7
 
 
-def test_a_verdict_against_all_others_is_listed(request_of_station: RetrainRequest):
+def test_a_verdict_that_all_others_contradict_is_listed(request_of_station: RetrainRequest):
     record = next(
         each for each in read_store(request_of_station.clips).records if each.label == "high"
     )
@@ -142,7 +144,7 @@ def test_a_verdict_against_all_others_is_listed(request_of_station: RetrainReque
 
 
 def test_what_forgets_is_refused_and_nothing_is_written(request_of_station: RetrainRequest):
-    """Somebody calls every tone the other one."""
+    """Somebody labels every tone as the other one."""
     for record in read_store(request_of_station.clips).records:
         if record.reason == "event":
             other = "high" if record.label == "low" else "low"
@@ -161,46 +163,48 @@ def test_without_held_out_clips_nothing_is_claimed(
 ):
     """The tones bundle has a linear head of another form, and no regression set."""
     request = replace(request_of_station, base=tones_bundle)
-    with pytest.raises(RegressionError, match="nothing tells what would be forgotten"):
+    with pytest.raises(RegressionError, match="what would be forgotten is not known"):
         retrain(request, quietly)
-    made = retrain(replace(request, unproven=True), quietly)
-    assert made.findings.certificate.clips == 0
+    made = retrain(replace(request, without_holdout=True), quietly)
+    assert made.findings.regression_check.clips == 0
     assert mean_scores(made.bundle, 3000.0)["high_tone"] > 0.9
     assert "# Tones" in (made.bundle.path / "card.md").read_text()
 
 
-def test_what_nobody_listens_for_needs_no_proof(
+def test_labels_that_are_not_required_need_no_held_out_clips(
     request_of_station: RetrainRequest, tones_bundle: Bundle
 ):
     """The base has no held-out clips, and the station listens for the new label alone."""
     request = replace(request_of_station, base=tones_bundle, new_classes=True)
-    asked = replace(request, asked=frozenset({"middle_tone"}))
-    assert retrain(asked, quietly).bundle.labels[-1] == "middle_tone"
-    both = replace(request, asked=frozenset({"middle_tone", "high_tone"}))
+    required = replace(request, required_labels=frozenset({"middle_tone"}))
+    assert retrain(required, quietly).bundle.labels[-1] == "middle_tone"
+    both = replace(request, required_labels=frozenset({"middle_tone", "high_tone"}))
     with pytest.raises(
         RegressionError, match="expected held-out clips of high_tone, in the bundle"
     ):
         retrain(both, quietly)
 
 
-def test_a_label_that_is_listened_for_and_not_there_is_refused(request_of_station: RetrainRequest):
-    request = replace(request_of_station, asked=frozenset({"low", "middle_tone"}))
+def test_a_required_label_that_is_not_there_is_refused(request_of_station: RetrainRequest):
+    request = replace(request_of_station, required_labels=frozenset({"low", "middle_tone"}))
     with pytest.raises(DataError, match="neither two_tones@1 nor what is added has middle_tone"):
         retrain(request, quietly)
 
 
-def test_the_loss_of_what_nobody_listens_for_is_borne_and_the_card_says_so(
+def test_a_regression_of_a_label_that_is_not_required_is_allowed_and_the_card_says_so(
     request_of_station: RetrainRequest,
 ):
-    """Every high tone is called low."""
+    """Every high tone is labelled low."""
     for record in read_store(request_of_station.clips).records:
         if record.label == "high":
             span = LabelSpan("low", 0.0, record.seconds)
             write_sidecar(replace(record, verdicts=(said("labels", span),)))
     with pytest.raises(RegressionError, match="high 100"):
         retrain(request_of_station, quietly)
-    made = retrain(replace(request_of_station, most_loss=50.0, asked=frozenset({"low"})), quietly)
-    (high, low) = made.findings.certificate.labels
+    made = retrain(
+        replace(request_of_station, most_loss=50.0, required_labels=frozenset({"low"})), quietly
+    )
+    (high, low) = made.findings.regression_check.labels
     assert high.lost_points == 100.0
     assert low.lost_points <= 50.0
     card = (made.bundle.path / "card.md").read_text()
@@ -215,11 +219,11 @@ def test_a_store_without_a_verdict_is_refused(request_of_station: RetrainRequest
 
 
 def test_the_base_stays_as_it_is(request_of_station: RetrainRequest, base: Bundle):
-    with pytest.raises(TargetError, match="expected another place than the base's own"):
+    with pytest.raises(TargetError, match="expected another path than the base's"):
         retrain(replace(request_of_station, out=base.path), quietly)
 
 
-def test_data_that_the_base_never_saw_is_refused(
+def test_data_that_the_base_was_not_trained_on_is_refused(
     request_of_station: RetrainRequest, base: Bundle, data: Path, tmp_path: Path
 ):
     strange = replace(base.manifest, provenance={"training_files": ["00"]})
@@ -233,9 +237,9 @@ def test_data_that_the_base_never_saw_is_refused(
 def test_a_base_with_a_hidden_layer_is_refused(
     request_of_station: RetrainRequest, tones_bundle: Bundle, data: Path, tmp_path: Path
 ):
-    lesson = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
+    recipe = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
     handle, cache = str(tones_bundle.path), data.parent / "cache"
-    deep = fit_bundle(FitRequest((data,), tmp_path / "deep", handle, cache, lesson))
+    deep = fit_bundle(FitRequest((data,), tmp_path / "deep", handle, cache, recipe))
     with pytest.raises(BackboneError, match="expected a linear head on the embeddings, as"):
         retrain(replace(request_of_station, base=deep), quietly)
     assert not request_of_station.out.exists()

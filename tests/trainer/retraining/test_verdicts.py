@@ -1,4 +1,4 @@
-"""A name that the bundle has not and nobody gave is no new label: its clips are left out, and named."""
+"""A name that the bundle does not know and no person gave is no new label: its clips are left out."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def read(store: StoreWriter, base: Bundle) -> Verdicts:
     return read_verdicts(read_store(store.root), base, new_classes=True)
 
 
-def spans(label: str) -> LabelSpan:
+def span(label: str) -> LabelSpan:
     return LabelSpan(label, 0.0, 1.0)
 
 
-def test_a_groups_verdicts_teach_its_members(store: StoreWriter, tones_bundle: Bundle):
+def test_a_verdict_on_a_group_is_one_on_its_members(store: StoreWriter, tones_bundle: Bundle):
     for _ in range(FEWEST_CLIPS):
         store.add(SECOND, label="beeper", verdict=said("right"), groups=BEEPER)
     store.add(SECOND, label="beeper", verdict=said("wrong"), groups=BEEPER)
-    missed = said("labels", spans("beeper"))
+    missed = said("labels", span("beeper"))
     store.add(SECOND, "missed", verdict=missed, groups=BEEPER)
-    station = read(store, tones_bundle)
-    assert station.new_labels == ()
-    *right, wrong, named = (each.clip for each in station.judged)
+    verdicts = read(store, tones_bundle)
+    assert verdicts.new_labels == ()
+    *right, wrong, named = (each.clip for each in verdicts.judged)
     assert {clip.labels for clip in right} == {frozenset({"high_tone"})}
     assert wrong.negatives == {"high_tone", "low_tone"}
     assert named.labels == {"high_tone"}
@@ -48,11 +48,11 @@ def test_a_groups_verdicts_teach_its_members(store: StoreWriter, tones_bundle: B
 
 
 def test_a_group_corrected_to_its_member_is_not_corrected(store: StoreWriter, tones_bundle: Bundle):
-    """What the bundle says of other clips of it may be kept; not so once it was another sound."""
-    store.add(SECOND, label="beeper", verdict=said("labels", spans("low_tone")), groups=BEEPER)
+    """The bundle's scores of its other clips may be kept, but not once it was another sound."""
+    store.add(SECOND, label="beeper", verdict=said("labels", span("low_tone")), groups=BEEPER)
     store.add(SECOND, label="beeper", groups=BEEPER)
     assert len(read(store, tones_bundle).unjudged) == 1
-    store.add(SECOND, label="beeper", verdict=said("labels", spans("noise")), groups=BEEPER)
+    store.add(SECOND, label="beeper", verdict=said("labels", span("noise")), groups=BEEPER)
     assert read(store, tones_bundle).unjudged == ()
 
 
@@ -60,35 +60,35 @@ def test_a_group_corrected_to_its_member_is_not_corrected(store: StoreWriter, to
 def test_a_group_without_members_in_the_clip_becomes_no_label(
     store: StoreWriter, tones_bundle: Bundle, caplog: pytest.LogCaptureFixture, groups
 ):
-    """Another clip of the store knows it as a group; or it is the word of an older station alone."""
+    """Another clip of the store knows it as a group; or only an older station gave the name."""
     for _ in range(FEWEST_CLIPS):
         store.add(SECOND, label="beeper", verdict=said("right"))
     store.add(SECOND, label="low_tone", verdict=said("right"), groups=groups)
     with caplog.at_level(logging.WARNING):
-        station = read(store, tones_bundle)
-    assert station.new_labels == ()
-    assert [each.clip.labels for each in station.judged] == [{"low_tone"}]
-    assert station.ambient == ()  # something was heard in them
-    assert f"beeper: {FEWEST_CLIPS} clips left out: the name of a group" in caplog.text
+        verdicts = read(store, tones_bundle)
+    assert verdicts.new_labels == ()
+    assert [each.clip.labels for each in verdicts.judged] == [{"low_tone"}]
+    assert verdicts.ambient == ()  # a label was detected in them
+    assert f"beeper: {FEWEST_CLIPS} clips left out: it is the name of a group" in caplog.text
 
 
-def test_a_known_group_becomes_no_label_though_people_wrote_its_name(
+def test_a_known_group_becomes_no_label_even_if_people_wrote_its_name(
     store: StoreWriter, tones_bundle: Bundle
 ):
     for _ in range(FEWEST_CLIPS):
-        store.add(SECOND, "missed", verdict=said("labels", spans("beeper")))
+        store.add(SECOND, "missed", verdict=said("labels", span("beeper")))
     assert read(store, tones_bundle).new_labels == ("beeper",)  # nothing tells that it is a group
     store.add(SECOND, label="beeper", verdict=said("right"), groups=BEEPER)
-    station = read(store, tones_bundle)
-    assert station.new_labels == ()
-    assert len(station.judged) == 1
+    verdicts = read(store, tones_bundle)
+    assert verdicts.new_labels == ()
+    assert len(verdicts.judged) == 1
 
 
-def test_a_program_s_word_is_a_new_label_once_people_use_it(
+def test_a_name_that_a_program_gave_is_a_new_label_once_people_use_it(
     store: StoreWriter, tones_bundle: Bundle
 ):
-    """The label of a later bundle, taught again to an earlier one."""
-    store.add(SECOND, "missed", verdict=said("labels", spans("whistle")))
+    """The label of a later bundle, added to an earlier one."""
+    store.add(SECOND, "missed", verdict=said("labels", span("whistle")))
     for _ in range(FEWEST_CLIPS):
         store.add(SECOND, label="whistle", verdict=said("right"))
     assert read(store, tones_bundle).new_labels == ("whistle",)

@@ -1,4 +1,4 @@
-"""Studies of arithmetic, and a process that takes part in one."""
+"""Studies with an arithmetic objective, and a process that takes part in one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.shared import ROOT
 from trainer.search.storage import open_storage, open_study
-from trainer.search.trials import PLACE
+from trainer.search.trials import SLOT
 from trainer.search.worker import Plan, Worker
 
 NAME = "arithmetic"
@@ -30,7 +30,7 @@ def make_plan(count: int) -> Plan:
     return Plan(
         count,
         {"x": FloatDistribution(0.0, 1.0)},
-        lambda _place: {},
+        lambda _slot: {},
         lambda n: RandomSampler(seed=n),
     )
 
@@ -46,13 +46,13 @@ def read_trials(address: str) -> list[FrozenTrial]:
         return study.get_trials()
 
 
-def assert_every_place_has_one_end(trials: Sequence[FrozenTrial], count: int) -> None:
-    ended = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    assert Counter(t.user_attrs[PLACE] for t in ended) == dict.fromkeys(range(count), 1)
+def assert_every_slot_has_one_finished_trial(trials: Sequence[FrozenTrial], count: int) -> None:
+    done = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert Counter(t.user_attrs[SLOT] for t in done) == dict.fromkeys(range(count), 1)
 
 
 class Participant:
-    """A process that runs trials; one that `holds` says what its first trial is, and gets no further."""
+    """A process that runs trials; with `hold`, it prints its first trial's parameters and waits there."""
 
     def __init__(self, address: str, count: int, *, hold: bool = False) -> None:
         command = [sys.executable, "-m", __name__, address, str(count), *["hold"] * hold]
@@ -61,7 +61,7 @@ class Participant:
         )
 
     def held_params(self) -> dict[str, float]:
-        """Of the trial that it holds, as soon as it does."""
+        """The parameters of the trial that it holds, as soon as it does."""
         assert self._process.stdout is not None
         return dict(json.loads(self._process.stdout.readline()))
 

@@ -1,4 +1,4 @@
-"""`trainer search`, for real: shared, killed, gone on with; and its mistakes in one line."""
+"""`trainer search` for real: shared, killed and continued; each mistake is one line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from optuna.trial import FrozenTrial, TrialState
 from listener.detection.bundle import Bundle, read_bundle
 from tests.rigs.mosquitto import wait_until
 from tests.shared import ROOT
-from tests.trainer.search.studies import assert_every_place_has_one_end
+from tests.trainer.search.studies import assert_every_slot_has_one_finished_trial
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
 from tests.trainer.training.tones import write_tones
 from trainer.errors import FitError, SearchError
-from trainer.search.search import SearchRequest, search_lesson
+from trainer.search.search import SearchRequest, search_recipe
 from trainer.search.storage import open_storage
-from trainer.search.trials import PLACE, WORKER
+from trainer.search.trials import SLOT, WORKER
 
 COUNT = 2
 
@@ -67,13 +67,13 @@ def read_trials(journal: Path) -> list[FrozenTrial]:
 
 
 def running(journal: Path) -> list[FrozenTrial]:
-    """The trials that are begun and not ended."""
+    """The trials that have started and not ended."""
     trials = read_trials(journal)
     return [t for t in trials if t.state == TrialState.RUNNING and WORKER in t.user_attrs]
 
 
-def is_stopped_in_a_trial(process: subprocess.Popen[str], journal: Path) -> bool:
-    """It is stopped, unless it turns out that its trial ended just before."""
+def stopped_in_a_trial(process: subprocess.Popen[str], journal: Path) -> bool:
+    """Stop the process, unless its trial turns out to have ended just before."""
     if not running(journal):
         return False
     process.send_signal(signal.SIGSTOP)
@@ -86,22 +86,22 @@ def is_stopped_in_a_trial(process: subprocess.Popen[str], journal: Path) -> bool
 def test_two_processes_share_a_study_and_lose_no_trial_when_one_is_killed(
     tones: Path, tones_bundle: Bundle, tmp_path: Path
 ):
-    """And the best lesson goes into `trainer fit`, where the command line wins over it."""
+    """And `trainer fit` uses the best recipe, where command-line options override it."""
     journal, out = tmp_path / "study.journal", tmp_path / "out"
     data = ["--data", tones, "--backbone", tones_bundle.path, "--cache", tmp_path / "cache"]
     shared = [*data, "--trials", COUNT, "--storage", journal, "--folds", 1, "--folds", 2]
     with searching(*shared, "--out", tmp_path / "none") as victim:
-        wait_until(lambda: is_stopped_in_a_trial(victim, journal), 100, "a trial to kill")
+        wait_until(lambda: stopped_in_a_trial(victim, journal), 100, "a trial to kill")
         with searching(*shared, "--out", out, "--grace", 3) as other:
             victim.send_signal(signal.SIGKILL)
             stdout, stderr = other.communicate(timeout=100)
     assert other.returncode == 0, stderr
     assert stdout == f"{out / 'best.json'}\n"
     trials = read_trials(journal)
-    assert_every_place_has_one_end(trials, COUNT)
+    assert_every_slot_has_one_finished_trial(trials, COUNT)
     (killed,) = (t for t in trials if WORKER in t.user_attrs and t.state == TrialState.FAIL)
     (again,) = (t for t in trials if t.state != TrialState.FAIL and t.params == killed.params)
-    assert again.user_attrs[PLACE] == killed.user_attrs[PLACE]
+    assert again.user_attrs[SLOT] == killed.user_attrs[SLOT]
     assert again.user_attrs[WORKER] != killed.user_attrs[WORKER]
     best = json.loads((out / "best.json").read_text())
     assert best["found"]["accuracy"] == max(t.value or 0.0 for t in trials)
@@ -115,15 +115,15 @@ def test_two_processes_share_a_study_and_lose_no_trial_when_one_is_killed(
     assert learnt == best["lesson"]
 
 
-def test_a_study_goes_on_but_not_with_other_folds(request_of_tones: SearchRequest):
-    """Each fold is held out in turn; the tones are told apart by arithmetic."""
-    path = search_lesson(request_of_tones)
+def test_a_study_continues_but_not_with_other_folds(request_of_tones: SearchRequest):
+    """Each fold is held out in turn; the tones are separable by construction."""
+    path = search_recipe(request_of_tones)
     found = json.loads(path.read_text())["found"]
     assert (found["accuracy"], found["folds"]) == (1.0, [1, 2])
-    assert search_lesson(request_of_tones) == path
+    assert search_recipe(request_of_tones) == path
     assert len(read_trials(request_of_tones.out / "study.journal")) == 1
     with pytest.raises(SearchError, match="study tones: expected the same data, folds as"):
-        search_lesson(replace(request_of_tones, folds=(1, 3)))
+        search_recipe(replace(request_of_tones, folds=(1, 3)))
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_a_study_goes_on_but_not_with_other_folds(request_of_tones: SearchReques
         ({"storage": "mysql://host/x"}, SearchError, "storage: expected a path, .* got mysql://"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(
+def test_an_impossible_search_is_refused(
     request_of_tones: SearchRequest, change, error: type[Exception], message: str
 ):
     with pytest.raises(error, match=message):
-        search_lesson(replace(request_of_tones, **change))
+        search_recipe(replace(request_of_tones, **change))
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_wrong_options_are_one_line(arguments: list[str], part: str):
     assert_one_line(run("search", "--data", "none", *arguments), 2, part)
 
 
-def test_a_storage_that_is_not_there_is_one_line(tmp_path: Path):
-    places = ["--data", "none", "--trials", 1, "--out", tmp_path]
-    result = run("search", *places, "--storage", "sqlite:////no/such/folder/study.db")
+def test_an_unreachable_storage_is_one_line(tmp_path: Path):
+    arguments = ["--data", "none", "--trials", 1, "--out", tmp_path]
+    result = run("search", *arguments, "--storage", "sqlite:////no/such/folder/study.db")
     assert_one_line(result, 3, "storage sqlite:////no/such/folder/study.db: cannot be opened")
 
 

@@ -1,4 +1,4 @@
-"""Addresses of storages, and what is wrong with some."""
+"""Which storages open, which studies may be shared, and when a trial is silent."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from optuna.trial import TrialState
 
 from tests.rigs.mosquitto import free_port, wait_until
 from trainer.errors import SearchError, StorageError
-from trainer.search.storage import BEAT, Watch, beating, open_storage, open_study
+from trainer.search.storage import HeartbeatMonitor, heartbeats, open_storage, open_study
+from trainer.search.trials import HEARTBEAT
 
 
 @pytest.mark.parametrize("form", ["{}/new/a", "journal://{}/new/a", "sqlite:///{}/a"])
-def test_what_is_stored_is_there_again(tmp_path: Path, form: str):
+def test_a_study_is_there_when_its_storage_opens_again(tmp_path: Path, form: str):
     address = form.format(tmp_path)
     with open_storage(address) as storage:
         optuna.create_study(storage=storage, study_name="first")
@@ -33,12 +34,12 @@ def test_what_is_stored_is_there_again(tmp_path: Path, form: str):
         ("://", "got ://$"),
     ],
 )
-def test_an_address_of_no_known_form_is_refused(address: str, part: str):
+def test_an_address_of_an_unknown_form_is_refused(address: str, part: str):
     with pytest.raises(SearchError, match=part), open_storage(address):
         pass
 
 
-def test_a_database_that_is_not_there_is_named_without_its_password():
+def test_an_unreachable_database_is_named_without_its_password():
     url = f"postgresql://user:secret@127.0.0.1:{free_port()}/db"
     with pytest.raises(StorageError, match="cannot be opened") as raised, open_storage(url):
         pass
@@ -46,7 +47,7 @@ def test_a_database_that_is_not_there_is_named_without_its_password():
     assert "secret" not in str(raised.value)
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_a_journal_is_refused(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("milk\neggs\n")
     with (
         pytest.raises(StorageError, match="expected a journal of Optuna's"),
@@ -55,13 +56,13 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
         pass
 
 
-def test_a_folder_is_no_journal(tmp_path: Path):
+def test_a_folder_is_not_a_journal(tmp_path: Path):
     with pytest.raises(StorageError, match="Is a directory"), open_storage(str(tmp_path)):
         pass
 
 
 def make_study() -> optuna.Study:
-    return open_study(InMemoryStorage(), "hearts", {})
+    return open_study(InMemoryStorage(), "heartbeats", {})
 
 
 class Clock:
@@ -74,55 +75,57 @@ class Clock:
         return self.now
 
 
-def test_a_running_trial_beats_again_and_again():
+def test_a_running_trial_sends_heartbeats():
     study = make_study()
     trial = study.ask()
-    with beating(trial, grace_seconds=0.06):
-        wait_until(lambda: study.trials[0].user_attrs.get(BEAT, 0) >= 3, 10, "three beats")
+    with heartbeats(trial, grace_seconds=0.06):
+        wait_until(
+            lambda: study.trials[0].user_attrs.get(HEARTBEAT, 0) >= 3, 10, "three heartbeats"
+        )
 
 
-def test_a_trial_that_is_over_stops_beating():
+def test_a_trial_that_has_ended_sends_no_more_heartbeats():
     study = make_study()
     trial = study.ask()
-    with beating(trial, grace_seconds=0.06):
+    with heartbeats(trial, grace_seconds=0.06):
         study.tell(trial.number, state=TrialState.FAIL)
     assert study.trials[0].state == TrialState.FAIL
 
 
-def test_a_trial_is_silent_when_no_beat_is_seen_for_the_grace():
+def test_a_trial_is_silent_without_a_heartbeat_for_the_grace():
     study, clock = make_study(), Clock()
     trial = study.ask()
-    watch = Watch(10.0, clock)
-    assert watch.silent(study.trials) == []
+    monitor = HeartbeatMonitor(10.0, clock)
+    assert monitor.silent(study.trials) == []
     clock.now = 10.0
-    assert watch.silent(study.trials) == []
+    assert monitor.silent(study.trials) == []
     clock.now = 10.1
-    assert [t.number for t in watch.silent(study.trials)] == [trial.number]
+    assert [t.number for t in monitor.silent(study.trials)] == [trial.number]
 
 
-def test_a_beat_begins_the_grace_anew():
+def test_a_heartbeat_restarts_the_grace():
     study, clock = make_study(), Clock()
     trial = study.ask()
-    watch = Watch(10.0, clock)
-    watch.silent(study.trials)
+    monitor = HeartbeatMonitor(10.0, clock)
+    monitor.silent(study.trials)
     clock.now = 9.0
-    trial.set_user_attr(BEAT, 1)
-    assert watch.silent(study.trials) == []
+    trial.set_user_attr(HEARTBEAT, 1)
+    assert monitor.silent(study.trials) == []
     clock.now = 19.0
-    assert watch.silent(study.trials) == []
+    assert monitor.silent(study.trials) == []
     clock.now = 19.1
-    assert len(watch.silent(study.trials)) == 1
+    assert len(monitor.silent(study.trials)) == 1
 
 
 def test_only_running_trials_are_silent():
     study, clock = make_study(), Clock()
     trial = study.ask()
     study.enqueue_trial({})
-    watch = Watch(10.0, clock)
-    watch.silent(study.trials)
+    monitor = HeartbeatMonitor(10.0, clock)
+    monitor.silent(study.trials)
     study.tell(trial, 1.0)
     clock.now = 100.0
-    assert watch.silent(study.trials) == []
+    assert monitor.silent(study.trials) == []
 
 
 ABOUT = {"data": "a hash", "folds": "1, 2"}
@@ -132,7 +135,7 @@ def test_more_is_better():
     assert open_study(InMemoryStorage(), "s", ABOUT).direction == StudyDirection.MAXIMIZE
 
 
-def test_a_study_that_is_there_is_gone_on_with():
+def test_an_existing_study_is_continued():
     storage = InMemoryStorage()
     open_study(storage, "s", ABOUT).enqueue_trial({"x": 1.0})
     assert len(open_study(storage, "s", ABOUT).trials) == 1
@@ -146,7 +149,7 @@ def test_a_study_that_is_there_is_gone_on_with():
         ({"data": "a hash", "folds": "1, 2", "space": "new"}, "the same space as"),
     ],
 )
-def test_a_study_of_another_thing_is_refused(other: dict[str, str], part: str):
+def test_a_study_about_something_else_is_refused(other: dict[str, str], part: str):
     storage = InMemoryStorage()
     open_study(storage, "s", ABOUT)
     with pytest.raises(SearchError, match=f"study s: expected {part} in its other trials"):

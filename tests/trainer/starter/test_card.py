@@ -1,4 +1,4 @@
-"""Every author whose clips are used is named; two licences that forbid use leave clips out."""
+"""The card names every author whose clips are used; clips under a forbidding licence are left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_line_for_each_author():
 def test_a_clip_is_used_if_its_licence_allows():
     assert is_used("1-1-A-0", CREDITS)
     assert not is_used("2-3-A-8", CREDITS)
-    assert not is_used("5-9-A-8", CREDITS)  # nobody says who made it
+    assert not is_used("5-9-A-8", CREDITS)  # without a known author
 
 
 def test_esc10s_own_file_names_all_400(shared: Path):

@@ -1,12 +1,13 @@
-"""What is counted as found, missed and false, with scores that are known."""
+"""What counts as found, missed and false, with known scores."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from listener.detection.policy import LabelPolicy
-from listener.soundscape import SAMPLE_RATE_HZ, PlacedSound, Scene
-from trainer.starter.evaluate import Counts, count, guess
+from listener.soundscape.scene import PlacedSound, Scene
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
+from trainer.starter.evaluate import Counts, classify, count
 from trainer.starter.strips import COLUMNS, LABELS
 
 POLICIES = {
@@ -17,7 +18,7 @@ SECONDS = 10.0
 
 
 class LoudIsSiren:
-    """An engine that takes every loud patch for a siren, and rain for a little likely."""
+    """An engine that scores every loud patch as a siren, and rain low everywhere."""
 
     def infer(self, patches):
         scores = np.zeros((len(patches), len(LABELS)), np.float32)
@@ -56,5 +57,5 @@ def test_only_labels_with_a_policy_have_events():
     assert count([scene], LoudIsSiren(), policies) == Counts(0, (), (), SECONDS)
 
 
-def test_a_guess_is_one_of_the_ten_even_where_an_alarm_scores_higher():
-    assert guess(noise_between(0.0, SECONDS), LoudIsSiren()) == "rain"
+def test_a_clip_is_classified_as_one_of_the_ten_even_if_an_alarm_scores_higher():
+    assert classify(noise_between(0.0, SECONDS), LoudIsSiren()) == "rain"

@@ -60,7 +60,7 @@ def test_wrong_inputs_are_one_clear_line(esc10: Path, tones_bundle: Bundle, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path):
+def test_a_failed_command_prints_one_line(tmp_path: Path):
     out = tmp_path / "out"
     result = run("starter", "--esc10", tmp_path, "--teacher", tmp_path, "--out", out)
     assert_one_line(result, 1, "expected a bundle directory with bundle.json")

@@ -1,11 +1,11 @@
-"""Thresholds lie above what background reaches, and below what alarms do where that is higher."""
+"""Thresholds lie above the background, and below the alarms where those score higher."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from listener.soundscape import PlacedSound
+from listener.soundscape.scene import PlacedSound
 from trainer.starter.policies import highest_smoothed, make_policies, peak_within
 from trainer.starter.strips import COLUMNS, LABELS
 
@@ -22,14 +22,14 @@ def test_a_threshold_is_a_quarter_above_the_highest_background_score():
     assert policies["rain"].on_threshold == 0.95  # never more
 
 
-def test_a_threshold_is_midway_where_the_faintest_alarm_is_over_the_background():
+def test_a_threshold_is_midway_if_the_faintest_alarm_is_above_the_background():
     highest = np.full(len(LABELS), 0.2, np.float32)
     policies = make_policies(highest, {"siren": 0.6, "doorbell": 0.2})
     assert policies["siren"].on_threshold == pytest.approx(0.4)
-    assert policies["doorbell"].on_threshold == 0.5  # no room between: as without any alarm
+    assert policies["doorbell"].on_threshold == 0.5  # no gap between: as without any alarm
 
 
-def test_an_alarms_peak_is_looked_for_while_it_sounds():
+def test_the_peak_of_an_alarm_is_found_while_it_sounds():
     table = np.zeros((30, len(LABELS)), np.float32)
     column = COLUMNS["siren"]
     table[10:13, column] = 0.7  # 4.8 s to 6.24 s

@@ -1,4 +1,4 @@
-"""Training learns what there is to learn, and masks are gaps of the patch's mean."""
+"""Training learns a known relation, and masks are gaps of the patch's mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainer.starter.strips import COLUMNS, LABELS, PATCHES, Recording
 from trainer.starter.train import Examples, Schedule, embedding_spread, make_examples, mask, train
 
 
-def test_a_dead_number_of_the_teacher_is_not_divided_by_zero():
+def test_a_constant_embedding_value_is_not_divided_by_zero():
     embeddings = np.array([[0, 2], [0, 4]], np.float16)
     np.testing.assert_allclose(embedding_spread(embeddings), [[0, 3], [1, 1]])
 
@@ -34,7 +34,7 @@ def test_a_linear_network_learns_which_patches_are_loud():
     assert np.mean((scores > 0.5) == examples.targets) > 0.99
 
 
-def test_the_same_seed_learns_the_same():
+def test_the_same_seed_trains_the_same_network():
     weights = [trained(loud_and_quiet())[0].get_layer("scores").get_weights() for _ in range(2)]
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

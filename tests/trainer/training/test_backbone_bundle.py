@@ -53,7 +53,7 @@ def test_yamnets_bundle_has_521_labels_and_says_where_it_comes_from(yamnet_bundl
     assert "521 classes of AudioSet" in (yamnet_bundle.path / "card.md").read_text()
 
 
-def test_a_directory_is_its_own_resolution(tmp_path: Path):
+def test_a_directory_resolves_to_itself(tmp_path: Path):
     assert resolve_handle(str(tmp_path)) == tmp_path
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_scheme_is_refused():
         resolve_handle("nowhere://yamnet")
 
 
-def test_the_target_is_looked_at_first(tmp_path: Path):
+def test_the_target_is_checked_first(tmp_path: Path):
     with pytest.raises(TargetError, match="found something else"):
         make_backbone_bundle("no/such/directory", tmp_path, FeatureParams())
 

@@ -24,7 +24,7 @@ from trainer.model.settings import FitSettings, Thawing
 from trainer.training.fit_bundle import FitRequest, choose_activation, choose_folds, fit_bundle
 from trainer.training.recipe import Recipe
 from trainer.training.train import Trained, split, train
-from trainer.training.training_set import gather
+from trainer.training.training_set import make_training_set
 
 FOLDS = (1, 2, 3)
 
@@ -41,7 +41,7 @@ def request_of_tones(tones: Path, tones_bundle: Bundle) -> FitRequest:
         out=tones.parent / "two-tones",
         backbone=str(tones_bundle.path),
         cache=tones.parent / "cache",
-        lesson=Recipe(copies=1),
+        recipe=Recipe(copies=1),
         folds=FOLDS,
     )
 
@@ -67,12 +67,12 @@ def test_each_tone_has_the_highest_score_of_its_own(fitted: Bundle):
 
 @pytest.mark.parametrize("level", [0.0, 0.01, 1.0])
 def test_neither_silence_nor_noise_is_a_tone(fitted: Bundle, level: float):
-    """A network that knows nothing but its classes would score one of them high on pure noise."""
+    """A network that knows only its classes would score one of them high on pure noise."""
     noise = np.float32(level) * pink_noise(3.0, np.random.default_rng(7))
     assert mean_scores(fitted, noise).max() < 0.5
 
 
-def test_the_saved_model_in_plain_tensorflow_says_the_same(fitted: Bundle):
+def test_the_saved_model_in_plain_tensorflow_gives_the_same_scores(fitted: Bundle):
     assert fitted.saved_model_path is not None
     samples = tone(HZ["low"], 0.5)
     served = tf.saved_model.load(str(fitted.saved_model_path)).signatures["serving_default"]
@@ -80,7 +80,7 @@ def test_the_saved_model_in_plain_tensorflow_says_the_same(fitted: Bundle):
     np.testing.assert_allclose(scores, mean_scores(fitted, samples), atol=1e-4)
 
 
-def test_the_bundle_says_what_it_learnt_from(fitted: Bundle, request_of_tones: FitRequest):
+def test_the_bundle_says_what_it_was_trained_on(fitted: Bundle, request_of_tones: FitRequest):
     known = fitted.manifest.provenance
     assert faults(known) == []
     assert fitted.manifest.activation == "softmax"
@@ -100,30 +100,32 @@ def test_the_bundle_says_what_it_learnt_from(fitted: Bundle, request_of_tones: F
 
 def test_the_same_seed_gives_the_same_heads(request_of_tones: FitRequest):
     backbone = open_backbone(request_of_tones.backbone)
-    lesson = Recipe(copies=1, heads=2, fit=FitSettings(max_epochs=2))
-    first, second = (learn(request_of_tones, backbone, lesson).heads for _ in range(2))
+    recipe = Recipe(copies=1, heads=2, fit=FitSettings(max_epochs=2))
+    first, second = (train_tones(request_of_tones, backbone, recipe).heads for _ in range(2))
     assert len(first) == 2
     for head, other in zip(first, second, strict=True):
         for weight, same in zip(head.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(weight, same)
 
 
-def learn(request: FitRequest, backbone: Backbone, lesson: Recipe) -> Trained:
+def train_tones(request: FitRequest, backbone: Backbone, recipe: Recipe) -> Trained:
     table = read_clips(request.data).in_folds(*FOLDS)
     cache = EmbeddingCache(request.cache)
-    material = gather(table, backbone, cache, lesson, lambda _what: lambda _done, _total: None)
-    return train(split(material, FOLDS, 3), backbone, lesson, epochs_bar)
+    tones = make_training_set(
+        table, backbone, cache, recipe, lambda _what: lambda _done, _total: None
+    )
+    return train(split(tones, FOLDS, 3), backbone, recipe, epochs_bar)
 
 
 def test_only_yamnet_can_be_thawed(request_of_tones: FitRequest, tmp_path: Path):
-    lesson = Recipe(copies=0, fit=FitSettings(thawing=Thawing(blocks=1)))
-    request = replace(request_of_tones, lesson=lesson, out=tmp_path / "thawed")
-    with pytest.raises(BackboneError, match="expected YAMNet, this backbone is frozen for good"):
+    recipe = Recipe(copies=0, fit=FitSettings(thawing=Thawing(blocks=1)))
+    request = replace(request_of_tones, recipe=recipe, out=tmp_path / "thawed")
+    with pytest.raises(BackboneError, match="expected YAMNet, this backbone cannot be fine-tuned"):
         fit_bundle(request)
     assert not (tmp_path / "thawed").exists()
 
 
-def test_the_last_fold_says_when_to_stop(tones: Path):
+def test_the_last_fold_is_for_validation(tones: Path):
     table = read_clips([tones])
     assert choose_folds(table, (), None) == ((1, 2, 3, 4, 5), 5)
     assert choose_folds(table, (2, 1), None) == ((2, 1), 1)
@@ -135,8 +137,8 @@ def test_the_last_fold_says_when_to_stop(tones: Path):
     ("folds", "validation", "message"),
     [
         ((1, 9), None, r"folds: expected some of \[1, 2, 3, 4, 5\], got \[9\]"),
-        ((1, 2), 3, r"validation fold: expected one of \[1, 2\] and others to learn from, got 3"),
-        ((1,), 1, r"validation fold: expected one of \[1\] and others to learn from, got 1"),
+        ((1, 2), 3, r"validation fold: expected one of \[1, 2\] and others to train on, got 3"),
+        ((1,), 1, r"validation fold: expected one of \[1\] and others to train on, got 1"),
     ],
 )
 def test_impossible_folds_are_refused(tones: Path, folds, validation, message: str):

@@ -16,11 +16,11 @@ from trainer.training.recipe import Recipe
 from trainer.training.training_set import TrainingSet
 
 PATCHES, RECORDINGS = 20, 8
-LESSON = Recipe(copies=0, batch_size=32, fit=FitSettings(learning_rate=0.05))
+RECIPE = Recipe(copies=0, batch_size=32, fit=FitSettings(learning_rate=0.05))
 
 
-def material(folder: Path, folds: int) -> TrainingSet:
-    """Every recording has an embedding of its own, and labels that nothing in it tells."""
+def make_recordings(folder: Path, folds: int) -> TrainingSet:
+    """Every recording has an embedding of its own, from which its label cannot be known."""
     cache = EmbeddingCache(folder)
     clips = tuple(_embedded(number, folds, cache) for number in range(RECORDINGS))
     table = EmbeddedTable(clips, ("cat", "dog"), (), FeatureParams(), cache)
@@ -37,7 +37,7 @@ def _embedded(number: int, folds: int, cache: EmbeddingCache) -> EmbeddedClip:
 
 
 def test_shuffled_patches_are_recognised_and_new_recordings_are_not(tmp_path: Path):
-    found = measure_leak(material(tmp_path, 2), LESSON)
+    found = measure_leak(make_recordings(tmp_path, 2), RECIPE)
     assert found is not None
     assert (found.patches, found.folds) == (RECORDINGS * PATCHES // 2, 2)
     assert found.shuffled == 1.0
@@ -45,10 +45,10 @@ def test_shuffled_patches_are_recognised_and_new_recordings_are_not(tmp_path: Pa
 
 
 def test_one_fold_leaves_nothing_to_test_on(tmp_path: Path):
-    assert measure_leak(material(tmp_path, 1), LESSON) is None
+    assert measure_leak(make_recordings(tmp_path, 1), RECIPE) is None
 
 
 def test_of_many_clips_some_are_left_out(tmp_path: Path):
-    found = measure_leak(material(tmp_path, 2), LESSON, most_patches=30)  # every third of 8
+    found = measure_leak(make_recordings(tmp_path, 2), RECIPE, most_patches=30)  # every third of 8
     assert found is not None
     assert found.patches == 30

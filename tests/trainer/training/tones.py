@@ -1,4 +1,4 @@
-"""A data set whose classes the tones bundle's embeddings tell apart: two tones, in five folds."""
+"""A data set of two tones in five folds, which the tones bundle's embeddings tell apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tone(hz: float, amplitude: float, seconds: float = SECONDS) -> Samples:
 
 
 def write_tones(folder: Path) -> Path:
-    """ESC-50's form: two clips of each class in each of five folds."""
+    """In ESC-50's format: two clips of each class in each of five folds."""
     (folder / "audio").mkdir(parents=True)
     rows = ["filename,fold,target,category"]
     for number, (name, hz) in enumerate(HZ.items()):

@@ -1,4 +1,4 @@
-"""Channels and servers that do what a test says."""
+"""Channels and servers that behave as a test says."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from listener.engines.engine import Outputs
 from listener.engines.remote.channel import Datatype, ServerError, Tensor
-from listener.engines.remote.server import Expected
+from listener.engines.remote.server import GoldenCheck
 from tests.listener.engines.remote.fakes import MODEL, answer_to
 
 PATCHES = np.full((3, 96, 64), 0.5, np.float32)
-EXPECTED = Expected(MODEL, PATCHES, answer_to(PATCHES)[0], 1e-3)
+GOLDEN = GoldenCheck(MODEL, PATCHES, answer_to(PATCHES)[0], 1e-3)
 
 
 class ScriptedChannel:
-    """Answers; but first it fails with each of `errors`, and its scores are `off` by so much."""
+    """Answers with scores that are `off` by so much; first it fails with each of `errors`."""
 
     def __init__(self, *errors: ServerError, takes: str = "FP16", off: float = 0.0) -> None:
         self.errors = list(errors)
@@ -27,14 +27,14 @@ class ScriptedChannel:
         self._lock = threading.Lock()
 
     def read_inputs(self, timeout_seconds: float) -> list[Tensor]:
-        """One, as it was told."""
+        """One input of the datatype `takes`."""
         self.seconds.append(timeout_seconds)
         return [Tensor("patches", self.takes)]
 
     def infer(
         self, patches: NDArray[np.float32], datatype: Datatype, timeout_seconds: float
     ) -> Outputs:
-        """The next error, or scores."""
+        """Raise the next error, or answer."""
         with self._lock:
             self.sent.append((len(patches), datatype))
             self.seconds.append(timeout_seconds)
@@ -45,7 +45,7 @@ class ScriptedChannel:
 
 
 class HangingChannel(ScriptedChannel):
-    """Once it is `stuck` a request keeps no time-out."""
+    """Ignores the time-out of requests while it is `stuck`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class HangingChannel(ScriptedChannel):
     def infer(
         self, patches: NDArray[np.float32], datatype: Datatype, timeout_seconds: float
     ) -> Outputs:
-        """Hang, or scores."""
+        """Hang, or answer."""
         if self.stuck:
             self.released.wait(20)
         return super().infer(patches, datatype, timeout_seconds)
@@ -70,7 +70,7 @@ class ScriptedServer:
         self.batches: list[int] = []
 
     def infer(self, patches: NDArray[np.float32]) -> Outputs:
-        """Its score for each patch."""
+        """`score` for each patch."""
         self.batches.append(len(patches))
         if self.error is not None:
             raise ServerError(self.error)
@@ -78,17 +78,17 @@ class ScriptedServer:
         return scores, np.zeros((len(patches), 1), np.float32)
 
 
-class Street:
-    """Servers by url, of which some are shut."""
+class Network:
+    """Servers by url; those in `down` do not answer, with the reason."""
 
-    def __init__(self, **shut: str) -> None:
+    def __init__(self, **down: str) -> None:
         self.servers = {"a": ScriptedServer(0.25), "b": ScriptedServer(0.5)}
-        self.shut = dict(shut)
-        self.trials: list[str] = []
+        self.down = dict(down)
+        self.tries: list[str] = []
 
     def open(self, url: str) -> ScriptedServer:
-        """The server, or why not."""
-        self.trials.append(url)
-        if url in self.shut:
-            raise ServerError(self.shut[url])
+        """The server, or a ServerError."""
+        self.tries.append(url)
+        if url in self.down:
+            raise ServerError(self.down[url])
         return self.servers[url]

@@ -1,6 +1,6 @@
-"""Model servers of a few lines: the protocol as its documents have it, and answers known by thought.
+"""Model servers of a few lines: the protocol as documented, with answers known by arithmetic.
 
-Of each patch the scores are its first number and its half, the embedding its last number.
+The scores of a patch are its first number and half of it, its embedding is its last number.
 """
 
 from __future__ import annotations
@@ -36,45 +36,45 @@ def answer_to(patches: NDArray[Any]) -> Outputs:
 
 
 @dataclass
-class Conduct:
-    """How a server behaves, and what came to it."""
+class Behaviour:
+    """How a server behaves, and what it received."""
 
     takes: str = "FP16"
     takes_bytes: bool = True
     versions: bool = True  # over HTTP, in the path
-    hangs: threading.Event = field(default_factory=threading.Event)  # answers wait until it is set
-    breaks: int = 0  # so many requests fail first
-    came: list[str] = field(default_factory=list)  # the datatypes of what was sent
+    answers: threading.Event = field(default_factory=threading.Event)  # it hangs until this is set
+    failures: int = 0  # this many requests fail first
+    received: list[str] = field(default_factory=list)  # the datatypes of the patches
 
-    def meet(self, datatype: str) -> bool:
-        """A request came; whether it may be answered."""
-        self.came.append(datatype)
-        self.hangs.wait(20)
-        self.breaks -= 1
-        return self.breaks < 0
+    def receive(self, datatype: str) -> bool:
+        """Note a request; returns whether to answer it."""
+        self.received.append(datatype)
+        self.answers.wait(20)
+        self.failures -= 1
+        return self.failures < 0
 
 
-def calm(**changes: Any) -> Conduct:
-    """One that answers at once."""
-    conduct = Conduct(**changes)
-    conduct.hangs.set()
-    return conduct
+def prompt(**changes: Any) -> Behaviour:
+    """A server that answers at once."""
+    behaviour = Behaviour(**changes)
+    behaviour.answers.set()
+    return behaviour
 
 
 class _Servicer(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    def __init__(self, conduct: Conduct) -> None:
-        self._conduct = conduct
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
 
     def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         if (request.name, request.version) != (MODEL.name, MODEL.version):
             context.abort(grpc.StatusCode.NOT_FOUND, f"no model {request.name}")
         tensor = messages.ModelMetadataResponse.TensorMetadata
-        takes = tensor(name="patches", datatype=self._conduct.takes, shape=[-1, 96, 64])
+        takes = tensor(name="patches", datatype=self._behaviour.takes, shape=[-1, 96, 64])
         return messages.ModelMetadataResponse(name=request.name, inputs=[takes])
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         [tensor], [content] = request.inputs, request.raw_input_contents
-        if not self._conduct.meet(tensor.datatype):
+        if not self._behaviour.receive(tensor.datatype):
             context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
         patches = np.frombuffer(content, _DTYPES[tensor.datatype]).reshape(tuple(tensor.shape))
         response = messages.ModelInferResponse(model_name=request.model_name)
@@ -85,10 +85,10 @@ class _Servicer(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
 
 
 @contextmanager
-def grpc_server(conduct: Conduct, certificates: Certificates | None = None) -> Iterator[str]:
-    """Its address."""
+def grpc_server(behaviour: Behaviour, certificates: Certificates | None = None) -> Iterator[str]:
+    """The address of a server."""
     server = grpc.server(ThreadPoolExecutor(4))
-    services.add_GRPCInferenceServiceServicer_to_server(_Servicer(conduct), server)
+    services.add_GRPCInferenceServiceServicer_to_server(_Servicer(behaviour), server)
     if certificates is None:
         port = server.add_insecure_port("127.0.0.1:0")
     else:
@@ -98,31 +98,31 @@ def grpc_server(conduct: Conduct, certificates: Certificates | None = None) -> I
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        conduct.hangs.set()
+        behaviour.answers.set()
         server.stop(None).wait()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    conduct: Conduct
+    behaviour: Behaviour
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         versioned = f"/v2/models/{MODEL.name}/versions/{MODEL.version}"
-        if not self.conduct.versions and self.path == versioned:
+        if not self.behaviour.versions and self.path == versioned:
             return self._send(501, {"error": "no versions here"})
-        if self.path != (versioned if self.conduct.versions else f"/v2/models/{MODEL.name}"):
+        if self.path != (versioned if self.behaviour.versions else f"/v2/models/{MODEL.name}"):
             return self._send(404, {"error": "no such model"})
-        takes = {"name": "patches", "datatype": self.conduct.takes, "shape": [-1, 96, 64]}
+        takes = {"name": "patches", "datatype": self.behaviour.takes, "shape": [-1, 96, 64]}
         return self._send(200, {"name": MODEL.name, "inputs": [takes]})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         length = int(self.headers.get("Inference-Header-Content-Length", len(body)))
-        if length < len(body) and not self.conduct.takes_bytes:
+        if length < len(body) and not self.behaviour.takes_bytes:
             return self._send(400, {"error": "expected JSON"})
         [tensor] = json.loads(body[:length])["inputs"]
-        if not self.conduct.meet(tensor["datatype"]):
+        if not self.behaviour.receive(tensor["datatype"]):
             self.close_connection = True
             return None
         dtype = _DTYPES[tensor["datatype"]]
@@ -157,18 +157,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head + content)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """No log."""
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Quiet: a client that does not trust us goes away."""
+        """No log: clients that do not trust the certificate disconnect."""
 
 
 @contextmanager
-def http_server(conduct: Conduct, certificates: Certificates | None = None) -> Iterator[str]:
-    """Its url."""
-    handler = type("Handler", (_Handler,), {"conduct": conduct})
+def http_server(behaviour: Behaviour, certificates: Certificates | None = None) -> Iterator[str]:
+    """The url of a server."""
+    handler = type("Handler", (_Handler,), {"behaviour": behaviour})
     server = _Server(("127.0.0.1", 0), handler)
     if certificates is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -181,7 +181,7 @@ def http_server(conduct: Conduct, certificates: Certificates | None = None) -> I
         scheme = "http" if certificates is None else "https"
         yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
     finally:
-        conduct.hangs.set()
+        behaviour.answers.set()
         server.shutdown()
         thread.join()
         server.server_close()

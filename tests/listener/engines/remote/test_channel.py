@@ -1,4 +1,4 @@
-"""What a model may take, and what an answer must hold."""
+"""Which inputs of a model are accepted, and which answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from listener.engines.remote.channel import (
 
 
 @pytest.mark.parametrize("datatype", ["FP16", "FP32"])
-def test_patches_travel_as_the_model_takes_them(datatype: str):
+def test_patches_are_sent_as_the_model_takes_them(datatype: str):
     assert choose_datatype([Tensor("patches", datatype)]) == datatype
 
 
@@ -40,9 +40,9 @@ def test_float16_keeps_eleven_bits():
     assert wire_form(patches, "FP32") is patches
 
 
-def test_an_answer_becomes_float32_that_is_the_callers():
+def test_an_answer_becomes_writable_float32():
     scores = np.array([[0.5, 0.25]], np.float16)
-    scores.flags.writeable = False  # as what is read from the wire
+    scores.flags.writeable = False  # like an array from the wire
     got, embeddings = read_outputs(scores, np.ones((1, 3), np.float32), 1)
     assert got.dtype == embeddings.dtype == np.float32
     got += 1.0
@@ -59,6 +59,6 @@ def test_an_answer_becomes_float32_that_is_the_callers():
         (np.full((2, 3), np.nan, np.float32), "scores: expected finite numbers"),
     ],
 )
-def test_an_answer_of_no_use_is_refused(scores: Any, line: str):
+def test_an_unusable_answer_is_refused(scores: Any, line: str):
     with pytest.raises(ServerError, match=line):
         read_outputs(scores, np.zeros((2, 3), np.float32), 2)

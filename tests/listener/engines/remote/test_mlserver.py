@@ -1,4 +1,4 @@
-"""A real MLServer computes what the local engine does, and nothing is lost when it is killed."""
+"""A real MLServer gives the local engine's scores, and no event is lost when it is killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from listener.build import make_detection_plan, open_engine
+from listener.adapters import open_engine
 from listener.commands.check import check_servers
 from listener.config.engine import DetectionSettings, EngineSettings, RemoteSettings
 from listener.detection.bundle import Bundle, read_bundle, served_model
@@ -20,19 +20,20 @@ from listener.detection.event import SoundEvent
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.litert import LiteRTEngine
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.engine import RemoteEngine, open_remote
-from listener.engines.remote.server import Server, expected_of, open_channel
+from listener.engines.remote.remote_engine import RemoteEngine, open_remote
+from listener.engines.remote.server import Server, open_channel, read_golden_check
 from listener.health import FALLBACK, RemoteHealth
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
+from listener.planning import make_detection_plan
 from listener.starter import starter_bundle_path
 from tests.listener.scenes import two_tones, write_sound
 from tests.rigs.model_server import ModelServer, need_mlserver
 from tests.rigs.mosquitto import free_port, wait_until
 from trainer.export.model_repository import write_to_repository
 
-TIMEOUT_SECONDS = 8.0  # on a machine that does other things as well
-FLOAT16_STEPS = 2e-3  # of scores: what float16 patches may cost
+TIMEOUT_SECONDS = 8.0  # for a busy machine
+FLOAT16_ERROR = 2e-3  # of scores, with float16 patches
 FLOW = PipelineSettings(EngineSettings(max_batch=4, max_wait_ms=0.0))
 
 
@@ -99,7 +100,7 @@ def analyse(path: Path, engine: Engine, bundle: Bundle) -> Analysis:
     return analyse_file(path, engine, plan, FLOW)
 
 
-def told(events: list[SoundEvent]) -> list[tuple[str, str, float, float | None]]:
+def essence(events: list[SoundEvent]) -> list[tuple[str, str, float, float | None]]:
     return [(event.id, event.label, event.onset, event.offset) for event in events]
 
 
@@ -116,26 +117,26 @@ def test_the_same_events_on_the_same_file(
     here = analyse(sound, open_engine(tones_bundle, EngineSettings()), tones_bundle)
     there = analyse(sound, open_alone(tones_bundle, url), tones_bundle)
     assert [event.label for event in here.events] == ["low_tone", "high_tone"]
-    assert told(there.events) == told(here.events)
-    np.testing.assert_allclose(there.scores, here.scores, atol=FLOAT16_STEPS)
+    assert essence(there.events) == essence(here.events)
+    np.testing.assert_allclose(there.scores, here.scores, atol=FLOAT16_ERROR)
 
 
-class KillingEngine:
-    """Does something before its third batch, in the middle of the first sound."""
+class InterruptedEngine:
+    """Calls `action` before its third batch, in the middle of the first sound."""
 
-    def __init__(self, engine: Engine, deed: Callable[[], object]) -> None:
-        self._engine, self._deed = engine, deed
+    def __init__(self, engine: Engine, action: Callable[[], object]) -> None:
+        self._engine, self._action = engine, action
         self.batches: list[int] = []
 
     def infer(self, patches: NDArray[np.float32]) -> Outputs:
         self.batches.append(len(patches))
         if len(self.batches) == 3:
-            self._deed()
+            self._action()
         return self._engine.infer(patches)
 
 
-class CarelessEngine:
-    """What one would write first: no answer means that nothing was heard."""
+class NaiveEngine:
+    """The naive version: scores of 0 where there is no answer."""
 
     def __init__(self, server: Server, labels: int) -> None:
         self._server, self._labels = server, labels
@@ -156,24 +157,20 @@ def test_a_killed_server_costs_no_event(
     health = RemoteHealth.of(settings.urls)
     remote = open_remote(tones_bundle, settings, local, health)
     here = analyse(sound, local, tones_bundle)
-    killing = KillingEngine(remote, mortal_server.kill)
-    there = analyse(sound, killing, tones_bundle)
-    assert told(there.events) == told(here.events)
+    interrupted = InterruptedEngine(remote, mortal_server.kill)
+    there = analyse(sound, interrupted, tones_bundle)
+    assert essence(there.events) == essence(here.events)
     numbers = health.servers[mortal_server.grpc_url]
     assert (numbers.requests, numbers.failures, numbers.up) == (3, 1, False)
-    assert health.fallback_patches == sum(killing.batches[2:])
+    assert health.fallback_patches == sum(interrupted.batches[2:])
     assert health.active == FALLBACK
 
 
-def test_a_careless_engine_loses_events_with_it(
-    mortal_server: ModelServer, tones_bundle: Bundle, sound: Path
-):
-    settings, expected = settings_of(mortal_server.grpc_url), expected_of(tones_bundle)
-    server = Server(
-        open_channel(mortal_server.grpc_url, expected.model, settings), expected, settings
-    )
-    careless = CarelessEngine(server, len(tones_bundle.labels))
-    events = analyse(sound, KillingEngine(careless, mortal_server.kill), tones_bundle).events
+def test_a_naive_engine_loses_events(mortal_server: ModelServer, tones_bundle: Bundle, sound: Path):
+    settings, golden = settings_of(mortal_server.grpc_url), read_golden_check(tones_bundle)
+    server = Server(open_channel(mortal_server.grpc_url, golden.model, settings), golden, settings)
+    naive = NaiveEngine(server, len(tones_bundle.labels))
+    events = analyse(sound, InterruptedEngine(naive, mortal_server.kill), tones_bundle).events
     assert "high_tone" not in [event.label for event in events]
 
 

@@ -1,4 +1,4 @@
-"""YAMNet's last block learns along with the head."""
+"""YAMNet's last block is trained along with the head."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from trainer.model.progress import epochs_bar
 from trainer.model.settings import FitSettings, Thawing
 from trainer.training.recipe import Recipe
 from trainer.training.train import split, train
-from trainer.training.training_set import gather
+from trainer.training.training_set import make_training_set
 
 
 def test_the_thawed_block_moves_and_the_others_stay(shared: Path, tmp_path: Path):
     backbone = open_backbone(str(shared / "models" / "yamnet"))
     fit = FitSettings(thawing=Thawing(blocks=1), max_epochs=1)
-    lesson = Recipe(fit=fit, copies=0, background=False)
+    recipe = Recipe(fit=fit, copies=0, background=False)
     table = read_clips([write_tones(tmp_path / "data")]).in_folds(1, 2)
     cache = EmbeddingCache(tmp_path / "cache")
-    material = gather(table, backbone, cache, lesson, lambda _what: lambda _done, _total: None)
-    taught = train(split(material, (1, 2), 2), backbone, lesson, epochs_bar)
-    before, after = backbone.build_net(), taught.thawed
+    tones = make_training_set(
+        table, backbone, cache, recipe, lambda _what: lambda _done, _total: None
+    )
+    trained = train(split(tones, (1, 2), 2), backbone, recipe, epochs_bar)
+    before, after = backbone.build_net(), trained.thawed
     assert after is not None
     moved = {
         variable.path.split("/")[0]
@@ -33,5 +35,5 @@ def test_the_thawed_block_moves_and_the_others_stay(shared: Path, tmp_path: Path
         if not np.array_equal(variable, old)
     }
     assert moved == {"layer14_depthwise", "layer14_pointwise"}
-    assert taught.network_on(before).output["scores"].shape[-1] == 2
-    assert [len(history.epochs) for history in taught.histories] == [1, 1]
+    assert trained.network_on(before).output["scores"].shape[-1] == 2
+    assert [len(history.epochs) for history in trained.histories] == [1, 1]

@@ -1,4 +1,4 @@
-"""The sink stores clips, counts them, and takes over the labels of another bundle."""
+"""The sink stores and counts clips, and uses the labels of another bundle."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from listener.clips.store import ClipStore
 from listener.detection.clip import ClipError
 from listener.health import Health
-from listener.sinks.clips import ClipsSink
+from listener.sinks.clip_store import ClipsSink
 from listener.sinks.metrics import HealthCollector
 from listener.sinks.sink import BundleNotice, ClipNotice
-from tests.listener.clips.cuttings import LABELS, clip_id, heard, make_cutting, open_store
+from tests.listener.clips.drafts import LABELS, clip_id, heard, make_draft, open_store
 from tests.listener.sinks.notices import manifest
 
 
@@ -32,10 +32,10 @@ def values(health: Health) -> dict[str, float]:
 def test_clips_are_stored_and_counted(store: ClipStore):
     health = Health(LABELS, "test@1")
     assert values(health) == {}  # no clips are kept
-    store.add(make_cutting(0))
+    store.add(make_draft(0))
     sink = ClipsSink(store, health)
-    assert values(health)["listener_clips_stored"] == 1  # of an earlier run
-    sink.handle(ClipNotice(make_cutting(1)))
+    assert values(health)["listener_clips_stored"] == 1  # from an earlier run
+    sink.handle(ClipNotice(make_draft(1)))
     sink.close()
     assert [record.id for record in store.find()] == [clip_id(1), clip_id(0)]
     assert values(health) == {
@@ -46,7 +46,7 @@ def test_clips_are_stored_and_counted(store: ClipStore):
 
 
 def test_another_bundle_brings_the_labels_that_verdicts_may_name(store: ClipStore):
-    store.add(make_cutting(0))
+    store.add(make_draft(0))
     with pytest.raises(ClipError, match="expected labels of the bundle"):
         store.judge(clip_id(0), heard("doorbell"))
     bundle = manifest()

@@ -33,7 +33,7 @@ def clip_id(number: int, at: float = NOON) -> str:
     return event_id("test", "hall", "dog", at + number)
 
 
-def make_cutting(
+def make_draft(
     number: int = 0,
     *,
     at: float = NOON,

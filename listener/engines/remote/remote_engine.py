@@ -1,6 +1,4 @@
-"""The engine whose patches go to model servers, and to the local engine while none of them answers."""
-
-from __future__ import annotations
+"""The engine that sends patches to model servers, and to a local engine while none of them answers."""
 
 import logging
 from collections.abc import Callable
@@ -12,18 +10,18 @@ from listener.config.engine import RemoteSettings
 from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.remote.channel import ServerError
-from listener.engines.remote.server import Server, Servers, expected_of, open_channel
+from listener.engines.remote.server import Server, Servers, open_channel, read_golden_check
 from listener.health import FALLBACK, RemoteHealth
 
 log = logging.getLogger(__name__)
 
-_WAIT_SECONDS = 1.0  # for a server to come back, before the thread shows again that it is alive
+_WAIT_SECONDS = 1.0  # for a server to come back, before the next beat
 
 
 class RemoteEngine:
     """An `Engine`: the first server that is up, in the order of the config, else `fallback`.
 
-    Without `fallback` it waits for a server for as long as it takes, and calls `beat` every second.
+    Without `fallback` it waits until a server is up, and calls `beat` every second.
     """
 
     def __init__(
@@ -51,15 +49,15 @@ class RemoteEngine:
             self._beat()
 
     def _ask_servers(self, patches: NDArray[np.float32]) -> Outputs | None:
-        """From the first that answers; None if none does."""
+        """The outputs of the first server that answers; None if none does."""
         for url, server in self._servers.up():
-            numbers = self._health.servers[url]
-            numbers.requests += 1
+            health = self._health.servers[url]
+            health.requests += 1
             try:
                 outputs = server.infer(patches)
             except ServerError as error:
-                numbers.failures += 1
-                self._servers.lose(url, str(error))
+                health.failures += 1
+                self._servers.mark_lost(url, str(error))
                 self._beat()
             else:
                 self._note_active(url)
@@ -71,7 +69,9 @@ class RemoteEngine:
             return
         self._health.active = active
         if active is None:
-            log.error("no model server answers: sources wait, and what waits too long is dropped")
+            log.error(
+                "no model server answers: sources wait, and patches that wait too long are dropped"
+            )
         elif active == FALLBACK:
             log.warning("no model server answers: patches go to the local engine")
         else:
@@ -85,19 +85,19 @@ def open_remote(
     health: RemoteHealth,
     beat: Callable[[], None] = lambda: None,
 ) -> RemoteEngine:
-    """The engine, each server tried once.
+    """The engine, after one try of each server.
 
     Raises:
         EngineError: the extra is not installed; or no server is up and there is no `fallback`.
-        BundleError: the golden file holds something else.
+        BundleError: the golden file cannot be used.
     """
-    expected = expected_of(bundle)
+    golden = read_golden_check(bundle)
 
     def open_server(url: str) -> Server:
-        return Server(open_channel(url, expected.model, settings), expected, settings)
+        return Server(open_channel(url, golden.model, settings), golden, settings)
 
     servers = Servers(settings.urls, open_server, settings, health)
-    refusals = servers.open_all()
-    if fallback is None and len(refusals) == len(settings.urls):
-        raise EngineError(f"the remote engine: no server is up: {'; '.join(refusals)}")
+    down = servers.open_all()
+    if fallback is None and len(down) == len(settings.urls):
+        raise EngineError(f"the remote engine: no server is up: {'; '.join(down)}")
     return RemoteEngine(servers, fallback, health, beat)

@@ -1,4 +1,4 @@
-"""A store, and a broker of a few lines that takes parcels and keeps the order in which they came."""
+"""Stores that a test opens, and a transport that records what it is given."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.rigs.outbox_station import EVENT_TOPIC, TOPICS, event
 
 @dataclass
 class OpenStore:
-    """A store, its disk and its numbers."""
+    """A store with its disk and its health."""
 
     store: Store
     disk: Disk
@@ -30,11 +30,11 @@ class OpenStore:
             self.store.put(EVENT_TOPIC, event(number // 2, "end" if number % 2 else "start"))
 
     def waiting(self) -> list[Row]:
-        """All that wait."""
+        """All waiting messages."""
         return self.store.first("waiting", 0, 1_000_000)
 
     def crash(self) -> None:
-        """Nothing more is written."""
+        """Write nothing more."""
         self.disk.close()
 
 
@@ -53,24 +53,24 @@ def open_store(path: Path | None, bounds: Bounds | None = None) -> OpenStore:
 
 
 @dataclass
-class NotebookCarrier:
-    """What was handed over, in order."""
+class RecordingTransport:
+    """Records the messages that it is given, in order."""
 
-    parcels: list[OutboundMessage] = field(default_factory=list)
+    messages: list[OutboundMessage] = field(default_factory=list)
 
-    def carry(self, parcel: OutboundMessage) -> None:
-        """Write it down."""
-        self.parcels.append(parcel)
+    def send(self, message: OutboundMessage) -> None:
+        """Record it."""
+        self.messages.append(message)
 
     @property
     def keys(self) -> list[int]:
-        """The seqs, in order."""
-        return [parcel.key for parcel in self.parcels]
+        """Their seqs, in order."""
+        return [message.key for message in self.messages]
 
 
 @dataclass
 class Clock:
-    """A clock that a test turns."""
+    """A clock that the test sets."""
 
     now: float = 1000.0
 
@@ -78,17 +78,17 @@ class Clock:
         return self.now
 
 
-def make_sender(opened: OpenStore) -> tuple[OutboxSender, NotebookCarrier, Clock]:
-    """A sender of the store's messages, not connected."""
-    carrier, clock = NotebookCarrier(), Clock()
-    return OutboxSender(opened.store, carrier, clock), carrier, clock
+def make_sender(opened: OpenStore) -> tuple[OutboxSender, RecordingTransport, Clock]:
+    """A sender of the store's messages, not connected yet."""
+    transport, clock = RecordingTransport(), Clock()
+    return OutboxSender(opened.store, transport, clock), transport, clock
 
 
 def seqs(rows: list[Row]) -> list[int]:
-    """Of rows, in order."""
+    """The seqs of rows, in order."""
     return [row.seq for row in rows]
 
 
 def documents(rows: list[Row]) -> list[dict[str, object]]:
-    """What their payloads say."""
+    """The payloads of rows."""
     return [json.loads(row.payload) for row in rows]

@@ -1,6 +1,4 @@
-"""`trainer replay`."""
-
-from __future__ import annotations
+"""`trainer replay`, `similar` and `soundscape`: commands that search or make clips."""
 
 import json
 import math
@@ -13,23 +11,26 @@ import typer
 
 from trainer.clip_search.replay import parse_since
 from trainer.commands.common import session
+from trainer.terminal import clips_bar
 
 
 def replay(
     clips: Annotated[Path, typer.Option(help="The station's clip store.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle as it is.")],
-    against: Annotated[Path, typer.Option(help="The bundle that might be used.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle now in use.")],
+    against: Annotated[Path, typer.Option(help="The bundle to compare it with.")],
     since: Annotated[
         str | None, typer.Option(help="7d, 12h, 30m, or a date. Default: all clips.")
     ] = None,
 ) -> None:
-    """Show what another bundle would have changed; changed events go to stdout, one JSON a line."""
-    first = None if since is None else _parse(since)
+    """Show what another bundle would have changed; prints changed events, one JSON a line."""
+    try:
+        first = None if since is None else parse_since(since, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from error
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, scores
         from trainer.clip_search.replay import replay as run  # noqa: PLC0415
         from trainer.clip_search.similar import show_comparison  # noqa: PLC0415
-        from trainer.model.progress import clips_bar  # noqa: PLC0415
 
         before, after = read_bundle(bundle), read_bundle(against)
         with clips_bar() as report:
@@ -40,35 +41,19 @@ def replay(
             typer.echo(json.dumps(asdict(each)))
 
 
-def _parse(since: str) -> float:
-    try:
-        return parse_since(since, datetime.now(UTC))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from error
-
-
-# `trainer similar`.
-
-
 def similar(
     clip: Annotated[str, typer.Argument(help="The id of a stored clip, or the path of its audio.")],
     clips: Annotated[Path, typer.Option(help="The station's clip store.")],
-    count: Annotated[int, typer.Option(min=1, help="At most so many.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="At most this many.")] = 10,
 ) -> None:
-    """Find stored clips that sound like one of them; nearest first on stdout, one JSON a line."""
+    """Find stored clips that sound like one of them; prints the nearest first, one JSON a line."""
     with session():
-        from trainer.clip_search.similar import (  # noqa: PLC0415 - reads the store
-            find_similar,
-            show_neighbours,
-        )
+        from trainer.clip_search import similar as search  # noqa: PLC0415 - reads the store
 
-        found = find_similar(clip, clips, count)
-        show_neighbours(found)
+        found = search.find_similar(clip, clips, count)
+        search.show_neighbours(found)
     for each in found:
         typer.echo(json.dumps(asdict(each)))
-
-
-# `trainer soundscape`.
 
 
 def soundscape(
@@ -79,7 +64,7 @@ def soundscape(
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Length of a scene.")] = 30.0,
     sounds: Annotated[int, typer.Option(min=0, help="Sounds in a scene; 0: background.")] = 2,
-    snr: Annotated[float, typer.Option(help="Of each sound over the background, dB.")] = 10.0,
+    snr: Annotated[float, typer.Option(help="Level of each sound over the background, dB.")] = 10.0,
     reverb: Annotated[float, typer.Option(min=0.0, help="Longest reverb (RT60), s.")] = 0.3,
     clips: Annotated[
         Path | None, typer.Option(help="More sounds: a folder of clips for each label.")
@@ -89,14 +74,11 @@ def soundscape(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same audio.")] = 0,
 ) -> None:
-    """Write generated scenes with their ground truth; the path of its CSV goes to stdout."""
+    """Write generated scenes with their ground truth; prints the path of its CSV."""
     with session():
-        from trainer.soundscape import (  # noqa: PLC0415 - reads audio
-            make_programme,
-            write_soundscapes,
-        )
+        from trainer.soundscape import make_scene_spec, write_soundscapes  # noqa: PLC0415 - reads audio
 
-        programme = make_programme(seconds, sounds, snr, reverb, clips, backgrounds)
+        spec = make_scene_spec(seconds, sounds, snr, reverb, clips, backgrounds)
         count = scenes if hours is None else math.ceil(hours * 3600 / seconds)
-        truth = write_soundscapes(out, programme, count, seed)
+        truth = write_soundscapes(out, spec, count, seed)
     typer.echo(truth)
