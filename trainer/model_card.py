@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from listener.detection import bundle, policy
 from trainer.data.files import NOT_STATED
 from trainer.formatting import TEMPLATES, listed, main_figures
-from trainer.provenance import EvaluationSection, provenance_of
+from trainer.provenance import provenance_of
 
 MOST_LABELS = 60  # in the card; the report has them all
 FEW_CLIPS = 20  # one more wrong is 5 points
@@ -34,22 +34,19 @@ def limit_lines(manifest: bundle.Manifest) -> Iterator[str]:
     known = provenance_of(manifest)
     yield "Do not rely on it for safety: a sound may be missed."
     yield "Do not compare scores of two classes: each class has a threshold of its own."
-    if "evaluation" in known:
-        yield from _limits_of_evaluation(known["evaluation"])
-    if "calibration" not in known:
-        yield "The policies are defaults and not calibrated."
-    elif not known["calibration"]["claimed"]:
-        yield "The budget of false alarms cannot be claimed, see Policies."
-
-
-def _limits_of_evaluation(found: EvaluationSection) -> Iterator[str]:
-    few = [each["label"] for each in found["clip"]["labels"] if each["clips"] < FEW_CLIPS]
-    if few:
+    if (found := known.get("evaluation")) is not None:
+        few = [each["label"] for each in found["clip"]["labels"] if each["clips"] < FEW_CLIPS]
         more = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
-        yield f"Under {FEW_CLIPS} clips, so the figure is a guess: {listed(few[:MOST_NAMED])}{more}."
-    if found["events"] is None:
-        yield "No clip says when its label is heard: onsets and offsets were not measured."
-    if found["ambient"] is None:
-        yield "No ambient audio was given: nothing is known of false alarms in a room."
-    if not found["robustness"]:
-        yield "Not tried in noise, reverb or at other levels."
+        if few:
+            names = listed(few[:MOST_NAMED])
+            yield f"Under {FEW_CLIPS} clips, so the figure is a guess: {names}{more}."
+        if found["events"] is None:
+            yield "No clip says when its label is heard: onsets and offsets were not measured."
+        if found["ambient"] is None:
+            yield "No ambient audio was given: nothing is known of false alarms in a room."
+        if not found["robustness"]:
+            yield "Not tried in noise, reverb or at other levels."
+    if (calibration := known.get("calibration")) is None:
+        yield "The policies are defaults and not calibrated."
+    elif not calibration["claimed"]:
+        yield "The budget of false alarms cannot be claimed, see Policies."

@@ -1,6 +1,6 @@
 """Policies for a bundle: one per label, within a budget of false alarms a day for all together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,29 +111,29 @@ class Calibration:
     @property
     def remarks(self) -> tuple[str, ...]:
         """One line for each thing that a person should know before they trust the policies."""
-        return tuple(_remarks(self))
-
-
-def _remarks(calibration: Calibration) -> Iterator[str]:
-    budget, rate = calibration.false_alarms_per_day, calibration.ambient
-    needed = f"{points.hours_to_claim(budget):.1f} h without an alarm would be needed"
-    if rate is None:
-        yield f"no ambient audio: nothing is known of false alarms; {needed}"
-    elif calibration.generated:
-        yield _GENERATED
-    if rate is not None and not calibration.claimed:
-        yield (
-            f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
-            f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}"
-        )
-    for found in calibration.findings:
-        if found.point is None:
-            yield f"{found.label}: not heard in the validation audio, its policy stays as it was"
-        elif not found.point.within_budget and found.ambient is not None:
-            yield (
-                f"{found.label}: no policy keeps to the budget, the best gives "
-                f"{found.ambient.per_day:.3g} false alarms a day on ambient audio"
+        budget, rate = self.false_alarms_per_day, self.ambient
+        needed = f"{points.hours_to_claim(budget):.1f} h without an alarm would be needed"
+        remarks = []
+        if rate is None:
+            remarks.append(f"no ambient audio: nothing is known of false alarms; {needed}")
+        elif self.generated:
+            remarks.append(_GENERATED)
+        if rate is not None and not self.claimed:
+            remarks.append(
+                f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
+                f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}"
             )
+        for found in self.findings:
+            if found.point is None:
+                remarks.append(
+                    f"{found.label}: not heard in the validation audio, its policy stays as it was"
+                )
+            elif not found.point.within_budget and found.ambient is not None:
+                remarks.append(
+                    f"{found.label}: no policy keeps to the budget, the best gives "
+                    f"{found.ambient.per_day:.3g} false alarms a day on ambient audio"
+                )
+        return tuple(remarks)
 
 
 def calibrate_bundle(

@@ -234,24 +234,25 @@ def precision_recall_curves(
     policies: Sequence[LabelPolicy],
 ) -> tuple[PrecisionRecall, ...]:
     """A curve for each label that a clip has; targets, known and highest smoothed scores are (N, K)."""
-    return tuple(
-        _curve(label, targets[rows, k], peaks[rows, k], policies[k].on_threshold)
-        for k, label in enumerate(labels)
-        for rows in [known[:, k]]
-        if targets[rows, k].any()
-    )
-
-
-def _curve(label: str, targets: Mask, peaks: Scores, on_threshold: float) -> PrecisionRecall:
-    precisions, recalls = precision_recall(targets, peaks)
-    count = min(len(recalls), MOST_POINTS)
-    kept = np.linspace(0, len(recalls) - 1, count).round().astype(np.intp)
-    counts = _count(targets, peaks >= np.float32(on_threshold))  # as the detector compares
-    return PrecisionRecall(
-        label,
-        tuple(precisions[kept].tolist()),
-        tuple(recalls[kept].tolist()),
-        on_threshold,
-        counts.precision,
-        counts.recall,
-    )
+    curves = []
+    for k, label in enumerate(labels):
+        rows, on_threshold = known[:, k], policies[k].on_threshold
+        held, scores = targets[rows, k], peaks[rows, k]
+        if not held.any():
+            continue
+        precisions, recalls = precision_recall(held, scores)
+        count = min(len(recalls), MOST_POINTS)
+        kept = np.linspace(0, len(recalls) - 1, count).round().astype(np.intp)
+        # as float32, as the detector compares
+        counts = _count(held, scores >= np.float32(on_threshold))
+        curves.append(
+            PrecisionRecall(
+                label,
+                tuple(precisions[kept].tolist()),
+                tuple(recalls[kept].tolist()),
+                on_threshold,
+                counts.precision,
+                counts.recall,
+            )
+        )
+    return tuple(curves)

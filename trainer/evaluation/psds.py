@@ -103,7 +103,11 @@ def label_roc(
         _changes(file, column, truth, other, scenario.tolerances)
         for file, truth, other in zip(files, own, others, strict=True)
     ]
-    counts = _accumulate(changes)  # (thresholds, 2 + others)
+    thresholds = np.concatenate([values for values, _ in changes])
+    order = np.argsort(-thresholds, kind="stable")
+    last_of_equals = np.append(np.diff(thresholds[order]) != 0, True)
+    steps = np.concatenate([steps for _, steps in changes])[order]
+    counts = np.cumsum(steps, axis=0)[last_of_equals]  # (thresholds, 2 + others)
     seconds = sum(file.seconds for file in files)
     rates = counts[:, 1] / seconds
     if scenario.cross_trigger_weight and truths:
@@ -133,33 +137,14 @@ def _changes(
     rows = max(1, _CELLS_AT_ONCE // max(1, len(scores)))
     for start in range(0, len(thresholds), rows):
         part = thresholds[start : start + rows]
-        found, group = _events_at(scores, file.boundaries, part)
+        active = np.pad(scores >= part[:, None], ((0, 0), (1, 1)))
+        group, first = np.nonzero(active[:, 1:] & ~active[:, :-1])
+        _, last = np.nonzero(active[:, :-1] & ~active[:, 1:])
+        found = np.column_stack((file.boundaries[first], file.boundaries[last]))
         matched = match_groups(found, group, len(part), truth, others, tolerances)
         parts.append(np.column_stack((matched.hits, matched.false_alarms, matched.cross_triggers)))
     counts = np.concatenate([np.zeros((1, 2 + len(others)), np.intp), *parts])
     return thresholds, np.diff(counts, axis=0)
-
-
-def _events_at(
-    scores: NDArray[np.float32],
-    boundaries: NDArray[np.float64],
-    thresholds: NDArray[np.float32],
-) -> tuple[Intervals, NDArray[np.intp]]:
-    """All runs of slots at or above each threshold, and the threshold's index."""
-    active = np.pad(scores >= thresholds[:, None], ((0, 0), (1, 1)))
-    group, first = np.nonzero(active[:, 1:] & ~active[:, :-1])
-    _, last = np.nonzero(active[:, :-1] & ~active[:, 1:])
-    return np.column_stack((boundaries[first], boundaries[last])), group
-
-
-def _accumulate(changes: Sequence[_Changes]) -> NDArray[np.intp]:
-    """The counts of all files together, at each threshold that changes one, highest first."""
-    thresholds = np.concatenate([values for values, _ in changes])
-    steps = np.concatenate([steps for _, steps in changes])
-    order = np.argsort(-thresholds, kind="stable")
-    thresholds, counts = thresholds[order], np.cumsum(steps[order], axis=0)
-    last_of_equals = np.append(thresholds[1:] != thresholds[:-1], True)
-    return counts[last_of_equals]
 
 
 def intersection_counts(

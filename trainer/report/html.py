@@ -61,18 +61,10 @@ class ReportContext:
 
 def make_report(context: ReportContext) -> dict[str, bytes]:
     """The page and the JSON document, by their file names."""
-    document = json.dumps(context.document(), indent=1)
-    return {
-        PAGE_FILE: _make_page(context).encode(),
-        DOCUMENT_FILE: f"{document}\n".encode(),
-    }
-
-
-def _make_page(context: ReportContext) -> str:
     manifest, evaluation, summary = context.manifest, context.evaluation, context.summary()
     judged = replace(manifest, provenance=manifest.provenance | {"evaluation": summary})
     slugs = [label.slug for label in manifest.labels]
-    return TEMPLATES.get_template("report/report.html.j2").render(
+    page = TEMPLATES.get_template("report/report.html.j2").render(
         evaluation=evaluation,
         run=context.run,
         known=provenance_of(manifest),
@@ -86,6 +78,8 @@ def _make_page(context: ReportContext) -> str:
         limits=limit_lines(judged),
         not_stated=NOT_STATED,
     )
+    document = json.dumps(context.document(), indent=1)
+    return {PAGE_FILE: page.encode(), DOCUMENT_FILE: f"{document}\n".encode()}
 
 
 def _draw(context: ReportContext) -> dict[str, Figure]:
