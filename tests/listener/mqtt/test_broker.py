@@ -324,7 +324,14 @@ def accept(server: socket.socket) -> socket.socket:
 
 
 def take_over(wire: socket.socket) -> None:
+    """Say why the connection ends, and wait until the client has closed it.
+
+    Closing with unread data would reset the connection, and the client might never see the reason.
+    """
     wire.sendall(bytes([0xE0, 2, 0x8E, 0]))  # DISCONNECT, session taken over
+    wire.settimeout(10.0)
+    while wire.recv(4096):
+        pass
 
 
 def test_only_a_connection_that_lasted_resets_the_back_off_and_a_take_over_waits_long() -> None:
