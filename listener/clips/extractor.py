@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.clips.audio_buffer import AudioBuffer, BufferSlot, Segment
 from listener.detection import audio, clip, scores
@@ -330,9 +331,9 @@ class NearMissFinder:
             miss.offset = slot.offset
             miss.score = max(miss.score, float(smoothed[label]))
             miss.hit = miss.hit or bool(smoothed[label] >= self._on[label])
-        return self._end(over.tolist())
+        return self._end(over)
 
-    def _end(self, over: list[bool]) -> list[NearMiss]:
+    def _end(self, over: NDArray[np.bool_]) -> list[NearMiss]:
         """Close those that fell below the off threshold or last too long."""
         ended = []
         for label, miss in list(self._open.items()):
