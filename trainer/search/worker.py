@@ -111,7 +111,11 @@ class Worker:
                 params = self._plan.first_params(slot)
             self._study.enqueue_trial(dict(params), user_attrs={SLOT: slot})
         self._study.sampler = self._plan.make_sampler(len(trials))
-        trial = self._study.ask(dict(self._plan.space))
+        try:
+            trial = self._study.ask(dict(self._plan.space))
+        except UpdateFinishedTrialError:
+            # SQLite has no row locks: another worker took the same waiting trial and has finished it
+            return True
         if slots.is_surplus(trial.number, self._trials()):
             self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         else:

@@ -37,6 +37,7 @@ export class ClipList {
   async jump(id) {
     // show a clip by its id; the list is fetched if there is none yet
     const turn = ++this.turn;
+    if (id === this.current) return; // to show it anew would close an editor that is open for it
     const clips = this.clips.length ? this.clips : await this.#fetch(paths[this.#choice]);
     const clip = await read(`clips/${id}`).catch((error) => say(`No such clip: ${error.message}`, true));
     if (turn !== this.turn) return;

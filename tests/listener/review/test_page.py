@@ -173,6 +173,23 @@ def test_a_late_answer_does_not_replace_the_clip_asked_for_since(
     assert shown(page) == second
 
 
+def test_the_address_of_the_clip_that_is_shown_leaves_its_editor_open(
+    station: Station, watched: Watched
+):
+    page = watched.page
+    know_the_token(page)
+    clip = open_review(page, station)
+    page.keyboard.press("l")
+    expect(page.locator("#editor input[type=text]")).to_be_focused()
+    ask_for(page, clip)
+    # it was dealt with before this
+    page.evaluate(f"async () => (await fetch('api/clips/{clip}')).text()")
+    page.evaluate("async () => (await fetch('api/queue?limit=1')).text()")
+    page.keyboard.press("Enter")
+    wait_for_another(page, clip)
+    assert station.wait_for_verdict(clip)["value"] == "labels"
+
+
 def ask_for(page: Page, clip_id: str | None) -> None:
     """By its address; without one the first of the queue, with the whole page anew."""
     if clip_id is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -78,6 +80,27 @@ def test_a_trial_that_others_presumed_dead_does_not_count(study: optuna.Study, r
     assert [t.number for t in ended] == [1, 2]
     assert_every_slot_has_one_finished_trial(study.trials, 2)
     assert ended[0].params == study.trials[0].params
+
+
+def test_a_waiting_trial_that_another_worker_has_finished_first(study: optuna.Study):
+    """As with SQLite, which has no row locks: two workers may take the same trial."""
+
+    class OthersFirst(RandomSampler):
+        def sample_independent(
+            self,
+            study: optuna.Study,
+            trial: FrozenTrial,
+            param_name: str,
+            param_distribution: BaseDistribution,
+        ) -> object:
+            if trial.number == 0:
+                study.tell(trial.number, 0.5)
+            return super().sample_independent(study, trial, param_name, param_distribution)
+
+    plan = replace(make_plan(2), make_sampler=lambda _count: OthersFirst())
+    ended = run(study, x_of, plan)
+    assert [t.number for t in ended] == [1]
+    assert_every_slot_has_one_finished_trial(study.trials, 2)
 
 
 def test_the_plan_gives_the_first_parameters(study: optuna.Study):
