@@ -41,7 +41,11 @@ def decode(path: Path, onset: float = 0.0) -> Iterator[audio.AudioChunk]:
     except soundfile.LibsndfileError as error:
         blocks = _decode_with_ffmpeg(path, onset, error.error_string)
     else:
-        blocks = _decode_with_libsndfile(path, file, onset)
+        if file.seekable():
+            blocks = _decode_with_libsndfile(path, file, onset)
+        else:  # raw GSM, of which libsndfile does not know the end
+            file.close()
+            blocks = _decode_with_ffmpeg(path, onset, "it is not seekable.")
     start = 0
     for rate, pcm in blocks:
         chunk = audio.AudioChunk(str(path), start, start / rate, rate, audio.mix_to_mono(pcm))

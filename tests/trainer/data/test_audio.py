@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from tests.shared import ROOT
 from tests.trainer.data.doubles import RATE_HZ, make_clip, write_samples, write_tone
@@ -80,6 +81,13 @@ def test_other_codecs_are_decoded_by_ffmpeg(tmp_path: Path):
     np.testing.assert_array_equal(read_audio(make_clip(path), RATE_HZ), ramp(20_000))
     cut = replace(make_clip(path), onset=0.5, seconds=0.25)
     np.testing.assert_array_equal(read_audio(cut, RATE_HZ), ramp(20_000)[8_000:12_000])
+
+
+def test_raw_gsm_is_decoded(tmp_path: Path):
+    """As of telephone prompts; libsndfile opens it, but cannot seek in it."""
+    path = tmp_path / "prompt.gsm"
+    soundfile.write(path, ramp(16_000), 8_000, format="RAW", subtype="GSM610")
+    assert len(read_audio(make_clip(path), RATE_HZ)) == 2 * 16_000
 
 
 def test_a_file_that_is_not_audio_is_refused(tmp_path: Path):
