@@ -86,15 +86,34 @@ def starter(
     esc10: Annotated[Path, typer.Option(help="The folder with esc10.csv and audio/.")],
     teacher: Annotated[Path, typer.Option(help="YAMNet's bundle, from `trainer backbone`.")],
     out: Annotated[Path, typer.Option(help="Where the bundle goes; an older one is replaced.")],
-    strips: Annotated[int, typer.Option(min=10, help="Strips of 5.3 s to train on.")] = 14_000,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the strips.")] = 6,
+    real: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of real audio without labels to train on; may be repeated."),
+    ] = None,
+    tune: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of other real audio, for the thresholds; may be repeated."),
+    ] = None,
+    labelled: Annotated[
+        Path | None, typer.Option(help="Real recordings in subfolders named after labels.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label to export; may be repeated. Default: all.")
+    ] = None,
+    strips: Annotated[int, typer.Option(min=10, help="Strips of 5.3 s to train on.")] = 9000,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the strips.")] = 5,
     minutes: Annotated[int, typer.Option(min=1, help="Minutes of audio to measure on.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
 ) -> None:
     """Train the bundle that ships with the listener; prints its path."""
     with session():
-        from trainer.starter.make import StarterRecipe, make_starter_bundle  # noqa: PLC0415 - TensorFlow
+        from trainer.starter.make import (  # noqa: PLC0415 - imports TensorFlow
+            Sources,
+            StarterRecipe,
+            make_starter_bundle,
+        )
 
-        recipe = StarterRecipe(strip_count=strips, epochs=epochs, minutes=minutes, seed=seed)
-        bundle = make_starter_bundle(esc10, teacher, out, recipe)
+        sources = Sources(esc10, teacher, tuple(real or ()), tuple(tune or ()), labelled)
+        recipe = StarterRecipe(strips, epochs, minutes, seed, tuple(label or ()))
+        bundle = make_starter_bundle(sources, out, recipe)
     typer.echo(bundle.path)

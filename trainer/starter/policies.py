@@ -1,98 +1,160 @@
-"""A LabelPolicy for each of the starter's labels: it bridges pauses and stays quiet in noise."""
+"""A LabelPolicy for each of the starter's labels: it bridges pauses and stays quiet in other sound."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from listener.detection import hysteresis
 from listener.detection.policy import LabelPolicy
-from listener.detection.scores import ScoreSmoother
+from listener.detection.scores import ScoreSmoother, slot_boundaries
 from listener.engines.engine import Engine
 from listener.soundscape.scene import PlacedSound
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.starter import strips
 from trainer.starter.evaluate import ScoreTable, score
+from trainer.starter.real_audio import RealAudio
 from trainer.starter.strips import COLUMNS, LABELS
+from trainer.starter.train import Teacher
 
-# three patches, so that a single high score does not count; but few hold enough of a T4 burst of 0.7 s
-_SMOOTHING_SECONDS = {label.slug: 0.48 if label.slug == "co_alarm" else 1.44 for label in LABELS}
-_GAP_SECONDS = 1.0
-# the longest pause of each pattern with its tolerance, and what the smoother may cut off the ends
-_PATTERN_GAPS_SECONDS = {
-    "smoke_alarm": 2.5,
-    "co_alarm": 6.5,
-    "reversing_beeper": 1.5,
-    "doorbell": 4.0,
-    "appliance_beep": 2.5,
-    "telephone": 5.5,
-    "dog": 2.0,
-    "clock_tick": 2.0,
-}
-_MIN_THRESHOLD, _MAX_THRESHOLD = 0.5, 0.95
-_MARGIN = 0.25  # of the distance between the highest score in background and 1
-_FAINTEST_QUANTILE = 0.01  # of the alarms to find: fainter ones do not count
-# One recording in 200 may sound like an alarm: else a rooster that hardly differs from a CO alarm would
-# cause CO alarms to be missed.
-_RECORDINGS_QUANTILE = 0.995
+_GAP_SECONDS, _SMOOTHING_SECONDS = 1.0, 1.44
 _OFF_SHARE = 0.5  # of the on threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How a sound goes on in time, seconds: its pauses, and how long all of it lasts at least."""
+
+    max_gap: float = _GAP_SECONDS
+    min_duration: float = 0.0
+    smoothing: float = _SMOOTHING_SECONDS  # three patches, so that one high score does not count
+
+    def policy(self, threshold: float) -> LabelPolicy:
+        """With that threshold."""
+        return LabelPolicy(
+            on_threshold=threshold,
+            off_threshold=round(threshold * _OFF_SHARE, 3),
+            smoothing_seconds=self.smoothing,
+            max_gap_seconds=self.max_gap,
+            min_duration_seconds=self.min_duration,
+        )
+
+
+# The longest pause of each pattern with its tolerance, and what the smoother may cut off the ends. A
+# smoke alarm sounds until somebody comes: two pulses are no alarm yet, and one T4 burst is none.
+PATTERNS = {
+    "smoke_alarm": Pattern(max_gap=2.5, min_duration=2.4),
+    "co_alarm": Pattern(max_gap=6.5, min_duration=5.0, smoothing=0.48),  # a burst of 0.7 s is short
+    "siren": Pattern(min_duration=1.9),
+    "reversing_beeper": Pattern(max_gap=1.5, min_duration=1.9),
+    "doorbell": Pattern(max_gap=4.0),
+    "appliance_beep": Pattern(max_gap=2.5, min_duration=1.4),
+    "telephone": Pattern(max_gap=5.5),
+    "dog": Pattern(max_gap=2.0, smoothing=0.48),
+    "sneezing": Pattern(smoothing=0.48),
+    "clock_tick": Pattern(max_gap=2.0, min_duration=1.9),
+    "rain": Pattern(min_duration=1.9),
+    "sea_waves": Pattern(min_duration=1.9),
+    "helicopter": Pattern(min_duration=1.9),
+    "chainsaw": Pattern(min_duration=1.4),
+    "crackling_fire": Pattern(min_duration=1.9),
+}
+_THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(18))  # 0.1 to 0.95
+_MIN_THRESHOLD, _MAX_THRESHOLD = 0.3, 0.97
+_MARGIN = 0.25  # of the distance between the highest false event and 1
+_FAINTEST_QUANTILE = 0.01  # of the alarms to find: fainter ones do not count
+_WEAKEST_QUANTILE = 0.1  # of a label's recordings: they are the ones it was trained on
+_REAL_CUT_SECONDS = 60.0
 _CALIBRATION_SEED = 10_000  # after the seeds that figures are measured with
 _ESC10_COLUMNS = [COLUMNS[label.slug] for label in strips.ESC10_LABELS]
 
 
-def calibrate(
-    engine: Engine, recordings: Sequence[strips.Recording], minutes: int, seed: int
-) -> dict[str, LabelPolicy]:
-    """Policies that no background reaches and, where the network separates them, every alarm does.
+def pattern_of(slug: str) -> Pattern:
+    """The label's own, or the usual one."""
+    return PATTERNS.get(slug, Pattern())
 
-    Background is, for every label, generated noise and the alarms of other labels; for the alarms also
-    nearly all recordings. Scores are smoothed as the detector smooths them.
+
+def calibrate(
+    engine: Engine,
+    recordings: Sequence[strips.Recording],
+    minutes: int,
+    seed: int,
+    real: Iterable[ScoreTable] = (),
+) -> dict[str, LabelPolicy]:
+    """Policies that no background reaches and, where the network separates them, every sound does.
+
+    Background is, for every label, generated noise, the alarms of other labels and the scores of `real`
+    audio; for the alarms also the recordings. A false event there is one of the daemon's own detector.
     """
     seed += _CALIBRATION_SEED
-    generated = [
-        highest_smoothed(score(scene.samples, engine))
-        for scene in strips.background_scenes(minutes, seed)
-    ]
-    recorded = [
-        highest_smoothed(_without(score(recording.samples, engine), _ESC10_COLUMNS))
-        for recording in recordings
-    ]
-    highest = np.max([*generated, np.quantile(recorded, _RECORDINGS_QUANTILE, axis=0)], axis=0)
+    backgrounds = [score(each.samples, engine) for each in strips.background_scenes(minutes, seed)]
+    backgrounds += real
+    weakest: dict[str, list[float]] = {label.slug: [] for label in LABELS}
+    for recording in recordings:
+        table = score(recording.samples, engine)
+        weakest[recording.label].append(_peak(table, recording.label))
+        backgrounds.append(_without(table, [*_ESC10_COLUMNS, COLUMNS[recording.label]]))
+    faintest = _quantiles(weakest, _WEAKEST_QUANTILE)
     peaks: dict[str, list[float]] = {label.slug: [] for label in strips.ALARM_LABELS}
     for scene in strips.alarm_scenes(minutes, seed):
         table = score(scene.samples, engine)
-        background = _without(table, [COLUMNS[sound.label] for sound in scene.truth])
-        highest = np.maximum(highest, highest_smoothed(background))
+        backgrounds.append(_without(table, [COLUMNS[sound.label] for sound in scene.truth]))
         for sound in scene.truth:
             peaks[sound.label].append(peak_within(table, sound))
-    faintest = {
-        label: float(np.quantile(found, _FAINTEST_QUANTILE))
-        for label, found in peaks.items()
-        if found
+    faintest |= _quantiles(peaks, _FAINTEST_QUANTILE)
+    return make_policies(highest_false_threshold(backgrounds), faintest)
+
+
+def score_real_audio(
+    real: RealAudio, minutes: int, engine: Engine, teacher: Teacher, seed: int
+) -> Iterator[ScoreTable]:
+    """Minutes of real audio; where the teacher hears what a label stands for, its score is 0."""
+    random = np.random.default_rng(seed + _CALIBRATION_SEED)
+    cuts = round(_REAL_CUT_SECONDS / strips.STRIP_SECONDS)
+    for _ in range(minutes):
+        samples = np.concatenate([real.draw(random) for _ in range(cuts)])
+        table = score(samples, engine)
+        heard = teacher.hears(score(samples, teacher.engine))
+        yield np.where(heard, 0.0, table).astype(np.float32)
+
+
+def highest_false_threshold(backgrounds: Sequence[ScoreTable]) -> NDArray[np.float64]:
+    """For each label the highest threshold that some background still makes an event at, (K,); or 0."""
+    highest = np.zeros(len(LABELS))
+    for threshold in _THRESHOLDS:
+        policies = {label.slug: pattern_of(label.slug).policy(threshold) for label in LABELS}
+        for table in backgrounds:
+            for slug in _events_in(table, policies):
+                highest[COLUMNS[slug]] = threshold
+    return highest
+
+
+def _events_in(table: ScoreTable, policies: Mapping[str, LabelPolicy]) -> set[str]:
+    hop_seconds = strips.FEATURES.patch_hop_seconds
+    seconds = strips.FEATURES.window_samples / SAMPLE_RATE_HZ + (len(table) - 1) * hop_seconds
+    boundaries = slot_boundaries(len(table), seconds, strips.FEATURES)
+    return {
+        event.label for event in hysteresis.detect_events(table, boundaries, policies, hop_seconds)
     }
-    return make_policies(highest, faintest)
 
 
 def make_policies(
-    highest: NDArray[np.float32], faintest: Mapping[str, float]
+    highest: NDArray[np.float64], faintest: Mapping[str, float]
 ) -> dict[str, LabelPolicy]:
-    """From each label's highest smoothed score in background, (K,), and the faintest alarm of some.
+    """From each label's highest threshold of a false event, (K,), and the faintest sound of some.
 
-    The threshold is midway between the two if background stays below the alarm, else a quarter of the
-    way from the highest score in background to 1: a missed alarm is better than a false one each night.
+    The threshold is midway between the two if background stays below the sound, else a quarter of the
+    way from the false event to 1: a label that cannot be held by that is left out of the bundle.
     """
     policies = {}
     for label, level in zip(LABELS, map(float, highest), strict=True):
         alarm = faintest.get(label.slug, 0.0)
-        if alarm > level:
-            threshold = round((level + alarm) / 2, 2)
-        else:
-            cautious = level + _MARGIN * (1.0 - level)
-            threshold = round(min(max(cautious, _MIN_THRESHOLD), _MAX_THRESHOLD), 2)
-        policies[label.slug] = LabelPolicy(
-            on_threshold=threshold,
-            off_threshold=round(threshold * _OFF_SHARE, 2),
-            smoothing_seconds=_SMOOTHING_SECONDS[label.slug],
-            max_gap_seconds=_PATTERN_GAPS_SECONDS.get(label.slug, _GAP_SECONDS),
-        )
+        threshold = (level + alarm) / 2 if alarm > level else level + _MARGIN * (1.0 - level)
+        threshold = round(min(max(threshold, _MIN_THRESHOLD), _MAX_THRESHOLD), 2)
+        policies[label.slug] = pattern_of(label.slug).policy(threshold)
     return policies
 
 
@@ -100,23 +162,19 @@ def peak_within(table: ScoreTable, sound: PlacedSound) -> float:
     """The highest smoothed score of a sound's label while it sounds."""
     first = int(sound.onset / strips.FEATURES.patch_hop_seconds)
     last = int(sound.offset / strips.FEATURES.patch_hop_seconds) + 1
-    column = table[:, [COLUMNS[sound.label]]]
-    return float(_smooth(column, _SMOOTHING_SECONDS[sound.label])[first:last].max(initial=0.0))
+    return _peak(table, sound.label, slice(first, last))
 
 
-def highest_smoothed(table: ScoreTable) -> NDArray[np.float32]:
-    """The highest smoothed score of each label, float32 (K,)."""
-    seconds = [_SMOOTHING_SECONDS[label.slug] for label in LABELS]
-    smoothed = {each: _smooth(table, each).max(axis=0) for each in set(seconds)}
-    return np.array([smoothed[each][column] for column, each in enumerate(seconds)], np.float32)
+def _peak(table: ScoreTable, slug: str, rows: slice = slice(None)) -> float:
+    column = table[:, [COLUMNS[slug]]]
+    length = pattern_of(slug).policy(0.5).smoothing_patches(strips.FEATURES.patch_hop_seconds)
+    smoother = ScoreSmoother(length, 1)
+    smoothed = [row for scores in column if (row := smoother.push(scores)) is not None]
+    return float(np.array(smoothed + smoother.finish())[rows].max(initial=0.0))
 
 
-def _smooth(table: ScoreTable, seconds: float) -> ScoreTable:
-    policy = LabelPolicy(smoothing_seconds=seconds)
-    length = policy.smoothing_patches(strips.FEATURES.patch_hop_seconds)
-    smoother = ScoreSmoother(length, table.shape[1])
-    rows = [row for scores in table if (row := smoother.push(scores)) is not None]
-    return np.array(rows + smoother.finish())
+def _quantiles(peaks: Mapping[str, Sequence[float]], share: float) -> dict[str, float]:
+    return {label: float(np.quantile(found, share)) for label, found in peaks.items() if found}
 
 
 def _without(table: ScoreTable, columns: list[int]) -> ScoreTable:

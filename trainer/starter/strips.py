@@ -1,10 +1,11 @@
 """The audio that the starter learns from and is measured on: recordings, scenes and mixed strips."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from listener.detection.audio import Samples
@@ -15,7 +16,9 @@ from listener.soundscape.schedule import SceneSpec, ambience, busy_ambience, ran
 from listener.soundscape.sounds import ALARMS
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ, Generator
 from trainer.data import audio, files, formats
+from trainer.data.clips import Clip
 from trainer.errors import DataError
+from trainer.starter.real_audio import RealAudio
 
 SCENE_SECONDS = 30.0
 BACKGROUND_SECONDS = 60.0
@@ -54,11 +57,15 @@ PATCHES = 10  # in a strip
 STRIP_SAMPLES = FEATURES.window_samples + (PATCHES - 1) * FEATURES.patch_hop_samples
 STRIP_SECONDS = STRIP_SAMPLES / SAMPLE_RATE_HZ
 
-# How often a strip holds a recording, an alarm or nothing, and how loud everything is
-_SHARES = {"recording": 0.48, "alarm": 0.4, "nothing": 0.12}
+# How often a strip holds a recording, an alarm, real audio without labels or nothing, and how loud
+# everything is
+_SHARES = {"recording": 0.32, "alarm": 0.26, "real": 0.35, "nothing": 0.07}
 _LEVEL_DBFS = (-55.0, -12.0)
 _QUIETEST_DBFS = -90.0
 _SNR_DB = (0.0, 35.0)
+_BAND_LIMITED_SHARE = 0.25  # as from a telephone or a camera of 8 kHz
+_TELEPHONE_HZ, _NARROW_RATES_HZ = 8000, (8000, 8000, 8000, 6000, 11_025, 12_000)
+_MU, _MU_STEPS = 255.0, 127.0  # ITU-T G.711
 # A CO alarm sounds for 0.7 s in 5.7, a smoke alarm has two pitches and partly sounds like one: they
 # are drawn three times as often
 _DRAWN_ALARMS = (*ALARM_SOUNDS, *["co_alarm", "smoke_alarm"] * 2)
@@ -99,6 +106,23 @@ def read_recordings(folder: Path) -> list[Recording]:
     return recordings
 
 
+def read_labelled(folder: Path) -> list[Recording]:
+    """Real recordings in subfolders, each named after one of the starter's labels; fold 0.
+
+    Raises:
+        DataError: a subfolder of another name, or a file that cannot be read.
+    """
+    recordings = []
+    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if subfolder.name not in COLUMNS:
+            raise DataError(f"{subfolder}: expected one of {', '.join(COLUMNS)}")
+        for path in files.audio_files(subfolder):
+            clip = Clip(path, frozenset({subfolder.name}), path.stem, fold=0)
+            samples = audio.read_audio(clip, SAMPLE_RATE_HZ)
+            recordings.append(Recording(path.stem, subfolder.name, 0, samples))
+    return recordings
+
+
 def background_scenes(minutes: int, seed: int) -> Iterator[Scene]:
     """Scenes of a minute without events: noise at a random level, in every other one knocks and clicks."""
     for minute in range(minutes):
@@ -128,16 +152,23 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A few seconds of mixed sound, float32 (STRIP_SAMPLES,), and targets (PATCHES, K) in [0, 1]."""
+    """A few seconds of mixed sound, float32 (STRIP_SAMPLES,), and targets (PATCHES, K) in [0, 1].
+
+    `unlabelled`: it is real audio in which any of the labels might sound.
+    """
 
     samples: Samples
     targets: NDArray[np.float32]
+    unlabelled: bool = False
 
 
 class StripMaker:
-    """Draws strips from recordings, generated alarms and backgrounds."""
+    """Draws strips from recordings, generated alarms, backgrounds and real audio without labels."""
 
-    def __init__(self, recordings: Sequence[Recording]) -> None:
+    def __init__(
+        self, recordings: Sequence[Recording], real_audio: RealAudio | None = None
+    ) -> None:
+        self._real = real_audio
         self._by_label = {
             label: [recording for recording in recordings if recording.label == label]
             for label in sorted({recording.label for recording in recordings})
@@ -145,23 +176,37 @@ class StripMaker:
 
     def draw(self, rng: np.random.Generator) -> Strip:
         """The next strip; the same state of `rng` gives the same one."""
-        kind = rng.choice(list(_SHARES), p=list(_SHARES.values()))
+        kind = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+        strip = mix(self._layers(kind, rng), unlabelled=kind == "real" and self._real is not None)
+        if not _happens(rng, _BAND_LIMITED_SHARE):
+            return strip
+        return replace(strip, samples=_band_limited(strip.samples, rng))
+
+    def _layers(self, kind: str, rng: np.random.Generator) -> list[Layer]:
+        level = rng.uniform(*_LEVEL_DBFS)
+        below = level - rng.uniform(*_SNR_DB)
         if kind == "nothing":
             if _happens(rng, 0.1):
-                return mix([Layer(None, np.zeros(STRIP_SAMPLES, np.float32))])
-            return mix([_background(rng, rng.uniform(_QUIETEST_DBFS, _LEVEL_DBFS[1]))])
-        level = rng.uniform(*_LEVEL_DBFS)
+                return [Layer(None, np.zeros(STRIP_SAMPLES, np.float32))]
+            return [_background(rng, rng.uniform(_QUIETEST_DBFS, _LEVEL_DBFS[1]))]
+        if kind == "real":
+            return [self._unlabelled(rng, level)]
         if kind == "alarm":
-            below = level - rng.uniform(*_SNR_DB)
             real = _happens(rng, 0.4)
-            background = self._recording(rng, below) if real else _background(rng, below)
-            return mix([_alarm(rng, level), background])
+            background = self._recording(rng, below) if real else self._unlabelled(rng, below)
+            return [_alarm(rng, level), background]
         layers = [self._recording(rng, level)]
-        if _happens(rng, 0.3):
+        if _happens(rng, 0.2):
             layers.append(self._recording(rng, level + rng.uniform(-10.0, 5.0)))
         if _happens(rng, 0.6):
-            layers.append(_background(rng, level - rng.uniform(*_SNR_DB)))
-        return mix(layers)
+            layers.append(self._unlabelled(rng, below))
+        return layers
+
+    def _unlabelled(self, rng: np.random.Generator, dbfs: float) -> Layer:
+        """Real audio seven times in ten, where there is any; else a generated background."""
+        if self._real is None or _happens(rng, 0.3):
+            return _background(rng, dbfs)
+        return Layer(None, at_level(_filtered(self._real.draw(rng), rng), dbfs))
 
     def _recording(self, rng: np.random.Generator, dbfs: float) -> Layer:
         label = str(rng.choice(list(self._by_label)))
@@ -174,7 +219,7 @@ class StripMaker:
         return Layer(label, at_level(shifted, dbfs))
 
 
-def mix(layers: Sequence[Layer]) -> Strip:
+def mix(layers: Sequence[Layer], *, unlabelled: bool = False) -> Strip:
     """The sum of the layers, and for each label the patches in which it is audible."""
     targets = np.zeros((PATCHES, len(COLUMNS)), np.float32)
     for layer in layers:
@@ -183,7 +228,7 @@ def mix(layers: Sequence[Layer]) -> Strip:
             full = _FULL_ALARM_SECONDS if layer.label in ALARM_SOUNDS else _FULL_SECONDS
             np.maximum(column, audible_in_patches(layer.samples, full), out=column)
     samples: Samples = np.sum([layer.samples for layer in layers], axis=0, dtype=np.float32)
-    return Strip(without_clipping(samples), targets)
+    return Strip(without_clipping(samples), targets, unlabelled)
 
 
 def audible_in_patches(samples: Samples, full_seconds: float) -> NDArray[np.float32]:
@@ -228,6 +273,19 @@ def _filtered(samples: Samples, rng: np.random.Generator) -> Samples:
     frequency_hz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
     spectrum *= 10 ** (np.interp(frequency_hz, _FILTER_HZ, gain_db) / 20)
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def _band_limited(samples: Samples, rng: np.random.Generator) -> Samples:
+    """As from a source of a lower rate; of those of 8 kHz, every other time through G.711's mu-law."""
+    rate_hz = int(rng.choice(_NARROW_RATES_HZ))
+    narrow = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz)
+    if rate_hz == _TELEPHONE_HZ and _happens(rng, 0.5):
+        steps = np.round(
+            _MU_STEPS * np.sign(narrow) * np.log1p(_MU * np.abs(narrow)) / np.log1p(_MU)
+        )
+        narrow = np.sign(steps) * np.expm1(np.abs(steps) / _MU_STEPS * np.log1p(_MU)) / _MU
+    wide = soxr.resample(narrow, rate_hz, SAMPLE_RATE_HZ)
+    return np.resize(wide, len(samples)).astype(np.float32)
 
 
 def _reverberated(samples: Samples, rng: np.random.Generator) -> Samples:

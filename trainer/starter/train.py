@@ -10,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.engines.engine import Engine
-from trainer.starter.strips import FEATURES, LABELS, PATCHES, Recording, StripMaker
+from listener.engines.litert import LiteRTEngine
+from trainer.starter.strips import FEATURES, LABELS, PATCHES, StripMaker
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +36,64 @@ _LOG_MEL_MEAN, _LOG_MEL_DEVIATION = (
 )  # about those of any sound, so that training starts well
 _DROPOUT = 0.3
 _EMBEDDING_WEIGHT = 0.2  # of the teacher's embeddings beside the labels
+_MIN_SCORE = 1e-6  # so that the logarithm of a score of 0 is finite
 _MAX_DEVIATIONS = 5.0  # where rare values of embeddings are clipped
 _MAX_MASKED_FRAMES, _MAX_MASKED_BANDS = 12, 6  # SpecAugment (arXiv:1904.08779)
 
+UNKNOWN = -1.0  # a target where unlabelled audio may hold the label
+_HEARD_SCORE = 0.1  # of the teacher, from which on it may
+# AudioSet's names for what our labels mean, and for what contains it
+TEACHER_CLASSES = {
+    "dog": ("Dog", "Bark", "Yip", "Howl", "Bow-wow", "Growling", "Whimper (dog)"),
+    "rain": ("Rain", "Raindrop", "Rain on surface"),
+    "sea_waves": ("Ocean", "Waves, surf"),
+    "crying_baby": ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
+    "clock_tick": ("Clock", "Tick", "Tick-tock"),
+    "sneezing": ("Sneeze",),
+    "helicopter": ("Helicopter",),
+    "chainsaw": ("Chainsaw",),
+    "rooster": ("Chicken, rooster", "Crowing, cock-a-doodle-doo"),
+    "crackling_fire": ("Fire", "Crackle"),
+    "smoke_alarm": ("Smoke detector, smoke alarm", "Fire alarm"),
+    "co_alarm": ("Smoke detector, smoke alarm", "Fire alarm"),
+    "siren": ("Siren", "Civil defense siren", "Police car (siren)", "Ambulance (siren)"),
+    "reversing_beeper": ("Reversing beeps",),
+    "doorbell": ("Doorbell", "Ding-dong"),
+    "appliance_beep": ("Microwave oven", "Beep, bleep"),
+    "telephone": ("Telephone", "Telephone bell ringing", "Ringtone"),
+}
+
 _Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """YAMNet's engine, and for each label of ours the columns of its classes, perhaps none."""
+
+    engine: Engine
+    columns: tuple[tuple[int, ...], ...]
+
+    def hears(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Its scores (B, 521) -> where a label of ours may be heard, (B, K)."""
+        heard = [scores[:, list(own)].max(axis=1, initial=0.0) for own in self.columns]
+        return np.stack(heard, axis=1) >= _HEARD_SCORE
+
+
+def make_teacher(bundle: Bundle) -> Teacher:
+    """Of YAMNet's bundle; classes that it lacks are left out."""
+    names = {label.name: column for column, label in enumerate(bundle.manifest.labels)}
+    columns = tuple(
+        tuple(names[name] for name in TEACHER_CLASSES.get(label.slug, ()) if name in names)
+        for label in LABELS
+    )
+    return Teacher(LiteRTEngine(bundle.model_path), columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
     """`patches` float16 (N, 96, 64), `targets` float32 (N, K), the teacher's `embeddings` float16 (N, D).
 
-    Half precision halves the memory: 50 000 patches take 0.7 GB.
+    A target is in [0, 1], or UNKNOWN. Half precision halves the memory: 50 000 patches take 0.7 GB.
     """
 
     patches: NDArray[np.float16]
@@ -55,25 +104,25 @@ class Examples:
         return len(self.patches)
 
 
-def make_examples(
-    recordings: Sequence[Recording], teacher: Engine, strip_count: int, seed: int
-) -> Examples:
+def make_examples(maker: StripMaker, teacher: Teacher, strip_count: int, seed: int) -> Examples:
     """So many strips of PATCHES patches each, always the same for a seed."""
     rng = np.random.default_rng(seed)
-    maker = StripMaker(recordings)
     count = strip_count * PATCHES
     blank = np.zeros((1, FEATURES.patch_frames, FEATURES.mel_bands), np.float32)
     examples = Examples(
         np.zeros((count, *blank.shape[1:]), np.float16),
         np.zeros((count, len(LABELS)), np.float32),
-        np.zeros((count, teacher.infer(blank)[1].shape[1]), np.float16),
+        np.zeros((count, teacher.engine.infer(blank)[1].shape[1]), np.float16),
     )
     for number in range(strip_count):
         rows = slice(number * PATCHES, (number + 1) * PATCHES)
         strip = maker.draw(rng)
         patches = log_mel_patches(strip.samples, FEATURES)
+        scores, embeddings = teacher.engine.infer(patches)
         examples.patches[rows], examples.targets[rows] = patches, strip.targets
-        examples.embeddings[rows] = teacher.infer(patches)[1]
+        examples.embeddings[rows] = embeddings
+        if strip.unlabelled:
+            examples.targets[rows][teacher.hears(scores)] = UNKNOWN
         if number % 1000 == 0:
             log.info("made %d of %d strips", number, strip_count)
     return examples
@@ -97,6 +146,19 @@ def build_network(label_count: int, params: FeatureParams) -> keras.Model:
     dropped = keras.layers.Dropout(_DROPOUT)(embeddings)
     scores = keras.layers.Dense(label_count, activation="sigmoid", name="scores")(dropped)
     return keras.Model(patches, {"scores": scores, "embeddings": embeddings}, name="starter")
+
+
+def select_labels(network: keras.Model, columns: Sequence[int]) -> keras.Model:
+    """The same network with some of its scores only, in this order."""
+    kernel, bias = network.get_layer("scores").get_weights()
+    chosen = list(columns)
+    embeddings = network.output["embeddings"]
+    layer = keras.layers.Dense(len(chosen), activation="sigmoid", name="scores")
+    selected = keras.Model(
+        network.input, {"scores": layer(embeddings), "embeddings": embeddings}, name=network.name
+    )
+    layer.set_weights([kernel[:, chosen], bias[chosen]])
+    return selected
 
 
 def _normalised(x: Any) -> Any:
@@ -127,7 +189,7 @@ def train(
     rate = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps)
     student.compile(
         keras.optimizers.AdamW(rate, schedule.weight_decay),
-        loss={"scores": "binary_crossentropy", "teacher": "mean_squared_error"},
+        loss={"scores": known_cross_entropy, "teacher": "mean_squared_error"},
         loss_weights={"scores": 1.0, "teacher": _EMBEDDING_WEIGHT},
     )
     rng = np.random.default_rng(seed)
@@ -139,6 +201,16 @@ def train(
         means.append(float(np.mean(losses)))
         log.info("epoch %d: loss %.4f", epoch + 1, means[-1])
     return means
+
+
+def known_cross_entropy(targets: Any, scores: Any) -> Any:
+    """The mean binary cross-entropy (B,) of scores (B, K) over the targets that are not UNKNOWN."""
+    known = keras.ops.cast(targets >= 0.0, scores.dtype)
+    inside = keras.ops.clip(scores, _MIN_SCORE, 1.0 - _MIN_SCORE)
+    losses = targets * keras.ops.log(inside) + (1.0 - targets) * keras.ops.log(1.0 - inside)
+    return -keras.ops.sum(losses * known, axis=-1) / keras.ops.maximum(
+        keras.ops.sum(known, axis=-1), 1.0
+    )
 
 
 def embedding_spread(embeddings: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -1,0 +1,50 @@
+"""Packages fetched with apt and unpacked, without being installed."""
+
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.world.packages import Package
+
+log = logging.getLogger(__name__)
+
+
+class FetchError(Exception):
+    """A package that cannot be had."""
+
+
+def fetch(packages: Iterable[Package], root: Path) -> None:
+    """Unpack each package to `root`/name, unless it is there.
+
+    Raises:
+        FetchError: apt or dpkg are missing, or do not give the package.
+    """
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise FetchError(f"expected {tool}: the audio comes from Debian's packages")
+    root.mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        if not (root / package.name).is_dir():
+            log.info("fetching %s", package.name)
+            _fetch_one(package, root)
+
+
+def _fetch_one(package: Package, root: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        here = Path(folder)
+        _run(["apt-get", "download", "--quiet=2", package.name], here)
+        (archive,) = here.glob(f"{package.name}_*.deb")
+        _, version, _ = archive.name.split("_")
+        if version.replace("%3a", ":") != package.version:
+            log.warning("%s: expected %s, got %s", package.name, package.version, version)
+        _run(["dpkg-deb", "--extract", archive.name, "content"], here)
+        (here / "content").rename(root / package.name)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise FetchError(f"{' '.join(command)}: {ran.stderr.strip() or ran.returncode}")
