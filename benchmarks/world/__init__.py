@@ -1,0 +1,1 @@
+"""Real audio from Debian packages: what the world benchmark fetches and measures."""
