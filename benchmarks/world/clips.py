@@ -1,4 +1,4 @@
-"""The audio of the world as clips: what is heard in each, and for which labels that is known."""
+"""The audio of the world as clips: what is heard in each file, where that is known."""
 
 from __future__ import annotations
 
@@ -6,46 +6,64 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.world.packages import Kind, Part, World, find_files
+from benchmarks.world.packages import Kind, Package, Part, World
 
 
 @dataclass(frozen=True, slots=True)
 class WorldClip:
-    """A file. `label` is what is heard in it; without one it is audio of its kind."""
+    """A file. `label` is what is heard in it; without one it is unlabelled audio of its kind."""
 
     path: Path
     package: str
-    part: Part
     kind: Kind
     label: str | None = None
     real: bool = True
+    confirmed: bool = False
 
 
-def read_clips(world: World, root: Path, *parts: Part) -> Iterator[WorldClip]:
-    """All files of some parts, labelled ones first; each once.
+def labelled_clips(world: World, root: Path, *parts: Part) -> Iterator[WorldClip]:
+    """The labelled sounds of some parts, each file once for each of its labels.
 
     Raises:
-        FileNotFoundError: a package is not unpacked, or globs of it find nothing.
+        FileNotFoundError: a file of the table is missing.
     """
-    by_name = {package.name: package for package in world.packages_of(*parts)}
-    seen: set[Path] = set()
     for sounds in world.sounds_of(*parts):
-        package = by_name[sounds.package]
-        for path in _existing(root, package.name, sounds.files):
-            if path not in seen:
-                seen.add(path)
-                yield WorldClip(
-                    path, package.name, package.part, "sounds", sounds.label, sounds.real
-                )
-    for package in by_name.values():
-        for path in _existing(root, package.name, package.files) if package.files else ():
-            if path not in seen:
-                seen.add(path)
-                yield WorldClip(path, package.name, package.part, package.kind)
+        for path in _found(root / sounds.package, sounds.files):
+            yield WorldClip(
+                path, sounds.package, "sounds", sounds.label, sounds.real, sounds.confirmed
+            )
 
 
-def _existing(root: Path, package: str, globs: tuple[str, ...]) -> list[Path]:
-    found = list(find_files(root, package, globs))
+def unlabelled_clips(world: World, root: Path, *parts: Part) -> Iterator[WorldClip]:
+    """All other audio of some parts.
+
+    Raises:
+        FileNotFoundError: globs of a package find nothing.
+    """
+    labelled = {clip.path for clip in labelled_clips(world, root, *parts)}
+    for package in world.packages_of(*parts):
+        for path in unlabelled_files(package, root):
+            if path not in labelled:
+                yield WorldClip(path, package.name, package.kind)
+
+
+def unlabelled_files(package: Package, root: Path) -> list[Path]:
+    """What the globs of a package name, labelled sounds among them."""
+    if not package.files:
+        return []
+    folder = root / package.name
+    left_out = set(_matching(folder, package.leave_out))
+    return [path for path in _found(folder, package.files) if path not in left_out]
+
+
+def _found(folder: Path, globs: tuple[str, ...]) -> list[Path]:
+    found = _matching(folder, globs)
     if not found:
-        raise FileNotFoundError(f"{root / package}: no file matches {', '.join(globs)}")
+        raise FileNotFoundError(f"{folder}: expected a file that matches {', '.join(globs)}")
     return found
+
+
+def _matching(folder: Path, globs: tuple[str, ...]) -> list[Path]:
+    """By name, without links: what they lead to is there under its own name."""
+    found = {path for pattern in globs for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.world.archives import unpack
 from benchmarks.world.packages import Package
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ def fetch(packages: Iterable[Package], root: Path) -> None:
 def _fetch_one(package: Package, root: Path) -> None:
     with tempfile.TemporaryDirectory(dir=root) as folder:
         here = Path(folder)
-        _run(["apt-get", "download", "--quiet=2", package.name], here)
-        (archive,) = here.glob(f"{package.name}_*.deb")
-        _, version, _ = archive.name.split("_")
+        _run(["apt-get", "download", "-qq", package.name], here)
+        (deb,) = here.glob(f"{package.name}_*.deb")
+        _, version, _ = deb.name.split("_")
         if version.replace("%3a", ":") != package.version:
             log.warning("%s: expected %s, got %s", package.name, package.version, version)
-        _run(["dpkg-deb", "--extract", archive.name, "content"], here)
+        _run(["dpkg-deb", "--extract", deb.name, "content"], here)
+        for archive in package.archives:
+            unpack(here / "content" / archive)
         (here / "content").rename(root / package.name)
 
 

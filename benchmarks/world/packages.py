@@ -1,16 +1,17 @@
-"""The table of packages: what each holds, which part it is in, and where its labelled sounds are."""
+"""The tables: what each package holds, which part it is in, and where its labelled sounds are."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-TABLE = Path(__file__).with_name("packages.toml")
+PACKAGES = Path(__file__).with_name("packages.toml")
+SOUNDS = Path(__file__).with_name("sounds.toml")
 
 Part = Literal["train", "tune", "test"]
 Kind = Literal["speech", "music", "sounds"]
@@ -22,7 +23,7 @@ class Package:
     """A Debian package with audio. `files` are globs of its unlabelled audio, all of the one `kind`.
 
     The split is by package: no voice, no composer and no recordist is in two parts. What is in the test
-    part is measured, and chooses nothing.
+    part is measured, and chooses nothing. See packages.toml for the meaning of each field.
     """
 
     name: str
@@ -33,17 +34,21 @@ class Package:
     licence: str
     credit: str
     files: tuple[str, ...] = ()
+    archives: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    count: int = 0
     hours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Sounds:
-    """Files of a package in which a label is heard; `real` are recordings, the others synthetic."""
+    """Files of a package in which a label is heard; see sounds.toml for `real` and `confirmed`."""
 
     package: str
     label: str
     files: tuple[str, ...]
     real: bool = True
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -52,15 +57,16 @@ class DataSet:
 
     name: str
     classes: Mapping[str, tuple[str, ...]]
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class World:
-    """The whole table. `labels` gives the names of AudioSet's classes that a label of ours stands for."""
+    """Both tables. `labels` gives the names of AudioSet's classes that a label of ours stands for."""
 
     labels: Mapping[str, tuple[str, ...]]
     package: tuple[Package, ...]
-    sounds: tuple[Sounds, ...] = ()
+    sounds: tuple[Sounds, ...]
     dataset: tuple[DataSet, ...] = ()
 
     def packages_of(self, *parts: Part) -> list[Package]:
@@ -73,16 +79,11 @@ class World:
         return [sounds for sounds in self.sounds if sounds.package in names]
 
 
-def read_world(table: Path = TABLE) -> World:
-    """The table that lies beside this module.
+def read_world() -> World:
+    """The tables that lie beside this module.
 
     Raises:
-        pydantic.ValidationError: it has another form.
+        pydantic.ValidationError: they have another form.
     """
-    return TypeAdapter(World).validate_python(tomllib.loads(table.read_text(encoding="utf-8")))
-
-
-def find_files(root: Path, package: str, globs: tuple[str, ...]) -> Iterator[Path]:
-    """The files of an unpacked package, by name; links are left out, as they are heard elsewhere."""
-    found = {path for pattern in globs for path in (root / package).glob(pattern)}
-    yield from sorted(path for path in found if path.is_file() and not path.is_symlink())
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in (PACKAGES, SOUNDS)]
+    return TypeAdapter(World).validate_python({**tables[0], **tables[1]})

@@ -75,7 +75,7 @@ def read_real_audio(
     return RealAudio(tuple(read), cut_samples)
 
 
-def _read(folder: Path, paths: Sequence[Path], hours: float) -> Iterator[NDArray[np.int16]]:
+def _read(paths: Sequence[Path], hours: float) -> Iterator[NDArray[np.int16]]:
     left = round(hours * 3600.0 * SAMPLE_RATE_HZ)
     for path in paths:
         if left <= 0:
