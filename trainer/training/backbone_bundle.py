@@ -1,10 +1,13 @@
 """YAMNet's SavedModel -> a bundle of the 521 AudioSet classes."""
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from listener.detection import bundle, params, policy
+from listener.detection.policy import DurationClass
 from trainer.config import Storage
 from trainer.errors import BackboneError
 from trainer.export.bundle import check_target, export_bundle
@@ -12,18 +15,12 @@ from trainer.labels import make_labels
 from trainer.model.backbones import resolve_handle
 from trainer.model.yamnet import EMBEDDING_SIZE, AudioSetClass, load_yamnet, read_class_map
 from trainer.provenance import Provenance
+from trainer.training.yamnet_policies import SMOOTHING_SECONDS, read_yamnet_policies
 
 log = logging.getLogger(__name__)
 
 LICENCE = "Apache-2.0"
 CREDITS = "YAMNet by Manoj Plakal and Dan Ellis, Google, trained on AudioSet (Gemmeke et al. 2017)"
-# A start for scores that are not calibrated class by class, from the 400 recordings of ESC-10.
-# With a median of 1.44 s, an on_threshold of 0.4 gives 66 % of them their own label (0.3: 69 %,
-# 0.5: 62 %, 0.6: 56 %) and 4 % the label of another of the ten classes (0.3: 5 %, 0.5: 3 %).
-# Closing at half of it and bridging 1 s leaves 1.07 events a recording; 0.3 without it, 1.16.
-DEFAULT_POLICY = policy.LabelPolicy(
-    on_threshold=0.4, off_threshold=0.2, smoothing_seconds=1.44, max_gap_seconds=1.0
-)
 _CARD = """\
 # YAMNet, {count} classes of AudioSet
 
@@ -33,11 +30,10 @@ _CARD = """\
 - Output: {count} independent scores in [0, 1] (sigmoid) and an embedding of {embedding} numbers.
 - Weights: {parameters:,}, stored as {storage}, not changed by any training here.
 
-The scores are not calibrated: 0.4 does not mean the same for two classes. All classes share one
-policy: on {policy.on_threshold}, off {policy.off_threshold}, median {policy.smoothing_seconds} s,
-gaps up to {policy.max_gap_seconds} s bridged. It was chosen by the scores of ESC-10's recordings
-and not evaluated on other data. AudioSet's labels are weak (10 s clips) and its classes nest: one
-sound often makes several labels active, so that a bark is also `dog` and `animal`.
+The scores are not calibrated: 0.4 does not mean the same for two classes. A class's policy follows from how
+long its sound lasts: {classes}. The classes of the predefined groups of the home have thresholds measured on
+real audio. AudioSet's labels are weak (10 s clips) and its classes nest: one sound often makes several
+labels active, so that a bark is also `dog` and `animal`.
 """
 
 
@@ -69,12 +65,28 @@ def make_backbone_bundle(
         handle=handle,
         patch=features.patch_seconds,
         hop=features.patch_hop_seconds,
-        policy=DEFAULT_POLICY,
+        classes=_describe_classes(classes),
         storage=storage,
         credits=CREDITS,
         licence=LICENCE,
     )
     return export_bundle(out, model, _manifest(handle, classes, features), card, storage)
+
+
+def _describe_classes(classes: list[AudioSetClass]) -> str:
+    """`67 impulsive (no median), 60 short (a median of 0.72 s), ...`."""
+    policies = read_yamnet_policies()
+    counts = Counter(policies.duration_class(each.name) for each in classes)
+    medians = {
+        duration: f"{seconds:g} s median" if seconds else "no median"
+        for duration, seconds in SMOOTHING_SECONDS.items()
+    }
+    return ", ".join(f"{counts[each]} {each} ({medians[each]})" for each in DurationClass)
+
+
+def _policies(labels: Iterable[bundle.Label]) -> dict[str, policy.LabelPolicy]:
+    policies = read_yamnet_policies()
+    return {label.slug: policies.policy(label.name) for label in labels}
 
 
 def _manifest(
@@ -86,7 +98,7 @@ def _manifest(
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        policies={label.slug: DEFAULT_POLICY for label in labels},
+        policies=_policies(labels),
         features=features,
         provenance=dict(
             Provenance(
