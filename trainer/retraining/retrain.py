@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
-from listener.detection.policy import LabelPolicy
+from listener.detection.policy import LabelPolicy, policy_for
+from trainer.data import duration
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
@@ -114,7 +115,7 @@ def _policies(
 ) -> dict[str, LabelPolicy]:
     """The base's; for new labels thresholds between their own clips and held-out ones of old labels."""
     known = data.base.manifest.policies
-    policies = {label: known.get(label, LabelPolicy()) for label in data.labels}
+    policies = {label: known.get(label) or _taught_policy(data, label) for label in data.labels}
     if data.verdicts.new_labels:
         log.info("scoring clips of new labels by heads that were not trained on them")
         others = data.score_held_out(head)
@@ -122,3 +123,11 @@ def _policies(
             column = data.labels.index(label)
             policies[label] = thresholds.place_threshold(policies[label], column, own, others)
     return policies
+
+
+def _taught_policy(data: training_set.CorrectionData, label: str) -> LabelPolicy:
+    """By the spans of a new label in the judged clips."""
+    table = data.judged_clips.table
+    return policy_for(
+        duration.classify(duration.class_seconds(table, label, data.judged_clips.features))
+    )
