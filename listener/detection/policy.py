@@ -60,8 +60,8 @@ class DurationClass(StrEnum):
 
 
 _POLICIES = {
-    # a median longer than the sound's patches would swallow it
-    DurationClass.IMPULSIVE: LabelPolicy(smoothing_seconds=0.0),
+    # a median as long as the sound would swallow it; one patch decides, so it must be surer
+    DurationClass.IMPULSIVE: LabelPolicy(0.7, 0.4, smoothing_seconds=0.0),
     # three patches at a hop of 0.24 s, one at 0.48 s
     DurationClass.SHORT: LabelPolicy(smoothing_seconds=0.72),
     DurationClass.SUSTAINED: LabelPolicy(smoothing_seconds=1.44),
