@@ -1,6 +1,5 @@
 """How long the sounds of a class last, and the policy that a taught label begins with."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +11,6 @@ from listener.detection.policy import DurationClass, LabelPolicy, policy_for
 from trainer.data import audio
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-
-log = logging.getLogger(__name__)
 
 QUIET_BELOW_LOUDEST_DB = 20.0  # of a sound's blocks: what is fainter is its decay or the room
 _BLOCK_SECONDS = 0.05
@@ -29,14 +26,10 @@ def taught_policies(
     table: ClipTable, labels: Sequence[Label], features: FeatureParams
 ) -> dict[str, LabelPolicy]:
     """By slug, the policies of labels that were learnt from the table's class of the same name."""
-    policies = {}
-    for label in labels:
-        seconds = class_seconds(table, label.name, features)
-        found = classify(seconds)
-        policies[label.slug] = policy_for(found)
-        if seconds:
-            log.info("%s: %s, lasts %.2g s", label.slug, found, np.quantile(seconds, _QUANTILE))
-    return policies
+    return {
+        label.slug: policy_for(classify(class_seconds(table, label.name, features)))
+        for label in labels
+    }
 
 
 def classify(seconds: Sequence[float]) -> DurationClass:
