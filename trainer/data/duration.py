@@ -9,7 +9,7 @@ from listener.detection.bundle import Label
 from listener.detection.params import FeatureParams
 from listener.detection.policy import DurationClass, LabelPolicy, policy_for
 from trainer.data import audio
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import ClipTable
 from trainer.errors import DataError
 
 QUIET_BELOW_LOUDEST_DB = 20.0  # of a sound's blocks: what is fainter is its decay or the room
@@ -48,7 +48,11 @@ def class_seconds(table: ClipTable, name: str, features: FeatureParams) -> list[
     Clips with other labels beside it and no spans are left out, and those that cannot be read. Of many
     clips a few from all over the table are measured.
     """
-    clips = [clip for clip in table.clips if _measurable(clip, name)]
+    clips = [
+        clip
+        for clip in table.clips
+        if clip.labels == {name} or any(span.label == name for span in clip.spans)
+    ]
     few = np.linspace(0, len(clips) - 1, min(len(clips), _MOST_CLIPS), dtype=int).tolist()
     found = []
     for clip in (clips[index] for index in few):
@@ -62,10 +66,6 @@ def class_seconds(table: ClipTable, name: str, features: FeatureParams) -> list[
             continue  # logged and quarantined where it is embedded
         found.append(sounding_seconds(samples, features))
     return found
-
-
-def _measurable(clip: Clip, name: str) -> bool:
-    return clip.labels == {name} or any(span.label == name for span in clip.spans)
 
 
 def sounding_seconds(samples: Samples, features: FeatureParams) -> float:

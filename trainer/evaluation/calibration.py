@@ -197,7 +197,7 @@ def _find_policy(
         ambient=point.ambient,
         before=search.point(bundle.manifest.policies[label], budget.false_alarms_per_day).counts,
         steps=tuple(steps),
-        keeping_per_day=None if fewest is None else _rounded_up(fewest.per_day * labels),
+        keeping_per_day=None if fewest is None else round_up(fewest.per_day * labels),
         reach=search.reach(point.policy),
     )
 
@@ -217,7 +217,7 @@ def _keep_policy(
     return LabelFinding(label, policy, None, alarms, before, reach=reach)
 
 
-def _rounded_up(per_day: float) -> float:
+def round_up(per_day: float) -> float:
     """To three digits, so that a budget which is read off a message is large enough."""
     if not per_day:
         return 0.0

@@ -70,16 +70,9 @@ class Calibration:
     @property
     def remarks(self) -> tuple[str, ...]:
         """One line for each thing that a person should know before they trust the policies."""
-        of_labels = (
-            _unheard(found) if found.point is None else _heard(found, found.point)
-            for found in self.findings
-        )
-        return (*self._about_audio(), *(remark for remark in of_labels if remark is not None))
-
-    def _about_audio(self) -> list[str]:
         budget, rate = self.false_alarms_per_day, self.ambient
         needed = f"{hours_to_claim(budget):.1f} h without an alarm would be needed"
-        remarks = []
+        remarks: list[str | None] = []
         if rate is None:
             remarks.append(f"no ambient audio: nothing is known of false alarms; {needed}")
         elif self.generated:
@@ -94,23 +87,26 @@ class Calibration:
                 f"recall is that of {self.held_back} clips that the bundle holds back, of which it has "
                 "a few patches each: recordings in --data say more"
             )
-        return remarks
+        remarks += map(remark_on, self.findings)
+        return tuple(remark for remark in remarks if remark is not None)
 
 
-def _unheard(found: LabelFinding) -> str:
-    """A label that keeps its policy: can a sound pass it?"""
-    kept = f"{found.label}: not heard in the validation audio, its policy stays as it was"
-    if found.before is None:
-        return f"{kept}; no recording shows whether a sound passes it"
-    if found.before.hits:
-        return kept
-    return f"{kept}; no sound passes it: {_reach(found)} in {found.before.misses} held-back clips"
-
-
-def _heard(found: LabelFinding, point: OperatingPoint) -> str | None:
-    if not point.counts.hits:
+def remark_on(found: LabelFinding) -> str | None:
+    """What to know of one label, above all whether a sound can pass its policy; None if all is well."""
+    if found.point is None:
+        kept = f"{found.label}: not heard in the validation audio, its policy stays as it was"
+        if found.before is None:
+            return f"{kept}; no recording shows whether a sound passes it"
+        clips = found.before.misses
+        passed = found.before.hits > 0
+        return (
+            kept
+            if passed
+            else f"{kept}; no sound passes it: {_reach(found)} in {clips} held-back clips"
+        )
+    if not found.point.counts.hits:
         return f"{found.label}: no sound passes its policy: {_reach(found)} in the validation audio"
-    if not point.within_budget and found.ambient is not None:
+    if not found.point.within_budget and found.ambient is not None:
         return (
             f"{found.label}: no policy keeps to the budget, the best gives "
             f"{found.ambient.per_day:.3g} false alarms a day on ambient audio"
@@ -125,11 +121,17 @@ def _reach(found: LabelFinding) -> str:
 
 def explain_refusal(calibration: Calibration) -> str | None:
     """Which labels would be left with less than the least recall, in one line; None if none is."""
-    left = [
-        _left_with(found, found.point.counts)
-        for found in calibration.findings
-        if found.point is not None and (found.point.counts.recall or 0.0) < calibration.least_recall
-    ]
+    left = []
+    for found in calibration.findings:
+        counts = Counts() if found.point is None else found.point.counts
+        if counts.recall is None or counts.recall >= calibration.least_recall:
+            continue
+        sounds = counts.hits + counts.misses
+        before = "" if found.before is None else f", {found.before.hits} before"
+        budget = found.keeping_per_day
+        keeping = "no budget keeps it" if budget is None else f"{budget:g} a day would keep it"
+        share = f"{100 * counts.recall:.1f} %"
+        left.append(f"{found.label} {share} ({counts.hits} of {sounds} sounds{before}; {keeping})")
     if not left:
         return None
     return (
@@ -137,15 +139,3 @@ def explain_refusal(calibration: Calibration) -> str | None:
         f"{100 * calibration.least_recall:g} % of {'; '.join(left)}. Nothing is changed: give a larger "
         "budget, or accept it with --least-recall"
     )
-
-
-def _left_with(found: LabelFinding, counts: Counts) -> str:
-    sounds = counts.hits + counts.misses
-    before = "" if found.before is None else f", {found.before.hits} before"
-    keeping = (
-        "no budget keeps it"
-        if found.keeping_per_day is None
-        else f"{found.keeping_per_day:g} a day would keep it"
-    )
-    share = f"{100 * (counts.recall or 0.0):.1f} %"
-    return f"{found.label} {share} ({counts.hits} of {sounds} sounds{before}; {keeping})"

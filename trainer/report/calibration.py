@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
-from trainer.data.clips import ClipTable
 from trainer.data.formats import read_clips
 from trainer.errors import CalibrationError, DataError
 from trainer.evaluation import false_alarms, scored_file, scoring, selection
@@ -16,8 +15,7 @@ from trainer.evaluation.calibration import (
     score_held_back,
     score_validation,
 )
-from trainer.evaluation.counts import Counts
-from trainer.evaluation.findings import BudgetStep, Calibration, LabelFinding, explain_refusal
+from trainer.evaluation.findings import BudgetStep, Calibration, explain_refusal
 from trainer.evaluation.regression import read_regression
 from trainer.formatting import percent
 from trainer.provenance import provenance_of, to_document, without
@@ -59,8 +57,11 @@ def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Cal
             that the bundle holds back.
         BundleError: the model cannot be run.
     """
-    bundle = request.bundle
-    table = _choose_clips(request) if request.data else None
+    bundle, table = request.bundle, None
+    if request.data:
+        table = read_clips(request.data)
+        table = selection.choose_clips(bundle, table, request.folds, selection.TRAINED)
+        table = selection.match_classes(table, bundle)
     ambient = false_alarms.ambient_files(request.ambient)
     used = {*(selection.paths_of(table) if table else ()), *ambient}
     selection.check_unseen(bundle, used, selection.TRAINED)
@@ -89,12 +90,6 @@ def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Cal
         held_back=() if held is None else score_held_back(scorer, held, bundle.labels),
     )
     return Calibrated(calibration, tuple(selection.digest_files(used)))
-
-
-def _choose_clips(request: CalibrationRequest) -> ClipTable:
-    table = read_clips(request.data)
-    table = selection.choose_clips(request.bundle, table, request.folds, selection.TRAINED)
-    return selection.match_classes(table, request.bundle)
 
 
 def write_policies(
@@ -129,10 +124,24 @@ def write_policies(
 
 def show_calibration(calibration: Calibration) -> None:
     """A row for each label that was heard, what each budget costs, then what to know before trusting it."""
-    heard = [found for found in calibration.findings if found.point is not None]
+    rows = [
+        (
+            found.label,
+            f"{found.policy.on_threshold:.3g}",
+            f"{found.policy.off_threshold:.3g}",
+            f"{found.policy.smoothing_seconds:g}",
+            percent(None if found.before is None else found.before.recall),
+            percent(found.point.counts.recall),
+            percent(found.point.counts.precision),
+            "none given" if found.ambient is None else str(found.ambient.alarms),
+        )
+        for found in calibration.findings
+        if found.point is not None
+    ]
     heads = ("label", "on", "off", "median, s", "recall before", "recall", "precision")
-    show_table((*heads, "ambient alarms"), map(_row, heard))
-    if any(found.steps for found in heard):
+    show_table((*heads, "ambient alarms"), rows)
+    heard = [found for found in calibration.findings if found.steps]
+    if heard:
         steps = heard[0].steps
         log.info(
             "what a budget, in false alarms a day of all labels, would give: on threshold and recall"
@@ -143,20 +152,6 @@ def show_calibration(calibration: Calibration) -> None:
         show_table(("label", *budgets), cells)
     for remark in calibration.remarks:
         log.warning("%s", remark)
-
-
-def _row(found: LabelFinding) -> tuple[str, ...]:
-    counts = found.point.counts if found.point is not None else Counts()
-    return (
-        found.label,
-        f"{found.policy.on_threshold:.3g}",
-        f"{found.policy.off_threshold:.3g}",
-        f"{found.policy.smoothing_seconds:g}",
-        percent(None if found.before is None else found.before.recall),
-        percent(counts.recall),
-        percent(counts.precision),
-        "none given" if found.ambient is None else str(found.ambient.alarms),
-    )
 
 
 def _step(step: BudgetStep) -> str:

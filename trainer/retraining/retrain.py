@@ -114,8 +114,12 @@ def _policies(
     data: training_set.CorrectionData, head: linear_head.LinearHead
 ) -> dict[str, LabelPolicy]:
     """The base's; for new labels thresholds between their own clips and held-out ones of old labels."""
-    known = data.base.manifest.policies
-    policies = {label: known.get(label) or _taught_policy(data, label) for label in data.labels}
+    policies = dict(data.base.manifest.policies)
+    for label in data.verdicts.new_labels:
+        judged = data.judged_clips
+        seconds = duration.class_seconds(judged.table, label, judged.features)
+        policies[label] = policy_for(duration.classify(seconds))
+    policies = {label: policies[label] for label in data.labels}  # in the order of the scores
     if data.verdicts.new_labels:
         log.info("scoring clips of new labels by heads that were not trained on them")
         others = data.score_held_out(head)
@@ -123,11 +127,3 @@ def _policies(
             column = data.labels.index(label)
             policies[label] = thresholds.place_threshold(policies[label], column, own, others)
     return policies
-
-
-def _taught_policy(data: training_set.CorrectionData, label: str) -> LabelPolicy:
-    """By the spans of a new label in the judged clips."""
-    table = data.judged_clips.table
-    return policy_for(
-        duration.classify(duration.class_seconds(table, label, data.judged_clips.features))
-    )
