@@ -89,12 +89,20 @@ def replay(
         Path | None,
         typer.Option(help="Also write scores, slot boundaries and labels to an .npz file."),
     ] = None,
+    near_misses: Annotated[
+        bool,
+        typer.Option(
+            "--near-misses", help="Print what nearly was an event as JSON, not on stderr."
+        ),
+    ] = False,
 ) -> None:
     """Analyse files faster than real time; one event per line, in seconds of the file."""
     with one_line_errors():
         settings = None if config is None else load(config)
         set_up_logging("error")  # an unreadable file gets a line of its own
-        raise typer.Exit(replay_files(files, bundle, settings, format, scores))
+        raise typer.Exit(
+            replay_files(files, bundle, settings, format, scores, near_misses=near_misses)
+        )
 
 
 @app.command(epilog="Example: listener check --config config.toml")

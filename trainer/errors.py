@@ -40,5 +40,9 @@ class RegressionError(Exception):
     """A retrained bundle loses more of an old label than allowed, or no held-out clips show it."""
 
 
+class CalibrationError(Exception):
+    """The budget of false alarms leaves a label less than the least recall."""
+
+
 class PromotionError(Exception):
     """The gate refuses a bundle, or there is no bundle to go back to."""

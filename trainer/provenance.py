@@ -142,6 +142,8 @@ class CalibrationSection(TypedDict):
     false_alarms_per_day: float
     ambient: AlarmFigures | None
     generated: NotRequired[bool]
+    held_back: NotRequired[int]
+    least_recall: NotRequired[float]
     claimed: bool
     remarks: Sequence[str]
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -20,8 +21,10 @@ from listener.clips.index import ClipFilter
 from listener.clips.store import ClipStore
 from listener.config.station import Config, ConfigError
 from listener.detection import bundle, clip_files
-from listener.detection.clip import ClipRecord, LabelSpan, Verdict, VerdictValue
+from listener.detection.clip import ClipRecord, LabelSpan, Verdict, VerdictValue, read_analysis
+from listener.detection.near_miss import NearestMiss, find_nearest_misses, miss_document
 from listener.files import to_json
+from listener.planning import choose_groups, choose_params, choose_policies
 
 _EXPORT_TABLE, _EXPORT_COLUMNS = "clips.csv", ("filename", "onset", "offset", "label")
 _EXPORT_AUDIO = "audio"
@@ -66,6 +69,9 @@ def print_clips(
         when, seconds = f"{captured:%Y-%m-%d %H:%M:%S}", f"{record.seconds:.1f}"
         reason, label = record.reason.replace("_", " "), record.label or ""
         score = "" if record.score is None else f"{record.score:.2f}"
+        if record.reason == "near_miss" and record.on_threshold is not None:
+            at = min((span.onset for span in record.labels), default=0.0)
+            score += f" of {record.on_threshold:.2f} at {at:.1f} s"
         table.add_row(
             record.id, when, record.source, seconds, reason, label, score, _verdict_text(record)
         )
@@ -81,13 +87,39 @@ def _verdict_text(record: ClipRecord) -> str:
 
 
 def print_clip(config: Config, clip_id: str) -> None:
-    """Print everything known about a clip.
+    """Print everything known about a clip; of a missed sound, also which label was the nearest.
 
     Raises:
         ConfigError, ClipError: the store cannot be used, or has no such clip.
     """
     with opened_store(config) as store:
-        typer.echo(json.dumps(clip_document(store.get(clip_id)), indent=1, ensure_ascii=False))
+        record = store.get(clip_id)
+        document = clip_document(record)
+        if record.reason == "missed" and (miss := _nearest_miss(config, record)) is not None:
+            document["nearest_miss"] = {"label": miss.label, **miss_document(miss)}
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+def _nearest_miss(config: Config, record: ClipRecord) -> NearestMiss | None:
+    """By the policies of today; None without scores in the clip, or of another bundle's labels.
+
+    Raises:
+        BundleError, ConfigError, ClipError: the bundle or the scores cannot be read.
+    """
+    path = clip_files.analysis_path(record.path)
+    if not path.is_file():
+        return None
+    analysis = read_analysis(path)
+    opened = bundle.read_bundle(config.bundle)
+    chosen = choose_policies(opened, config.detection, choose_groups(opened, config))
+    columns = [column for column, label in enumerate(analysis.labels) if label in chosen]
+    misses = find_nearest_misses(
+        analysis.scores[:, columns].astype(np.float32),
+        analysis.boundaries,
+        {analysis.labels[column]: chosen[analysis.labels[column]] for column in columns},
+        choose_params(opened, config.detection).patch_hop_seconds,
+    )
+    return misses[0] if misses else None
 
 
 def clip_document(record: ClipRecord) -> dict[str, object]:

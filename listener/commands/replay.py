@@ -16,13 +16,16 @@ from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
+from listener.detection.near_miss import NearestMiss, find_nearest_misses, miss_document
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
+from listener.pipeline.plan import DetectionPlan
 from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
 from listener.sources.source import SourceError
 
 _EVENT_ID_NAMESPACE = "replay"
+_MOST_MISSES = 3  # of a file
 # sed_eval and the DCASE tools read the first four
 _CSV_COLUMNS = ("filename", "onset", "offset", "event_label", "peak_score", "mean_score")
 
@@ -41,16 +44,23 @@ def replay_files(
     config: Config | None,
     form: ReplayFormat,
     scores: Path | None,
+    *,
+    near_misses: bool = False,
 ) -> ExitCode:
     """Print the events of each file; USAGE if one of them cannot be read.
 
+    What nearly was an event is told on stderr, or with `near_misses` in JSON lines among the events.
+
     Raises:
-        ConfigError: no bundle is given, or several files for an output that holds one.
+        ConfigError: no bundle is given, several files for an output that holds one, or near misses in
+            another format.
         BundleError, EngineError: the bundle cannot be used or run.
     """
     if len(files) > 1 and (scores is not None or form is ReplayFormat.AUDACITY):
         raise ConfigError("--scores and --format audacity: expected one file, got several")
-    analyse, labels = _prepare(bundle, config)
+    if near_misses and form is not ReplayFormat.JSONL:
+        raise ConfigError(f"--near-misses: expected --format jsonl, got {form}")
+    analyse, plan = _prepare(bundle, config)
     if form is ReplayFormat.CSV:
         typer.echo(_csv_line(_CSV_COLUMNS))
     exit_code = ExitCode.DONE
@@ -63,15 +73,21 @@ def replay_files(
             continue
         for event in analysis.events:
             typer.echo(_event_line(path, event, form))
+        for miss in _find_misses(analysis, plan):
+            if near_misses:  # without a `label`, so that nobody takes it for an event
+                line = {"file": str(path), "near_miss": miss.label, **miss_document(miss)}
+                typer.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                typer.echo(f"{path}: nearest miss: {miss}", err=True)
         if scores is not None:
-            _store_scores(scores, analysis, labels)
+            _store_scores(scores, analysis, tuple(plan.policies))
     return exit_code
 
 
 def _prepare(
     bundle: Path | None, config: Config | None
-) -> tuple[Callable[[Path], Analysis], tuple[str, ...]]:
-    """What analyses a file, and the labels of its scores."""
+) -> tuple[Callable[[Path], Analysis], DetectionPlan]:
+    """What analyses a file, and the plan with the labels of its scores."""
     opened = read_bundle(choose_bundle(bundle, config))
     detection = config.detection if config else DetectionSettings()
     settings = config.engine if config else EngineSettings()
@@ -81,7 +97,16 @@ def _prepare(
     groups = choose_groups(opened, config) if config else ()
     plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE, groups=groups)
     flow = PipelineSettings(settings)
-    return lambda file: analyse_file(file, engine, plan, flow), tuple(plan.policies)
+    return lambda file: analyse_file(file, engine, plan, flow), plan
+
+
+def _find_misses(analysis: Analysis, plan: DetectionPlan) -> list[NearestMiss]:
+    """The closest few of a file; where there is neither an event nor one of these, the nearest."""
+    fired = {event.label for event in analysis.events}
+    hop = plan.params.patch_hop_seconds
+    misses = find_nearest_misses(analysis.scores, analysis.boundaries, plan.policies, hop, fired)
+    close = [miss for miss in misses if miss.close]
+    return close[:_MOST_MISSES] if close or fired else misses[:1]
 
 
 def _store_scores(path: Path, analysis: Analysis, labels: tuple[str, ...]) -> None:

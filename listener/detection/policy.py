@@ -1,4 +1,6 @@
-"""LabelPolicy: when the scores of a label make an event."""
+"""LabelPolicy: when the scores of a label make an event, and with what each kind of sound begins."""
+
+from enum import StrEnum
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -47,3 +49,25 @@ class LabelPolicy:
         if self.smoothing_seconds <= patch_hop_seconds:
             return 1
         return 2 * round((self.smoothing_seconds / patch_hop_seconds - 1) / 2) + 1
+
+
+class DurationClass(StrEnum):
+    """How long a sound lasts, as far as its policy depends on it."""
+
+    IMPULSIVE = "impulsive"  # a knock, a bark, breaking glass: over within half a second
+    SHORT = "short"  # a horn, a doorbell, a few barks
+    SUSTAINED = "sustained"  # a siren, a machine, rain
+
+
+_POLICIES = {
+    # a median as long as the sound would swallow it; one patch decides, so it must be surer
+    DurationClass.IMPULSIVE: LabelPolicy(0.7, 0.4, smoothing_seconds=0.0),
+    # three patches at a hop of 0.24 s, one at 0.48 s
+    DurationClass.SHORT: LabelPolicy(smoothing_seconds=0.72),
+    DurationClass.SUSTAINED: LabelPolicy(smoothing_seconds=1.44),
+}
+
+
+def policy_for(duration_class: DurationClass) -> LabelPolicy:
+    """The policy that a label of this class has until it is calibrated."""
+    return _POLICIES[duration_class]

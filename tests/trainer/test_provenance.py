@@ -12,10 +12,10 @@ from listener.detection.bundle import Bundle, read_bundle
 from tests.shared import ROOT
 from tests.trainer.sections import faults
 from trainer import provenance
-from trainer.evaluation.calibration import Calibration
 from trainer.evaluation.clip_metrics import LabelMetrics
 from trainer.evaluation.event_metrics import EventMetrics, EventScore
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
+from trainer.evaluation.findings import Calibration
 from trainer.evaluation.operating_points import AlarmRate
 from trainer.evaluation.regression import LabelRegression
 from trainer.evaluation.scored_clips import ConditionResult

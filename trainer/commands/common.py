@@ -48,6 +48,7 @@ _EXIT_CODES: dict[type[Exception], int] = {
     errors.StorageError: NOT_AVAILABLE,
     errors.TargetError: WRONG_USE,
     errors.RegressionError: CHECK_FAILED,
+    errors.CalibrationError: CHECK_FAILED,
     errors.PromotionError: CHECK_FAILED,
     errors.QuantisationError: CHECK_FAILED,
     errors.ParityError: CHECK_FAILED,

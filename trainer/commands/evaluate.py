@@ -66,13 +66,16 @@ def evaluate(
 
 def calibrate(
     bundle: Annotated[Path, typer.Argument(help="The bundle that gets the policies.")],
-    data: Annotated[
-        list[Path],
-        typer.Option(help="Labelled clips that it was not trained on; may be repeated."),
-    ],
     false_alarms_per_day: Annotated[
         float, typer.Option(min=0.001, help="The budget, of all labels together.")
     ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Labelled clips that it was not trained on; may be repeated. "
+            "Default: the few that the bundle holds back."
+        ),
+    ] = None,
     ambient: Annotated[
         list[Path] | None,
         typer.Option(help="Audio, or folders of it, with none of the labels; may be repeated."),
@@ -93,30 +96,36 @@ def calibrate(
             help="What to maximise within the budget; recall accepts false alarms on --data."
         ),
     ] = "f1",
+    least_recall: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=100.0, help="Percent of a label's sounds; with less nothing is changed."
+        ),
+    ] = 50.0,
     out: Annotated[
         Path | None,
         typer.Option(help="Where the bundle goes. Default: the bundle is changed in place."),
     ] = None,
 ) -> None:
-    """Choose when scores become events; prints the bundle's path."""
+    """Choose when scores become events, or refuse a budget that leaves a label deaf; prints the path."""
     if ambient and generated_ambient:
         raise typer.BadParameter("expected --ambient or --generated-ambient, got both")
     with session():
         from listener.detection.bundle import read_bundle  # noqa: PLC0415 - reads audio, searches
+        from trainer.evaluation.calibration import Budget  # noqa: PLC0415
         from trainer.report import calibration  # noqa: PLC0415
         from trainer.terminal import clips_bar  # noqa: PLC0415
 
         request = calibration.CalibrationRequest(
             bundle=read_bundle(bundle),
-            data=tuple(data),
-            false_alarms_per_day=false_alarms_per_day,
+            data=tuple(data or ()),
+            budget=Budget(false_alarms_per_day, objective, least_recall / 100.0),
             ambient=tuple(ambient or ()),
             generated_minutes=generated_ambient,
             folds=tuple(folds or ()),
-            objective=objective,
-            out=out,
         )
         with clips_bar() as report:
-            calibrated = calibration.calibrate_from_data(request, report)
-        calibration.show_calibration(calibrated.calibration)
+            found = calibration.calibrate_from_data(request, report)
+        calibration.show_calibration(found.calibration)
+        calibration.write_policies(request.bundle, found.calibration, found.files, out)
     typer.echo(out or bundle)

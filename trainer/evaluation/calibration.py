@@ -1,6 +1,7 @@
 """Policies for a bundle: one per label, within a budget of false alarms a day for all together."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,19 +9,19 @@ import numpy as np
 from listener.detection import audio, params
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
-from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
 from trainer.data import activity, targets
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.errors import DataError
 from trainer.evaluation import operating_points as points
 from trainer.evaluation import scored_file, scoring, selection, tracks
+from trainer.evaluation.findings import BudgetStep, Calibration, LabelFinding
+from trainer.evaluation.regression import RegressionSet
 from trainer.terminal import Progress
 
-_GENERATED = (
-    "the ambient audio was generated (noises, knocks and clicks): it says little of your rooms, "
-    "record hours of them"
-)
+BUDGET_STEPS = (0.1, 1.0, 5.0, 24.0)  # false alarms a day, of all labels together
+
+Scored = Sequence[scored_file.ScoredFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,104 +78,148 @@ def spans_of(
     return (*clip.spans, *whole)
 
 
+def score_held_back(
+    scorer: scoring.PatchScorer, held: RegressionSet, labels: Sequence[str]
+) -> Scored:
+    """The clips that a bundle holds back, as files with the bundle's `labels` as columns.
+
+    Their few patches do not overlap: each stands for the slots of its length, one after the other. An
+    unknown label has scores of 0, as in `score_validation`.
+    """
+    hop = scorer.features.patch_hop_seconds
+    repeats = round(scorer.features.patch_seconds / hop)
+    files = []
+    scored = held.score_files(
+        lambda patches: scorer.infer(patches)[0], scorer.features.patch_seconds
+    )
+    columns = {label: column for column, label in enumerate(held.labels)}
+    for file, there, known in zip(scored, held.targets, held.known, strict=True):
+        is_known = [label in columns and known[columns[label]] for label in labels]
+        scores = np.repeat(file.scores * np.array(is_known, np.float32), repeats, axis=0)
+        truth = tuple(
+            LabelSpan(label, 0.0, file.seconds)
+            for label in labels
+            if label in columns and there[columns[label]]
+        )
+        boundaries = np.arange(len(scores) + 1, dtype=np.float64) * hop
+        files.append(replace(file, scores=scores, boundaries=boundaries, truth=truth))
+    return tuple(files)
+
+
 @dataclass(frozen=True, slots=True)
-class LabelFinding:
-    """What calibration found for one label; `point` is None where validation never heard it."""
+class Budget:
+    """What the false alarms of all labels together may cost.
 
-    label: str
-    policy: LabelPolicy
-    point: points.OperatingPoint | None
-    ambient: points.AlarmRate | None
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A policy for every label of the bundle, and what is known of them.
-
-    `ambient` counts the alarms of all labels; None where there was no ambient audio. `generated`: it was
-    not recorded but made of noises, knocks and clicks.
+    The least recall, [0, 1], of each label comes before the objective, but after the budget.
     """
 
-    policies: Mapping[str, LabelPolicy]
-    findings: tuple[LabelFinding, ...]
     false_alarms_per_day: float
-    ambient: points.AlarmRate | None
-    generated: bool = False
-
-    @property
-    def claimed(self) -> bool:
-        """Whether the ambient audio is long and quiet enough to claim the budget (95 %)."""
-        return (
-            self.ambient is not None and self.ambient.at_most_per_day <= self.false_alarms_per_day
-        )
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """One line for each thing that a person should know before they trust the policies."""
-        budget, rate = self.false_alarms_per_day, self.ambient
-        needed = f"{points.hours_to_claim(budget):.1f} h without an alarm would be needed"
-        remarks = []
-        if rate is None:
-            remarks.append(f"no ambient audio: nothing is known of false alarms; {needed}")
-        elif self.generated:
-            remarks.append(_GENERATED)
-        if rate is not None and not self.claimed:
-            remarks.append(
-                f"{rate.alarms} alarms in {rate.hours:.2f} h of ambient audio allow to claim at most "
-                f"{rate.at_most_per_day:.3g} false alarms a day (95 %), not {budget:g}; {needed}"
-            )
-        for found in self.findings:
-            if found.point is None:
-                remarks.append(
-                    f"{found.label}: not heard in the validation audio, its policy stays as it was"
-                )
-            elif not found.point.within_budget and found.ambient is not None:
-                remarks.append(
-                    f"{found.label}: no policy keeps to the budget, the best gives "
-                    f"{found.ambient.per_day:.3g} false alarms a day on ambient audio"
-                )
-        return tuple(remarks)
+    objective: Objective = "f1"
+    least_recall: float = 0.0
 
 
 def calibrate_bundle(
     bundle: Bundle,
-    files: Sequence[scored_file.ScoredFile],
-    ambient: Sequence[scored_file.ScoredFile],
-    false_alarms_per_day: float,
+    files: Scored,
+    ambient: Scored,
+    budget: Budget,
     *,
     generated: bool = False,
-    objective: Objective = "f1",
+    held_back: Scored = (),
     grid: points.Grid | None = None,
 ) -> Calibration:
     """Choose a policy for every label that the validation files hold; the others keep theirs.
 
-    Each label may use the same share of the budget of `false_alarms_per_day`. `ambient` is audio without
-    any of the labels, what a microphone hears all day: its alarms are what the budget limits. It may be
-    empty, and was not recorded if `generated`. For objective and grid see `best_point`.
+    Each label may use the same share of the budget. `ambient` is audio without any of the labels, what a
+    microphone hears all day: its alarms are what the budget limits. It may be empty, and was not recorded
+    if `generated`. Without validation files the `held_back` clips stand for them; they also say whether a
+    label that no file holds can pass the policy that it keeps. For the grid see `PolicySearch`.
 
     Raises:
         DataError: a budget that is not over 0, no validation files, or none with a label.
     """
-    heard = {span.label for file in files for span in file.truth} & set(bundle.labels)
-    if not false_alarms_per_day > 0 or not heard:
+    judged = files or held_back
+    heard = {span.label for file in judged for span in file.truth} & set(bundle.labels)
+    if not budget.false_alarms_per_day > 0 or not heard:
         raise DataError(
             "calibration: expected over 0 false alarms a day and validation audio with the bundle's "
-            f"labels, got {false_alarms_per_day} and {len(heard)} labels in {len(files)} files"
+            f"labels, got {budget.false_alarms_per_day} and {len(heard)} labels in {len(judged)} files"
         )
-    hop, share = bundle.manifest.features.patch_hop_seconds, false_alarms_per_day / len(heard)
     findings = []
     for column, label in enumerate(bundle.labels):
-        policy, point, alarms = bundle.manifest.policies[label], None, None
         quiet = tracks.make_track(ambient, column, label) if ambient else None
-        if label in heard:
-            track = tracks.make_track(files, column, label)
-            point = points.best_point(track, quiet, share, hop, objective=objective, grid=grid)
-            policy, alarms = point.policy, point.ambient
-        elif quiet is not None:
-            smoothed = tracks.smooth_track(quiet, policy.smoothing_patches(hop))
-            alarms = points.count_alarms(smoothed, policy)
-        findings.append(LabelFinding(label, policy, point, alarms))
+        known = judged if label in heard else held_back
+        track = tracks.make_track(known, column, label) if known else None
+        if track is None or label not in heard:
+            findings.append(_keep_policy(bundle, label, track, quiet))
+        else:
+            search = points.PolicySearch(
+                track,
+                quiet,
+                bundle.manifest.features.patch_hop_seconds,
+                objective=budget.objective,
+                grid=grid,
+                least_recall=budget.least_recall,
+            )
+            findings.append(_find_policy(bundle, label, search, budget, len(heard)))
     rates = [finding.ambient for finding in findings if finding.ambient is not None]
     total = points.AlarmRate(sum(rate.alarms for rate in rates), rates[0].hours) if rates else None
-    policies = {finding.label: finding.policy for finding in findings}
-    return Calibration(policies, tuple(findings), false_alarms_per_day, total, generated)
+    return Calibration(
+        policies={finding.label: finding.policy for finding in findings},
+        findings=tuple(findings),
+        false_alarms_per_day=budget.false_alarms_per_day,
+        ambient=total,
+        generated=generated,
+        held_back=0 if files else len(held_back),
+        least_recall=budget.least_recall,
+    )
+
+
+def _find_policy(
+    bundle: Bundle, label: str, search: points.PolicySearch, budget: Budget, labels: int
+) -> LabelFinding:
+    """The best policy within this label's share of the budget, and of each step's."""
+    point = search.best_within(budget.false_alarms_per_day / labels)
+    steps: list[BudgetStep] = []
+    if point.ambient is not None:
+        for per_day in sorted({*BUDGET_STEPS, budget.false_alarms_per_day}):
+            best = search.best_within(per_day / labels)
+            steps.append(
+                BudgetStep(
+                    per_day, best.policy.on_threshold, best.counts.recall, best.within_budget
+                )
+            )
+    fewest = search.fewest_alarms()
+    return LabelFinding(
+        label=label,
+        policy=point.policy,
+        point=point,
+        ambient=point.ambient,
+        before=search.point(bundle.manifest.policies[label], budget.false_alarms_per_day).counts,
+        steps=tuple(steps),
+        keeping_per_day=None if fewest is None else round_up(fewest.per_day * labels),
+        reach=search.reach(point.policy),
+    )
+
+
+def _keep_policy(
+    bundle: Bundle, label: str, held_back: tracks.Track | None, ambient: tracks.Track | None
+) -> LabelFinding:
+    """The policy of a label that validation never heard, and what is known of it."""
+    policy, hop = bundle.manifest.policies[label], bundle.manifest.features.patch_hop_seconds
+    alarms = before = reach = None
+    if held_back is not None and len(held_back.truth):
+        search = points.PolicySearch(held_back, ambient, hop)
+        before, reach = search.point(policy, math.inf).counts, search.reach(policy)
+    if ambient is not None:
+        smoothed = tracks.smooth_track(ambient, policy.smoothing_patches(hop))
+        alarms = points.count_alarms(smoothed, policy)
+    return LabelFinding(label, policy, None, alarms, before, reach=reach)
+
+
+def round_up(per_day: float) -> float:
+    """To three digits, so that a budget which is read off a message is large enough."""
+    if not per_day:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(per_day)) - 2)
+    return math.ceil(per_day / unit - 1e-9) * unit

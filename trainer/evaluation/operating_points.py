@@ -135,34 +135,11 @@ def best_point(
     matcher: Matcher = overlap_counts,
     grid: Grid | None = None,
 ) -> OperatingPoint:
-    """Search coarsely, then the gap and the least duration, then near the best thresholds.
-
-    Args:
-        track: validation audio with the truth of the label.
-        ambient: audio without the label; every event in it is a false alarm.
-        allowed_per_day: the false alarms that ambient audio may give. Where no policy keeps to it, the
-            one with the fewest is given.
-        patch_hop_seconds: the bundle's.
-        objective: what is best. Recall alone takes the lowest thresholds that the ambient audio
-            forgives, also where other sounds of the validation audio raise false alarms.
-        matcher: when an event is right.
-        grid: what is tried.
-    """
-    grid = grid or Grid()
-    search = _Search(track, ambient, allowed_per_day, patch_hop_seconds, objective, matcher)
-    best = search.best(
-        LabelPolicy(on, on * share, seconds)
-        for seconds in grid.smoothing_seconds
-        for on in grid.on_thresholds
-        for share in grid.off_shares
+    """The best policy within one budget; see `PolicySearch`."""
+    search = PolicySearch(
+        track, ambient, patch_hop_seconds, objective=objective, matcher=matcher, grid=grid
     )
-    shapes = (
-        replace(best.policy, min_duration_seconds=least, max_gap_seconds=gap)
-        for least in grid.min_duration_seconds
-        for gap in grid.max_gap_seconds
-    )
-    best = search.best(shapes, best)
-    return search.best(_nearby(best.policy, grid), best)
+    return search.best_within(allowed_per_day)
 
 
 def _nearby(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
@@ -174,32 +151,99 @@ def _nearby(policy: LabelPolicy, grid: Grid) -> Iterable[LabelPolicy]:
             yield replace(policy, on_threshold=on, off_threshold=min(on, on * share))
 
 
-class _Search:
-    """Counts what policies give; each length of the median is computed once."""
+class PolicySearch:
+    """The best policies of one label for any budget; what a policy gives is counted once.
+
+    Args:
+        track: validation audio with the truth of the label.
+        ambient: audio without the label; every event in it is a false alarm.
+        patch_hop_seconds: the bundle's.
+        objective: what is best. Recall alone takes the lowest thresholds that the ambient audio
+            forgives, also where other sounds of the validation audio raise false alarms.
+        matcher: when an event is right.
+        grid: what is tried.
+        least_recall: the recall, [0, 1], that comes before the objective.
+    """
 
     def __init__(
         self,
         track: Track,
         ambient: Track | None,
-        allowed_per_day: float,
         patch_hop_seconds: float,
-        objective: Objective,
-        matcher: Matcher,
+        *,
+        objective: Objective = "f1",
+        matcher: Matcher = overlap_counts,
+        grid: Grid | None = None,
+        least_recall: float = 0.0,
     ) -> None:
         self._track, self._ambient = track, ambient
-        self._allowed_per_day = allowed_per_day
         self._patch_hop_seconds = patch_hop_seconds
         self._objective, self._matcher = objective, matcher
+        self._grid, self._least_recall = grid or Grid(), least_recall
         self._smoothed: dict[int, tuple[Track, Track | None]] = {}
+        self._known: dict[LabelPolicy, tuple[Counts, AlarmRate | None]] = {}
+        self._coarse = [
+            LabelPolicy(on, on * share, seconds)
+            for seconds in self._grid.smoothing_seconds
+            for on in self._grid.on_thresholds
+            for share in self._grid.off_shares
+        ]
 
-    def best(
-        self, policies: Iterable[LabelPolicy], known: OperatingPoint | None = None
+    def best_within(self, allowed_per_day: float) -> OperatingPoint:
+        """Search coarsely, then the gap and the least duration, then near the best thresholds.
+
+        Where no policy keeps to so many alarms a day in the ambient audio, the one with the fewest is
+        given.
+        """
+        best = self._best(self._coarse, allowed_per_day)
+        shapes = (
+            replace(best.policy, min_duration_seconds=least, max_gap_seconds=gap)
+            for least in self._grid.min_duration_seconds
+            for gap in self._grid.max_gap_seconds
+        )
+        best = self._best(shapes, allowed_per_day, best)
+        return self._best(_nearby(best.policy, self._grid), allowed_per_day, best)
+
+    def fewest_alarms(self) -> AlarmRate | None:
+        """The fewest alarms in the ambient audio with which the least recall is kept.
+
+        None if no policy keeps it, or there is no ambient audio. The coarse search alone counts, so that
+        `best_within` finds as good a policy.
+        """
+        counted = [self._count(policy) for policy in self._coarse]
+        rates = [
+            rate
+            for counts, rate in counted
+            if rate is not None and (counts.recall or 0.0) >= self._least_recall
+        ]
+        return min(rates, key=attrgetter("alarms"), default=None)
+
+    def point(self, policy: LabelPolicy, allowed_per_day: float) -> OperatingPoint:
+        """What a policy gives."""
+        counts, rate = self._count(policy)
+        within = rate is None or rate.alarms <= allowed_alarms(allowed_per_day, rate.hours)
+        return OperatingPoint(policy, counts, rate, within)
+
+    def reach(self, policy: LabelPolicy) -> float:
+        """The highest score within the truth, smoothed as the policy asks for."""
+        track, _ = self._smooth(policy.smoothing_patches(self._patch_hop_seconds))
+        inside = [
+            track.scores[(track.onsets < offset) & (track.offsets > onset)].max(initial=0.0)
+            for onset, offset in track.truth
+        ]
+        return float(max(inside, default=0.0))
+
+    def _best(
+        self,
+        policies: Iterable[LabelPolicy],
+        allowed_per_day: float,
+        known: OperatingPoint | None = None,
     ) -> OperatingPoint:
         """The known point if none is better, else of the equally good ones the middle by threshold.
 
         The middle one is as far from missing the sound as from false alarms.
         """
-        points = [self.point(policy) for policy in policies]
+        points = [self.point(policy, allowed_per_day) for policy in policies]
         most = max(map(self._worth, points))
         if known is not None and self._worth(known) >= most:
             return known
@@ -207,16 +251,19 @@ class _Search:
         equals.sort(key=_THRESHOLDS)
         return equals[len(equals) // 2]
 
-    def point(self, policy: LabelPolicy) -> OperatingPoint:
-        length = policy.smoothing_patches(self._patch_hop_seconds)
+    def _count(self, policy: LabelPolicy) -> tuple[Counts, AlarmRate | None]:
+        if policy not in self._known:
+            track, ambient = self._smooth(policy.smoothing_patches(self._patch_hop_seconds))
+            found = shape_events(find_segments(track, policy), policy)
+            rate = None if ambient is None else count_alarms(ambient, policy)
+            self._known[policy] = self._matcher(found, track.truth), rate
+        return self._known[policy]
+
+    def _smooth(self, length: int) -> tuple[Track, Track | None]:
         if length not in self._smoothed:
             quiet = None if self._ambient is None else smooth_track(self._ambient, length)
             self._smoothed[length] = smooth_track(self._track, length), quiet
-        track, ambient = self._smoothed[length]
-        found = shape_events(find_segments(track, policy), policy)
-        rate = None if ambient is None else count_alarms(ambient, policy)
-        within = rate is None or rate.alarms <= allowed_alarms(self._allowed_per_day, rate.hours)
-        return OperatingPoint(policy, self._matcher(found, track.truth), rate, within)
+        return self._smoothed[length]
 
     def _worth(self, point: OperatingPoint) -> tuple[float, ...]:
         """Larger is better."""
@@ -224,4 +271,4 @@ class _Search:
         scores = point.counts.f1 or 0.0, point.counts.recall or 0.0
         wanted = scores if self._objective == "f1" else scores[::-1]
         outside = 0 if point.within_budget else alarms
-        return (-outside, *wanted, -alarms)
+        return (-outside, scores[1] >= self._least_recall, *wanted, -alarms)

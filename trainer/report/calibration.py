@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
-from trainer.config import Objective
 from trainer.data.formats import read_clips
+from trainer.errors import CalibrationError, DataError
 from trainer.evaluation import false_alarms, scored_file, scoring, selection
-from trainer.evaluation.calibration import Calibration, calibrate_bundle, score_validation
+from trainer.evaluation.calibration import (
+    Budget,
+    calibrate_bundle,
+    score_held_back,
+    score_validation,
+)
+from trainer.evaluation.findings import BudgetStep, Calibration, explain_refusal
+from trainer.evaluation.regression import read_regression
 from trainer.formatting import percent
 from trainer.provenance import provenance_of, to_document, without
 from trainer.report.rewrite import rewrite_bundle
@@ -22,43 +29,49 @@ log = logging.getLogger(__name__)
 class CalibrationRequest:
     """What `trainer calibrate` is asked for; no folds means those that the bundle did not learn from.
 
-    Ambient audio is files or folders, or so many minutes of generated noise, or none.
+    Without data the clips that the bundle holds back are used. Ambient audio is files or folders, or so
+    many minutes of generated noise, or none.
     """
 
     bundle: Bundle
     data: tuple[Path, ...]
-    false_alarms_per_day: float
+    budget: Budget
     ambient: tuple[Path, ...] = ()
     generated_minutes: float = 0.0
     folds: tuple[int, ...] = ()
-    objective: Objective = "f1"
-    out: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """The bundle with its new policies, and what was found."""
+    """What was found, and the SHA-256 of the files that it was found with."""
 
-    bundle: Bundle
     calibration: Calibration
+    files: tuple[str, ...]
 
 
 def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Calibrated:
-    """Score the clips, choose policies, and write the bundle.
+    """Score the clips and choose policies.
 
     Raises:
-        DataError: data that cannot be used, or that the bundle was trained on.
-        BundleError: the model cannot be run, or `out` holds something else.
-        TargetError: the bundle cannot be written.
+        DataError: data that cannot be used, or that the bundle was trained on; or neither data nor clips
+            that the bundle holds back.
+        BundleError: the model cannot be run.
     """
-    bundle, keys = request.bundle, selection.TRAINED
-    table = selection.choose_clips(bundle, read_clips(request.data), request.folds, keys)
-    table = selection.match_classes(table, bundle)
+    bundle, table = request.bundle, None
+    if request.data:
+        table = read_clips(request.data)
+        table = selection.choose_clips(bundle, table, request.folds, selection.TRAINED)
+        table = selection.match_classes(table, bundle)
     ambient = false_alarms.ambient_files(request.ambient)
-    used = {*selection.paths_of(table), *ambient}
-    selection.check_unseen(bundle, used, keys)
+    used = {*(selection.paths_of(table) if table else ()), *ambient}
+    selection.check_unseen(bundle, used, selection.TRAINED)
+    held = read_regression(bundle)
+    if table is None and held is None:
+        raise DataError(f"{bundle.id} holds no clips back: expected recordings in --data, got none")
     scorer = scoring.open_scorer(bundle)
-    validation = score_validation(scorer, table, bundle.labels, report("scoring clips"))
+    files: tuple[scored_file.ScoredFile, ...] = ()
+    if table is not None:
+        files = score_validation(scorer, table, bundle.labels, report("scoring clips")).files
     quiet: list[scored_file.ScoredFile] = []
     if ambient:
         quiet = false_alarms.score_ambient(scorer, ambient, report("scoring ambient audio"))
@@ -70,14 +83,13 @@ def calibrate_from_data(request: CalibrationRequest, report: ReportClips) -> Cal
     log.info("choosing policies")
     calibration = calibrate_bundle(
         bundle,
-        validation.files,
+        files,
         quiet,
-        request.false_alarms_per_day,
+        request.budget,
         generated=bool(request.generated_minutes),
-        objective=request.objective,
+        held_back=() if held is None else score_held_back(scorer, held, bundle.labels),
     )
-    files = selection.digest_files(used)
-    return Calibrated(write_policies(bundle, calibration, files, request.out), calibration)
+    return Calibrated(calibration, tuple(selection.digest_files(used)))
 
 
 def write_policies(
@@ -92,9 +104,12 @@ def write_policies(
     a report with older policies are dropped, because they are of other events.
 
     Raises:
+        CalibrationError: a label would be left with less than the least recall; nothing is written.
         BundleError: `out` holds something else.
         TargetError: it cannot be written.
     """
+    if (refusal := explain_refusal(calibration)) is not None:
+        raise CalibrationError(f"{bundle.id}: {refusal}")
     known = without(provenance_of(bundle.manifest), "evaluation")
     known["calibration"] = to_document(calibration)
     known["calibration_files"] = list(files)
@@ -108,13 +123,14 @@ def write_policies(
 
 
 def show_calibration(calibration: Calibration) -> None:
-    """A row for each label that was heard, then what a person should know before they trust it."""
+    """A row for each label that was heard, what each budget costs, then what to know before trusting it."""
     rows = [
         (
             found.label,
             f"{found.policy.on_threshold:.3g}",
             f"{found.policy.off_threshold:.3g}",
             f"{found.policy.smoothing_seconds:g}",
+            percent(None if found.before is None else found.before.recall),
             percent(found.point.counts.recall),
             percent(found.point.counts.precision),
             "none given" if found.ambient is None else str(found.ambient.alarms),
@@ -122,6 +138,23 @@ def show_calibration(calibration: Calibration) -> None:
         for found in calibration.findings
         if found.point is not None
     ]
-    show_table(("label", "on", "off", "median, s", "recall", "precision", "ambient alarms"), rows)
+    heads = ("label", "on", "off", "median, s", "recall before", "recall", "precision")
+    show_table((*heads, "ambient alarms"), rows)
+    heard = [found for found in calibration.findings if found.steps]
+    if heard:
+        steps = heard[0].steps
+        log.info(
+            "what a budget, in false alarms a day of all labels, would give: on threshold and recall"
+            " (*: over the budget)"
+        )
+        budgets = (f"{step.false_alarms_per_day:g} a day" for step in steps)
+        cells = ((found.label, *map(_step, found.steps)) for found in heard)
+        show_table(("label", *budgets), cells)
     for remark in calibration.remarks:
         log.warning("%s", remark)
+
+
+def _step(step: BudgetStep) -> str:
+    """A star where no policy keeps to the budget."""
+    over = "" if step.within_budget else " *"
+    return f"{step.on_threshold:.3g}, {percent(step.recall)}{over}"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listener.detection.bundle import Bundle
-from listener.detection.policy import LabelPolicy
+from listener.detection.policy import LabelPolicy, policy_for
+from trainer.data import duration
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
@@ -113,8 +114,12 @@ def _policies(
     data: training_set.CorrectionData, head: linear_head.LinearHead
 ) -> dict[str, LabelPolicy]:
     """The base's; for new labels thresholds between their own clips and held-out ones of old labels."""
-    known = data.base.manifest.policies
-    policies = {label: known.get(label, LabelPolicy()) for label in data.labels}
+    policies = dict(data.base.manifest.policies)
+    for label in data.verdicts.new_labels:
+        judged = data.judged_clips
+        seconds = duration.class_seconds(judged.table, label, judged.features)
+        policies[label] = policy_for(duration.classify(seconds))
+    policies = {label: policies[label] for label in data.labels}  # in the order of the scores
     if data.verdicts.new_labels:
         log.info("scoring clips of new labels by heads that were not trained on them")
         others = data.score_held_out(head)

@@ -4,10 +4,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection import bundle, params, policy
+from listener.detection import bundle, params
 from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
+from trainer.data.duration import taught_policies
 from trainer.data.files import find_licence
 from trainer.data.folds import hold_out_clips
 from trainer.data.formats import read_clips
@@ -28,9 +29,6 @@ from trainer.training.training_set import TrainingSet, make_training_set
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
 FIT_HOP_SECONDS = 0.24
-DEFAULT_POLICY = (
-    policy.LabelPolicy()
-)  # until `trainer calibrate` measures the user's own background
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,8 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        policies={label.slug: DEFAULT_POLICY for label in labels},
+        # until `trainer calibrate` measures the user's own background
+        policies=taught_policies(used, labels, backbone.features),
         features=backbone.features,
         activation=activation,
         provenance=dict(_provenance(request, recipe, folds, validation_fold, parts.both, trained)),

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_a_clip_is_shown_with_all_that_is_known(config: Path):
     document = json.loads(done.stdout)
     assert document["verdicts"][0]["labels"] == [{"label": "glass", "onset": 0.25, "offset": 0.75}]
     assert document["event"]["label"] == "dog"
+
+
+def test_a_near_miss_shows_its_threshold_and_when(store: ClipStore, config: Path):
+    store.add(make_draft(5, reason="near_miss", event=None, score=0.86, on_threshold=0.94))
+    done = run_listener("clips", "list", "--config", config, "--reason", "near_miss")
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("│ 01")]
+    assert [cell.strip() for cell in row.split("│")][7:8] == ["0.86 of 0.94 at 0.5 s"]
+
+
+def test_a_missed_sound_is_shown_with_the_label_that_came_nearest(store: ClipStore, config: Path):
+    """The scores are 0.75 and 0.25 throughout, and the policies those of the station's bundle."""
+    draft = make_draft(5, reason="missed", event=None, labels=(), score=None, on_threshold=None)
+    store.add(replace(draft, analysis=replace(draft.analysis, labels=("other", "low_tone"))))
+    done = run_listener("clips", "show", clip_id(5), "--config", config)
+    assert json.loads(done.stdout)["nearest_miss"] == {
+        "label": "low_tone",
+        "score": 0.25,
+        "on_threshold": 0.5,
+        "at": 0.0,
+        "min_duration_seconds": 0.0,
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`listener replay`: files in, one event a line out, and nothing else on stdout."""
+"""`listener replay`: files in, one event a line out; what nearly was one is told apart."""
 
 from __future__ import annotations
 
@@ -126,9 +126,51 @@ def iso(seconds: float) -> str:
     return f"1970-01-01T00:00:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
 
 
+@pytest.fixture
+def strict(tones_bundle: Bundle, tmp_path: Path) -> Path:
+    """A config whose thresholds the tones do not reach."""
+    policies = {
+        label: {"on_threshold": 1.0, "off_threshold": 0.3} for label in ("low_tone", "noise")
+    }
+    document = {
+        "bundle": tones_bundle.path,
+        "sources": [{"name": "a", "kind": "microphone"}],
+        "detection": {"labels": ["low_tone", "noise"], "policies": policies},
+    }
+    return write_toml(tmp_path / "config.toml", document)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_file_without_events_says_what_came_nearest(sound: Path, strict: Path, form: str):
+    done = run_listener("replay", sound, "--config", strict, "--format", form)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == (form == "csv")  # its head
+    (line,) = own_lines(done.stderr)
+    assert line.startswith(f"{sound}: nearest miss: low_tone 0.99 of 1.00 at ")
+
+
+def test_near_misses_are_lines_of_their_own_for_programs(sound: Path, strict: Path):
+    done = run_listener("replay", sound, "--config", strict, "--near-misses")
+    (miss,) = read_jsonl(done.stdout)
+    assert own_lines(done.stderr) == []
+    assert (miss["file"], miss["near_miss"], miss["on_threshold"]) == (str(sound), "low_tone", 1.0)
+    assert 0.9 < miss["score"] < 1.0
+    assert 0.5 < miss["at"] < 4.0
+    assert "label" not in miss
+
+
+def test_silence_has_a_nearest_miss_too(tones_bundle: Bundle, tmp_path: Path):
+    quiet = write_sound(tmp_path / "quiet.wav", np.zeros(32_000, np.float32))
+    done = run_listener("replay", quiet, "--bundle", tones_bundle.path)
+    (line,) = own_lines(done.stderr)
+    assert line.startswith(f"{quiet}: nearest miss: ")
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["--format", "csv", "--near-misses"], "--near-misses: expected --format jsonl, got csv"),
         ([], "expected a bundle: give --bundle, --config or EARSHOT_BUNDLE"),
         (["--bundle", "/nowhere"], "/nowhere: expected a bundle directory with bundle.json"),
         (["--config", "/nowhere.toml"], "/nowhere.toml: cannot read the config"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from listener.detection.policy import LabelPolicy
+from listener.detection.policy import DurationClass, LabelPolicy, policy_for
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,13 @@ def test_smoothing_is_the_nearest_odd_number_of_patches(
     smoothing = LabelPolicy(smoothing_seconds=seconds).smoothing_patches(hop_seconds)
     assert smoothing % 2 == 1
     assert smoothing == patches
+
+
+@pytest.mark.parametrize(
+    ("duration_class", "patches"),
+    [(DurationClass.IMPULSIVE, 1), (DurationClass.SHORT, 3), (DurationClass.SUSTAINED, 5)],
+)
+def test_the_shorter_a_sound_the_fewer_patches_are_smoothed(
+    duration_class: DurationClass, patches: int
+):
+    assert policy_for(duration_class).smoothing_patches(0.24) == patches

@@ -15,8 +15,16 @@ from tests.trainer.report.tones import write_quiet
 from tests.trainer.training.tones import tone
 from trainer.data.clips import Clip, ClipTable
 from trainer.errors import DataError
-from trainer.evaluation.calibration import calibrate_bundle, score_validation, spans_of
+from trainer.evaluation.calibration import (
+    Budget,
+    calibrate_bundle,
+    score_held_back,
+    score_validation,
+    spans_of,
+)
+from trainer.evaluation.findings import explain_refusal
 from trainer.evaluation.operating_points import Grid
+from trainer.evaluation.regression import make_regression_set
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import open_scorer
 
@@ -45,7 +53,7 @@ VALIDATION = make_file(
 
 def test_each_label_has_its_policy_and_the_budget_is_shared(tones_bundle: Bundle):
     ambient = make_file(24.0, {1000: (0.5, 0.0, 0.0), 9000: (0.5, 0.0, 0.0)})
-    found = calibrate_bundle(tones_bundle, [VALIDATION], [ambient], 2.0, grid=GRID)
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [ambient], Budget(2.0), grid=GRID)
     # one a day each: 0.4 would find both low tones, but ambient audio reaches 0.5 twice
     assert found.policies["low_tone"].on_threshold > 0.5
     assert 0.2 < found.policies["high_tone"].on_threshold <= 0.8
@@ -58,41 +66,133 @@ def test_each_label_has_its_policy_and_the_budget_is_shared(tones_bundle: Bundle
 
 def test_a_label_that_validation_never_heard_keeps_its_policy(tones_bundle: Bundle):
     ambient = make_file(1.0, {100: (0.0, 0.0, 0.9), 101: (0.0, 0.0, 0.9)})
-    found = calibrate_bundle(tones_bundle, [VALIDATION], [ambient], 2.0, grid=GRID)
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [ambient], Budget(2.0), grid=GRID)
     assert found.policies["noise"] == tones_bundle.manifest.policies["noise"]
     assert found.findings[2].ambient is not None
     assert found.findings[2].ambient.alarms == 1
-    assert "noise: not heard in the validation audio, its policy stays" in found.remarks[-1]
+    assert found.remarks[-1] == (
+        "noise: not heard in the validation audio, its policy stays as it was; "
+        "no recording shows whether a sound passes it"
+    )
 
 
 def test_short_ambient_audio_allows_no_claim(tones_bundle: Bundle):
-    found = calibrate_bundle(tones_bundle, [VALIDATION], [make_file(1.0, {})], 1.0, grid=GRID)
+    found = calibrate_bundle(
+        tones_bundle, [VALIDATION], [make_file(1.0, {})], Budget(1.0), grid=GRID
+    )
     assert not found.claimed
     assert found.remarks[0] == (
         "0 alarms in 1.00 h of ambient audio allow to claim at most 71.9 false alarms a day (95 %), "
         "not 1; 71.9 h without an alarm would be needed"
     )
-    long = calibrate_bundle(tones_bundle, [VALIDATION], [make_file(80.0, {})], 1.0, grid=GRID)
+    long = calibrate_bundle(
+        tones_bundle, [VALIDATION], [make_file(80.0, {})], Budget(1.0), grid=GRID
+    )
     assert long.claimed
     assert not any("claim" in remark for remark in long.remarks)
 
 
 def test_without_ambient_audio_nothing_is_known(tones_bundle: Bundle):
-    found = calibrate_bundle(tones_bundle, [VALIDATION], [], 1.0, grid=GRID)
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [], Budget(1.0), grid=GRID)
     assert (found.ambient, found.claimed) == (None, False)
     assert found.remarks[0].startswith("no ambient audio: nothing is known of false alarms")
 
 
 def test_a_budget_that_no_policy_keeps_is_in_the_remarks(tones_bundle: Bundle):
     loud = make_file(1.0, dict.fromkeys(range(0, 7500, 10), (1.0, 0.0, 0.0)))
-    found = calibrate_bundle(tones_bundle, [VALIDATION], [loud], 1.0, grid=GRID)
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [loud], Budget(1.0), grid=GRID)
     assert any(r.startswith("low_tone: no policy keeps to the budget") for r in found.remarks)
+
+
+LOUD = make_file(24.0, dict.fromkeys(range(0, 5000, 10), (0.85, 0.0, 0.0)))  # 500 a day
+
+
+def test_a_budget_that_leaves_a_label_deaf_is_refused_with_the_one_that_would_not(
+    tones_bundle: Bundle,
+):
+    """Of the low tones, 0.8 and 0.4, neither is louder than what ambient audio has 500 times a day."""
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [LOUD], Budget(5.0, "f1", 0.5), grid=GRID)
+    refusal = explain_refusal(found)
+    assert refusal is not None
+    assert refusal.startswith(
+        "a budget of 5 false alarms a day leaves less than 50 % of low_tone 0.0 % "
+        "(0 of 2 sounds, 0 before; 1000 a day would keep it). Nothing is changed"
+    )
+    assert "high_tone" not in refusal
+    larger = Budget(1000.0, "f1", 0.5)
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [LOUD], larger, grid=GRID)
+    assert explain_refusal(found) is None
+    accepted = calibrate_bundle(tones_bundle, [VALIDATION], [LOUD], Budget(5.0), grid=GRID)
+    assert explain_refusal(accepted) is None
+    assert any(
+        remark.startswith("low_tone: no sound passes its policy: it reaches 0.8 of ")
+        for remark in accepted.remarks
+    )
+
+
+def test_every_budget_step_has_its_threshold_and_recall(tones_bundle: Bundle):
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [LOUD], Budget(1000.0), grid=GRID)
+    steps = found.findings[0].steps
+    assert [step.false_alarms_per_day for step in steps] == [0.1, 1.0, 5.0, 24.0, 1000.0]
+    assert [step.recall for step in steps] == [0.0, 0.0, 0.0, 0.0, 1.0]
+    assert steps[0].on_threshold > 0.8 > steps[-1].on_threshold
+
+
+def test_the_recall_before_is_that_of_the_old_policies(tones_bundle: Bundle):
+    """Their median of three slots swallows tones of one slot."""
+    found = calibrate_bundle(tones_bundle, [VALIDATION], [], Budget(1.0), grid=GRID)
+    assert [each.before and each.before.recall for each in found.findings] == [0.0, 0.0, None]
+
+
+HELD_BACK = make_file(0.001, dict.fromkeys(range(8), (0.0, 0.0, 0.4)), *spans("noise", 3))
+
+
+def test_held_back_clips_show_that_no_sound_passes_a_policy(tones_bundle: Bundle):
+    budget = Budget(1.0)
+    found = calibrate_bundle(
+        tones_bundle, [VALIDATION], [], budget, held_back=[HELD_BACK], grid=GRID
+    )
+    assert found.policies["noise"] == tones_bundle.manifest.policies["noise"]
+    assert found.remarks[-1] == (
+        "noise: not heard in the validation audio, its policy stays as it was; "
+        "no sound passes it: it reaches 0.4 of 0.5 in 1 held-back clips"
+    )
+
+
+def test_held_back_clips_stand_for_missing_recordings(tones_bundle: Bundle):
+    found = calibrate_bundle(tones_bundle, [], [], Budget(1.0), held_back=[HELD_BACK], grid=GRID)
+    assert found.policies["noise"].on_threshold <= 0.4
+    assert (found.held_back, explain_refusal(found)) == (1, None)
+    assert any(remark.startswith("recall is that of 1 clips") for remark in found.remarks)
+
+
+def test_held_back_clips_are_scored_as_files_of_the_bundles_labels(
+    tones_bundle: Bundle, tmp_path: Path
+):
+    clips = tuple(
+        replace(CLIP, path=write_quiet(tmp_path / f"{at}.wav", 3.0, at), exhaustive=exhaustive)
+        for at, exhaustive in ((0.0, True), (1.0, False))
+    )
+    held = make_regression_set(
+        ClipTable(clips, ("noise", "low_tone")), ("noise", "low_tone"), PARAMS
+    )
+    assert held is not None
+    known, vague = score_held_back(open_scorer(tones_bundle), held, tones_bundle.labels)
+    assert known.scores.shape == (
+        8,
+        3,
+    )  # four patches of 0.96 s, the last one padded, in slots of 0.48 s
+    assert known.truth == (LabelSpan("low_tone", 0.0, known.seconds),)
+    assert known.seconds == pytest.approx(3.84)
+    assert known.scores[:, 0].max() > 0.5
+    assert known.scores[:, 2].max() > 0.0
+    assert vague.scores[:, 1:].max() == 0.0  # of high_tone nothing is known, nor here of noise
 
 
 @pytest.mark.parametrize(("files", "budget"), [([], 1.0), ([VALIDATION], 0.0)])
 def test_wrong_use_is_refused(tones_bundle: Bundle, files: list[ScoredFile], budget: float):
     with pytest.raises(ValueError, match="expected over 0 false alarms a day and validation audio"):
-        calibrate_bundle(tones_bundle, files, [], budget)
+        calibrate_bundle(tones_bundle, files, [], Budget(budget))
 
 
 PARAMS = FeatureParams()

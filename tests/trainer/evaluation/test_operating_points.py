@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.detection.clip import LabelSpan
+from listener.detection.policy import LabelPolicy
 from tests.trainer.evaluation.test_tracks import events_of
 from trainer.evaluation.counts import Counts
 from trainer.evaluation.event_metrics import collar_counts
 from trainer.evaluation.operating_points import (
     AlarmRate,
     Grid,
+    PolicySearch,
     allowed_alarms,
     best_point,
     hours_to_claim,
@@ -127,6 +129,32 @@ def test_recall_alone_takes_what_f1_does_not():
     recall = best_point(track, None, 1.0, HOP_SECONDS, grid=SMALL, objective="recall")
     assert (f1.counts.hits, f1.counts.false_alarms) == (1, 0)
     assert (recall.counts.hits, recall.counts.false_alarms) == (2, 4)
+
+
+def test_the_least_recall_comes_before_f1_but_not_before_the_budget():
+    """As above, the second sound costs four false alarms; ambient audio has 0.7 for 2 s twice an hour."""
+    track = make("0099" + "0000" + "0033" + "0000" + "0044000000" * 4, (1.0, 2.0), (5.0, 6.0))
+    search = PolicySearch(track, None, HOP_SECONDS, grid=SMALL, least_recall=0.6)
+    assert search.best_within(1.0).counts.hits == 2
+    ambient = hour_of("7777" + "0" * 3596)
+    search = PolicySearch(track, ambient, HOP_SECONDS, grid=SMALL, least_recall=0.6)
+    assert search.best_within(1.0).counts.hits == 1
+    assert search.fewest_alarms() == AlarmRate(2, 1.0)
+    assert search.best_within(48.0).counts.hits == 2
+
+
+def test_without_ambient_audio_or_recall_no_number_of_alarms_keeps_it():
+    track = make("0000000000", (1.0, 2.0))
+    quiet = hour_of("0" * 3600)
+    for ambient in (None, quiet):
+        search = PolicySearch(track, ambient, HOP_SECONDS, grid=SMALL, least_recall=0.5)
+        assert search.fewest_alarms() is None
+
+
+def test_the_reach_is_the_highest_score_of_a_sound_as_the_policy_smooths_it():
+    search = PolicySearch(make("9900070560", (2.0, 4.5)), None, HOP_SECONDS, grid=SMALL)
+    assert search.reach(LabelPolicy(smoothing_seconds=0.0)) == pytest.approx(0.7)
+    assert search.reach(LabelPolicy(smoothing_seconds=1.5)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

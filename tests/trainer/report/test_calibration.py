@@ -10,8 +10,9 @@ import pytest
 from listener.detection.bundle import Bundle, BundleError, read_bundle
 from listener.detection.policy import LabelPolicy
 from tests.trainer.sections import faults
-from trainer.evaluation.calibration import Calibration, LabelFinding
+from trainer.errors import CalibrationError
 from trainer.evaluation.counts import Counts
+from trainer.evaluation.findings import BudgetStep, Calibration, LabelFinding
 from trainer.evaluation.operating_points import AlarmRate, OperatingPoint
 from trainer.report.calibration import show_calibration, write_policies
 from trainer.report.rewrite import rewrite_bundle
@@ -73,6 +74,19 @@ def test_a_bundle_in_its_own_place(tones_bundle: Bundle, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+def test_a_deaf_label_is_not_written(tones_bundle: Bundle, tmp_path: Path):
+    policy = LabelPolicy(0.99, 0.4)
+    point = OperatingPoint(policy, Counts(4, 0, 94), AlarmRate(0, 24.0), within_budget=True)
+    finding = LabelFinding("low_tone", policy, point, point.ambient, Counts(97, 0, 1))
+    deaf = replace(calibration(tones_bundle), findings=(finding,), least_recall=0.5)
+    message = r"low_tone 4.1 % \(4 of 98 sounds, 97 before; no budget keeps it\)"
+    with pytest.raises(CalibrationError, match=message):
+        write_policies(tones_bundle, deaf, out=tmp_path / "calibrated")
+    assert list(tmp_path.iterdir()) == []
+    out = write_policies(tones_bundle, replace(deaf, least_recall=0.0), out=tmp_path / "accepted")
+    assert out.id == "tones@2"
+
+
 def test_something_else_is_not_overwritten(tones_bundle: Bundle, tmp_path: Path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(BundleError, match="found something else"):
@@ -84,9 +98,13 @@ def test_a_calibration_with_its_remarks(
 ):
     policy, rate = LabelPolicy(0.8, 0.4), AlarmRate(2, 1.0)
     point = OperatingPoint(policy, Counts(3, 1, 1), rate, within_budget=True)
-    findings = (LabelFinding("dog", policy, point, rate), LabelFinding("cat", policy, None, None))
+    steps = (BudgetStep(1.0, 0.9, 0.25, within_budget=False), BudgetStep(5.0, 0.8, 0.75, True))
+    dog = LabelFinding("dog", policy, point, rate, Counts(4, 9, 0), steps)
+    findings = (dog, LabelFinding("cat", policy, None, None))
     show_calibration(Calibration({"dog": policy, "cat": policy}, findings, 5.0, rate))
     rows = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
-    assert "dog 0.8 0.4 1.44 75.0 % 75.0 % 2" in rows
+    assert "dog 0.8 0.4 1.44 100.0 % 75.0 % 75.0 % 2" in rows
+    assert "label 1 a day 5 a day" in rows
+    assert "dog 0.9, 25.0 % * 0.8, 75.0 %" in rows
     assert not any(row.startswith("cat") for row in rows)
     assert any("cat: not heard in the validation audio" in each for each in caplog.messages)
