@@ -48,9 +48,7 @@ def false_events(
     for stream in streams:
         here = found.setdefault(stream.kind, FalseEvents())
         here.hours += stream.scored.seconds / 3600.0
-        here.events.update(
-            span.label for span in find_spans(stream.scored, policies, hop_seconds)
-        )
+        here.events.update(span.label for span in find_spans(stream.scored, policies, hop_seconds))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,5 +136,3 @@ def expected_clips(
             yield clip, {VOICES}, set()
         elif clip.kind == "music":  # there may be singing in it
             yield clip, set(), {VOICES}
-
-

@@ -29,7 +29,7 @@ Embeddings = NDArray[np.float32]
 
 def write_bank(bundle: Bundle, world: World, root: Path, out: Path) -> tuple[int, float]:
     """A part of each package of the train part, long ones less than in proportion; its size in MB."""
-    chosen = random.Random(0)  # noqa: S311 - a choice of files, not a secret
+    chosen = random.Random(0)
     engine = LiteRTEngine(bundle.model_path)
     packages = [package for package in world.packages_of("train") if package.hours > 0]
     weights = np.sqrt([package.hours for package in packages])

@@ -55,9 +55,7 @@ def _false_figures(kind: str, false: events.FalseEvents) -> list[Figure]:
     return [Figure("false events", what, "an hour", (false.per_hour(),), aim), alarms]
 
 
-def _recordings(
-    world: World, root: Path, esc10: Path | None, part: Part
-) -> Iterator[WorldClip]:
+def _recordings(world: World, root: Path, esc10: Path | None, part: Part) -> Iterator[WorldClip]:
     for clip in labelled_clips(world, root, part):
         if clip.real:
             yield clip
@@ -69,9 +67,7 @@ def _recordings(
                 yield WorldClip(clip.path, "ESC-10, fold 5", "sounds", label)
 
 
-def _labelled(
-    scorer: WorldScorer, clips: Iterable[WorldClip]
-) -> Iterator[tuple[str, ScoredFile]]:
+def _labelled(scorer: WorldScorer, clips: Iterable[WorldClip]) -> Iterator[tuple[str, ScoredFile]]:
     for clip in clips:
         scored = scorer.alone(clip)
         if scored is not None and clip.label is not None:

@@ -30,10 +30,11 @@ _CARD = """\
 - Output: {count} independent scores in [0, 1] (sigmoid) and an embedding of {embedding} numbers.
 - Weights: {parameters:,}, stored as {storage}, not changed by any training here.
 
-The scores are not calibrated: 0.4 does not mean the same for two classes. A class's policy follows from how
-long its sound lasts: {classes}. The classes of the predefined groups of the home have thresholds measured on
-real audio. AudioSet's labels are weak (10 s clips) and its classes nest: one sound often makes several
-labels active, so that a bark is also `dog` and `animal`.
+The scores are not calibrated: 0.4 does not mean the same for two classes. A class's policy follows from
+how long its sound lasts: {classes}. The
+classes of the predefined groups of the home have thresholds measured on real audio. AudioSet's labels
+are weak (10 s clips) and its classes nest: one sound often makes several labels active, so that a bark
+is also `dog` and `animal`.
 """
 
 
