@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,13 @@ class WorldScorer:
     def streams(self, clips: Iterable[WorldClip]) -> Iterator[Stream]:
         """The clips of each package one after another, with a pause after each file."""
         for part in _in_streams(clips):
-            scored = self._score(part, lambda part=part: self._join(part))
+            scored = self._score(part, partial(self._join, part))
             if scored is not None:
                 yield Stream(part[0].package, part[0].kind, scored)
 
     def alone(self, clip: WorldClip) -> ScoredFile | None:
         """One labelled clip in a quiet room; None if it cannot be read."""
-        return self._score([clip], lambda: self._in_a_quiet_room(clip))
+        return self._score([clip], partial(self._in_a_quiet_room, clip))
 
     def _score(self, clips: Sequence[WorldClip], load: Callable[[], Samples]) -> ScoredFile | None:
         names = "\n".join("/".join(clip.path.parts[-4:]) for clip in clips)

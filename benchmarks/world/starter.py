@@ -61,10 +61,10 @@ def _recordings(world: World, root: Path, esc10: Path | None, part: Part) -> Ite
             yield clip
     if esc10 is not None and part == "test":
         table = formats.read_esc50(files.read_text_table(esc10 / TABLE_FILE))
-        for clip in table.clips:
-            if clip.fold == TEST_FOLD:
-                (label,) = clip.labels
-                yield WorldClip(clip.path, "ESC-10, fold 5", "sounds", label)
+        for row in table.clips:
+            if row.fold == TEST_FOLD:
+                (label,) = row.labels
+                yield WorldClip(row.path, "ESC-10, fold 5", "sounds", label)
 
 
 def _labelled(scorer: WorldScorer, clips: Iterable[WorldClip]) -> Iterator[tuple[str, ScoredFile]]:

@@ -50,7 +50,7 @@ class RealAudio:
             longest = min(len(samples), self.cut_samples - filled)
             start = rng.integers(len(samples) - longest + 1)
             cut[filled : filled + longest] = samples[start : start + longest] / _FULL_SCALE
-            filled += longest + rng.integers(SAMPLE_RATE_HZ)  # silence between, up to a second
+            filled += longest + int(rng.integers(SAMPLE_RATE_HZ))  # silence between, up to a second
         return cut
 
 
@@ -66,9 +66,8 @@ def read_real_audio(
     read = []
     for folder in folders:
         paths = audio_files(folder, deep=True)
-        found = list(
-            _read(folder, [paths[n] for n in random.permutation(len(paths))], hours_of_each)
-        )
+        drawn = [paths[n] for n in random.permutation(len(paths))]
+        found = list(_read(drawn, hours_of_each))
         if not found:
             raise DataError(f"{folder}: expected audio files, found none that can be read")
         read.append(tuple(found))
