@@ -285,7 +285,7 @@ def _band_limited(samples: Samples, rng: np.random.Generator) -> Samples:
         )
         narrow = np.sign(steps) * np.expm1(np.abs(steps) / _MU_STEPS * np.log1p(_MU)) / _MU
     wide = soxr.resample(narrow, rate_hz, SAMPLE_RATE_HZ)
-    return np.resize(wide, len(samples)).astype(np.float32)
+    return np.clip(np.resize(wide, len(samples)), -1.0, 1.0).astype(np.float32)
 
 
 def _reverberated(samples: Samples, rng: np.random.Generator) -> Samples:

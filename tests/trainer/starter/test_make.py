@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from listener.detection.bundle import Bundle, BundleError, check_golden, read_bundle
 from listener.engines.litert import LiteRTEngine
 from tests.trainer.starter.little_esc10 import make_little_esc10
 from tests.trainer.test_cli import assert_one_line, run
 from trainer.errors import DataError, TargetError
-from trainer.starter.make import StarterRecipe, make_starter_bundle
+from trainer.starter.make import Sources, StarterRecipe, make_starter_bundle
 from trainer.starter.strips import LABELS
 
 LITTLE = StarterRecipe(strip_count=16, epochs=1, minutes=1)
@@ -25,17 +27,31 @@ def esc10(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(esc10: Path, tones_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("bundles") / "starter"
-    return make_starter_bundle(esc10, tones_bundle.path, out, LITTLE)
+    return make_starter_bundle(Sources(esc10, tones_bundle.path), out, LITTLE)
 
 
 def test_the_bundle_is_whole_and_small(made: Bundle):
     bundle = read_bundle(made.path)
     assert bundle.manifest.labels == LABELS
     assert sorted(file.name for file in made.path.iterdir()) == [
-        "bundle.json", "card.md", "golden.npz", "model.tflite",
+        "bundle.json", "card.md", "golden.npz", "memory.npz", "model.tflite", "saved_model",
     ]  # fmt: skip
-    assert sum(file.stat().st_size for file in made.path.iterdir()) < 1.5e6
+    assert sum(file.stat().st_size for file in made.path.rglob("*")) < 4e6
     assert check_golden(bundle, LiteRTEngine(bundle.model_path).infer) < 1e-4
+
+
+def test_real_audio_sets_thresholds_and_some_labels_are_left_out(
+    esc10: Path, tones_bundle: Bundle, tmp_path: Path
+):
+    folder = tmp_path / "siren"
+    folder.mkdir()
+    hum = 0.3 * np.sin(np.arange(10 * 16_000) / 9)
+    soundfile.write(folder / "hum.wav", hum, 16_000)
+    sources = Sources(esc10, tones_bundle.path, (folder,), (folder,), tmp_path)
+    recipe = StarterRecipe(strip_count=12, epochs=1, minutes=1, labels=("dog", "siren"))
+    made = make_starter_bundle(sources, tmp_path / "starter", recipe)
+    assert made.labels == ("dog", "siren")
+    assert set(made.manifest.policies) == {"dog", "siren"}
 
 
 def test_the_card_names_authors_and_figures(made: Bundle):
@@ -51,12 +67,12 @@ def test_the_card_names_authors_and_figures(made: Bundle):
 
 def test_wrong_inputs_are_one_clear_line(esc10: Path, tones_bundle: Bundle, tmp_path: Path):
     with pytest.raises(DataError, match="LICENSE"):
-        make_starter_bundle(tmp_path, tones_bundle.path, tmp_path / "out", LITTLE)
+        make_starter_bundle(Sources(tmp_path, tones_bundle.path), tmp_path / "out", LITTLE)
     with pytest.raises(BundleError, match="expected a bundle directory"):
-        make_starter_bundle(esc10, tmp_path, tmp_path / "out", LITTLE)
+        make_starter_bundle(Sources(esc10, tmp_path), tmp_path / "out", LITTLE)
     (tmp_path / "taken").mkdir()
     with pytest.raises(TargetError, match="expected a free name or an older bundle"):
-        make_starter_bundle(esc10, tones_bundle.path, tmp_path / "taken", LITTLE)
+        make_starter_bundle(Sources(esc10, tones_bundle.path), tmp_path / "taken", LITTLE)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from trainer.starter.strips import COLUMNS, LABELS, PATCHES, Recording
-from trainer.starter.train import Examples, Schedule, embedding_spread, make_examples, mask, train
+from trainer.starter.real_audio import RealAudio
+from trainer.starter.strips import COLUMNS, LABELS, PATCHES, STRIP_SAMPLES, Recording, StripMaker
+from trainer.starter.train import (
+    UNKNOWN,
+    Examples,
+    Schedule,
+    Teacher,
+    embedding_spread,
+    known_cross_entropy,
+    make_examples,
+    mask,
+    select_labels,
+    train,
+)
 
 
 def test_a_constant_embedding_value_is_not_divided_by_zero():
@@ -60,15 +72,20 @@ def trained(examples: Examples) -> tuple[keras.Model, list[float]]:
 BARK = Recording("1-1-A-0", "dog", 1, np.sin(np.arange(80_000) / 5).astype(np.float32))
 
 
-class MeanTeacher:
-    """Its embedding is the mean over a patch's time, (B, 64)."""
+class MeanEngine:
+    """Its embedding is the mean over a patch's time, (B, 64); it always hears its only class."""
 
     def infer(self, patches):
-        return np.zeros((len(patches), 1), np.float32), patches.mean(axis=1)
+        return np.ones((len(patches), 1), np.float32), patches.mean(axis=1)
 
 
-def make(seed: int) -> Examples:
-    return make_examples([BARK], MeanTeacher(), strip_count=12, seed=seed)
+def teacher_of(label: str) -> Teacher:
+    columns = [(0,) if each.slug == label else () for each in LABELS]
+    return Teacher(MeanEngine(), tuple(columns))
+
+
+def make(seed: int, real: RealAudio | None = None) -> Examples:
+    return make_examples(StripMaker([BARK], real), teacher_of("rain"), strip_count=12, seed=seed)
 
 
 def test_every_patch_has_its_targets_and_the_teachers_embedding():
@@ -86,3 +103,27 @@ def test_the_same_seed_makes_the_same_examples():
     np.testing.assert_array_equal(first.patches, again.patches)
     np.testing.assert_array_equal(first.targets, again.targets)
     assert not np.array_equal(first.patches, other.patches)
+
+
+def test_what_the_teacher_hears_in_unlabelled_audio_is_unknown():
+    hum = (10_000 * np.sin(np.arange(100_000) / 9)).astype(np.int16)
+    examples = make(0, RealAudio(((hum,),), STRIP_SAMPLES))
+    unknown = examples.targets == UNKNOWN
+    assert unknown[:, COLUMNS["rain"]].any()
+    assert unknown[:, COLUMNS["rain"]].sum() == unknown.sum()  # of no other label
+    assert not (make(0).targets == UNKNOWN).any()
+
+
+def test_an_unknown_target_costs_nothing():
+    targets = np.array([[1.0, UNKNOWN], [UNKNOWN, UNKNOWN]], np.float32)
+    scores = np.array([[0.5, 0.9], [0.9, 0.1]], np.float32)
+    losses = np.asarray(known_cross_entropy(targets, scores))
+    np.testing.assert_allclose(losses, [np.log(2.0), 0.0], atol=1e-6)
+
+
+def test_some_of_the_labels_score_as_before():
+    network, _ = trained(loud_and_quiet())
+    patches = np.random.default_rng(0).normal(size=(3, 96, 64)).astype(np.float32)
+    before, after = network(patches), select_labels(network, [0])(patches)
+    np.testing.assert_allclose(after["scores"], before["scores"], atol=1e-6)
+    np.testing.assert_array_equal(after["embeddings"], before["embeddings"])
