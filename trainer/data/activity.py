@@ -34,7 +34,7 @@ def mark_activity(table: EmbeddedTable) -> EmbeddedTable:
             marked.append(embedded)
             continue
         (label,) = clip.labels
-        active = find_active(_cached_levels(embedded, table), embedded.seconds, table.features)
+        active = find_active(cached_levels(embedded, table), embedded.seconds, table.features)
         spans = tuple(LabelSpan(label, *span) for span in active)
         clip = replace(clip, spans=spans, exhaustive=bool(spans))
         marked.append(replace(embedded, clip=clip))
@@ -42,7 +42,12 @@ def mark_activity(table: EmbeddedTable) -> EmbeddedTable:
     return replace(table, clips=tuple(marked), classes=(*others, clips.BACKGROUND))
 
 
-def _cached_levels(embedded: EmbeddedClip, table: EmbeddedTable) -> NDArray[np.float64]:
+def cached_levels(embedded: EmbeddedClip, table: EmbeddedTable) -> NDArray[np.float64]:
+    """The level of each patch of a clip, dBFS, (patches,), kept in the table's cache.
+
+    Raises:
+        DataError: the file can no longer be read, or the cache is full.
+    """
     clip, features = embedded.clip, table.features
     cut = [embedded.digest, clip.onset, clip.seconds]
     key = cache.make_key({"levels of": cut, "features": asdict(features)})

@@ -7,6 +7,7 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy, policy_for
 from trainer.data import duration
+from trainer.data.alike import warn_of_alike_takes
 from trainer.errors import DataError, TargetError
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
@@ -83,6 +84,7 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     )
     if missing := ", ".join(missing_labels(data.labels, required)):
         raise DataError(f"--label: neither {base.id} nor what is added has {missing}")
+    warn_of_alike_takes(data.judged_clips, data.verdicts.new_labels)
     log.info("reviewing %d verdicts", len(data.judged))
     doubts = cross_validation.find_doubts(data)
     log.info("training on %d verdicts", len(data.judged))

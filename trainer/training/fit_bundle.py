@@ -6,6 +6,7 @@ from pathlib import Path
 
 from listener.detection import bundle, params
 from trainer.config import Storage
+from trainer.data.alike import warn_of_alike_takes
 from trainer.data.cache import EmbeddingCache
 from trainer.data.clips import ClipTable, without_background
 from trainer.data.duration import taught_policies
@@ -77,6 +78,7 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         training_set = make_training_set(used, backbone, cache, recipe, report)
+    warn_of_alike_takes(training_set.clips, training_set.classes)
     parts = split(training_set, folds, validation_fold)
     trained = train(parts, backbone, recipe, progress.epochs_bar)
     labels = make_labels(trained.classes)
