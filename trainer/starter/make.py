@@ -33,7 +33,7 @@ from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes, thi
 log = logging.getLogger(__name__)
 
 TEST_FOLD = 5
-_MEMORY_EMBEDDINGS = 640  # half a megabyte
+_MEMORY_EMBEDDINGS = 320  # a quarter of a megabyte
 _HOURS_OF_A_FOLDER = 0.4  # so that one long album does not take the memory of all others
 
 
