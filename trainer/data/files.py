@@ -10,7 +10,7 @@ from trainer.errors import DataError
 
 # What a folder is searched for; a file that a table names may have any suffix.
 AUDIO_SUFFIXES = frozenset({
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
+    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".gsm", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
     ".oga", ".ogg", ".opus", ".w64", ".wav", ".webm", ".wma", ".wv",
 })  # fmt: skip
 NOT_STATED = "not stated"
