@@ -15,7 +15,8 @@ from rich.console import Console
 from benchmarks.figures import Figure
 from benchmarks.machine import describe_machine
 from benchmarks.tables import as_markdown, as_table
-from benchmarks.world import negatives, thresholds
+from benchmarks.world import datasets, negatives, thresholds
+from benchmarks.world import taught as taught_parts
 from benchmarks.world.fetch import FetchError, fetch
 from benchmarks.world.packages import Part, read_world
 from listener.detection.bundle import Bundle, read_bundle
@@ -79,6 +80,28 @@ def home(
     from benchmarks.world.home import measure_home  # noqa: PLC0415 - imports TensorFlow
 
     _print(measure_home(read_bundle(yamnet), read_world(), root, part.part), markdown)
+
+
+@app.command()
+def taught(
+    root: RootArgument,
+    backbone: Annotated[Path, typer.Option(help="YAMNet's bundle, from `trainer backbone`.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another table in ESC-50's form to judge by; may be repeated."),
+    ] = None,
+    part: Annotated[
+        list[taught_parts.TaughtPart] | None, typer.Option(help="What to measure. Default: all.")
+    ] = None,
+    markdown: MarkdownOption = False,
+) -> None:
+    """`trainer fit` on data sets of the test part, beside logistic regression on patches."""
+    world = read_world()
+    tables = [
+        datasets.compose(world, each, root, root / "datasets" / each.name) for each in world.dataset
+    ]
+    parts = part or list(taught_parts.TaughtPart)
+    _print(taught_parts.measure(tables + list(data or ()), backbone, root, parts), markdown)
 
 
 @app.command(name="thresholds")

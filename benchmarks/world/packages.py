@@ -53,11 +53,16 @@ class Sounds:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DataSet:
-    """Sounds of the test part to train and test a bundle on: globs `package/file` by class."""
+    """Real labelled sounds of one part to train and test a bundle on: labels by class.
+
+    A file longer than `clip_seconds` is cut into at most `clips` clips, which are one recording.
+    """
 
     name: str
+    part: Part
+    clip_seconds: float
+    clips: int
     classes: Mapping[str, tuple[str, ...]]
-    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
