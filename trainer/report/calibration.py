@@ -95,7 +95,7 @@ def write_policies(
         BundleError: `out` holds something else.
         TargetError: it cannot be written.
     """
-    known = without(provenance_of(bundle.manifest), "evaluation")
+    known = without(provenance_of(bundle.manifest), "evaluation", "station")
     known["calibration"] = to_document(calibration)
     known["calibration_files"] = list(files)
     manifest = replace(
