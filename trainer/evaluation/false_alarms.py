@@ -26,7 +26,6 @@ from trainer.terminal import Progress
 NOISE_LEVELS_DBFS = (-60.0, -40.0, -20.0)
 _NOISE_DBFS = -12.04  # of what is generated: an RMS of 0.25
 _SECONDS_PER_HOUR = 3600.0
-DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
 PIECE_SECONDS = 600.0  # what is in memory at once; a file may last for days
 GENERATED_SECONDS = 60.0  # of one colour, swelling and fading
 _NOISES = {
@@ -116,13 +115,6 @@ def _count_events(
     return Counter(
         span.label for file in files for span in find_spans(file, policies, patch_hop_seconds)
     )
-
-
-def budget_of(bundle: Bundle) -> float:
-    """False alarms a day of all labels together that the bundle was calibrated for."""
-    known = provenance_of(bundle.manifest)
-    last = known.get("retraining") or known.get("calibration")
-    return DEFAULT_FALSE_ALARMS_PER_DAY if last is None else float(last["false_alarms_per_day"])
 
 
 def noise_classes_of(bundle: Bundle) -> frozenset[str]:

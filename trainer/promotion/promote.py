@@ -6,7 +6,7 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle, read_bundle
 from trainer.errors import PromotionError, TargetError
-from trainer.evaluation.false_alarms import budget_of
+from trainer.evaluation.operating_points import budget_of
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.promotion.models import ModelsDirectory
 from trainer.terminal import clips_bar

@@ -7,7 +7,7 @@ from pathlib import Path
 from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
 from trainer.errors import DataError, TargetError
-from trainer.evaluation import false_alarms
+from trainer.evaluation import operating_points
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
 from trainer.retraining import (
@@ -81,7 +81,7 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     doubts = cross_validation.find_doubts(data)
     log.info("training on %d verdicts", len(data.judged))
     head = data.fit_head(range(len(data.judged)))
-    budget = request.false_alarms_per_day or false_alarms.budget_of(base)
+    budget = request.false_alarms_per_day or operating_points.budget_of(base)
     ambient = thresholds.fit_to_ambient(_policies(data, head), data.score_ambient(head), budget)
     check = regression_check.check_regressions(
         data, head, ambient.policies, request.most_loss, required
