@@ -287,6 +287,14 @@ def test_the_command_line_loads_nothing_heavy():
     assert in_a_fresh_interpreter(code) == []
 
 
+def test_a_station_promotes_without_the_train_extra():
+    heavy = ["tensorflow", "keras", "scipy", "sklearn", "jinja2", "matplotlib", "optuna"]
+    code = (
+        f"import sys, trainer.promotion.promote\nfound = [m for m in {heavy} if m in sys.modules]"
+    )
+    assert in_a_fresh_interpreter(code) == []
+
+
 def test_importing_does_nothing():
     """No thread, no signal handler, no log handler, no output."""
     light = [name for name in LISTENER if not name.endswith(("__main__", "engines.tensorflow"))]

@@ -50,6 +50,8 @@ class ClipFigures(TypedDict):
     """Metrics of clips, or of patches; means over labels."""
 
     clips: int
+    judged: NotRequired[int]  # clips that the accuracy is of
+    backgrounds: NotRequired[int]  # those of them without a label
     accuracy: float | None
     precision: float | None
     recall: float | None
@@ -115,6 +117,28 @@ class AmbientFigures(TypedDict):
     labels: Mapping[str, AlarmFigures]
 
 
+class LabelEventFigures(TypedDict):
+    """Events of one label: in clips that hold it, and in clips that do not."""
+
+    label: str
+    clips: int
+    heard: int
+    wrong_events: int
+
+
+class StationFigures(TypedDict):
+    """What the station would do with clips, in events of the policies."""
+
+    clips: int
+    backgrounds: int
+    hours: float
+    labels: Sequence[LabelEventFigures]
+    sounds: int
+    heard: int
+    recall: float | None
+    false_alarms: AlarmFigures | None
+
+
 class EvaluationSection(TypedDict):
     """By `trainer evaluate`: how the bundle was judged, and the figures without curves."""
 
@@ -126,6 +150,7 @@ class EvaluationSection(TypedDict):
     seen: bool
     bundle: str
     labels: Sequence[str]
+    station: NotRequired[StationFigures]
     clip: ClipFigures
     patch: ClipFigures
     robustness: Sequence[ConditionFigures]
@@ -173,7 +198,26 @@ class FormsSection(TypedDict):
 
 
 class LossFigures(TypedDict):
-    """One old label on the held-out clips, before and after the retraining."""
+    """One old label on the held-out clips, before and after the retraining, in clips with its events."""
+
+    label: str
+    clips: int
+    heard_before: int
+    heard_after: int
+    forgotten: int
+    others: int
+    wrong_before: int
+    wrong_after: int
+    newly_wrong: int
+    recall_before: float
+    recall_after: float
+    recall_interval: Sequence[float]
+    lost_points: float
+    wrong_points: float
+
+
+class ScoreLossFigures(TypedDict):
+    """The same of version 0.2.0, which judged the mean scores of clips."""
 
     label: str
     clips: int
@@ -196,11 +240,13 @@ class CertificateSection(TypedDict):
     """The regression check of a retraining; `asked` are the labels that it is limited to."""
 
     clips: int
-    labels: Sequence[LossFigures]
+    labels: Sequence[LossFigures | ScoreLossFigures]
     most_loss: float
+    station: NotRequired[StationFigures | None]
     kept: NotRequired[Sequence[KeptClips]]
     asked: NotRequired[Sequence[str]]
-    lost: Sequence[LossFigures]
+    lost: Sequence[LossFigures | ScoreLossFigures]
+    in_doubt: NotRequired[Sequence[LossFigures]]
 
 
 class Doubt(TypedDict):
@@ -242,6 +288,7 @@ class Provenance(TypedDict, total=False):
     clips: int
     left_out: Sequence[str]
     validation: str
+    station: StationFigures  # on the validation clips, before they were trained on
     learning_curves: Sequence[Sequence[Epoch]]
     lesson: Mapping[str, Any]
     training_files: Sequence[str]  # of `trainer retrain`, too

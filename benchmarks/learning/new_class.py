@@ -74,7 +74,7 @@ def _figures(label: str, how: str, results: np.ndarray) -> list[Figure]:
     return [
         Figure("new class", f"{what}: recall", "%", recall, Aim("at least", 90.0)),
         Figure("new class", f"{what}: false alarms of it", "", alarms, Aim("at most", 0.0)),
-        Figure("new class", f"{what}: most F1 lost by an old class", "points", lost),
+        Figure("new class", f"{what}: most event recall lost by an old class", "points", lost),
     ]
 
 

@@ -22,6 +22,7 @@ def test_fit_makes_a_bundle_and_prints_only_its_path(tones_bundle: Bundle, tmp_p
         "embedding, clips",
         "finding how long to train",
         "training",
+        "what the station would do, validation clips",
         "writing saved_model",
         "converting to model.tflite, float32 weights",
         "model.tflite",

@@ -49,6 +49,43 @@ def test_what_trainer_fit_made():
     assert "A figure not to believe" not in card
 
 
+STATION: dict[str, Any] = {
+    "clips": 40,
+    "backgrounds": 10,
+    "hours": 0.1,
+    "labels": [],
+    "sounds": 30,
+    "heard": 27,
+    "recall": 0.9,
+    "false_alarms": {"alarms": 2, "hours": 0.1, "per_hour": 20.0, "at_most_per_day": 1512.0},
+}
+LINE = "event recall 90.0 % (27 of 30 sounds), 2 false events in 0.10 h: 20 an hour (at most 63, 95 %)."
+
+
+def test_what_the_station_would_do_is_the_first_line(evaluated: Evaluated):
+    card = make_card(manifest_with(TAUGHT | {"station": STATION}))
+    clips = "40 validation clips, by a head that had not been trained on them"
+    assert card.startswith(f"# tones\n\n**What the station would do**, on {clips}: {LINE}\n\n3 cl")
+    certificate = RETRAINED["certificate"] | {"station": STATION}
+    retrained = {"retraining": RETRAINED | {"certificate": certificate}, "introduction": "# Other"}
+    card = make_card(manifest_with(retrained))
+    assert card.startswith(
+        f"# Other\n\n**What the station would do**, on 40 held-out clips: {LINE}"
+    )
+    judged = TAUGHT | {"station": STATION, "evaluation": evaluated.context.summary()}
+    assert "**What the station would do**, on 9 clips of `trainer evaluate`: event recall" in (
+        make_card(manifest_with(judged))
+    )
+
+
+def test_events_of_older_policies_are_not_claimed():
+    calibration = {"false_alarms_per_day": 2.0, "remarks": [], "claimed": True}
+    certificate = RETRAINED["certificate"] | {"station": STATION}
+    retraining = RETRAINED | {"certificate": certificate}
+    known = {"retraining": retraining, "calibration": calibration}
+    assert "What the station would do" not in make_card(manifest_with(known))
+
+
 def test_the_leaky_figure_is_a_warning():
     leak = {"by_recording": 0.92, "shuffled": 0.939, "patches": 3611, "folds": 5}
     card = make_card(manifest_with(TAUGHT | {"leak": leak}))
@@ -122,17 +159,25 @@ RETRAINED: dict[str, Any] = {
             {
                 "label": "dog",
                 "clips": 5,
-                "f1_before": 0.5,
-                "f1_after": None,
-                "average_precision_before": 0.25,
-                "average_precision_after": 1.0,
-                "lost_points": 50.0,
+                "heard_before": 5,
+                "heard_after": 4,
+                "forgotten": 1,
+                "others": 9,
+                "wrong_before": 2,
+                "wrong_after": 3,
+                "newly_wrong": 1,
+                "recall_before": 1.0,
+                "recall_after": 0.8,
+                "recall_interval": [0.376, 0.964],
+                "lost_points": 20.0,
+                "wrong_points": 11.1,
             }
         ],
         "most_loss": 0.5,
         "kept": [{"label": "owl", "clips": 3, "learnt": True}],
         "asked": ["dog"],
         "lost": [],
+        "in_doubt": [{"label": "dog", "clips": 5, "forgotten": 1}],
     },
     "doubts": [{"clip": "01J", "path": "x", "label": "dog", "said_there": True, "score": 0.03}],
     "false_alarms_per_day": 1.0,
@@ -148,8 +193,10 @@ def test_what_was_learnt_from_people():
         " Added: owl.",
         "In 2.00 h of ambient clips 1 alarms are left: at most 56.9 a day (95 %), for a budget of 1.",
         "\n- dog: on at 0.735 instead of 0.5.\n",
-        "of those that the station listens for, dog, none lost more than 0.5 points of F1.",
-        "| dog | 5 | 50.0 % | unknown | 25.0 % | 100.0 % |",
+        "of those that the station listens for, dog, none lost more than 0.5 points of event recall "
+        "that chance does not explain.",
+        "| dog | 5 | 100.0 % | 80.0 % | 38 to 96 | 1 | 9 | 2 | 3 |",
+        "Of dog 1 of 5 clips are no longer heard: too few to tell a loss from chance.",
         "Later bundles are checked with 3 clips of owl, which this one learnt from.",
         "- 01J: dog is said to be there, the other verdicts give it 0.03.",
     ):
@@ -157,11 +204,24 @@ def test_what_was_learnt_from_people():
 
 
 def test_what_an_older_version_wrote_of_a_retraining():
-    """It named neither required labels nor clips that later bundles are checked with."""
-    older = {k: v for k, v in RETRAINED["certificate"].items() if k not in {"kept", "asked"}}
+    """It judged mean scores, and named neither required labels nor clips for later bundles."""
+    later = {"kept", "asked", "in_doubt"}
+    older = {k: v for k, v in RETRAINED["certificate"].items() if k not in later}
+    older["labels"] = [
+        {
+            "label": "dog",
+            "clips": 5,
+            "f1_before": 0.5,
+            "f1_after": None,
+            "average_precision_before": 0.25,
+            "average_precision_after": 1.0,
+            "lost_points": 50.0,
+        }
+    ]
     known = RETRAINED | {"certificate": older, "doubts": [], "alarms": None, "raised": {}}
     card = make_card(manifest_with({"retraining": known}))
     assert "before and after; no class lost more than 0.5 points of F1." in card
+    assert "| dog | 5 | 50.0 % | unknown | 25.0 % | 100.0 % |" in card
     assert "Without ambient clips nothing is known of false alarms in this room." in card
     assert "Later bundles" not in card
     assert "to review" not in card

@@ -16,9 +16,10 @@ from trainer.evaluation.clip_metrics import LabelMetrics
 from trainer.evaluation.event_metrics import EventMetrics, EventScore
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms
 from trainer.evaluation.findings import Calibration
+from trainer.evaluation.lost_events import LabelRegression
 from trainer.evaluation.operating_points import AlarmRate
-from trainer.evaluation.regression import LabelRegression
 from trainer.evaluation.scored_clips import ConditionResult
+from trainer.evaluation.station_events import LabelEvents, StationEvents
 from trainer.model.progress import Epoch
 from trainer.provenance import Provenance, to_document, with_introduction, without
 from trainer.quantisation.convert import QuantisationRecord
@@ -45,12 +46,14 @@ from trainer.training.leakage import Leak
         (provenance.FormFigures, QuantisedFigures),
         (provenance.FormsSection, QuantisationRecord),
         (provenance.KeptClips, HeldOutLabel),
+        (provenance.LabelEventFigures, LabelEvents),
         (provenance.LabelFigures, LabelMetrics),
         (provenance.LeakSection, Leak),
         (provenance.LossFigures, LabelRegression),
         (provenance.MatchFigures, EventScore),
         (provenance.NoiseFigures, NoiseAlarms),
         (provenance.RetrainingSection, RetrainingRecord),
+        (provenance.StationFigures, StationEvents),
     ],
     ids=lambda each: each.__name__,
 )

@@ -22,8 +22,12 @@ def promote(
     ] = None,
     most_loss: Annotated[
         float,
-        typer.Option(min=0.0, help="Points of F1 that a label may lose on held-out clips."),
-    ] = 0.0,
+        typer.Option(
+            min=0.0,
+            help="Points of event recall that a label may lose on held-out clips; "
+            "more only where chance explains it.",
+        ),
+    ] = 1.0,
     noise_label: Annotated[
         list[str] | None,
         typer.Option(

@@ -27,7 +27,11 @@ def retrain(
     ] = False,
     most_loss: Annotated[
         float,
-        typer.Option(min=0.0, help="Points of F1 that an old class may lose on held-out clips."),
+        typer.Option(
+            min=0.0,
+            help="Points of event recall that an old class may lose on held-out clips; "
+            "more only where chance explains it.",
+        ),
     ] = 1.0,
     label: RequiredLabelsOption = None,
     unproven: Annotated[

@@ -44,12 +44,16 @@ class LabelMetrics:
 class ClipMetrics:
     """All labels; `precision` to `average_precision` are means over labels (macro).
 
-    `accuracy` and `confusion` look at clips with exactly one label: whether it has the highest score.
-    `confusion[i][j]` counts clips of label i whose highest score is label j's. `reliability` is of the
+    `accuracy` is of the `judged` clips: those with exactly one label, which must have the highest score,
+    and `backgrounds`, which are known to hold none and in which no label may pass. Where there are
+    backgrounds, the one label must pass as well. `confusion` looks at clips with one label:
+    `confusion[i][j]` counts those of label i whose highest score is label j's. `reliability` is of the
     highest scores where each clip has one label, else of every known score.
     """
 
     clips: int
+    judged: int
+    backgrounds: int
     accuracy: float | None
     precision: float | None
     recall: float | None
@@ -73,11 +77,14 @@ def clip_metrics(
     *,
     decided: Mask | None = None,
     known: Mask | None = None,
+    passed: Mask | None = None,
 ) -> ClipMetrics:
     """Metrics of N clips (or patches) and K labels; all arrays are (N, K), scores in [0, 1].
 
     `decided` are the labels that the model is taken to find; default: the highest score where each clip
-    has exactly one label, else all scores from 0.5 on. By default every target is `known`.
+    has exactly one label, else all scores from 0.5 on. `passed` are the labels that the station would
+    report, which makes a clip of none of them wrong; default: all scores from 0.5 on. By default every
+    target is `known`.
 
     Raises:
         ValueError: shapes that differ, or no clip.
@@ -97,11 +104,16 @@ def clip_metrics(
         for rows in [known[:, k]]
     )
     confusion = confusion_matrix(targets, scores)
-    ones = int(confusion.sum())
+    background = np.all(known & ~targets, axis=1)
+    passed = decide(scores, single_label=False) if passed is None else passed
+    right = _find_right(targets, scores, background, passed)
+    judged = background | (targets.sum(axis=1) == 1)
     rated = decide(scores, single_label=True) if single else known
     return ClipMetrics(
         clips=len(targets),
-        accuracy=float(np.trace(confusion) / ones) if ones else None,
+        judged=int(judged.sum()),
+        backgrounds=int(background.sum()),
+        accuracy=float(right[judged].mean()) if judged.any() else None,
         precision=mean_known(each.precision for each in by_label),
         recall=mean_known(each.recall for each in by_label),
         f1=mean_known(each.f1 for each in by_label),
@@ -111,6 +123,15 @@ def clip_metrics(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         reliability=reliability_bins(scores[rated], targets[rated]),
     )
+
+
+def _find_right(targets: Mask, scores: Scores, background: Mask, passed: Mask) -> Mask:
+    """The clips that are taken for what they are, (N,), of those with one label or none."""
+    best = decide(scores, single_label=True)
+    hits = targets & best
+    if background.any():  # else silence would be right everywhere where there is a single label
+        hits &= passed
+    return np.where(background, ~passed.any(axis=1), hits.any(axis=1))
 
 
 def decide(scores: Scores, *, single_label: bool, threshold: float = 0.5) -> Mask:

@@ -7,7 +7,7 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from trainer.data.clips import ClipTable, Quarantined
-from trainer.evaluation import clip_metrics, scored_clips, scored_file, selection
+from trainer.evaluation import clip_metrics, scored_clips, scored_file, selection, station_events
 from trainer.evaluation.event_metrics import EventMetrics, event_metrics
 from trainer.evaluation.examples import Example, choose_examples
 from trainer.evaluation.false_alarms import AmbientAlarms, NoiseAlarms, ambient_alarms, noise_alarms
@@ -19,12 +19,14 @@ from trainer.terminal import Progress
 class Evaluation:
     """All that was measured; `to_document` makes JSON of it.
 
-    `clip` and `patch` are metrics of the clips (mean over their patches) and of single patches.
+    `station` is what the daemon would report of the clips. `clip` and `patch` are metrics of the clips
+    (mean over their patches; of a background clip, whether it gives an event) and of single patches.
     `events` is None where no clip says when its labels are heard, `ambient` where there was none.
     """
 
     bundle: str
     labels: tuple[str, ...]
+    station: station_events.StationEvents
     clip: clip_metrics.ClipMetrics
     patch: clip_metrics.ClipMetrics
     curves: tuple[clip_metrics.PrecisionRecall, ...]
@@ -87,11 +89,23 @@ def _measure(
     patch_targets, patch_known = scored.patch_targets()
     patch_scores = np.concatenate([each.file.scores for each in scored.clips])
     peaks = scored.peak_scores(policies)
+    thresholds = np.array([policy.on_threshold for policy in policies], np.float32)
+    files = [each.file for each in scored.clips]
+    events = station_events.count_events(files, dict(zip(labels, policies, strict=True)), hop)
     return Evaluation(
         bundle=bundle.id,
         labels=labels,
-        clip=clip_metrics.clip_metrics(targets, scored.mean_scores(), labels, known=known),
-        patch=clip_metrics.clip_metrics(patch_targets, patch_scores, labels, known=patch_known),
+        station=station_events.judge_events(events, files, targets, known, labels),
+        clip=clip_metrics.clip_metrics(
+            targets, scored.mean_scores(), labels, known=known, passed=events > 0
+        ),
+        patch=clip_metrics.clip_metrics(
+            patch_targets,
+            patch_scores,
+            labels,
+            known=patch_known,
+            passed=patch_scores >= thresholds,
+        ),
         curves=clip_metrics.precision_recall_curves(targets, known, peaks, labels, policies),
         robustness=tuple(
             scored_clips.judge_condition(
@@ -100,6 +114,7 @@ def _measure(
                 np.stack([each.conditions[i] for each in scored.clips]),
                 labels,
                 known,
+                thresholds,
             )
             for i, condition in enumerate(conditions)
         ),

@@ -7,15 +7,18 @@ from operator import attrgetter
 
 import numpy as np
 
+from listener.detection.bundle import Bundle
 from listener.detection.policy import LabelPolicy
 from trainer.config import Objective
 from trainer.evaluation.counts import Counts, Matcher
 from trainer.evaluation.scored_file import Intervals
 from trainer.evaluation.tracks import Track, find_segments, shape_events, smooth_track
+from trainer.provenance import provenance_of
 
 CONFIDENCE = 0.95  # one-sided
 _HOURS_PER_DAY = 24.0
 _SECONDS_PER_HOUR = 3600.0
+DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
 _THRESHOLDS = attrgetter("policy.on_threshold", "policy.off_threshold", "policy.smoothing_seconds")
 
 
@@ -71,6 +74,13 @@ def hours_to_claim(per_day: float, confidence: float = CONFIDENCE) -> float:
 def allowed_alarms(per_day: float, hours: float) -> int:
     """How many alarms in so many hours are no more than `per_day`."""
     return math.floor(per_day * hours / _HOURS_PER_DAY + 1e-9)  # a sum of file lengths
+
+
+def budget_of(bundle: Bundle) -> float:
+    """False alarms a day of all labels together that the bundle was calibrated for."""
+    known = provenance_of(bundle.manifest)
+    last = known.get("retraining") or known.get("calibration")
+    return DEFAULT_FALSE_ALARMS_PER_DAY if last is None else float(last["false_alarms_per_day"])
 
 
 def count_alarms(smoothed: Track, policy: LabelPolicy) -> AlarmRate:

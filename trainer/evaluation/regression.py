@@ -1,14 +1,14 @@
 """RegressionSet: a few held-out clips inside a bundle, with which later bundles are checked.
 
-They are kept as log-mel patches, not as audio: any model with the same front end can be judged by them
-when the data is gone, and they cannot be listened to.
+They are kept as log-mel frames, not as audio: any model with the same front end can be judged by them
+when the data is gone, whatever its patch hop, and they cannot be listened to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,34 +16,34 @@ from numpy.typing import NDArray
 from listener.detection import audio, params
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
+from listener.detection.scores import slot_boundaries
+from trainer.data import activity
 from trainer.data.clips import Clip, ClipTable, Quarantined
-from trainer.data.targets import clip_targets, patch_targets
+from trainer.data.targets import patch_targets
 from trainer.evaluation import scored_file, selection
-from trainer.evaluation.clip_metrics import ClipMetrics, Scores, clip_metrics, decide
 from trainer.export.arrays import arrays_as_bytes, open_arrays
 from trainer.terminal import Progress
 
 REGRESSION_FILE = "regression.npz"
-MOST_PATCHES = 500  # 6 MB
-PATCHES_OF_A_CLIP = 5
+MOST_CLIPS = 100  # 6 MB
+STRETCH_SECONDS = 4.8  # of a clip: several medians long
 _PATCHES_AT_ONCE = 16
-_DIGITS = 6  # of points; sums of binary fractions
 
-ScorePatches = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, 96, 64) -> (B, K)
-_Number = TypeVar("_Number", np.float32, np.bool_)
+ScorePatches = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (B, 96, 64) -> (B, K or D)
+_Number = TypeVar("_Number", np.bool_, np.intp)
 
 
 @dataclass(frozen=True, slots=True)
 class RegressionSet:
-    """N clips as P patches that do not overlap.
+    """N clips, each as one stretch of log-mel frames, from which patches of any hop are cut.
 
-    `patches` is float16 (P, 96, 64), `clips` (P,) the clip that each belongs to; `targets` and `known`
-    are bool (N, K) with `labels` (slugs) as columns.
+    `frames` is float16 (F, 64), all stretches one after the other, `lengths` (N,) the frames of each;
+    `targets` and `known` are bool (N, K) with `labels` (slugs) as columns.
     """
 
     labels: tuple[str, ...]
-    patches: NDArray[np.float16]
-    clips: NDArray[np.int64]
+    frames: NDArray[np.float16]
+    lengths: NDArray[np.int64]
     targets: NDArray[np.bool_]
     known: NDArray[np.bool_]
 
@@ -53,32 +53,27 @@ class RegressionSet:
         columns = np.flatnonzero(self.targets.any(axis=0)).tolist()
         return frozenset(self.labels[column] for column in columns)
 
-    def mean_scores(self, score: ScorePatches) -> NDArray[np.float32]:
-        """The mean of each clip's patches, (N, K of the scorer)."""
-        return np.stack([scores.mean(axis=0) for scores in self._score(score)])
+    def infer(
+        self, infer: ScorePatches, features: params.FeatureParams
+    ) -> tuple[NDArray[np.float32], ...]:
+        """What a network gives for the patches of each clip, in order, at the hop of the features."""
+        patches = [_cut(stretch, features) for stretch in self._stretches()]
+        every = np.concatenate(patches)
+        starts = range(0, len(every), _PATCHES_AT_ONCE)
+        given = np.concatenate([infer(every[each : each + _PATCHES_AT_ONCE]) for each in starts])
+        ends = np.cumsum([len(each) for each in patches])[:-1]
+        return tuple(np.split(given, ends))
 
-    def score_files(
-        self, score: ScorePatches, patch_seconds: float
-    ) -> list[scored_file.ScoredFile]:
-        """Each clip as a file of its patches, one after the other."""
-        return [
-            scored_file.ScoredFile(
-                f"held-out {number}",
-                scores,
-                np.arange(len(scores) + 1, dtype=np.float64) * patch_seconds,
-            )
-            for number, scores in enumerate(self._score(score))
-        ]
+    def _stretches(self) -> list[NDArray[np.float16]]:
+        return np.split(self.frames, np.cumsum(self.lengths)[:-1])
 
-    def _score(self, score: ScorePatches) -> list[NDArray[np.float32]]:
-        """The scores of each clip's patches."""
-        starts = range(0, len(self.patches), _PATCHES_AT_ONCE)
-        parts = [
-            score(self.patches[start : start + _PATCHES_AT_ONCE].astype(np.float32))
-            for start in starts
-        ]
-        scores = np.concatenate(parts)
-        return [scores[self.clips == clip] for clip in range(len(self.targets))]
+    def targets_of(self, labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Targets and known of these labels, (N, K); one that the set does not know is in no clip."""
+        new = [label not in self.labels for label in labels]
+        return (
+            columns_of(self.targets, self.labels, labels),
+            columns_of(self.known, self.labels, labels) | np.array(new),
+        )
 
     def joined_with(self, other: RegressionSet) -> RegressionSet:
         """Its clips, then the other's; a label that only one set has is unknown in the other's clips."""
@@ -86,30 +81,49 @@ class RegressionSet:
         sets = (self, other)
         return RegressionSet(
             labels,
-            np.concatenate((self.patches, other.patches)),
-            np.concatenate((self.clips, len(self.targets) + other.clips)),
-            np.concatenate([_columns(each.targets, each.labels, labels) for each in sets]),
-            np.concatenate([_columns(each.known, each.labels, labels) for each in sets]),
+            np.concatenate((self.frames, other.frames)),
+            np.concatenate((self.lengths, other.lengths)),
+            np.concatenate([columns_of(each.targets, each.labels, labels) for each in sets]),
+            np.concatenate([columns_of(each.known, each.labels, labels) for each in sets]),
         )
 
     def to_bytes(self) -> bytes:
         """The content of REGRESSION_FILE."""
         return arrays_as_bytes(
             labels=np.array(self.labels, np.str_),
-            patches=self.patches,
-            clips=self.clips,
+            frames=self.frames,
+            lengths=self.lengths,
             targets=self.targets,
             known=self.known,
         )
 
 
-def _columns(
+def columns_of(
     values: NDArray[_Number], labels: Sequence[str], wanted: Sequence[str]
 ) -> NDArray[_Number]:
-    """The columns of the wanted labels; one that `labels` lacks is 0."""
+    """The columns of the wanted labels, of (N, K); one that `labels` lacks is 0."""
     columns = dict(zip(labels, values.T, strict=True))
     missing = np.zeros(len(values), values.dtype)
     return np.stack([columns.get(label, missing) for label in wanted], axis=1)
+
+
+def _cut(stretch: NDArray[np.float16], features: params.FeatureParams) -> NDArray[np.float32]:
+    """The patches of a stretch of frames, (n, 96, 64)."""
+    starts = range(0, len(stretch) - features.patch_frames + 1, features.patch_hop_frames)
+    patches = [stretch[start : start + features.patch_frames] for start in starts]
+    return np.stack(patches).astype(np.float32)
+
+
+def files_of(
+    scores: Sequence[NDArray[np.float32]], features: params.FeatureParams
+) -> tuple[scored_file.ScoredFile, ...]:
+    """The scores of each held-out clip, (n, K), as those of a file, with the slots that they stand for."""
+    files = []
+    for number, each in enumerate(scores):
+        seconds = features.patch_seconds + (len(each) - 1) * features.patch_hop_seconds
+        boundaries = slot_boundaries(len(each), seconds, features)
+        files.append(scored_file.ScoredFile(f"held-out {number}", each, boundaries))
+    return tuple(files)
 
 
 def read_regression(bundle: Bundle) -> RegressionSet | None:
@@ -121,13 +135,14 @@ def read_regression(bundle: Bundle) -> RegressionSet | None:
     if REGRESSION_FILE not in bundle.manifest.files:
         return None
     with open_arrays(bundle, REGRESSION_FILE, "held-out clips") as arrays:
-        return RegressionSet(
-            tuple(arrays["labels"].tolist()),
-            arrays["patches"],
-            arrays["clips"],
-            arrays["targets"],
-            arrays["known"],
-        )
+        if "patches" in arrays:  # of version 0.2.0: up to five pieces of a clip, here joined
+            patches = arrays["patches"]
+            frames = patches.reshape(-1, patches.shape[-1])
+            lengths = np.bincount(arrays["clips"]) * patches.shape[1]
+        else:
+            frames, lengths = arrays["frames"], arrays["lengths"]
+        labels = tuple(arrays["labels"].tolist())
+        return RegressionSet(labels, frames, lengths, arrays["targets"], arrays["known"])
 
 
 def make_regression_set(
@@ -140,23 +155,19 @@ def make_regression_set(
 
     `labels` are what the set calls the classes of the table, in their order.
     """
-    plain = replace(features, patch_hop_seconds=features.patch_seconds)
-    few = replace(table, clips=_in_turn(table)[: MOST_PATCHES // PATCHES_OF_A_CLIP])
-    patches: list[NDArray[np.float32]] = []
-    clips: list[Clip] = []
+    few = replace(table, clips=_in_turn(table)[:MOST_CLIPS])
+    stretches: list[_Stretch] = []
     for clip, samples in selection.read_one_by_one(few, features.sample_rate_hz, progress):
         if not isinstance(samples, Quarantined):
-            patches.append(_choose_patches(clip, samples, table.classes, plain))
-            clips.append(clip)
-    if not clips:
+            stretches.append(_choose_stretch(clip, samples, table.classes, features))
+    if not stretches:
         return None
-    targets = [clip_targets(clip, table.classes) for clip in clips]
     return RegressionSet(
         tuple(labels),
-        np.concatenate(patches).astype(np.float16),
-        np.repeat(np.arange(len(clips)), [len(each) for each in patches]),
-        np.concatenate([each.values for each in targets]) > 0,
-        np.concatenate([each.known for each in targets]) > 0,
+        np.concatenate([each.frames for each in stretches]).astype(np.float16),
+        np.array([len(each.frames) for each in stretches]),
+        np.stack([each.targets for each in stretches]),
+        np.stack([each.known for each in stretches]),
     )
 
 
@@ -171,17 +182,53 @@ def _in_turn(table: ClipTable) -> tuple[Clip, ...]:
     return tuple(clip for _, _, _, clip in sorted(ranked, key=lambda each: each[:3]))
 
 
-def _choose_patches(
+class _Stretch(NamedTuple):
+    """Frames (F, 64) of a clip, and what is in them, (K,)."""
+
+    frames: NDArray[np.float32]
+    targets: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+def _choose_stretch(
     clip: Clip, samples: audio.Samples, classes: tuple[str, ...], features: params.FeatureParams
-) -> NDArray[np.float32]:
-    """A few from all over the clip, or from where its labels are known to be heard."""
-    patches = log_mel_patches(samples, features)
+) -> _Stretch:
+    """At most STRETCH_SECONDS of a clip, where most of its labels is heard, and the most sound."""
+    levels = activity.patch_levels(samples, features)
     seconds = len(samples) / features.sample_rate_hz
-    targets = patch_targets(clip, classes, len(patches), seconds, features)
-    heard = np.flatnonzero(targets.values.any(axis=1))
-    candidates = heard if len(heard) else np.arange(len(patches))
-    count = min(len(candidates), PATCHES_OF_A_CLIP)
-    return patches[candidates[np.linspace(0, len(candidates) - 1, count, dtype=int)]]
+    said = patch_targets(clip, classes, len(levels), seconds, features)
+    count = min(1 + round(_after_first(features) / features.patch_hop_seconds), len(levels))
+    audible = (levels > levels.max() - activity.QUIET_BELOW_LOUDEST_DB).astype(np.float64)
+    heard = said.values.any(axis=1) if said.values.any() else np.ones(len(levels))
+    worth = np.convolve(heard * audible, np.ones(count), "valid").round()
+    best = np.flatnonzero(worth == worth.max())
+    first = int(best[len(best) // 2])  # what is short is in the middle
+    start = first * features.patch_hop_samples
+    length = features.window_samples + (count - 1) * features.patch_hop_samples
+    rows = slice(first, first + count)
+    return _Stretch(
+        _frames_of(samples[start : start + length], features, length),
+        said.values[rows].max(axis=0) > 0,
+        said.known[rows].min(axis=0) > 0,
+    )
+
+
+def _after_first(features: params.FeatureParams) -> float:
+    return STRETCH_SECONDS - features.patch_seconds
+
+
+def _frames_of(
+    samples: audio.Samples, features: params.FeatureParams, length: int
+) -> NDArray[np.float32]:
+    """The log-mel frames of samples, with silence up to this length.
+
+    Patches that do not overlap, one after the other. Where preprocessing brings each of them to a level,
+    a patch across two of them has two gains: nearly what the station would see.
+    """
+    padded = np.pad(samples, (0, length - len(samples)))
+    whole = log_mel_patches(padded, replace(features, patch_hop_seconds=features.patch_seconds))
+    count = (length - features.stft_window_samples) // features.stft_hop_samples + 1
+    return whole.reshape(-1, features.mel_bands)[:count]
 
 
 def is_required(label: str, required: frozenset[str]) -> bool:
@@ -206,62 +253,3 @@ def labels_without_holdout(
         return ()
     heard = frozenset[str]() if held_out is None else held_out.heard
     return tuple(label for label in labels if is_required(label, required) and label not in heard)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRegression:
-    """One label on the same clips, before and after; shares in [0, 1], None where the clips do not say.
-
-    Of few clips the average precision moves by points when two of them change places, though each is
-    still heard: it is shown, and decides nothing.
-    """
-
-    label: str
-    clips: int
-    f1_before: float | None
-    f1_after: float | None
-    average_precision_before: float | None
-    average_precision_after: float | None
-
-    @property
-    def lost_points(self) -> float:
-        """Of F1, less than 0 is a gain; a hundred where the label is gone."""
-        return round(100.0 * ((self.f1_before or 0.0) - (self.f1_after or 0.0)), _DIGITS)
-
-
-def compare_labels(
-    held_out: RegressionSet,
-    before: Scores,
-    before_labels: Sequence[str],
-    after: Scores,
-    after_labels: Sequence[str],
-) -> tuple[LabelRegression, ...]:
-    """Every label that the held-out clips hold; scores are means of clips, (N, K) by their labels.
-
-    A label is said to be in a clip if it has the highest score of all, new labels included, and if the
-    clip has none of the labels, if it reaches a half.
-    """
-    first = _metrics(held_out, before, before_labels)
-    second = _metrics(held_out, after, after_labels)
-    return tuple(
-        LabelRegression(
-            old.label, old.clips, old.f1, new.f1, old.average_precision, new.average_precision
-        )
-        for old, new in zip(first.labels, second.labels, strict=True)
-        if old.clips
-    )
-
-
-def _metrics(held_out: RegressionSet, scores: Scores, labels: Sequence[str]) -> ClipMetrics:
-    decided = np.where(
-        held_out.targets.any(axis=1, keepdims=True),
-        decide(scores, single_label=True),
-        decide(scores, single_label=False),
-    )
-    return clip_metrics(
-        held_out.targets,
-        _columns(scores, labels, held_out.labels),
-        held_out.labels,
-        decided=_columns(decided, labels, held_out.labels),
-        known=held_out.known,
-    )

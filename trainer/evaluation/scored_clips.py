@@ -83,9 +83,14 @@ def judge_condition(
     scores: NDArray[np.float32],
     labels: Sequence[str],
     known: Mask | None = None,
+    thresholds: NDArray[np.float32] | None = None,
 ) -> ConditionResult:
-    """From targets and scores of all clips, (N, K); see `clip_metrics`."""
-    metrics = clip_metrics(targets, scores, labels, known=known)
+    """From targets and mean scores of all clips, (N, K); `thresholds` (K,) are what a label must pass.
+
+    See `clip_metrics`.
+    """
+    passed = None if thresholds is None else scores >= thresholds
+    metrics = clip_metrics(targets, scores, labels, known=known, passed=passed)
     return ConditionResult(
         condition.name,
         condition.strength,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from listener.detection.bundle import Bundle, read_bundle
 from trainer.errors import PromotionError, TargetError
+from trainer.evaluation.operating_points import budget_of
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.promotion.models import ModelsDirectory
-from trainer.retraining.base_bundle import budget_of
 from trainer.terminal import clips_bar
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class PromoteRequest:
     models: Path
     store: Path | None = None
     false_alarms_per_day: float | None = None
-    most_loss: float = 0.0
+    most_loss: float = 1.0
     noise_labels: frozenset[str] = frozenset()
     without_holdout: bool = False
     required_labels: frozenset[str] = frozenset()

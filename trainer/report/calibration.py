@@ -110,7 +110,7 @@ def write_policies(
     """
     if (refusal := explain_refusal(calibration)) is not None:
         raise CalibrationError(f"{bundle.id}: {refusal}")
-    known = without(provenance_of(bundle.manifest), "evaluation")
+    known = without(provenance_of(bundle.manifest), "evaluation", "station")
     known["calibration"] = to_document(calibration)
     known["calibration_files"] = list(files)
     manifest = replace(

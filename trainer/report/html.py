@@ -66,10 +66,11 @@ def make_report(context: ReportContext) -> dict[str, bytes]:
     slugs = [label.slug for label in manifest.labels]
     page = TEMPLATES.get_template("report/report.html.j2").render(
         evaluation=evaluation,
+        station=summary["station"],
         run=context.run,
         known=provenance_of(manifest),
         policies={label: manifest.policies[label] for label in evaluation.labels},
-        main_figures=main_figures(summary),
+        main_figures=list(main_figures(summary))[1:],  # the first is the first line
         diagonal=int(np.trace(evaluation.clip.confusion)),
         pictures={name: _to_base64(each) for name, each in _draw(context).items()},
         examples=[

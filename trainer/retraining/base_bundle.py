@@ -1,4 +1,4 @@
-"""What a retraining takes over from its base bundle: the recipe, the backbone, the false alarm budget."""
+"""What a retraining takes over from its base bundle: the recipe and the backbone."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 # A false alarm at a logit of 12 is to come down: at the 2e-3 of `trainer fit` it stayed over 0
 LEARNING_RATE = 1e-2
-DEFAULT_FALSE_ALARMS_PER_DAY = 1.0
 _SAME = 1e-3  # of the largest embedding
 
 
@@ -65,10 +64,3 @@ def open_base_backbone(base: Bundle) -> Backbone:
     expected = own.embed(patches)
     difference = np.abs(made_of.embed(patches) - expected).max()
     return made_of if difference <= _SAME * np.abs(expected).max() else own
-
-
-def budget_of(bundle: Bundle) -> float:
-    """False alarms a day of all labels together that the bundle was calibrated for."""
-    known = provenance_of(bundle.manifest)
-    last = known.get("retraining") or known.get("calibration")
-    return DEFAULT_FALSE_ALARMS_PER_DAY if last is None else float(last["false_alarms_per_day"])

@@ -9,17 +9,18 @@ from listener.detection.policy import LabelPolicy, policy_for
 from trainer.data import duration
 from trainer.data.alike import warn_of_alike_takes
 from trainer.errors import DataError, TargetError
+from trainer.evaluation import operating_points
 from trainer.evaluation.regression import missing_labels
 from trainer.export.bundle import check_target
 from trainer.retraining import (
-    base_bundle,
     cross_validation,
     linear_head,
+    regression_check,
+    summary,
     thresholds,
     training_set,
     write,
 )
-from trainer.retraining.regression_check import RegressionCheck, check_regressions
 from trainer.terminal import ReportClips
 
 log = logging.getLogger(__name__)
@@ -49,24 +50,17 @@ class RetrainRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What the correction cost, which verdicts are in doubt, and which thresholds the room needs."""
-
-    regression_check: RegressionCheck
-    doubts: tuple[cross_validation.LabelDoubt, ...]
-    ambient_check: thresholds.AmbientCheck
-
-
-@dataclass(frozen=True, slots=True)
 class Retrained:
     """The bundle, and what was found on the way."""
 
     bundle: Bundle
-    findings: Findings
+    findings: summary.Findings
 
 
 def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
-    """Read, embed, review labels, train, check for regressions, fit thresholds to the room, write.
+    """Read, embed, review labels, train, fit thresholds to the room, check for regressions, write.
+
+    The table of the regression check goes to stderr, before a refusal too.
 
     Raises:
         RegressionError: an old class loses too much; nothing is written.
@@ -85,15 +79,19 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     if missing := ", ".join(missing_labels(data.labels, required)):
         raise DataError(f"--label: neither {base.id} nor what is added has {missing}")
     warn_of_alike_takes(data.judged_clips, data.verdicts.new_labels)
+    regression_check.refuse_unproven(data, required, without_holdout=request.without_holdout)
     log.info("reviewing %d verdicts", len(data.judged))
     doubts = cross_validation.find_doubts(data)
     log.info("training on %d verdicts", len(data.judged))
     head = data.fit_head(range(len(data.judged)))
-    check = check_regressions(
-        data, head, request.most_loss, required, without_holdout=request.without_holdout
-    )
-    budget = request.false_alarms_per_day or base_bundle.budget_of(base)
+    budget = request.false_alarms_per_day or operating_points.budget_of(base)
     ambient = thresholds.fit_to_ambient(_policies(data, head), data.score_ambient(head), budget)
+    check = regression_check.check_regressions(
+        data, head, ambient.policies, request.most_loss, required
+    )
+    summary.show_check(check)  # also where it refuses
+    summary.show_ambient(ambient)  # raised thresholds may be why a label is lost
+    check.refuse_losses()
     record = write.RetrainingRecord(
         base=base.id,
         clips=str(request.clips),
@@ -109,7 +107,7 @@ def retrain(request: RetrainRequest, report: ReportClips) -> Retrained:
     )
     version = request.version or base.manifest.version + 1
     bundle = write.write_retrained(request.out, version, data, head, ambient.policies, record)
-    return Retrained(bundle, Findings(check, doubts, ambient))
+    return Retrained(bundle, summary.Findings(check, doubts, ambient))
 
 
 def _policies(

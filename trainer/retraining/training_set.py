@@ -14,7 +14,7 @@ from trainer.data.clips import ClipTable
 from trainer.data.folds import hold_out_clips
 from trainer.data.patches import EmbeddedTable, PatchSource
 from trainer.errors import DataError
-from trainer.evaluation.regression import RegressionSet, read_regression
+from trainer.evaluation.regression import RegressionSet, files_of, read_regression
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import match_classes, paths_of, seen_paths
 from trainer.provenance import provenance_of
@@ -53,6 +53,7 @@ class CorrectionData:
     ambient_rows: Component | None  # None without ambient clips
     memory: Embeddings | None
     held_out: RegressionSet | None
+    held_out_embeddings: tuple[Embeddings, ...]  # of each held-out clip
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -110,15 +111,10 @@ class CorrectionData:
         return ScoredFiles(tuple(files), clips.features.patch_hop_seconds)
 
     def score_held_out(self, head: LinearHead) -> ScoredFiles:
-        """The held-out clips of old labels with this head, if there are any."""
-        backbone = self.builder.backbone
-        seconds = backbone.features.patch_seconds
-        if self.held_out is None:
-            return ScoredFiles((), seconds)
-        files = self.held_out.score_files(
-            lambda patches: self._label_scores(backbone.embed(patches), head), seconds
-        )
-        return ScoredFiles(tuple(files), seconds)
+        """The held-out clips of old labels with this head, if there are any; the labels' own columns."""
+        features = self.builder.backbone.features
+        scores = [self._label_scores(each, head) for each in self.held_out_embeddings]
+        return ScoredFiles(files_of(scores, features), features.patch_hop_seconds)
 
     def _label_scores(self, embeddings: Embeddings, head: LinearHead) -> Embeddings:
         return head.scores(embeddings, self.builder.activation)[:, : len(self.labels)]
@@ -168,6 +164,9 @@ def read_correction_data(
         ambient_rows=Component(join_batches(ambient_rows), AMBIENT_SHARE) if ambient_rows else None,
         memory=memory,
         held_out=held_out,
+        held_out_embeddings=()
+        if held_out is None
+        else held_out.infer(builder.backbone.embed, builder.backbone.features),
     )
 
 

@@ -80,7 +80,7 @@ def _provenance(data: training_set.CorrectionData, record: RetrainingRecord) -> 
     ambient_files = {each.digest for each in data.ambient.clips}
     training_files = ambient_files | {each.digest for each in data.judged_clips.clips}
     known = provenance_of(data.base.manifest)
-    kept = without(known, "evaluation", "calibration", "leak")  # of the base alone
+    kept = without(known, "evaluation", "calibration", "leak", "station")  # of the base alone
     return {
         **with_introduction(kept, data.base.path),
         "retraining": to_document(record),

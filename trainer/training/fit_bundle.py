@@ -1,5 +1,6 @@
 """`trainer fit`: data sets in, a bundle out."""
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from trainer.data.formats import read_clips
 from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export.bundle import check_target, export_bundle
+from trainer.formatting import STATION, station_line
 from trainer.labels import make_labels, slug_of
 from trainer.model import backbones, progress, settings
 from trainer.model_card import make_card
@@ -26,6 +28,9 @@ from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, draw_memory, memory_bytes
 from trainer.training.train import Trained, split, train
 from trainer.training.training_set import TrainingSet, make_training_set
+from trainer.training.validation_events import validation_events
+
+log = logging.getLogger(__name__)
 
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
@@ -93,6 +98,10 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         activation=activation,
         provenance=dict(_provenance(request, recipe, folds, validation_fold, parts.both, trained)),
     )
+    if (station := validation_events(trained, parts, manifest.policies)) is not None:
+        found = to_document(station)
+        log.info("%s, validation clips: %s", STATION, station_line(found))
+        manifest = replace(manifest, provenance=manifest.provenance | {"station": found})
     network = trained.network_on(backbone.build_net())
     files = _held_files(manifest, held)
     if trained.thawed is None:  # else these are not the embeddings that the bundle will give

@@ -1,5 +1,7 @@
 """From a training set to a trained network."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -39,7 +41,7 @@ class Trained:
     """Trained heads, the thawed backbone if there is one, and a learning curve for each training.
 
     The first curve is judged by the validation clips, if there are any. `classes` are the labels of the
-    scores, without background.
+    scores, without background. `validated` was not trained on the validation clips; None without any.
     """
 
     moments: Moments
@@ -48,6 +50,7 @@ class Trained:
     classes: tuple[str, ...]
     activation: Activation
     histories: tuple[History, ...]
+    validated: Trained | None = None
 
     def network_on(self, net: keras.Model) -> keras.Model:
         """What a bundle holds, on a net of the backbone; see `build_exportable`."""
@@ -81,10 +84,12 @@ def train(
         return _fine_tune(parts, backbone, recipe, report)
     settings = recipe.fit
     histories: list[History] = []
+    validated = None
     if parts.validation is not None:
         trainer = _Trainer(parts.train.embedded(), recipe, report)
         found = trainer.fit_head(settings, parts.validation.tables, "finding how long to train")
         histories.append(found.history)
+        validated = trainer.trained([found.network], histories)
         settings = replace(settings, stop_after=found.history.best.number)
     trainer = _Trainer(parts.both.embedded(), recipe, report)
     fitted = [
@@ -92,7 +97,8 @@ def train(
         for number in range(recipe.heads)
     ]
     histories += [each.history for each in fitted]
-    return trainer.trained([each.network for each in fitted], histories)
+    trained = trainer.trained([each.network for each in fitted], histories)
+    return replace(trained, validated=validated)
 
 
 def train_head(source: PatchSource, recipe: Recipe, report: ReportEpochs) -> Trained:
@@ -116,7 +122,8 @@ def _fine_tune(
     first = trainer.fit_head(frozen, embedded, "training the head")
     through = _Trainer(parts.train.log_mel(), recipe, report)
     whole = through.fit(join(net, first.network), recipe.fit, log_mel, "training thawed blocks")
-    return trainer.trained([first.network], [first.history, whole.history], thawed=net)
+    trained = trainer.trained([first.network], [first.history, whole.history], thawed=net)
+    return trained if parts.validation is None else replace(trained, validated=trained)
 
 
 class _Trainer:

@@ -72,16 +72,36 @@ def test_single_label_by_hand():
 
 
 def test_many_labels_by_hand():
-    """Both, nothing; accuracy knows only clips of one label, so there is none."""
+    """Both, nothing; accuracy leaves out the first, and in the second a cat passes."""
     targets = np.array([[True, True], [False, False]])
     scores = np.array([[0.9, 0.4], [0.6, 0.1]], np.float32)
     metrics = clip_metrics(targets, scores, ("cat", "dog"))
-    assert metrics.accuracy is None
+    assert (metrics.accuracy, metrics.judged, metrics.backgrounds) == (0.0, 1, 1)
     assert [each.precision for each in metrics.labels] == [0.5, 0.0]
     assert [each.recall for each in metrics.labels] == [1.0, 0.0]
     assert metrics.roc_auc == 1.0
     # four scores, each alone in its bin
     assert metrics.calibration_error == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+
+
+def test_a_background_clip_is_right_where_no_label_passes():
+    """One label: a dog that is heard, one that is not, silence, and noise that is taken for a dog."""
+    targets = np.array([[True], [True], [False], [False]])
+    scores = np.array([[0.9], [0.3], [0.1], [0.7]], np.float32)
+    metrics = clip_metrics(targets, scores, ("dog",))
+    assert (metrics.accuracy, metrics.judged, metrics.backgrounds) == (0.5, 4, 2)
+    deaf = clip_metrics(targets, scores, ("dog",), passed=np.zeros_like(targets))
+    assert deaf.accuracy == 0.5  # both backgrounds, no dog
+    events = np.array([[True], [True], [False], [False]])
+    assert clip_metrics(targets, scores, ("dog",), passed=events).accuracy == 1.0
+    labelled = clip_metrics(targets[:2], scores[:2], ("dog",))
+    assert (labelled.accuracy, labelled.backgrounds) == (1.0, 0)  # the highest of one score
+
+
+def test_a_clip_that_may_hold_a_label_is_no_background():
+    targets, known = np.zeros((2, 2), np.bool_), np.array([[True, True], [True, False]])
+    metrics = clip_metrics(targets, np.zeros((2, 2), np.float32), ("cat", "dog"), known=known)
+    assert (metrics.accuracy, metrics.judged, metrics.backgrounds) == (1.0, 1, 1)
 
 
 def test_unknown_targets_do_not_count():

@@ -64,6 +64,26 @@ def test_clips_patches_and_events(tones_bundle: Bundle, table: ClipTable):
     assert (found.robustness, found.ambient, found.quarantined) == ((), None, ())
 
 
+def test_background_clips_count(tones_bundle: Bundle, table: ClipTable, tmp_path: Path):
+    """Silence is right; a low tone that nobody labelled is a false event in 2 s."""
+    quiet, hum = (
+        Clip(write(tmp_path / f"{name}.wav", (hz, 2.0)), frozenset(), name, 1, exhaustive=True)
+        for name, hz in (("quiet", 0), ("hum", 500))
+    )
+    clips = (*table.clips[:1], quiet, hum)
+    found = evaluate_bundle(tones_bundle, replace(table, clips=clips), robust=True)
+    assert (found.clip.judged, found.clip.backgrounds) == (3, 2)
+    assert found.clip.accuracy == pytest.approx(2 / 3)
+    clean = next(each for each in found.robustness if each.condition == "clean")
+    assert clean.accuracy == found.clip.accuracy
+    station = found.station
+    assert (station.clips, station.backgrounds) == (3, 2)
+    assert (station.heard, station.sounds) == (1, 1)
+    assert station.false_alarms is not None
+    assert station.false_alarms.alarms == 1
+    assert station.hours == pytest.approx(6.0 / 3600)
+
+
 def test_noise_reverb_and_gain(tones_bundle: Bundle, table: ClipTable):
     found = evaluate_bundle(tones_bundle, table.in_folds(1), robust=True)
     results = {(each.condition, each.strength): each for each in found.robustness}

@@ -10,19 +10,21 @@ import pytest
 
 from listener.detection.bundle import Bundle, BundleError
 from listener.detection.clip import LabelSpan
+from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from tests.trainer.data.doubles import make_clip, make_table, write_samples
 from trainer.data.clips import Clip
 from trainer.evaluation.regression import (
     REGRESSION_FILE,
     RegressionSet,
-    compare_labels,
+    files_of,
     is_required,
     labels_without_holdout,
     make_regression_set,
     missing_labels,
     read_regression,
 )
+from trainer.export.arrays import arrays_as_bytes
 
 LABELS = ("dog", "cat", "rain")
 
@@ -36,23 +38,48 @@ def clip(folder: Path, label: str, number: int, seconds: float = 2.0) -> Clip:
 
 
 def test_the_classes_take_turns_while_there_is_room(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("trainer.evaluation.regression.MOST_PATCHES", 20)  # four clips
+    monkeypatch.setattr("trainer.evaluation.regression.MOST_CLIPS", 4)
     clips = [clip(tmp_path, "dog", n) for n in range(5)] + [clip(tmp_path, "cat", 0)]
     found = make_regression_set(make_table(*clips), ("cat", "dog"), FEATURES)
     assert found is not None
     assert found.targets.sum(axis=0).tolist() == [1, 3]
 
 
-def test_a_clip_is_a_few_patches_that_do_not_overlap(tmp_path: Path):
+def test_a_clip_is_one_stretch_of_frames(tmp_path: Path):
+    """4.8 s at most, and of a short clip what its patches cover: of 1 s two patches."""
     table = make_table(clip(tmp_path, "dog", 0, seconds=60.0), clip(tmp_path, "cat", 0, 1.0))
     found = make_regression_set(table, table.classes, FEATURES)
     assert found is not None
-    assert found.patches.dtype == np.float16
-    assert sorted(np.bincount(found.clips).tolist()) == [2, 5]
+    assert found.frames.dtype == np.float16
+    assert sorted(found.lengths.tolist()) == [96 + 48, 480]
+
+
+@pytest.mark.parametrize("hop_seconds", [0.24, 0.48])
+def test_the_patches_of_a_short_clip_are_those_of_the_station(tmp_path: Path, hop_seconds: float):
+    samples = np.random.default_rng(0).normal(0.0, 0.1, 3 * 16_000)
+    path = write_samples(tmp_path / "noise.wav", samples)
+    features = replace(FEATURES, patch_hop_seconds=hop_seconds)
+    found = make_regression_set(make_table(make_clip(path, "dog")), ("dog",), features)
+    assert found is not None
+    (patches,) = found.infer(lambda each: each, features)
+    expected = log_mel_patches(samples.astype(np.float32), features)
+    np.testing.assert_allclose(patches, expected, atol=4e-3)  # half precision
+
+
+def test_clips_are_given_one_by_one_with_the_slots_of_the_station():
+    """Of 96, 144 and 192 frames there are one, two and three patches at a hop of 48."""
+    lengths = np.array([96, 144, 192])
+    frames = np.repeat(np.arange(3), lengths)[:, None] * np.ones((1, 64))
+    targets = np.eye(3, dtype=np.bool_)
+    found = RegressionSet(LABELS, frames.astype(np.float16), lengths, targets, targets)
+    scores = found.infer(lambda patches: patches[:, 0, :1], FEATURES)
+    assert [each.ravel().tolist() for each in scores] == [[0.0], [1.0] * 2, [2.0] * 3]
+    files = files_of(scores, FEATURES)
+    assert [file.seconds for file in files] == pytest.approx([0.96, 1.44, 1.92])
 
 
 def test_of_a_long_clip_the_labelled_part_is_kept(tmp_path: Path):
-    """Noise from second 30 to 31, silence elsewhere."""
+    """Noise from second 30 to 31, silence elsewhere; a cat, of which no span says when, is unknown."""
     samples = np.zeros(60 * 16_000)
     samples[30 * 16_000 : 31 * 16_000] = np.random.default_rng(0).normal(0.0, 0.1, 16_000)
     path = write_samples(tmp_path / "long.wav", samples)
@@ -60,19 +87,30 @@ def test_of_a_long_clip_the_labelled_part_is_kept(tmp_path: Path):
     long = Clip(path, frozenset({"dog"}), "long", 1, spans=spans, exhaustive=True)
     found = make_regression_set(make_table(long), ("dog",), FEATURES)
     assert found is not None
-    assert len(found.patches) <= 2
-    assert found.patches.max() > -4.0  # log-mel of silence is -6.9
+    loud = np.flatnonzero(found.frames.max(axis=1) > -4.0)  # log-mel of silence is -6.9
+    assert len(loud) == pytest.approx(100, abs=3)
+    assert 100 < loud[0] < loud[-1] < 380  # with silence on both sides
+    assert found.targets.tolist() == [[True]]
+
+
+def test_of_a_long_clip_without_spans_the_audible_part_is_kept(tmp_path: Path):
+    samples = np.zeros(60 * 16_000)
+    samples[50 * 16_000 : 52 * 16_000] = np.random.default_rng(0).normal(0.0, 0.1, 32_000)
+    path = write_samples(tmp_path / "long.wav", samples)
+    found = make_regression_set(make_table(make_clip(path, "dog")), ("dog",), FEATURES)
+    assert found is not None
+    assert (found.frames.max(axis=1) > -4.0).sum() == pytest.approx(200, abs=3)
 
 
 def test_joined_sets_do_not_know_each_others_labels():
-    """Two clips of dog and cat, then one of cat and owl, of two patches."""
+    """Two clips of dog and cat, then a longer one of cat and owl."""
     cats = make_set([[1, 0], [0, 1]], ("dog", "cat"))
-    owl = replace(make_set([[0, 1]], ("cat", "owl")), clips=np.array([0, 0]))
-    owl = replace(owl, patches=np.ones((2, 96, 64), np.float16))
+    owl = replace(make_set([[0, 1]], ("cat", "owl")), lengths=np.array([192]))
+    owl = replace(owl, frames=np.ones((192, 64), np.float16))
     joined = cats.joined_with(owl)
     assert joined.labels == ("dog", "cat", "owl")
-    assert joined.clips.tolist() == [0, 1, 2, 2]
-    assert joined.patches[:, 0, 0].tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert joined.lengths.tolist() == [96, 96, 192]
+    assert joined.frames.sum() == 192 * 64
     assert joined.targets.tolist() == [
         [True, False, False],
         [False, True, False],
@@ -89,7 +127,7 @@ def test_it_comes_back_out_of_a_bundle(tones_bundle: Bundle, tmp_path: Path):
     found = read_regression(bundle)
     assert found is not None
     assert found.labels == ("dog",)
-    for name in ("patches", "clips", "targets", "known"):
+    for name in ("frames", "lengths", "targets", "known"):
         np.testing.assert_array_equal(getattr(found, name), getattr(made, name))
 
 
@@ -105,47 +143,33 @@ def bundle_with(bundle: Bundle, folder: Path, content: bytes) -> Bundle:
     return Bundle(folder, manifest)
 
 
+def test_pieces_of_clips_in_an_older_bundle_are_joined(tones_bundle: Bundle, tmp_path: Path):
+    """Version 0.2.0 wrote patches that do not overlap: here one of the dog and two of the cat."""
+    patches = np.stack([np.full((96, 64), value) for value in (0.0, 1.0, 2.0)])
+    older = arrays_as_bytes(
+        labels=np.array(["dog", "cat"]),
+        patches=patches.astype(np.float16),
+        clips=np.array([0, 1, 1]),
+        targets=np.eye(2, dtype=np.bool_),
+        known=np.ones((2, 2), np.bool_),
+    )
+    found = read_regression(bundle_with(tones_bundle, tmp_path, older))
+    assert found is not None
+    assert found.lengths.tolist() == [96, 192]
+    dog, cat = found.infer(lambda each: each.mean(axis=(1, 2))[:, None], FEATURES)
+    assert (dog.ravel().tolist(), cat.ravel().tolist()) == ([0.0], [1.0, 1.5, 2.0])
+
+
+def test_a_label_that_the_set_does_not_know_is_in_none_of_its_clips():
+    targets, known = make_set([[1, 0], [0, 1]], ("dog", "cat")).targets_of(("cat", "owl", "dog"))
+    assert targets.tolist() == [[False, False, True], [True, False, False]]
+    assert known.all()
+
+
 def make_set(targets: list[list[int]], labels: tuple[str, ...]) -> RegressionSet:
     known = np.array(targets) > 0
-    patches = np.zeros((len(targets), 96, 64), np.float16)
-    return RegressionSet(labels, patches, np.arange(len(targets)), known, np.ones_like(known))
-
-
-def test_a_clip_that_a_new_label_wins_is_lost():
-    """Two dogs and two cats; afterwards one dog is taken for an owl, which was no label before."""
-    held_out = make_set([[1, 0], [1, 0], [0, 1], [0, 1]], ("dog", "cat"))
-    before = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8]], np.float32)
-    after = np.column_stack((before, [0.95, 0.0, 0.0, 0.0])).astype(np.float32)
-    dog, cat = compare_labels(held_out, before, ("dog", "cat"), after, ("dog", "cat", "owl"))
-    assert dog.f1_before == 1.0
-    assert dog.f1_after == pytest.approx(2 / 3)
-    assert dog.lost_points == pytest.approx(100 / 3, abs=1e-5)
-    assert dog.average_precision_after == 1.0  # it still has the highest scores of dog
-    assert cat.lost_points == 0.0
-
-
-def test_columns_are_found_by_their_labels():
-    held_out = make_set([[1, 0], [0, 1]], ("dog", "cat"))
-    scores = np.array([[0.9, 0.1], [0.1, 0.9]], np.float32)
-    losses = compare_labels(held_out, scores, ("dog", "cat"), scores[:, ::-1], ("cat", "dog"))
-    assert [each.lost_points for each in losses] == [0.0, 0.0]
-
-
-def test_a_label_that_is_gone_is_lost():
-    held_out = make_set([[1, 0], [0, 1]], ("dog", "cat"))
-    scores = np.array([[0.9, 0.1], [0.1, 0.9]], np.float32)
-    dog, cat = compare_labels(held_out, scores, ("dog", "cat"), scores[:, 1:], ("cat",))
-    assert dog.lost_points == 100.0
-    assert cat.f1_after == pytest.approx(2 / 3)  # the dog is now taken for a cat
-
-
-def test_a_clip_of_none_of_the_labels_counts_from_a_half_on():
-    held_out = make_set([[1], [0]], ("dog",))
-    before = np.array([[0.9], [0.4]], np.float32)
-    after = np.array([[0.9], [0.6]], np.float32)
-    (dog,) = compare_labels(held_out, before, ("dog",), after, ("dog",))
-    assert dog.f1_before == 1.0
-    assert dog.f1_after == pytest.approx(2 / 3)
+    frames, lengths = np.zeros((96 * len(known), 64), np.float16), np.full(len(known), 96)
+    return RegressionSet(labels, frames, lengths, known, np.ones_like(known))
 
 
 ANY_LABEL = frozenset[str]()
@@ -153,9 +177,7 @@ ANY_LABEL = frozenset[str]()
 
 def held_out(*heard: str) -> RegressionSet:
     """A clip of each, of one patch."""
-    targets = np.array([[label == each for label in LABELS] for each in heard], np.bool_)
-    patches = np.zeros((len(heard), 96, 64), np.float16)
-    return RegressionSet(LABELS, patches, np.arange(len(heard)), targets, np.ones_like(targets))
+    return make_set([[label == each for label in LABELS] for each in heard], LABELS)
 
 
 def test_without_required_labels_all_count():

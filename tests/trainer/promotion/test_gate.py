@@ -73,18 +73,36 @@ def test_a_label_that_is_gone_is_named(in_use: Bundle, tones_bundle: Bundle, tmp
 
 
 def test_what_hears_less_is_refused_label_by_label(
-    in_use: Bundle, tones_bundle: Bundle, tmp_path: Path
+    in_use: Bundle, tones_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """Its labels are the wrong way round: it gets none of the clips right."""
+    """Its labels are the wrong way round: it gets none of the clips right, and the table is shown."""
     first, second, third = tones_bundle.manifest.labels
     swapped = replace(tones_bundle.manifest, labels=(second, first, third))
     candidate = rewrite_bundle(tones_bundle, swapped, out=tmp_path / "swapped")
     faults = fault_of(candidate, in_use)
     assert faults == tuple(
-        f"{label}: loses 100.0 points of F1 on 2 held-out clips of tones@1, at most 0 are allowed"
+        f"{label} hears 0 of 2 clips, before 2 and has a wrong event in 2 of 2 other clips, before in "
+        "0: held-out clips of tones@1, of which at most 1 points may be lost, and more only by chance"
         for label in ("low_tone", "high_tone")
     )
+    table = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert "low_tone 2 100.0 % 0.0 % 0 to 66 2 0 of 2 2 of 2" in table
     assert fault_of(candidate, in_use, most_loss=100.0) == ()
+
+
+def test_what_a_higher_threshold_makes_deaf_is_refused(in_use: Bundle, tones_bundle: Bundle):
+    """The same model and the same scores: the station would hear nothing."""
+    deaf = {label: LabelPolicy(1.0, 1.0) for label in tones_bundle.labels}
+    candidate = Bundle(tones_bundle.path, replace(tones_bundle.manifest, policies=deaf))
+    (low, high) = fault_of(candidate, in_use)
+    assert low.startswith("low_tone hears 0 of 2 clips, before 2: held-out clips")
+    assert high.startswith("high_tone hears 0 of 2 clips, before 2: held-out clips")
+
+
+def test_a_candidate_of_another_patch_hop_is_compared(in_use: Bundle, tones_bundle: Bundle):
+    features = replace(tones_bundle.manifest.features, patch_hop_seconds=0.24)
+    candidate = Bundle(tones_bundle.path, replace(tones_bundle.manifest, features=features))
+    assert not [fault for fault in fault_of(candidate, in_use) if "held-out" in fault]
 
 
 def test_without_held_out_clips_somebody_must_say_so(tones_bundle: Bundle):
@@ -133,7 +151,7 @@ def test_a_label_that_nobody_listens_for_may_be_lost(
     required = {label: frozenset({label}) for label in ("low_tone", "high_tone")}
     assert fault_of(candidate, in_use, required_labels=required["low_tone"]) == ()
     (loss, *_) = fault_of(candidate, in_use, required_labels=required["high_tone"])
-    assert loss.startswith("high_tone: loses 100.0 points of F1")
+    assert loss.startswith("high_tone hears 0 of 2 clips, before 2: held-out clips of tones@1")
 
 
 def test_each_label_that_is_listened_for_needs_held_out_clips(in_use: Bundle, tones_bundle: Bundle):

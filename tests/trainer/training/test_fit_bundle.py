@@ -98,6 +98,25 @@ def test_the_bundle_says_what_it_was_trained_on(fitted: Bundle, request_of_tones
     assert "Left out as unusable: nothing" in card
 
 
+def test_what_the_station_would_do_with_validation_clips_comes_first(fitted: Bundle):
+    """Two clips of each tone in fold 3, by a head that was trained on folds 1 and 2."""
+    found = fitted.manifest.provenance["station"]
+    assert (found["clips"], found["backgrounds"]) == (4, 0)
+    assert (found["heard"], found["sounds"], found["recall"]) == (4, 4, 1.0)
+    assert found["false_alarms"]["alarms"] == 0
+    assert found["hours"] * 3600 == pytest.approx(4 * tone(500.0, 0.5).size / 16_000)
+    _title, _, first, *_ = (fitted.path / "card.md").read_text().splitlines()
+    assert first.startswith("**What the station would do**, on 4 validation clips, by a head that")
+
+
+def test_without_a_validation_fold_nothing_is_said(request_of_tones: FitRequest, tmp_path: Path):
+    recipe = Recipe(FitSettings(max_epochs=1), copies=0)
+    request = replace(request_of_tones, folds=(1,), out=tmp_path / "one", recipe=recipe)
+    made = fit_bundle(request)
+    assert "station" not in made.manifest.provenance
+    assert "What the station would do" not in (made.path / "card.md").read_text()
+
+
 def test_the_same_seed_gives_the_same_heads(request_of_tones: FitRequest):
     backbone = open_backbone(request_of_tones.backbone)
     recipe = Recipe(copies=1, heads=2, fit=FitSettings(max_epochs=2))
