@@ -17,11 +17,21 @@ def test_fit_makes_a_bundle_and_prints_only_its_path(tones_bundle: Bundle, tmp_p
     result = run("fit", *places, "--backbone", tones_bundle.path, "--copies", 0, "--labels", "many")
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{out}\n"
-    lines = result.stderr.splitlines()
-    assert [line.partition(":")[0] for line in lines] == [
+    lines = [line.rstrip() for line in result.stderr.splitlines() if line.strip(" ─╶╴")]
+    assert [line.split() for line in lines[:4]] == [
+        f"class clips recordings seconds {' '.join(f'fold {n}' for n in range(1, 6))}".split(),
+        ["high", "10", "10", "15", "2", "2", "2", "2", "2"],
+        ["low", "10", "10", "15", "2", "2", "2", "2", "2"],
+        ["all", "20", "20", "30", "4", "4", "4", "4", "4"],
+    ]
+    assert lines[4] == (
+        "training on folds 1, 2, 3, 4 and 5, 20 of 20 clips; fold 5 decides when to stop"
+    )
+    assert [line.partition(":")[0] for line in lines[5:]] == [
         "embedding, clips",
         "finding how long to train",
         "training",
+        "validation",
         "writing saved_model",
         "converting to model.tflite, float32 weights",
         "model.tflite",
