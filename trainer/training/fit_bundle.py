@@ -72,7 +72,6 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     table = read_clips(request.data)
     fit_data.show_classes(table)
     folds, validation_fold = fit_data.choose_folds(table, request.folds, request.validation_fold)
-    fit_data.show_folds(table, folds, validation_fold)
     activation = request.activation or choose_activation(table)
     recipe = replace(request.recipe, fit=replace(request.recipe.fit, activation=activation))
     backbone = backbones.open_backbone(
@@ -81,6 +80,7 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     used, held = (
         hold_out_clips(table, folds) if request.hold_back else (table.in_folds(*folds), None)
     )
+    fit_data.show_folds(table, used, folds, validation_fold)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         training_set = make_training_set(used, backbone, cache, recipe, report)

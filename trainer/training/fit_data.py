@@ -109,9 +109,14 @@ def _labels(table: ClipTable) -> frozenset[str]:
     return frozenset[str]().union(*(clip.labels for clip in table.clips))
 
 
-def show_folds(table: ClipTable, folds: Sequence[int], validation: int | None) -> None:
-    """Log which folds are trained on and which decides when to stop; warn of the classes that they lack."""
-    used, learnt = in_words(sorted(set(folds))), table.in_folds(*folds)
+def show_folds(
+    table: ClipTable, learnt: ClipTable, folds: Sequence[int], validation: int | None
+) -> None:
+    """Log which folds are trained on and which decides when to stop; warn of the classes that they lack.
+
+    `learnt` are the clips of the folds, less those that are held out to check later bundles.
+    """
+    used = in_words(sorted(set(folds)))
     decides = (
         "no fold can be spared to decide when to stop"
         if validation is None
@@ -123,7 +128,7 @@ def show_folds(table: ClipTable, folds: Sequence[int], validation: int | None) -
     for name in sorted(_labels(table) - _labels(learnt)):
         log.warning("class %s: no clip in %s, so nothing is learnt of it", name, used)
     if validation is not None:
-        for name in sorted(_labels(learnt) - _labels(table.in_folds(validation))):
+        for name in sorted(_labels(learnt) - _labels(learnt.in_folds(validation))):
             log.warning(
                 "class %s: no clip in fold %d, which decides when to stop", name, validation
             )
@@ -137,11 +142,17 @@ def name_validation(clips: Sequence[Clip], validation: int | None, figures: Epoc
     if validation is None or figures.accuracy is None or figures.validation_loss is None:
         return "none, as no fold was kept from training"
     counted = [clip for clip in clips if clip.labels - {BACKGROUND}]  # as Epoch.accuracy does
+    recordings = {clip.group for clip in counted}
     rest = len(clips) - len(counted)
-    return (
-        f"accuracy {100 * figures.accuracy:.1f} % of {len(counted)} clips of fold {validation}, "
-        f"from {len({clip.group for clip in counted})} recordings, all of them not trained on until then "
-        f"but used to choose when to stop"
-        + (f"; {rest} clips of background or without a label are not counted" if rest else "")
-        + f"; loss {figures.validation_loss:.3f}"
+    parts = (
+        f"accuracy {100 * figures.accuracy:.1f} % of {_count(len(counted), 'clip')} of fold {validation}, "
+        f"from {_count(len(recordings), 'recording')}, all of them not trained on until then but used "
+        "to choose when to stop",
+        f"not counted: {_count(rest, 'clip')} of background or without a label" if rest else "",
+        f"loss {figures.validation_loss:.3f}",
     )
+    return "; ".join(filter(None, parts))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

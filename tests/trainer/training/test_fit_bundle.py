@@ -128,14 +128,6 @@ def test_only_yamnet_can_be_thawed(request_of_tones: FitRequest, tmp_path: Path)
     assert not (tmp_path / "thawed").exists()
 
 
-def test_the_last_fold_is_for_validation(tones: Path):
-    table = read_clips([tones])
-    assert choose_folds(table, (), None) == ((1, 2, 3, 4, 5), 5)
-    assert choose_folds(table, (2, 1), None) == ((2, 1), 1)
-    assert choose_folds(table, (1, 2), 1) == ((1, 2), 1)
-    assert choose_folds(table, (1,), None) == ((1,), None)
-
-
 @pytest.mark.parametrize(
     ("folds", "validation", "message"),
     [
