@@ -26,7 +26,9 @@ def fit(
     ] = None,
     validation: Annotated[
         int | None,
-        typer.Option(help="The fold that decides when to stop. Default: the last of them."),
+        typer.Option(
+            help="The fold that decides when to stop. Default: the last of those with most classes."
+        ),
     ] = None,
     lesson: Annotated[
         Path | None,

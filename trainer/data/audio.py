@@ -104,6 +104,23 @@ def _read_frames(path: Path, av: Any, container: Any, onset: float) -> Iterator[
                 yield floats.sample_rate, pcm[skipped:]
 
 
+def stated_seconds(path: Path) -> float | None:
+    """How long a file says that it is, without decoding it; None if it cannot be opened or does not say."""
+    try:
+        return float(soundfile.info(path).duration)
+    except (OSError, soundfile.LibsndfileError):
+        pass  # of a codec that libsndfile does not know, or no audio: then it is quarantined later
+    try:
+        av = importlib.import_module("av")
+    except ImportError:
+        return None
+    try:
+        with closing(av.open(str(path))) as container:
+            return None if container.duration is None else container.duration / av.time_base
+    except (OSError, av.FFmpegError):
+        return None
+
+
 def read_audio(clip: Clip, sample_rate_hz: int) -> audio.Samples:
     """The clip's part of its file: float32 (n,), mono, [-1, 1], at `sample_rate_hz`; n > 0.
 

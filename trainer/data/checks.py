@@ -2,12 +2,12 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from trainer.data.clips import Clip, ClipTable, Quarantined
-from trainer.data.folds import check_folds
+from trainer.data.folds import FOLD_COUNT, check_folds
 from trainer.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -45,19 +45,38 @@ def check_labels(clip: Clip, classes: tuple[str, ...]) -> None:
         raise DataError(f"{clip.path}: label {label!r}: expected one of {', '.join(classes)}")
 
 
-def warn_of_lone_recordings(table: ClipTable) -> None:
-    """Log the classes whose clips are all of one recording: no fold tests what another trained."""
-    groups: defaultdict[str, list[str]] = defaultdict(list)
+def warn_of_few_recordings(table: ClipTable) -> None:
+    """Log the classes that some fold has no clip of, and those whose clips are all of one recording."""
+    clips: defaultdict[str, list[Clip]] = defaultdict(list)
     for clip in table.clips:
         for label in clip.labels:
-            groups[label].append(clip.group)
-    for label, names in groups.items():
-        if len(set(names)) == 1:
+            clips[label].append(clip)
+    there = {clip.fold for clip in table.clips}
+    for label, of_label in clips.items():
+        groups = {clip.group for clip in of_label}
+        lacking = sorted(there.difference(clip.fold for clip in of_label))
+        if len(groups) == 1:
             log.warning(
                 "class %s: %s, so it cannot be tested: one recording is in one fold",
                 label,
-                f"all {len(names)} clips are of recording {names[0]}" if names[1:] else "one clip",
+                f"all {len(of_label)} clips are of recording {of_label[0].group}"
+                if of_label[1:]
+                else "one clip",
             )
+        elif lacking:
+            log.warning(
+                "class %s: no clip in %s; it has %d recordings%s",
+                label,
+                in_words(lacking),
+                len(groups),
+                f", {FOLD_COUNT} are enough for every fold" if len(groups) < FOLD_COUNT else "",
+            )
+
+
+def in_words(folds: Collection[int]) -> str:
+    """`fold 4`, `folds 4 and 5`, `folds 3, 4 and 5`."""
+    *rest, last = map(str, folds)
+    return f"folds {', '.join(rest)} and {last}" if rest else f"fold {last}"
 
 
 def or_quarantined(path: Path, work: Callable[[], Result]) -> Result | Quarantined:

@@ -13,8 +13,7 @@ from pathlib import Path
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan
 from listener.detection.clip_files import SIDECAR_SUFFIX, read_sidecar
 from trainer.data.checks import quarantined
-from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
-from trainer.data.folds import fold_of
+from trainer.data.clips import BACKGROUND, NOT_GIVEN, Clip, ClipTable, Quarantined, is_background
 from trainer.errors import DataError
 
 _DAY_GLOB = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
@@ -110,7 +109,7 @@ def _clip(record: ClipRecord, spans: Sequence[LabelSpan]) -> Clip:
     hour = datetime.fromtimestamp(record.captured_at, UTC)
     group = f"store/{record.source}/{hour:%Y-%m-%dT%H}"
     labels = frozenset(span.label for span in top)
-    return Clip(record.path, labels, group, fold_of(group), spans=top)
+    return Clip(record.path, labels, group, NOT_GIVEN, spans=top)
 
 
 def is_quiet(record: ClipRecord) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from listener.detection.clip import LabelSpan
 
 BACKGROUND = "background"  # none of the other classes; the last class of a table that has it
+NOT_GIVEN = -1  # the fold of a clip whose data set names none, until `read_clips` gives it one
 _BACKGROUND_NAMES = frozenset({"background", "ambient", "noise"})
 
 

@@ -16,10 +16,16 @@ AUDIO_SUFFIXES = frozenset({
 NOT_STATED = "not stated"
 _LICENCE_NAMES = ("licence", "license", "copying")
 _MAX_LICENCE_CHARACTERS = 200  # of its first line
+# The columns of a table that say which files are of one recording; ESC-50's holds Freesound's ids
+ESC_RECORDING = "src_file"
+RECORDING_COLUMNS = ("recording", "group")
 # ESC-50's names: fold, Freesound id of the recording, take, target (K. J. Piczak, 2015)
 _ESC = re.compile(r"\d+-(?P<recording>\d+)-[A-Z]-\d+")
-_NUMBERED = re.compile(r"(?P<recording>.*[^\W\d_].*?)[ _-]*\(?\d+\)?")
-_PUNCTUATION = re.compile(r"[\W_]+")
+# Speech Commands' names: a hash of the speaker, and a number (P. Warden, 2018)
+_SPEAKER = re.compile(r"(?P<recording>[0-9a-f]+_nohash)_\d+")
+_PART = re.compile(r"(?P<recording>.+?)[ _(-]+part[ _-]*\d+\)?", re.IGNORECASE)
+# what counts takes, as cameras, phones, recorders and people number files
+_NUMBER = re.compile(r"[ _-]*\(?\d+\)?$")
 
 
 def audio_files(folder: Path, *, deep: bool = False) -> list[Path]:
@@ -143,24 +149,38 @@ def set_name(path: Path) -> str:
     return (folder.parent if folder.name == "meta" else folder).name
 
 
-def group_of(audio: Path, data: str, label: str = "") -> str:
-    """The recording that a file is part of, by its name; `data` is the name of its data set.
+def group_of(name: Path, data: str) -> str:
+    """The recording that a file is of, by its name in a data set, whose own name is `data`.
 
     - `1-172649-B-40` (ESC-50's form) is of recording 172649 in any data set.
-    - `kitchen_003`, `kitchen-3`, `kitchen 3`, `kitchen (3)` are of recording `kitchen`: the number counts
-      its parts. If the rest is the name of the class (`dog/dog_003`), the number counts recordings.
-    - Any other file, and one whose name is a number, is a recording of its own.
+    - `0a7c2a8d_nohash_1` (Speech Commands' form) is of speaker 0a7c2a8d.
+    - `kitchen_part3`, `kitchen (part 3)` are of recording `kitchen`.
+    - Any other file is a recording of its own. A number alone (`kitchen_003`, `dog (3)`) counts takes.
+
+    The suffix does not matter: `bark.wav` and `bark.mp3` are of one recording.
     """
-    if match := _ESC.fullmatch(audio.stem):
+    if match := _ESC.fullmatch(name.stem):
         return f"esc/{match['recording']}"
-    match = _NUMBERED.fullmatch(audio.stem)
-    if match and _plain(match["recording"]) != _plain(label):
+    if match := _SPEAKER.fullmatch(name.stem):
         return f"{data}/{match['recording']}"
-    return f"{data}/{audio.parent.name}/{audio.stem}"
+    if match := _PART.fullmatch(name.stem):
+        name = name.with_name(match["recording"])
+    else:
+        name = name.with_suffix("")
+    return f"{data}/{name.as_posix()}"
 
 
-def _plain(name: str) -> str:
-    return _PUNCTUATION.sub("", name).lower()
+def group_in(row: Row, data: str) -> str:
+    """The recording that the file of a row is of: what the row says, else see `group_of`."""
+    if row[ESC_RECORDING]:
+        return f"esc/{row[ESC_RECORDING]}"
+    said = next((row[column] for column in RECORDING_COLUMNS if row[column]), "")
+    return f"{data}/{said}" if said else group_of(Path(row["filename"]), data)
+
+
+def without_number(path: Path) -> Path:
+    """The path without suffix and without the number that its name ends in, if there is one."""
+    return path.with_name(_NUMBER.sub("", path.stem) or path.stem)
 
 
 def find_licence(data: Path) -> str:

@@ -1,26 +1,122 @@
-"""Cross-validation folds by recording, which clips added later do not change."""
+"""Cross-validation folds by recording: of each class about as many in every fold, decided by hashes."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import NOT_GIVEN, Clip, ClipTable
+from trainer.data.preparation import digest_file
 from trainer.errors import DataError
 
 FOLD_COUNT = 5  # as ESC-50 has
+# The folds of a class with fewer recordings than folds. Where folds 1 to 3 are trained on, 4 is for the
+# thresholds and 5 for the report (docs/training.md), three recordings are enough for each to have one.
+_FIRST_FOLDS = (1, 4, 5, 2, 3)
 HELD_OUT_ONE_IN = 20  # recordings of a class
 MIN_RECORDINGS = 10  # a class with fewer needs them all: none is held out
 
 
+def give_folds(table: ClipTable, known: Mapping[str, int]) -> ClipTable:
+    """The table with a fold, 1 to FOLD_COUNT, for each clip that has none; `known` are those of recordings.
+
+    The recordings of each class are spread so that its folds differ by one at most, as far as recordings
+    of several classes, or with a known fold, allow. Of fewer recordings than folds no two share one.
+    """
+    folds = {**known, **known_folds(table)}
+    by_class: defaultdict[str, set[str]] = defaultdict(set)
+    for clip in table.clips:
+        for label in clip.labels or {""}:
+            by_class[label].add(clip.group)
+    # classes with few recordings first: the others have more to choose from
+    for _, groups in sorted(by_class.items(), key=lambda each: (len(each[1]), each[0])):
+        folds |= _spread(groups, folds)
+    clips = (
+        replace(clip, fold=folds[clip.group]) if clip.fold == NOT_GIVEN else clip
+        for clip in table.clips
+    )
+    return replace(table, clips=tuple(clips))
+
+
+def join_copies(table: ClipTable) -> ClipTable:
+    """The table with files of the same content, such as `a.wav` and `a (1).wav`, in one recording.
+
+    Clips whose fold a table names are left as they are.
+    """
+    free = [clip for clip in table.clips if clip.fold == NOT_GIVEN]
+    by_size: defaultdict[int, set[Path]] = defaultdict(set)
+    for clip in free:
+        by_size[clip.path.stat().st_size].add(clip.path)
+    first: dict[str, str] = {}  # content -> recording
+    joined: dict[str, str] = {}  # recording -> the one that it is the same as
+    for clip in free:
+        if len(by_size[clip.path.stat().st_size]) > 1:
+            here = _follow(joined, clip.group)
+            there = _follow(joined, first.setdefault(_content(clip.path), here))
+            if here != there:
+                joined[here] = there
+    clips = (
+        replace(clip, group=_follow(joined, clip.group)) if clip.fold == NOT_GIVEN else clip
+        for clip in table.clips
+    )
+    return replace(table, clips=tuple(clips))
+
+
+def _follow(joined: Mapping[str, str], group: str) -> str:
+    while group in joined:
+        group = joined[group]
+    return group
+
+
+def _content(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except DataError:
+        return str(path)  # it is quarantined when it is to be embedded
+
+
+def known_folds(table: ClipTable) -> dict[str, int]:
+    """The fold of each recording that has one."""
+    return {clip.group: clip.fold for clip in table.clips if clip.fold != NOT_GIVEN}
+
+
+def _spread(groups: Collection[str], known: Mapping[str, int]) -> dict[str, int]:
+    """A fold for each of the groups that has none.
+
+    Each goes to the fold of its hash while that has less than an equal share, and the rest where fewest
+    are (consistent hashing with bounded loads, V. Mirrokni et al., 2016), so that another recording
+    moves few of them.
+    """
+    usable = _FIRST_FOLDS[: len(groups)]
+    counts = Counter(known[group] for group in groups if group in known)
+    share = len(groups) // len(usable)
+    chosen: dict[str, int] = {}
+    left: list[str] = []
+    for group in sorted(set(groups).difference(known), key=_digest):
+        own = fold_of(group)
+        if own in usable and counts[own] < share:
+            chosen[group] = own
+            counts[own] += 1
+        else:
+            left.append(group)
+    for group in left:
+        own = fold_of(group)
+        chosen[group] = min(usable, key=lambda fold: (counts[fold], fold != own))
+        counts[chosen[group]] += 1
+    return chosen
+
+
 def fold_of(group: str, fold_count: int = FOLD_COUNT) -> int:
     """1 to `fold_count`, from a hash of the group alone."""
-    digest = hashlib.sha256(group.encode()).digest()
-    return int.from_bytes(digest[:8], "big") % fold_count + 1
+    return int.from_bytes(_digest(group)[:8], "big") % fold_count + 1
+
+
+def _digest(group: str) -> bytes:
+    return hashlib.sha256(group.encode()).digest()
 
 
 def check_folds(table: ClipTable) -> None:
@@ -98,5 +194,5 @@ def choose_held_out(groups: set[str]) -> set[str]:
     """The recordings of a class that are held out; none if it has too few."""
     if len(groups) < MIN_RECORDINGS:
         return set()
-    by_hash = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    by_hash = sorted(groups, key=_digest)
     return set(by_hash[: -(-len(groups) // HELD_OUT_ONE_IN)])  # rounded up

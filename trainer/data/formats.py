@@ -2,7 +2,8 @@
 
 A data set is one of:
 
-- ESC-50's CSV, or the folder that holds it (also in `meta/`)
+- ESC-50's CSV, or the folder that holds it (also in `meta/`); `fold` may be left out, and a column
+  `recording` says which files are of one recording
 - a table of spans (CSV, or separated by tabs as sed_eval writes it), or the folder that holds it
 - a folder of audio with Audacity label tracks
 - a station's clip store
@@ -16,11 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from trainer.data import checks, clip_store, folds, span_formats
-from trainer.data.clips import BACKGROUND, Clip, ClipTable, is_background
+from trainer.data.clips import BACKGROUND, NOT_GIVEN, Clip, ClipTable, is_background
 from trainer.data.files import (
     TextTable,
     audio_files,
     find_audio,
+    group_in,
     group_of,
     read_text_table,
     set_name,
@@ -29,11 +31,11 @@ from trainer.errors import DataError
 from trainer.labels import slug_of
 
 _EXPECTED = (
-    "expected a CSV with filename, fold, category (ESC-50) or filename, onset, offset, label, "
+    "expected a CSV with filename, category (ESC-50) or filename, onset, offset, label, "
     "a folder with such a CSV, a folder per class, a clip store, or audio with Audacity label tracks"
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-ESC50_COLUMNS = frozenset({"filename", "fold", "category"})
+ESC50_COLUMNS = frozenset({"filename", "category"})
 
 _Reader = Callable[[], ClipTable]
 _Names = dict[str, str]  # slug -> the name in the table
@@ -43,6 +45,8 @@ def read_clips(paths: Sequence[Path], classes: Sequence[str] | None = None) -> C
     """All clips of all paths; with `classes`, of these only and in this order.
 
     Classes with the same slug are one. A file that a table names but that does not exist is quarantined.
+    Folds that a data set does not name are given, see `give_folds`: for each data set by itself, but a
+    recording that is in two data sets has the fold that the one names, or else the first.
 
     Raises:
         DataError: a path of no known form, a malformed row, a class without clips, a label that is not
@@ -50,13 +54,16 @@ def read_clips(paths: Sequence[Path], classes: Sequence[str] | None = None) -> C
     """
     if not paths:
         raise DataError("expected at least one data set, got none")
-    table = merge_tables([_read(path) for path in paths], classes)
-    found = tuple(clip for clip in table.clips if clip.path.is_file())
-    missing = dict.fromkeys(clip.path for clip in table.clips if not clip.path.is_file())
-    left_out = tuple(checks.quarantined(path, "expected a file, found none") for path in missing)
-    table = ClipTable(found, table.classes, table.quarantined + left_out)
+    tables = [_read(path) for path in paths]
+    known: dict[str, int] = {}
+    for table in tables:
+        known |= folds.known_folds(table)
+    for number, table in enumerate(tables):
+        tables[number] = folds.give_folds(table, known)
+        known |= folds.known_folds(tables[number])
+    table = merge_tables(tables, classes)
     checks.check_table(table, complete=classes is None)
-    checks.warn_of_lone_recordings(table)
+    checks.warn_of_few_recordings(table)
     return table
 
 
@@ -66,7 +73,11 @@ def _read(path: Path) -> ClipTable:
     reader = _folder_reader(path) if path.is_dir() else _file_reader(path)
     if reader is None:
         raise DataError(f"{path}: {_EXPECTED}")
-    return reader()
+    table = reader()
+    found = tuple(clip for clip in table.clips if clip.path.is_file())
+    missing = dict.fromkeys(clip.path for clip in table.clips if not clip.path.is_file())
+    left_out = tuple(checks.quarantined(path, "expected a file, found none") for path in missing)
+    return folds.join_copies(ClipTable(found, table.classes, table.quarantined + left_out))
 
 
 def _folder_reader(folder: Path) -> _Reader | None:
@@ -114,9 +125,8 @@ def read_class_folders(root: Path) -> ClipTable:
             raise DataError(f"{folder}: expected audio of class {folder.name!r}, found none")
         classes.append(label)
         for path in files:
-            group = group_of(path, set_name(root), label)
-            clip = Clip(path, frozenset({label}), group, folds.fold_of(group), exhaustive=True)
-            clips.append(clip)
+            group = group_of(path.relative_to(root), set_name(root))
+            clips.append(Clip(path, frozenset({label}), group, NOT_GIVEN, exhaustive=True))
     return ClipTable(tuple(clips), tuple(dict.fromkeys(classes)))
 
 
@@ -130,9 +140,9 @@ def _class_folders(root: Path) -> list[Path]:
 
 
 def read_esc50(table: TextTable) -> ClipTable:
-    """One clip for each file of ESC-50's CSV, in its folds; classes in the order of `target`, if any.
+    """One clip for each file of ESC-50's CSV; classes in the order of `target`, if any.
 
-    Rows of the same file and fold are labels of one clip.
+    Rows of the same file and fold are labels of one clip. The column of folds may be missing.
 
     Raises:
         DataError: a row without a file name, a category or a whole number as its fold.
@@ -145,17 +155,15 @@ def read_esc50(table: TextTable) -> ClipTable:
         name = row.text("filename", "the name of a file")
         category = row.text("category", "the name of a class")
         label = BACKGROUND if is_background(category) else category
-        labels[name, row.whole_number("fold")].add(label)
-        recordings[name] = row["src_file"]
+        fold = row.whole_number("fold") if "fold" in table.columns else NOT_GIVEN
+        labels[name, fold].add(label)
+        recordings[name] = group_in(row, set_name(table.path))
         target = row[order]
         targets[label] = (int(target), "") if target.isdecimal() else (0, target)
     clips: list[Clip] = []
     for (name, fold), named in labels.items():
         path = find_audio(table.path, name)
-        label = next(iter(named)) if len(named) == 1 else ""
-        recording = recordings[name]
-        group = f"esc/{recording}" if recording else group_of(path, set_name(table.path), label)
-        clips.append(Clip(path, frozenset(named), group, fold, exhaustive=True))
+        clips.append(Clip(path, frozenset(named), recordings[name], fold, exhaustive=True))
     return ClipTable(tuple(clips), tuple(sorted(targets, key=lambda each: (targets[each], each))))
 
 

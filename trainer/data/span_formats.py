@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from listener.detection.clip import LabelSpan
 from trainer.data import checks, files
-from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, is_background
-from trainer.data.folds import fold_of
+from trainer.data.clips import BACKGROUND, NOT_GIVEN, Clip, ClipTable, Quarantined, is_background
 from trainer.errors import DataError
 
 COLUMNS = frozenset({"filename", "onset", "offset"})
@@ -44,23 +43,28 @@ def read_unnamed_columns(path: Path) -> files.TextTable | None:
 def read_span_table(table: files.TextTable, labels: str) -> ClipTable:
     """A clip for every file; a file whose row has nothing but its name has none of the sounds.
 
-    A column `fold` is kept. `labels` is the name of the labels' column.
+    Columns `fold` and `recording` are kept. `labels` is the name of the labels' column.
 
     Raises:
         DataError: a row that is not a file and a span, or a file in two folds.
     """
     spans: defaultdict[str, list[LabelSpan]] = defaultdict(list)
-    folds: dict[str, int | None] = {}
+    folds: dict[str, int] = {}
+    recordings: dict[str, str] = {}
     for row in table.rows:
         name = row.text("filename", "the name of a file")
-        fold = row.whole_number("fold") if row["fold"] else None
+        fold = row.whole_number("fold") if row["fold"] else NOT_GIVEN
         if folds.setdefault(name, fold) != fold:
-            raise DataError(f"{row.where}: {name}: expected fold {folds[name]}, got {fold}")
+            raise DataError(
+                f"{row.where}: {name}: expected the fold of its first row, "
+                f"got {row['fold'] or 'none'}"
+            )
+        recordings[name] = files.group_in(row, files.set_name(table.path))
         empty = not (row["onset"] or row["offset"] or row[labels])
         spans[name] += [] if empty else [_read_span(row, labels)]
     return _spanned_table(
         [
-            _spanned_clip(files.find_audio(table.path, name), table.path, spans[name], fold)
+            _spanned_clip(files.find_audio(table.path, name), recordings[name], spans[name], fold)
             for name, fold in folds.items()
         ]
     )
@@ -91,7 +95,8 @@ def read_label_tracks(folder: Path) -> ClipTable:
         lines = files.read_lines(track)
         cells = [[] if line.startswith("\\") else line.split("\t") for line in lines]
         rows = files.number_rows(track, _TRACK_COLUMNS, cells, first=1)
-        clips.append(_spanned_clip(path, folder, [_read_span(row, "label") for row in rows]))
+        group = files.group_of(Path(path.name), files.set_name(folder))
+        clips.append(_spanned_clip(path, group, [_read_span(row, "label") for row in rows]))
     return _spanned_table(clips, left_out)
 
 
@@ -107,16 +112,15 @@ def _read_span(row: files.Row, label_column: str) -> LabelSpan:
 
 
 def _spanned_clip(
-    path: Path, data: Path, spans: Sequence[LabelSpan], fold: int | None = None
+    path: Path, group: str, spans: Sequence[LabelSpan], fold: int = NOT_GIVEN
 ) -> Clip:
     """A clip with these sounds and no others; without spans, or of background only, it is background."""
     heard = tuple(span for span in spans if not is_background(span.label))
-    group = files.group_of(path, files.set_name(data))
     return Clip(
         path,
         frozenset(span.label for span in heard) or frozenset({BACKGROUND}),
         group,
-        fold_of(group) if fold is None else fold,
+        fold,
         spans=heard,
         exhaustive=True,
     )

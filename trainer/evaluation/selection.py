@@ -10,6 +10,7 @@ from listener.detection.audio import Samples
 from listener.detection.bundle import Bundle
 from trainer.data import audio, checks, preparation
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
+from trainer.data.folds import FOLD_COUNT
 from trainer.errors import DataError
 from trainer.labels import slug_of
 from trainer.provenance import FileList, provenance_of
@@ -91,7 +92,10 @@ def choose_clips(
     """
     there = sorted({clip.fold for clip in table.clips})
     if missing := sorted(set(folds) - set(there)):
-        raise DataError(f"folds: expected some of {there}, got {missing}")
+        raise DataError(
+            f"folds: expected some of {there}, got {missing}; a class of fewer than {FOLD_COUNT} "
+            "recordings is not in every fold"
+        )
     chosen = folds or unseen_folds(bundle, table, keys)
     if len(set(chosen)) < len(there):
         log.info("using folds %s of %s", sorted(set(chosen)), there)

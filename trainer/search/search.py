@@ -20,7 +20,8 @@ from trainer.search import objective as objectives
 from trainer.search import progress, worker
 from trainer.search.objective import HeldOutFolds
 from trainer.search.storage import open_storage, open_study
-from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation, choose_folds
+from trainer.training.fit_bundle import FIT_HOP_SECONDS, choose_activation
+from trainer.training.fit_data import choose_folds
 from trainer.training.recipe import Recipe, write_recipe
 
 BEST_FILE = "best.json"

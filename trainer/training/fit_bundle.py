@@ -14,7 +14,6 @@ from trainer.data.duration import taught_policies
 from trainer.data.files import find_licence
 from trainer.data.folds import hold_out_clips
 from trainer.data.formats import read_clips
-from trainer.errors import FitError
 from trainer.evaluation.regression import REGRESSION_FILE, make_regression_set
 from trainer.export.bundle import check_target, export_bundle
 from trainer.formatting import STATION, station_line
@@ -23,12 +22,15 @@ from trainer.model import backbones, progress, settings
 from trainer.model_card import make_card
 from trainer.provenance import Provenance, to_document
 from trainer.terminal import clips_bar
+from trainer.training import fit_data
 from trainer.training.leakage import measure_leak
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, draw_memory, memory_bytes
 from trainer.training.train import Trained, split, train
 from trainer.training.training_set import TrainingSet, make_training_set
 from trainer.training.validation_events import validation_events
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ FIT_HOP_SECONDS = 0.24
 class FitRequest:
     """What `trainer fit` is asked for; no folds means all of them, no preprocessing the backbone's own.
 
-    The validation fold is the last of the folds, unless it is named; with one fold there is none.
+    The validation fold is chosen by `choose_folds`, unless it is named; with one fold there is none.
     """
 
     data: tuple[Path, ...]
@@ -71,7 +73,8 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     """
     check_target(request.out)
     table = read_clips(request.data)
-    folds, validation_fold = choose_folds(table, request.folds, request.validation_fold)
+    fit_data.show_classes(table)
+    folds, validation_fold = fit_data.choose_folds(table, request.folds, request.validation_fold)
     activation = request.activation or choose_activation(table)
     recipe = replace(request.recipe, fit=replace(request.recipe.fit, activation=activation))
     backbone = backbones.open_backbone(
@@ -80,12 +83,16 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     used, held = (
         hold_out_clips(table, folds) if request.hold_back else (table.in_folds(*folds), None)
     )
+    fit_data.show_folds(table, used, folds, validation_fold)
     with clips_bar() as report:
         cache = EmbeddingCache(request.cache)
         training_set = make_training_set(used, backbone, cache, recipe, report)
     warn_of_alike_takes(training_set.clips, training_set.classes)
     parts = split(training_set, folds, validation_fold)
     trained = train(parts, backbone, recipe, progress.epochs_bar)
+    checked = parts.validation.clips.table.clips if parts.validation else ()
+    validation = fit_data.name_validation(checked, validation_fold, trained.histories[0].best)
+    log.info("validation: %s", validation)
     labels = make_labels(trained.classes)
     manifest = bundle.Manifest(
         name=slug_of(request.out.name),
@@ -96,7 +103,10 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         policies=taught_policies(used, labels, backbone.features),
         features=backbone.features,
         activation=activation,
-        provenance=dict(_provenance(request, recipe, folds, validation_fold, parts.both, trained)),
+        provenance={
+            **_provenance(request, recipe, folds, validation_fold, parts.both, trained),
+            "validation": validation,
+        },
     )
     if (station := validation_events(trained, parts, manifest.policies)) is not None:
         found = to_document(station)
@@ -118,7 +128,7 @@ def _provenance(
     training_set: TrainingSet,
     trained: Trained,
 ) -> Provenance:
-    clips, first = training_set.clips, trained.histories[0].best
+    clips = training_set.clips
     leak = measure_leak(training_set, recipe)
     licences = {str(path): request.licence or find_licence(path) for path in request.data}
     known = Provenance(
@@ -130,7 +140,6 @@ def _provenance(
         timed=request.timed,
         clips=len(clips.clips),
         left_out=[f"{each.path}: {each.reason}" for each in clips.quarantined],
-        validation=str(first) if first.accuracy is not None else "none",
         learning_curves=[to_document(each.epochs) for each in trained.histories],
         lesson=asdict(recipe),
         training_files=sorted({embedded.digest for embedded in clips.clips}),
@@ -152,25 +161,3 @@ def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, 
 def choose_activation(table: ClipTable) -> settings.Activation:
     """Softmax where each clip has one label at most, else independent scores."""
     return "sigmoid" if any(len(clip.labels) > 1 for clip in table.clips) else "softmax"
-
-
-def choose_folds(
-    table: ClipTable, wanted: tuple[int, ...], validation: int | None
-) -> tuple[tuple[int, ...], int | None]:
-    """The folds to train on, and which of them early stopping is judged by.
-
-    Raises:
-        FitError: a fold without clips, or a validation fold that is not one of the folds.
-    """
-    there = sorted({clip.fold for clip in table.clips})
-    folds = tuple(wanted) or tuple(there)
-    if missing := sorted(set(folds) - set(there)):
-        raise FitError(f"folds: expected some of {there}, got {missing}")
-    if validation is None:
-        return folds, folds[-1] if len(folds) > 1 else None
-    if validation not in folds or len(folds) == 1:
-        raise FitError(
-            f"validation fold: expected one of {list(folds)} and others to train on, "
-            f"got {validation}"
-        )
-    return folds, validation

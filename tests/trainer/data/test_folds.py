@@ -2,31 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import ne
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.trainer.data.doubles import make_clip, make_table
-from trainer.data.clips import Clip, ClipTable
+from trainer.data.clips import NOT_GIVEN, Clip, ClipTable
 from trainer.data.folds import (
     check_copies,
     check_folds,
     fold_of,
+    give_folds,
     hold_out_clips,
     shuffled_patch_folds,
 )
 from trainer.errors import DataError
 
 
+def spread(**counts: int) -> dict[str, list[int]]:
+    """How many recordings of each class are in folds 1 to 5."""
+    clips = [
+        make_clip(Path(f"{label}{number}.wav"), label, NOT_GIVEN)
+        for label, count in counts.items()
+        for number in range(count)
+    ]
+    table = give_folds(make_table(*clips), {})
+    return {
+        name: [clips_by_class(table.in_folds(fold))[name] for fold in range(1, 6)]
+        for name in counts
+    }
+
+
+@pytest.mark.parametrize("count", [5, 6, 9, 10, 14, 31])
+def test_every_fold_has_as_many_recordings_of_a_class(count: int):
+    for counts in spread(dog=count, cat=count + 1).values():
+        assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize(
+    ("count", "folds"),
+    [(1, [1, 0, 0, 0, 0]), (2, [1, 0, 0, 1, 0]), (3, [1, 0, 0, 1, 1]), (4, [1, 1, 0, 1, 1])],
+)
+def test_few_recordings_are_for_training_then_thresholds_then_the_report(
+    count: int, folds: list[int]
+):
+    assert spread(dog=count, cat=10) == {"dog": folds, "cat": [2, 2, 2, 2, 2]}
+
+
+def test_recordings_of_several_classes_are_spread_by_the_rarest():
+    clips = [make_clip(Path(f"{n}.wav"), "dog", NOT_GIVEN) for n in range(20)]
+    both = frozenset({"dog", "owl"})
+    clips = [replace(clip, labels=both) if n % 4 == 0 else clip for n, clip in enumerate(clips)]
+    table = give_folds(make_table(*clips), {})
+    counts = [clips_by_class(table.in_folds(fold)) for fold in range(1, 6)]
+    assert counts == [{"dog": 4, "owl": 1}] * 5
+
+
+def test_a_recording_keeps_its_fold_and_its_clips_together():
+    clips = [
+        make_clip(Path(f"{n}.wav"), fold=NOT_GIVEN, group=f"recording {n // 3}") for n in range(18)
+    ]
+    clips[4] = replace(clips[4], fold=7)
+    table = give_folds(make_table(*clips), {"recording 0": 2})
+    check_folds(table)
+    assert [clip.fold for clip in table.clips[:6]] == [2, 2, 2, 7, 7, 7]
+
+
+def test_a_new_recording_moves_few_of_the_others():
+    def folds(count: int) -> list[int]:
+        clips = [make_clip(Path(f"{n}.wav"), fold=NOT_GIVEN) for n in range(count)]
+        return [clip.fold for clip in give_folds(make_table(*clips), {}).clips]
+
+    moved = [sum(map(ne, folds(count), folds(count + 1))) for count in range(10, 60)]
+    assert sum(moved) <= 0.2 * sum(range(10, 60))
+
+
 def test_a_fold_follows_from_the_group_alone():
     # the first 8 bytes of the groups' SHA-256, modulo 5: these stay for good
     assert [fold_of(group) for group in ("set/kitchen", "set/garden", "esc/172649")] == [5, 2, 5]
-
-
-def test_every_fold_gets_its_share():
-    folds = [fold_of(f"set/{number}") for number in range(1000)]
-    assert min(folds.count(fold) for fold in range(1, 6)) > 160
 
 
 def test_a_recording_in_two_folds_is_refused():

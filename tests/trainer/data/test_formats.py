@@ -8,7 +8,6 @@ import pytest
 
 from tests.trainer.data.doubles import write_tone
 from trainer.data.clips import BACKGROUND, without_background
-from trainer.data.folds import fold_of
 from trainer.data.formats import read_clips
 from trainer.errors import DataError
 
@@ -55,7 +54,7 @@ def test_other_paths_are_refused(tmp_path: Path):
     (tmp_path / "other.csv").write_text("name,size\na,1\n")
     (tmp_path / "none.csv").write_text("")
     for name in ("empty", "other.csv", "none.csv"):
-        with pytest.raises(DataError, match=rf"{name}: expected a CSV with filename, fold"):
+        with pytest.raises(DataError, match=rf"{name}: expected a CSV with filename, category"):
             read_clips([tmp_path / name])
     with pytest.raises(DataError, match="gone: expected a file or folder, found nothing"):
         read_clips([tmp_path / "gone"])
@@ -78,29 +77,79 @@ def test_a_set_is_named_after_its_folder(tmp_path: Path, monkeypatch: pytest.Mon
     )
     monkeypatch.chdir(tmp_path / "mine")
     for path in (Path(), Path("meta/s.csv"), tmp_path / "mine"):
-        assert read_clips([path]).clips[0].group == "mine/kitchen"
+        assert read_clips([path]).clips[0].group == "mine/kitchen_1"
 
 
-def test_the_folder_is_the_class_and_the_name_the_recording(tmp_path: Path):
-    for name in ("dog/park_1.wav", "dog/park_2.wav", "dog/deep/inside.flac", "cat/x.wav"):
-        write_tone(tmp_path / "set" / name)
-    table = read_clips([tmp_path / "set"])
+def write_tones(folder: Path, *names: str) -> Path:
+    """Files that differ in their length."""
+    for number, name in enumerate(names):
+        write_tone(folder / name, seconds=0.5 + 0.001 * number)
+    return folder
+
+
+def test_the_folder_is_the_class_and_each_file_a_recording(tmp_path: Path):
+    names = "dog/park_1.wav", "dog/park_2.wav", "dog/deep/a.flac", "cat/deep/a.flac"
+    table = read_clips([write_tones(tmp_path / "set", *names)])
     assert table.classes == ("cat", "dog")
-    by_name = {clip.path.name: clip for clip in table.clips}
-    assert by_name["park_1.wav"].group == by_name["park_2.wav"].group == "set/park"
-    assert by_name["park_1.wav"].fold == by_name["park_2.wav"].fold == fold_of("set/park")
-    assert by_name["inside.flac"].labels == {"dog"}
+    assert {clip.group for clip in table.clips} == {
+        f"set/{name.rpartition('.')[0]}" for name in names
+    }
+    assert [clip.labels for clip in table.clips if clip.path.parent.name == "deep"] == [
+        {"cat"},
+        {"dog"},
+    ]
 
 
-def test_added_clips_do_not_change_the_folds_of_others(tmp_path: Path):
-    for name in ("dog/a.wav", "dog/b.wav", "cat/c.wav"):
-        write_tone(tmp_path / "set" / name)
-    before = {clip.path: clip.fold for clip in read_clips([tmp_path / "set"]).clips}
-    for number in range(5):
-        write_tone(tmp_path / "set" / "dog" / f"0{number}.wav")
-    after = {clip.path: clip.fold for clip in read_clips([tmp_path / "set"]).clips}
-    assert len(after) == 8
-    assert {path: after[path] for path in before} == before
+def test_a_table_beside_the_folders_says_which_files_are_one_recording(tmp_path: Path):
+    names = [f"dog/dog_{number}.wav" for number in range(6)]
+    folder = write_tones(tmp_path / "set", *names)
+    rows = [f"{name},dog,{'monday' if number < 3 else ''}" for number, name in enumerate(names)]
+    (folder / "clips.csv").write_text("\n".join(["filename,category,recording", *rows]))
+    table = read_clips([folder])
+    assert [clip.group for clip in table.clips] == ["set/monday"] * 3 + [
+        f"set/dog/dog_{number}" for number in (3, 4, 5)
+    ]
+    assert len({clip.fold for clip in table.clips[:3]}) == 1
+    assert len({clip.fold for clip in table.clips}) == 4
+
+
+def test_copies_are_of_one_recording(tmp_path: Path):
+    for name in ("dog/a.wav", "dog/a (1).wav", "dog/b_part1.wav"):
+        write_tone(tmp_path / "set" / name, seconds=0.5)
+    for name in ("dog/b_part2.wav", "dog/c.wav"):
+        write_tone(tmp_path / "set" / name, seconds=0.6)
+    write_tone(tmp_path / "set" / "dog" / "d.wav", seconds=0.6, level=0.4)  # as long, not a copy
+    table = read_clips([tmp_path / "set"])
+    groups = {clip.path.stem: clip.group for clip in table.clips}
+    assert groups.pop("d") == "set/dog/d"
+    assert len(groups) == 5
+    assert len(set(groups.values())) == 1
+
+
+def test_a_recording_in_two_data_sets_has_the_fold_that_one_names(tmp_path: Path):
+    name = "1-100-A-1.wav"
+    write_tone(tmp_path / "mine" / "rooster" / name)
+    official = write_esc50(tmp_path / "set", f"{name},4,1,rooster\n", name)
+    for paths in ([tmp_path / "mine", official], [official, tmp_path / "mine"]):
+        assert [clip.fold for clip in read_clips(paths).clips] == [4, 4]
+
+
+def test_the_folds_of_a_data_set_do_not_depend_on_others(tmp_path: Path):
+    first = write_tones(tmp_path / "first", *(f"dog/a{number}.wav" for number in range(7)))
+    second = write_tones(tmp_path / "second", *(f"dog/b{number}.wav" for number in range(8)))
+    alone = {clip for path in (first, second) for clip in read_clips([path]).clips}
+    assert set(read_clips([first, second]).clips) == alone
+
+
+def test_a_class_that_a_fold_has_none_of_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    dogs = [f"dog/{number}.wav" for number in range(5)]
+    alarms = [f"alarm/{number}.wav" for number in range(3)]
+    read_clips([write_tones(tmp_path / "set", *dogs, *alarms)])
+    assert [record.message for record in caplog.records] == [
+        "class alarm: no clip in folds 2 and 3; it has 3 recordings, 5 are enough for every fold"
+    ]
 
 
 @pytest.mark.parametrize("name", ["background", "_background_", "Ambient", "noise"])
@@ -131,10 +180,8 @@ def test_hidden_files_and_other_files_are_ignored(tmp_path: Path):
 
 
 def test_a_class_of_one_recording_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    write_tone(tmp_path / "set" / "dog" / "park_1.wav")
-    write_tone(tmp_path / "set" / "dog" / "park_2.wav")
-    read_clips([tmp_path / "set"])
-    assert "class dog: all 2 clips are of recording set/park" in caplog.text
+    read_clips([write_tones(tmp_path / "set", "dog/park_part1.wav", "dog/park_part2.wav")])
+    assert "class dog: all 2 clips are of recording set/dog/park" in caplog.text
 
 
 def write_esc50(folder: Path, rows: str, *names: str) -> Path:
