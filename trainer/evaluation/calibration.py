@@ -14,9 +14,8 @@ from trainer.data import activity, targets
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.errors import DataError
 from trainer.evaluation import operating_points as points
-from trainer.evaluation import scored_file, scoring, selection, tracks
+from trainer.evaluation import regression, scored_file, scoring, selection, tracks
 from trainer.evaluation.findings import BudgetStep, Calibration, LabelFinding
-from trainer.evaluation.regression import RegressionSet
 from trainer.terminal import Progress
 
 BUDGET_STEPS = (0.1, 1.0, 5.0, 24.0)  # false alarms a day, of all labels together
@@ -79,30 +78,25 @@ def spans_of(
 
 
 def score_held_back(
-    scorer: scoring.PatchScorer, held: RegressionSet, labels: Sequence[str]
+    scorer: scoring.PatchScorer, held: regression.RegressionSet, labels: Sequence[str]
 ) -> Scored:
     """The clips that a bundle holds back, as files with the bundle's `labels` as columns.
 
-    Their few patches do not overlap: each stands for the slots of its length, one after the other. An
-    unknown label has scores of 0, as in `score_validation`.
+    An unknown label has scores of 0, as in `score_validation`.
     """
-    hop = scorer.features.patch_hop_seconds
-    repeats = round(scorer.features.patch_seconds / hop)
     files = []
-    scored = held.score_files(
-        lambda patches: scorer.infer(patches)[0], scorer.features.patch_seconds
-    )
+    scores = held.infer(lambda patches: scorer.infer(patches)[0], scorer.features)
+    scored = regression.files_of(scores, scorer.features)
     columns = {label: column for column, label in enumerate(held.labels)}
     for file, there, known in zip(scored, held.targets, held.known, strict=True):
         is_known = [label in columns and known[columns[label]] for label in labels]
-        scores = np.repeat(file.scores * np.array(is_known, np.float32), repeats, axis=0)
+        heard = file.scores * np.array(is_known, np.float32)
         truth = tuple(
             LabelSpan(label, 0.0, file.seconds)
             for label in labels
             if label in columns and there[columns[label]]
         )
-        boundaries = np.arange(len(scores) + 1, dtype=np.float64) * hop
-        files.append(replace(file, scores=scores, boundaries=boundaries, truth=truth))
+        files.append(replace(file, scores=heard, truth=truth))
     return tuple(files)
 
 

@@ -92,7 +92,6 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
     trained = train(parts, backbone, recipe, progress.epochs_bar)
     checked = parts.validation.clips.table.clips if parts.validation else ()
     validation = fit_data.name_validation(checked, validation_fold, trained.histories[0].best)
-    log.info("validation: %s", validation)
     labels = make_labels(trained.classes)
     manifest = bundle.Manifest(
         name=slug_of(request.out.name),
@@ -112,6 +111,7 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         found = to_document(station)
         log.info("%s, validation clips: %s", STATION, station_line(found))
         manifest = replace(manifest, provenance=manifest.provenance | {"station": found})
+    log.info("validation: %s", validation)
     network = trained.network_on(backbone.build_net())
     files = _held_files(manifest, held)
     if trained.thawed is None:  # else these are not the embeddings that the bundle will give
