@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection import bundle, params, policy
+from listener.detection import bundle, params
 from trainer.config import Storage
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import ClipTable, without_background
+from trainer.data.clips import BACKGROUND, ClipTable, without_background
 from trainer.data.files import find_licence
 from trainer.data.folds import hold_out_clips
 from trainer.data.formats import read_clips
@@ -19,6 +19,7 @@ from trainer.model import backbones, progress, settings
 from trainer.model_card import make_card
 from trainer.provenance import Provenance, to_document
 from trainer.terminal import clips_bar
+from trainer.training.held_scores import DEFAULT_POLICY
 from trainer.training.leakage import measure_leak
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, draw_memory, memory_bytes
@@ -28,9 +29,6 @@ from trainer.training.training_set import TrainingSet, make_training_set
 # From 0.48 s this raised nested validation on ESC-10 from 97.7 to 98.1 %; it doubles what the daemon
 # computes.
 FIT_HOP_SECONDS = 0.24
-DEFAULT_POLICY = (
-    policy.LabelPolicy()
-)  # until `trainer calibrate` measures the user's own background
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,10 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        policies={label.slug: DEFAULT_POLICY for label in labels},
+        policies={
+            label.slug: trained.policies.get(name, DEFAULT_POLICY)
+            for label, name in zip(labels, trained.classes, strict=True)
+        },
         features=backbone.features,
         activation=activation,
         provenance=dict(_provenance(request, recipe, folds, validation_fold, parts.both, trained)),
@@ -108,7 +109,7 @@ def _provenance(
     training_set: TrainingSet,
     trained: Trained,
 ) -> Provenance:
-    clips, first = training_set.clips, trained.histories[0].best
+    clips = training_set.clips
     leak = measure_leak(training_set, recipe)
     licences = {str(path): request.licence or find_licence(path) for path in request.data}
     known = Provenance(
@@ -120,14 +121,28 @@ def _provenance(
         timed=request.timed,
         clips=len(clips.clips),
         left_out=[f"{each.path}: {each.reason}" for each in clips.quarantined],
-        validation=str(first) if first.accuracy is not None else "none",
+        validation=_validation(trained),
         learning_curves=[to_document(each.epochs) for each in trained.histories],
         lesson=asdict(recipe),
         training_files=sorted({embedded.digest for embedded in clips.clips}),
     )
+    if trained.choice is not None:
+        known["head"] = trained.choice
     if leak is not None:
         known["leak"] = to_document(leak)
     return known
+
+
+def _validation(trained: Trained) -> str:
+    """What was found on clips that the judged head was not trained on, in words."""
+    head = trained.choice
+    if head is not None and head["accuracy"] is not None:
+        return (
+            f"{head['kept']}, accuracy {100 * head['accuracy']:.1f} % of {head['clips']} clips, "
+            f"calibration error {100 * head['calibration_error']:.1f} %"
+        )
+    first = trained.histories[0].best if trained.histories else None
+    return "none" if first is None or first.accuracy is None else str(first)
 
 
 def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, bytes]:
@@ -140,8 +155,13 @@ def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, 
 
 
 def choose_activation(table: ClipTable) -> settings.Activation:
-    """Softmax where each clip has one label at most, else independent scores."""
-    return "sigmoid" if any(len(clip.labels) > 1 for clip in table.clips) else "softmax"
+    """Softmax where each clip has one label at most, else independent scores.
+
+    One class alone is told from everything else, so its score is independent, too.
+    """
+    several = any(len(clip.labels) > 1 for clip in table.clips)
+    alone = len(set(table.classes) - {BACKGROUND}) == 1
+    return "sigmoid" if several or alone else "softmax"
 
 
 def choose_folds(

@@ -1,13 +1,15 @@
 """From a training set to a trained network."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import keras
 import numpy as np
 
+from listener.detection.policy import LabelPolicy
 from trainer.data.batches import Batching, iterate_batches, make_dataset
 from trainer.data.clips import BACKGROUND
 from trainer.data.patches import PatchSource
@@ -17,9 +19,14 @@ from trainer.model.network import Moments, build_exportable, build_head, join, m
 from trainer.model.progress import History, OnEpoch
 from trainer.model.settings import Activation, FitSettings, Thawing
 from trainer.model.validation import accuracy, score_clips
+from trainer.provenance import HeadSection
+from trainer.training import choice
+from trainer.training.held_scores import Calibration
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import LEAST_STEPS, CachedPatches
 from trainer.training.training_set import TrainingSet
+
+log = logging.getLogger(__name__)
 
 # what is being trained and for how many epochs at most -> where its epochs are shown
 ReportEpochs = Callable[[str, int], AbstractContextManager[OnEpoch]]
@@ -39,7 +46,7 @@ class Trained:
     """Trained heads, the thawed backbone if there is one, and a learning curve for each training.
 
     The first curve is judged by the validation clips, if there are any. `classes` are the labels of the
-    scores, without background.
+    scores, without background. `choice` says which head was kept and why, in provenance's words.
     """
 
     moments: Moments
@@ -48,6 +55,8 @@ class Trained:
     classes: tuple[str, ...]
     activation: Activation
     histories: tuple[History, ...]
+    policies: Mapping[str, LabelPolicy] = field(default_factory=dict)
+    choice: HeadSection | None = None
 
     def network_on(self, net: keras.Model) -> keras.Model:
         """What a bundle holds, on a net of the backbone; see `build_exportable`."""
@@ -70,7 +79,8 @@ def train(
 ) -> Trained:
     """Heads on frozen embeddings, or if the recipe says so, the last blocks of YAMNet as well.
 
-    Heads: validation finds how long to train, then they are trained that long on everything. Thawed
+    Heads: validation finds how long to train, then they are trained that long on everything; where
+    logistic regression does as well on held clips, it is kept instead, see `choice`. Thawed
     blocks are trained once, on the training part, and keep the weights that did best in validation.
 
     Raises:
@@ -81,18 +91,68 @@ def train(
         return _fine_tune(parts, backbone, recipe, report)
     settings = recipe.fit
     histories: list[History] = []
-    if parts.validation is not None:
+    network = None
+    wanted = "network" if recipe.heads > 1 else recipe.head
+    if parts.validation is not None and wanted != "regression":
         trainer = _Trainer(parts.train.embedded(), recipe, report)
         found = trainer.fit_head(settings, parts.validation.tables, "finding how long to train")
         histories.append(found.history)
         settings = replace(settings, stop_after=found.history.best.number)
-    trainer = _Trainer(parts.both.embedded(), recipe, report)
-    fitted = [
-        trainer.fit_head(replace(settings, seed=settings.seed + number), (), "training")
-        for number in range(recipe.heads)
-    ]
-    histories += [each.history for each in fitted]
-    return trainer.trained([each.network for each in fitted], histories)
+        held = choice.held_scores(parts.validation, recipe, found.network)
+        network = choice.Candidate("network", held, held.calibrate())
+    kept, summary = network, ""
+    if wanted != "network":
+        kept, summary = choice.choose_head(parts.both, parts.validation, recipe, network)
+        log.info("%s", summary)
+    if kept is None or kept.name == "network":
+        trainer = _Trainer(parts.both.embedded(), recipe, report)
+        fitted = [
+            trainer.fit_head(replace(settings, seed=settings.seed + number), (), "training")
+            for number in range(recipe.heads)
+        ]
+        histories += [each.history for each in fitted]
+        trained = trainer.trained([each.network for each in fitted], histories)
+    else:
+        moments, head = choice.fit_regression(parts.both, recipe, kept)
+        classes = tuple(name for name in parts.both.classes if name != BACKGROUND)
+        trained = Trained(moments, (head,), None, classes, settings.activation, tuple(histories))
+    return _calibrated(trained, kept, summary, parts.both, recipe)
+
+
+def _calibrated(
+    trained: Trained,
+    kept: choice.Candidate | None,
+    summary: str,
+    both: TrainingSet,
+    recipe: Recipe,
+) -> Trained:
+    """With scores that mean what they say on held clips, and thresholds between these and the bank."""
+    if kept is None or not kept.held.clips:  # nothing was held but the bank
+        bank = choice.held_scores(both.in_folds(), recipe, trained.heads[0])
+        kept = choice.Candidate("network" if kept is None else kept.name, bank, Calibration())
+    for head in trained.heads:
+        kept.calibration.apply(head)
+    thresholds = kept.held.place_thresholds(both.clips.features.patch_hop_seconds, kept.calibration)
+    before, after = (
+        kept.held.calibration_error(each) for each in (Calibration(), kept.calibration)
+    )
+    if kept.held.clips:
+        log.info("calibration error: %.1f %% before, %.1f %% after", 100 * before, 100 * after)
+    for label in thresholds.colliding:
+        log.warning("%s: other sounds score as high as its own clips: record more of it", label)
+    section = HeadSection(
+        kept=kept.name,
+        summary=summary,
+        accuracy=kept.accuracy if kept.held.clips else None,
+        clips=len(kept.held.clips),
+        calibration_error_before=before,
+        calibration_error=after,
+        scale=kept.calibration.scale,
+        offset=kept.calibration.offset,
+        bank_firing=thresholds.firing,
+        colliding=list(thresholds.colliding),
+    )
+    return replace(trained, policies=thresholds.policies, choice=section)
 
 
 def train_head(source: PatchSource, recipe: Recipe, report: ReportEpochs) -> Trained:
