@@ -64,7 +64,7 @@ TRAINER_FLOORS: list[set[str]] = [
     {"trainer.training"},
     {"trainer.model_card"},
     {"trainer.formatting"},
-    {"trainer.evaluation", "trainer.model"},
+    {"trainer.background", "trainer.evaluation", "trainer.model"},
     {"trainer.augment", "trainer.data", "trainer.export"},
     {"trainer.config", "trainer.labels", "trainer.provenance", "trainer.terminal"},
     {"trainer", "trainer.errors"},

@@ -25,6 +25,25 @@ class Epoch(TypedDict):
     accuracy: float | None
 
 
+class HeadSection(TypedDict):
+    """Which head was kept, by what it says of `clips` that it was not trained on (accuracy: a share).
+
+    Logits were scaled and shifted before they became scores. `bank_firing` is the share of held-out bank
+    clips that reach a threshold; `colliding` labels score no higher on their own clips.
+    """
+
+    kept: str
+    summary: str
+    accuracy: float | None
+    clips: int
+    calibration_error_before: float
+    calibration_error: float
+    scale: float
+    offset: float
+    bank_firing: float | None
+    colliding: Sequence[str]
+
+
 class LeakSection(TypedDict):
     """Accuracy of patches over folds of recordings, and over folds of shuffled patches."""
 
@@ -293,6 +312,7 @@ class Provenance(TypedDict, total=False):
     lesson: Mapping[str, Any]
     training_files: Sequence[str]  # of `trainer retrain`, too
     leak: LeakSection
+    head: HeadSection
     # trainer backbone
     handle: str
     licence: str

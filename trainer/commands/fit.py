@@ -11,7 +11,7 @@ from listener.validation import first_problem
 from trainer.commands import common
 from trainer.config import EMBEDDING_CACHE, YAMNET_HANDLE, Storage
 from trainer.model.settings import FitSettings, HeadShape, Thawing
-from trainer.training.recipe import Recipe, read_recipe
+from trainer.training.recipe import HeadKind, Recipe, read_recipe
 
 _DEFAULTS = Recipe()
 _Settings = TypeVar("_Settings", Recipe, FitSettings, HeadShape, Thawing)
@@ -63,8 +63,15 @@ def fit(
         bool | None,
         typer.Option(
             "--background/--no-background",
-            help="Train on noise, silence and quiet parts as none of the classes.",
+            help="Train on other sounds, noise and quiet parts as none of the classes.",
             show_default="background",
+        ),
+    ] = None,
+    head: Annotated[
+        HeadKind | None,
+        typer.Option(
+            help="What is trained; best: what does better on validation clips.",
+            show_default=_DEFAULTS.head,
         ),
     ] = None,
     rate: Annotated[
@@ -117,6 +124,7 @@ def fit(
             dropout=dropout,
             copies=copies,
             background=background,
+            head=head,
             rate=rate,
             epochs=epochs,
             seed=seed,
@@ -151,6 +159,7 @@ def _choose_recipe(
     dropout: float | None,
     copies: int | None,
     background: bool | None,
+    head: HeadKind | None,
     rate: float | None,
     epochs: int | None,
     seed: int | None,
@@ -165,7 +174,7 @@ def _choose_recipe(
             max_epochs=epochs,
             seed=seed,
         )
-        return _replace(base, fit=fit, copies=copies, background=background, seed=seed)
+        return _replace(base, fit=fit, copies=copies, background=background, head=head, seed=seed)
     except ValidationError as error:
         raise typer.BadParameter(first_problem(error).message) from error
 

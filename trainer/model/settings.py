@@ -55,11 +55,11 @@ class FitSettings:
     head: HeadShape = field(default_factory=HeadShape)
     thawing: Thawing = field(default_factory=Thawing)
     learning_rate: float = 2e-3
-    weight_decay: float = 3e-2
+    weight_decay: float = 3e-3
     label_smoothing: float = 0.0
     mixup_alpha: float = 0.0
-    max_epochs: int = 12
-    patience: int = 4
+    max_epochs: int = 30
+    patience: int = 8
     stop_after: int | None = None  # an epoch that an earlier training found best
     seed: int = 0
 

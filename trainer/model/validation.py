@@ -16,6 +16,7 @@ from trainer.model.settings import Activation
 Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # patches (B, ...) -> scores (B, K)
 Validate = Callable[[int, float], Epoch]  # number and training loss of an epoch -> all its figures
 
+HEARD = 0.5  # a score that says a label is there
 _BATCH_PATCHES = 512
 _MIN_SCORE = 1e-7  # so that the logarithm of a score of 0 is finite, as in Keras
 
@@ -39,35 +40,41 @@ def make_validator(
         losses = [
             log_loss(own, each.targets, activation) for each, own in zip(sets, scores, strict=True)
         ]
-        first = accuracy(scores[0], sets[0].targets.values)
-        return Epoch(number, loss, float(np.mean(losses)), first)
+        return Epoch(number, loss, float(np.mean(losses)), sets[0].accuracy(scores[0]))
 
     return validate
 
 
 class _ValidationSet:
-    """Clips and their targets.
+    """Clips and their targets, background among them.
 
-    Background is not an answer for a clip: only the scores of the other classes are compared.
+    Which label a clip has is asked of the labels alone; a clip without any is right if none is heard.
     """
 
     def __init__(self, source: PatchSource, activation: Activation) -> None:
-        self._source, self._softmax = source, activation == "softmax"
+        self._source = source
         table = source.table
-        self._classes = np.array([name != BACKGROUND for name in table.classes])
-        targets = [
-            clip_targets(clip, table.classes, exclusive=self._softmax) for clip in table.clips
-        ]
+        self._labels = np.array([name != BACKGROUND for name in table.classes])
+        exclusive = activation == "softmax"
+        targets = [clip_targets(clip, table.classes, exclusive=exclusive) for clip in table.clips]
         self.targets = Targets(
-            np.concatenate([each.values for each in targets])[:, self._classes],
-            np.concatenate([each.known for each in targets])[:, self._classes],
+            np.concatenate([each.values for each in targets]),
+            np.concatenate([each.known for each in targets]),
         )
 
     def score(self, infer: Infer) -> NDArray[np.float32]:
-        scores = score_clips(infer, self._source)[:, self._classes]
-        if self._softmax:
-            scores /= np.maximum(scores.sum(axis=1, keepdims=True), _MIN_SCORE)
-        return scores
+        return score_clips(infer, self._source)
+
+    def accuracy(self, scores: NDArray[np.float32]) -> float:
+        scores, targets = scores[:, self._labels], self.targets.values[:, self._labels]
+        known = self.targets.known[:, self._labels].all(axis=1)
+        labelled = targets.any(axis=1)
+        heard = scores.max(axis=1) >= HEARD
+        right = targets[np.arange(len(scores)), scores.argmax(axis=1)] > 0
+        if scores.shape[1] == 1:  # the highest of one is always its own
+            right &= heard
+        judged = labelled | known
+        return float(np.where(labelled, right, ~heard)[judged].mean()) if judged.any() else 0.0
 
 
 def make_scorer(network: keras.Model, activation: Activation) -> Infer:

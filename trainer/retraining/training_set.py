@@ -8,6 +8,7 @@ import numpy as np
 
 from listener.detection.bundle import Bundle
 from listener.detection.scores import slot_boundaries
+from trainer.background.bank import find_bank
 from trainer.data import clip_store, formats, preparation
 from trainer.data.batches import Batch, Batching, iterate_batches, join_batches
 from trainer.data.clips import ClipTable
@@ -26,11 +27,16 @@ from trainer.retraining.thresholds import ScoredFiles
 from trainer.retraining.verdicts import JudgedClip, Verdicts, named_columns, read_verdicts
 from trainer.terminal import ReportClips
 from trainer.training.sampling import MOST_EMBEDDINGS, Embeddings, Strided, read_memory, thin_out
-from trainer.training.training_set import embed_background, make_training_set
+from trainer.training.training_set import (
+    embed_background,
+    leave_out_likenesses,
+    make_training_set,
+)
 
 MOST_PATCHES = 40_000  # of the base's data in memory: 160 MB of YAMNet's embeddings
 MOST_AMBIENT = 600  # clips; more hours of a room teach little
-REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE = 0.5, 0.3, 0.2  # of every batch
+# Of every batch, which their sum is
+REHEARSAL_SHARE, VERDICT_SHARE, AMBIENT_SHARE, BANK_SHARE = 0.5, 0.3, 0.2, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class CorrectionData:
     verdict_rows: tuple[Batch, ...]
     ambient: EmbeddedTable
     rehearsal: Component
+    bank_rows: Component | None  # None where the backbone has no bank
     ambient_rows: Component | None  # None without ambient clips
     memory: Embeddings | None
     held_out: RegressionSet | None
@@ -89,6 +96,8 @@ class CorrectionData:
         new_logit = head.unlikely_logit(rehearsed, builder.activation)
         start = head.with_outputs(builder.base_outputs, new_logit)
         components = [self.rehearsal]
+        if self.bank_rows is not None:
+            components.append(self.bank_rows)
         if self.ambient_rows is not None:
             components.append(self.ambient_rows)
         if judged:
@@ -161,6 +170,7 @@ def read_correction_data(
         verdict_rows=tuple(verdict_rows),
         ambient=ambient,
         rehearsal=Component(rehearsal, REHEARSAL_SHARE),
+        bank_rows=reject_bank(builder, judged_clips),
         ambient_rows=Component(join_batches(ambient_rows), AMBIENT_SHARE) if ambient_rows else None,
         memory=memory,
         held_out=held_out,
@@ -217,6 +227,19 @@ def rehearse_data(builder: RowBuilder, learnt: ClipTable) -> Batch:
         table_of_noise = replace(made.background.table, classes=builder.columns)
         rows.append(_data_rows(builder, replace(made.background, table=table_of_noise), repeats))
     return join_batches(rows)
+
+
+def reject_bank(builder: RowBuilder, judged: EmbeddedTable) -> Component | None:
+    """The backbone's bank as none of the new labels; of old labels, the base's own scores are kept.
+
+    A base that knows music is right to hear it in the bank.
+    """
+    bank = find_bank(builder.backbone)
+    if bank is None:
+        return None
+    learnt = leave_out_likenesses(bank.split()[0], judged)
+    rows = builder.base_rows_of(learnt.embeddings[:: builder.stride], without_new=True)
+    return Component(rows, BANK_SHARE)
 
 
 def _data_rows(builder: RowBuilder, source: PatchSource, weight: int) -> Batch:

@@ -1,15 +1,16 @@
 """`trainer fit`: data sets in, a bundle out."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection import bundle, params
+from listener.detection import bundle, params, policy
 from trainer.config import Storage
 from trainer.data.alike import warn_of_alike_takes
 from trainer.data.cache import EmbeddingCache
-from trainer.data.clips import ClipTable, without_background
+from trainer.data.clips import BACKGROUND, ClipTable, without_background
 from trainer.data.duration import taught_policies
 from trainer.data.files import find_licence
 from trainer.data.folds import hold_out_clips
@@ -26,7 +27,7 @@ from trainer.training import fit_data
 from trainer.training.leakage import measure_leak
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import MEMORY_FILE, draw_memory, memory_bytes
-from trainer.training.train import Trained, split, train
+from trainer.training.train import Split, Trained, split, train
 from trainer.training.training_set import TrainingSet, make_training_set
 from trainer.training.validation_events import validation_events
 
@@ -89,17 +90,19 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         training_set = make_training_set(used, backbone, cache, recipe, report)
     warn_of_alike_takes(training_set.clips, training_set.classes)
     parts = split(training_set, folds, validation_fold)
-    trained = train(parts, backbone, recipe, progress.epochs_bar)
-    checked = parts.validation.clips.table.clips if parts.validation else ()
-    validation = fit_data.name_validation(checked, validation_fold, trained.histories[0].best)
+    bases = _first_policies(used, parts.both.classes, backbone.features)
+    trained = train(parts, backbone, recipe, progress.epochs_bar, bases)
+    validation = _validation(trained, parts)
     labels = make_labels(trained.classes)
     manifest = bundle.Manifest(
         name=slug_of(request.out.name),
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        # until `trainer calibrate` measures the user's own background
-        policies=taught_policies(used, labels, backbone.features),
+        policies={  # until `trainer calibrate` measures the user's own background
+            label.slug: trained.policies.get(name, bases[name])
+            for label, name in zip(labels, trained.classes, strict=True)
+        },
         features=backbone.features,
         activation=activation,
         provenance={
@@ -144,9 +147,32 @@ def _provenance(
         lesson=asdict(recipe),
         training_files=sorted({embedded.digest for embedded in clips.clips}),
     )
+    if trained.choice is not None:
+        known["head"] = trained.choice
     if leak is not None:
         known["leak"] = to_document(leak)
     return known
+
+
+def _first_policies(
+    table: ClipTable, classes: Sequence[str], features: params.FeatureParams
+) -> dict[str, policy.LabelPolicy]:
+    """By class, from the length of its sounds; thresholds are placed after training."""
+    names = [name for name in classes if name != BACKGROUND]
+    labels = make_labels(names)
+    found = taught_policies(table, labels, features)
+    return {name: found[label.slug] for name, label in zip(names, labels, strict=True)}
+
+
+def _validation(trained: Trained, parts: Split) -> str:
+    """What the validation figure is of; a thawed network's is that of its epoch."""
+    if trained.choice is not None:
+        return fit_data.name_validation(
+            trained.held, trained.choice["accuracy"], trained.choice["kept"]
+        )
+    clips = () if parts.validation is None else parts.validation.clips.table.clips
+    best = trained.histories[0].best
+    return fit_data.name_validation(clips, best.accuracy, "network, when it stopped")
 
 
 def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, bytes]:
@@ -159,5 +185,10 @@ def _held_files(manifest: bundle.Manifest, held: ClipTable | None) -> dict[str, 
 
 
 def choose_activation(table: ClipTable) -> settings.Activation:
-    """Softmax where each clip has one label at most, else independent scores."""
-    return "sigmoid" if any(len(clip.labels) > 1 for clip in table.clips) else "softmax"
+    """Softmax where each clip has one label at most, else independent scores.
+
+    One class alone is told from everything else, so its score is independent, too.
+    """
+    several = any(len(clip.labels) > 1 for clip in table.clips)
+    alone = len(set(table.classes) - {BACKGROUND}) == 1
+    return "sigmoid" if several or alone else "softmax"

@@ -10,7 +10,6 @@ from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.data.files import without_number
 from trainer.data.folds import FOLD_COUNT
 from trainer.errors import FitError
-from trainer.model.progress import Epoch
 from trainer.terminal import show_table
 
 log = logging.getLogger(__name__)
@@ -134,24 +133,22 @@ def show_folds(
             )
 
 
-def name_validation(clips: Sequence[Clip], validation: int | None, figures: Epoch) -> str:
-    """What a validation figure is of, for people: how many clips, of which fold, seen or not.
+def name_validation(clips: Sequence[Clip], accuracy: float | None, head: str) -> str:
+    """What a validation figure is of, for people: of which head, how many clips, and of which folds.
 
-    `clips` are those of the validation fold; `figures` are those of the epoch at which training stopped.
+    `accuracy`, [0, 1], is that of a head that was not trained on these clips; background clips count.
     """
-    if validation is None or figures.accuracy is None or figures.validation_loss is None:
+    if not clips or accuracy is None:
         return "none, as no fold was kept from training"
-    counted = [clip for clip in clips if clip.labels - {BACKGROUND}]  # as Epoch.accuracy does
-    recordings = {clip.group for clip in counted}
-    rest = len(clips) - len(counted)
-    parts = (
-        f"accuracy {100 * figures.accuracy:.1f} % of {_count(len(counted), 'clip')} of fold {validation}, "
-        f"from {_count(len(recordings), 'recording')}, all of them not trained on until then but used "
-        "to choose when to stop",
-        f"not counted: {_count(rest, 'clip')} of background or without a label" if rest else "",
-        f"loss {figures.validation_loss:.3f}",
+    folds = sorted({clip.fold for clip in clips})
+    named = f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
+    recordings = _count(len({clip.group for clip in clips}), "recording")
+    background = sum(not clip.labels - {BACKGROUND} for clip in clips)
+    of_background = f", {background} of them background" if background else ""
+    return (
+        f"{head}: accuracy {100 * accuracy:.1f} % of {_count(len(clips), 'clip')}{of_background}, "
+        f"of {named}, from {recordings}; none was trained on until then, but they chose the head"
     )
-    return "; ".join(filter(None, parts))
 
 
 def _count(number: int, what: str) -> str:

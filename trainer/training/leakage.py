@@ -4,23 +4,21 @@ Patches of one recording sound alike: a head that was trained on some of them kn
 is measured only to be shown, as a warning, beside the honest one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.batches import Batch, Batching, iterate_batches, join_batches
 from trainer.data.folds import shuffled_patch_folds
 from trainer.data.patches import EmbeddedTable
-from trainer.model.fit import fit
-from trainer.model.network import build_head, measure_moments
-from trainer.model.settings import Thawing
+from trainer.model.logistic import LogisticFitter
+from trainer.training.choice import USUAL_STRENGTH
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import Strided
 from trainer.training.training_set import TrainingSet
 
+CLIPS_IN_A_PATCH = 0.1  # about: ESC-10 has ten patches in a clip
 MOST_PATCHES = 2000  # they are all in memory; of more clips, some are left out
 
 
@@ -71,28 +69,14 @@ def _counts(clips: EmbeddedTable, stride: int) -> list[int]:
 
 def _cross_validate(patches: Batch, folds: NDArray[np.int64], recipe: Recipe) -> float:
     """The share of labelled patches whose highest score is that of a label of theirs."""
-    settings = replace(recipe.fit, thawing=Thawing())
     labelled = patches.targets.any(axis=1)
     right = np.zeros(len(folds), np.bool_)
+    weights = np.full(len(folds), CLIPS_IN_A_PATCH, np.float32)
+    patches = patches._replace(weights=weights)
     for fold in np.unique(folds):
         tested = folds == fold
-        rest = patches.rows(~tested)
-        keras.utils.set_random_seed(settings.seed)
-        head = build_head(measure_moments([rest.inputs]), rest.targets.shape[1], settings.head)
-        head = fit(head, _Shuffled(rest, recipe.batch_size, recipe.seed), (), settings).network
+        fitter = LogisticFitter(patches.rows(~tested), recipe.fit.activation)
+        head = fitter.fit(USUAL_STRENGTH)
         best = np.asarray(head(patches.inputs[tested], training=False)).argmax(axis=1)
         right[tested] = patches.targets[tested][np.arange(len(best)), best] > 0
     return float(right[labelled].mean())
-
-
-class _Shuffled:
-    """Batches of one size, in another order each time; the last patches of an order may be left out."""
-
-    def __init__(self, patches: Batch, size: int, seed: int) -> None:
-        self._patches, self._size = patches, min(size, len(patches.inputs))
-        self._random = np.random.default_rng(seed)
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = self._random.permutation(len(self._patches.inputs))
-        for start in range(0, len(order) - self._size + 1, self._size):
-            yield self._patches.rows(order[start : start + self._size])

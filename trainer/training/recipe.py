@@ -15,6 +15,8 @@ from trainer.augment.augmentation import Augmentation
 from trainer.errors import DataError
 from trainer.model.settings import FitSettings
 
+HeadKind = Literal["best", "network", "regression"]
+
 _ROUNDING = 1e-6  # of quotients of decimal seconds
 
 
@@ -23,10 +25,12 @@ class Recipe:
     """How a head, and if asked for the last blocks of YAMNet, is trained on a table of clips.
 
     `augmentation` makes `copies` varied copies of each clip, and the clip itself is used `repeats` times
-    as often as each of them. `heads` are trained with seeds of their own and averaged into one. With
-    `background`, generated noise and silence are trained on as none of the classes, and with softmax so
-    are the quiet parts of clips. Patches closer together than `learnt_hop_seconds` are scored but not
-    trained on. The defaults are those of `trainer fit`.
+    as often as each of them. `heads` networks are trained with seeds of their own and averaged into one.
+    The `head` is the network, logistic regression, or the one that does better on held clips; several
+    heads are networks. With
+    `background`, generated noise, silence and the backbone's bank of negatives are none of the classes,
+    and with softmax or one class so are the quiet parts of clips. Patches closer together than
+    `learnt_hop_seconds` are scored but not trained on. The defaults are those of `trainer fit`.
 
     Raises:
         ValueError: a count out of its range, or several heads that are not linear.
@@ -37,6 +41,7 @@ class Recipe:
     copies: int = 2
     repeats: int = 4
     heads: int = 1
+    head: HeadKind = "best"
     learnt_hop_seconds: float = 0.48
     batch_size: int = 256
     balance: Literal["none", "weights", "resample"] = "weights"

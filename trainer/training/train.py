@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import keras
 import numpy as np
 
+from listener.detection.policy import LabelPolicy
 from trainer.data.batches import Batching, iterate_batches, make_dataset
-from trainer.data.clips import BACKGROUND
+from trainer.data.clips import BACKGROUND, Clip
 from trainer.data.patches import PatchSource
 from trainer.model import backbones, fine_tuning
 from trainer.model.fit import Fitted, fit
@@ -19,9 +21,14 @@ from trainer.model.network import Moments, build_exportable, build_head, join, m
 from trainer.model.progress import History, OnEpoch
 from trainer.model.settings import Activation, FitSettings, Thawing
 from trainer.model.validation import accuracy, score_clips
+from trainer.provenance import HeadSection
+from trainer.training import choice
+from trainer.training.held_scores import Calibration
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import LEAST_STEPS, CachedPatches
 from trainer.training.training_set import TrainingSet
+
+log = logging.getLogger(__name__)
 
 # what is being trained and for how many epochs at most -> where its epochs are shown
 ReportEpochs = Callable[[str, int], AbstractContextManager[OnEpoch]]
@@ -42,6 +49,8 @@ class Trained:
 
     The first curve is judged by the validation clips, if there are any. `classes` are the labels of the
     scores, without background. `validated` was not trained on the validation clips; None without any.
+    `policies` are by class; `choice` says which head was kept and why, in provenance's words, by the clips
+    in `held`.
     """
 
     moments: Moments
@@ -51,6 +60,9 @@ class Trained:
     activation: Activation
     histories: tuple[History, ...]
     validated: Trained | None = None
+    policies: Mapping[str, LabelPolicy] = field(default_factory=dict)
+    choice: HeadSection | None = None
+    held: tuple[Clip, ...] = ()
 
     def network_on(self, net: keras.Model) -> keras.Model:
         """What a bundle holds, on a net of the backbone; see `build_exportable`."""
@@ -69,12 +81,18 @@ def split(training_set: TrainingSet, folds: tuple[int, ...], validation_fold: in
 
 
 def train(
-    parts: Split, backbone: backbones.Backbone, recipe: Recipe, report: ReportEpochs
+    parts: Split,
+    backbone: backbones.Backbone,
+    recipe: Recipe,
+    report: ReportEpochs,
+    bases: Mapping[str, LabelPolicy] | None = None,
 ) -> Trained:
     """Heads on frozen embeddings, or if the recipe says so, the last blocks of YAMNet as well.
 
-    Heads: validation finds how long to train, then they are trained that long on everything. Thawed
-    blocks are trained once, on the training part, and keep the weights that did best in validation.
+    Heads: validation finds how long to train, then they are trained that long on everything; where
+    logistic regression does as well on held clips, it is kept instead, see `choice`. Thawed blocks are
+    trained once, on the training part, and keep the weights that did best in validation. `bases` are the
+    policies by class whose thresholds are then placed.
 
     Raises:
         FitError, DataError: see `fit`.
@@ -82,15 +100,48 @@ def train(
     """
     if recipe.fit.thawing.blocks:
         return _fine_tune(parts, backbone, recipe, report)
-    settings = recipe.fit
-    histories: list[History] = []
-    validated = None
-    if parts.validation is not None:
-        trainer = _Trainer(parts.train.embedded(), recipe, report)
-        found = trainer.fit_head(settings, parts.validation.tables, "finding how long to train")
-        histories.append(found.history)
-        validated = trainer.trained([found.network], histories)
-        settings = replace(settings, stop_after=found.history.best.number)
+    found = None
+    wanted = "network" if recipe.heads > 1 else recipe.head
+    if parts.validation is not None and wanted != "regression":
+        found = _find_length(parts, parts.validation, recipe, report)
+    kept, summary = None if found is None else found.candidate, ""
+    if wanted != "network":
+        kept, summary = choice.choose_head(parts.both, parts.validation, recipe, kept)
+        log.info("%s", summary)
+    if kept is None or kept.name == "network":
+        trained = _train_networks(parts, recipe, report, found)
+    else:
+        trained = _fit_regressions(parts, recipe, kept, found)
+    return _calibrated(trained, kept, summary, parts.both, recipe, bases or {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How long a network is best trained, and what it says of the validation clips."""
+
+    fitted: Fitted
+    validated: Trained
+    candidate: choice.Candidate
+
+
+def _find_length(
+    parts: Split, validation: TrainingSet, recipe: Recipe, report: ReportEpochs
+) -> _Found:
+    trainer = _Trainer(parts.train.embedded(), recipe, report)
+    fitted = trainer.fit_head(recipe.fit, validation.tables, "finding how long to train")
+    held = choice.held_scores(validation, recipe, fitted.network)
+    validated = trainer.trained([fitted.network], [fitted.history])
+    return _Found(fitted, validated, choice.Candidate("network", held, held.calibrate()))
+
+
+def _train_networks(
+    parts: Split, recipe: Recipe, report: ReportEpochs, found: _Found | None
+) -> Trained:
+    """On everything, as long as was found to be best."""
+    settings, histories = recipe.fit, []
+    if found is not None:
+        histories.append(found.fitted.history)
+        settings = replace(settings, stop_after=found.fitted.history.best.number)
     trainer = _Trainer(parts.both.embedded(), recipe, report)
     fitted = [
         trainer.fit_head(replace(settings, seed=settings.seed + number), (), "training")
@@ -98,7 +149,63 @@ def train(
     ]
     histories += [each.history for each in fitted]
     trained = trainer.trained([each.network for each in fitted], histories)
-    return replace(trained, validated=validated)
+    return replace(trained, validated=None if found is None else found.validated)
+
+
+def _fit_regressions(
+    parts: Split, recipe: Recipe, kept: choice.Candidate, found: _Found | None
+) -> Trained:
+    """On everything; `validated` is one on the training part alone."""
+    histories = () if found is None else (found.fitted.history,)
+    classes = tuple(name for name in parts.both.classes if name != BACKGROUND)
+
+    def regression_on(part: TrainingSet) -> Trained:
+        moments, head = choice.fit_regression(part, recipe, kept)
+        return Trained(moments, (head,), None, classes, recipe.fit.activation, histories)
+
+    validated = None if parts.validation is None else regression_on(parts.train)
+    return replace(regression_on(parts.both), validated=validated)
+
+
+def _calibrated(
+    trained: Trained,
+    kept: choice.Candidate | None,
+    summary: str,
+    both: TrainingSet,
+    recipe: Recipe,
+    bases: Mapping[str, LabelPolicy],
+) -> Trained:
+    """With scores that mean what they say on held clips, and thresholds between these and the bank."""
+    if kept is None or not kept.held.clips:  # nothing was held but the bank
+        bank = choice.held_scores(both.in_folds(), recipe, trained.heads[0])
+        kept = choice.Candidate("network" if kept is None else kept.name, bank, Calibration())
+    for each in (trained, trained.validated):
+        for head in () if each is None else each.heads:
+            kept.calibration.apply(head)
+    thresholds = kept.held.place_thresholds(
+        both.clips.features.patch_hop_seconds, kept.calibration, bases
+    )
+    before, after = (
+        kept.held.calibration_error(each) for each in (Calibration(), kept.calibration)
+    )
+    if kept.held.clips:
+        log.info("calibration error: %.1f %% before, %.1f %% after", 100 * before, 100 * after)
+    for label in thresholds.colliding:
+        log.warning("%s: other sounds score as high as its own clips: record more of it", label)
+    section = HeadSection(
+        kept=kept.name,
+        summary=summary,
+        accuracy=kept.accuracy if kept.held.clips else None,
+        clips=len(kept.held.clips),
+        calibration_error_before=before,
+        calibration_error=after,
+        scale=kept.calibration.scale,
+        offset=kept.calibration.offset,
+        bank_firing=thresholds.firing,
+        colliding=list(thresholds.colliding),
+    )
+    held = tuple(each.clip for each in kept.held.clips)
+    return replace(trained, policies=thresholds.policies, choice=section, held=held)
 
 
 def train_head(source: PatchSource, recipe: Recipe, report: ReportEpochs) -> Trained:

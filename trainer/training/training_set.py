@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +14,19 @@ from listener.detection.features import log_mel_patches
 from listener.detection.params import FeatureParams
 from listener.soundscape.synthesis import coloured_noise
 from trainer.augment import augmentation, waveform
+from trainer.background.bank import PATCH_HOP_SECONDS, BankOfNegatives, find_bank
 from trainer.data import activity, embedding
 from trainer.data.cache import EmbeddingCache, Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, without_background
 from trainer.data.patches import ClipPatches, EmbeddedTable, LogMelTable, PatchSource
 from trainer.data.preparation import AS_IS, Preparation
 from trainer.model.backbones import Backbone
+from trainer.model.network import compress
 from trainer.terminal import ReportClips
 from trainer.training.recipe import Recipe
 from trainer.training.sampling import CachedPatches, InMemory, Joined, Strided
+
+log = logging.getLogger(__name__)
 
 # The generated background
 NOISES, SILENCES = 60, 5  # one in seven of ESC-10's clips
@@ -32,10 +37,11 @@ EXPONENTS = (0.0, 2.0)  # white to brown
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Clips as they are, their varied copies, and generated background, if any.
+    """Clips as they are, their varied copies, generated background and the backbone's bank, if any.
 
     `tables` are embedded, the clips first; `preparations` say how each was made. Every `stride`-th patch
-    of a clip is trained on; clips and background are used `repeats` times as often as a copy.
+    of a clip is trained on; clips and background are used `repeats` times as often as a copy, the bank's
+    clips as often as a copy. `held_bank`, of other sources, is never trained on: thresholds are set on it.
     """
 
     tables: tuple[EmbeddedTable, ...]
@@ -44,6 +50,8 @@ class TrainingSet:
     stride: int
     repeats: int
     seed: int
+    bank: InMemory | None = None  # embedded
+    held_bank: BankOfNegatives | None = None
 
     @property
     def clips(self) -> EmbeddedTable:
@@ -61,7 +69,7 @@ class TrainingSet:
 
     def embedded(self) -> PatchSource:
         """All of it, to train a head on."""
-        return self._joined(self.tables, self.background)
+        return self._joined(self.tables, self.background, self.bank)
 
     def clips_as_log_mel(self) -> PatchSource:
         """The clips as they are, before the backbone."""
@@ -78,10 +86,16 @@ class TrainingSet:
         background = generate_background(self.classes, self.clips.features, self.seed)
         return self._joined(tables, background)
 
-    def _joined(self, tables: Sequence[PatchSource], background: PatchSource | None) -> PatchSource:
+    def _joined(
+        self,
+        tables: Sequence[PatchSource],
+        background: PatchSource | None,
+        bank: PatchSource | None = None,
+    ) -> PatchSource:
         clips, *copies = (CachedPatches(Strided(table, self.stride)) for table in tables)
         originals = [clips] if background is None else [clips, Strided(background, self.stride)]
-        return Joined((*originals * (self.repeats if copies else 1), *copies))
+        negatives = () if bank is None else (Strided(bank, self.stride),)
+        return Joined((*originals * (self.repeats if copies else 1), *copies, *negatives))
 
 
 def make_training_set(
@@ -101,7 +115,11 @@ def make_training_set(
         embedding.embed_table(table, backbone, cache, preparation, report(f"embedding, {name}"))
         for preparation, name in zip(preparations, names, strict=True)
     ]
-    marked = activity.mark_activity(tables[0]) if exclusive and recipe.background else tables[0]
+    # of clips with several labels it is not known which of them a quiet part is about
+    marks = recipe.background and (exclusive or len(table.classes) == 1)
+    marked = activity.mark_activity(tables[0]) if marks else tables[0]
+    if not exclusive:
+        marked = replace(marked, classes=table.classes)  # quiet is none of the classes
     background = (
         embed_background(marked.classes, backbone, cache, recipe.seed)
         if recipe.background
@@ -109,7 +127,64 @@ def make_training_set(
     )
     relabelled = tuple(_relabel(embedded, marked.table) for embedded in tables)
     stride = recipe.stride(backbone.features.patch_hop_seconds)
-    return TrainingSet(relabelled, preparations, background, stride, recipe.repeats, recipe.seed)
+    bank = find_bank(backbone) if recipe.background else None
+    if recipe.background and bank is None:
+        log.info("no bank of negatives for this backbone: only generated background is rejected")
+    learnt, held = (None, None) if bank is None else bank.split()
+    if learnt is not None:
+        learnt = leave_out_likenesses(learnt, relabelled[0])
+    return TrainingSet(
+        relabelled,
+        preparations,
+        background,
+        stride,
+        recipe.repeats,
+        recipe.seed,
+        None if learnt is None else bank_clips(learnt, marked.classes, backbone.features),
+        held,
+    )
+
+
+def bank_clips(bank: BankOfNegatives, classes: Sequence[str], features: FeatureParams) -> InMemory:
+    """The bank as clips of none of the classes."""
+    clips = bank.by_clip()
+    patches = [ClipPatches(each, len(each) * PATCH_HOP_SECONDS) for each in clips]
+    return _as_background(classes, features, patches)
+
+
+def leave_out_likenesses(bank: BankOfNegatives, clips: EmbeddedTable) -> BankOfNegatives:
+    """The bank less what may be the user's own sounds: a dog in it must not teach against a taught dog.
+
+    A clip of the bank is left out where it is as near to a label's recording as half of the label's
+    recordings are to another one of theirs; a label of one recording leaves out nothing.
+    """
+    if not clips.clips:
+        return bank
+    numbers, means = bank.clip_means()
+    own = np.stack([clips.load(index).inputs.mean(axis=0) for index in range(len(clips.clips))])
+    both = np.array(compress(np.concatenate((own, means))), np.float32)
+    both -= both.mean(axis=0)
+    both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-6)
+    own, means = both[: len(own)], both[len(own) :]
+    groups = np.array([each.clip.group for each in clips.clips])
+    alike = np.zeros(len(means), np.bool_)
+    for label in clips.classes:
+        places = [
+            place
+            for place, each in enumerate(clips.clips)
+            if label in each.clip.labels and label != BACKGROUND
+        ]
+        nearness = own[places] @ own[places].T
+        nearness[groups[places][:, None] == groups[places]] = -1.0
+        if len(set(groups[places])) > 1:
+            alike |= (means @ own[places].T).max(axis=1) >= np.median(nearness.max(axis=1))
+    if alike.any():
+        log.info(
+            "bank of negatives: %d of %d clips left out, as near to a label as its own recordings",
+            alike.sum(),
+            len(alike),
+        )
+    return bank.without_clips(numbers[alike])
 
 
 def varied_copy(
