@@ -1,4 +1,4 @@
-"""A camera's telephone codec is seen by a station and by `listener check`; full audio is not taken for one."""
+"""A telephone codec is seen by a station and by `listener check`; full audio is not taken for one."""
 
 from __future__ import annotations
 
