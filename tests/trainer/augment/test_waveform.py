@@ -106,7 +106,7 @@ def test_fewer_bits_are_noisier_and_full_scale_clips():
     tone = sine(440.0)
     noise = [np.mean((compand(tone, bits) - tone) ** 2) for bits in (5, 6, 7, 8)]
     assert noise == sorted(noise, reverse=True)
-    np.testing.assert_allclose(compand(np.float32([0.0, 1.0, -3.0]), 8), [0.0, 1.0, -1.0])
+    assert compand(np.array([0.0, 1.0, -3.0], np.float32), 8).tolist() == [0.0, 1.0, -1.0]
 
 
 def test_softening_takes_3_decibels_at_the_corner_and_20_a_decade_above():
