@@ -83,6 +83,7 @@ class SourceHealth:
     nonfinite_samples: int = 0
     missing_samples: int = 0  # lost before the analysis, at the model's rate
     level_dbfs: float = SILENCE_DBFS
+    bandwidth_hz: float | None = None  # above it the source has nothing; None: full or unknown
     last_patch_at: float | None = None  # unix seconds of the last analysis
     ended: bool = False  # and not opened again
     failed: bool = False  # it ended because it was lost

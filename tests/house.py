@@ -57,7 +57,7 @@ BOUNDS = {
     "rooms without a floor": (le, 0),
     "% of functions private and used once": (le, 12),
     "% of lines that import": (le, 8),  # 7 would take some 40 files fewer
-    "modules, microphone to event": (le, 35),
+    "modules, microphone to event": (le, 36),  # 35 before the bandwidth of a source was judged
     "modules, microphone to MQTT": (le, 55),
     "modules of retrain": (le, 80),
 }

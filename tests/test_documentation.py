@@ -72,6 +72,7 @@ def test_the_page_on_mqtt_shows_the_topics_of_the_code():
         topics.command("<name>"),
         topics.command_result("<name>"),
         topics.source_status("<source>"),
+        topics.bandwidth("<source>"),
         topics.event("<source>"),
         topics.state("<source>", "<label>"),
         topics.level("<source>"),

@@ -4,12 +4,22 @@ from collections.abc import Iterator
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE
+from trainer.evaluation.scored_clips import BAND_LIMITED, SEEN_NOISE, UNSEEN_NOISE
 from trainer.provenance import ClipFigures, EvaluationSection, StationFigures
 
 STATION = "what the station would do"
 UNKNOWN = "unknown"
 _QUOTED_SNR_DB = 0.0
+_QUOTED_LIMIT_HZ = 4_000.0  # of G.711
+_QUOTED = (
+    (SEEN_NOISE, _QUOTED_SNR_DB, f"{SEEN_NOISE} at {_QUOTED_SNR_DB:g} dB, seen in training"),
+    (
+        UNSEEN_NOISE,
+        _QUOTED_SNR_DB,
+        f"{UNSEEN_NOISE} at {_QUOTED_SNR_DB:g} dB, never seen in training",
+    ),
+    (BAND_LIMITED, _QUOTED_LIMIT_HZ, f"nothing above {_QUOTED_LIMIT_HZ:g} Hz"),
+)
 _QUOTED_COLLAR = "0.5"  # s
 
 
@@ -79,15 +89,12 @@ def main_figures(found: EvaluationSection) -> Iterator[tuple[str, str]]:
     yield "average precision, mean over labels", decimals(clip["average_precision"])
     yield "ROC-AUC, mean over labels", decimals(clip["roc_auc"])
     yield "calibration error of the scores", percent(clip["calibration_error"])
-    for name, known in ((SEEN_NOISE, "seen"), (UNSEEN_NOISE, "never seen")):
+    for condition, strength, words in _QUOTED:
         for each in found["robustness"]:
-            if (each["condition"], each["strength"]) == (name, _QUOTED_SNR_DB):
+            if (each["condition"], each["strength"]) == (condition, strength):
                 what = "F1" if each["accuracy"] is None else "accuracy"
                 figure = each["f1"] if each["accuracy"] is None else each["accuracy"]
-                yield (
-                    f"{what} with {name} at {_QUOTED_SNR_DB:g} dB, {known} in training",
-                    percent(figure),
-                )
+                yield f"{what} with {words}", percent(figure)
     if (events := found["events"]) is not None:
         collar = events["collar"][_QUOTED_COLLAR]
         yield f"events: F1 within {_QUOTED_COLLAR} s", percent(collar["macro_f1"])

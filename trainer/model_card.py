@@ -45,7 +45,7 @@ def limit_lines(manifest: bundle.Manifest) -> Iterator[str]:
         if found["ambient"] is None:
             yield "No ambient audio was given: nothing is known of false alarms in a room."
         if not found["robustness"]:
-            yield "Not tried in noise, reverb or at other levels."
+            yield "Not tried in noise, reverb, at other levels or with less bandwidth."
     if (calibration := known.get("calibration")) is None:
         yield "The policies are defaults and not calibrated."
     elif not calibration["claimed"]:

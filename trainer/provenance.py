@@ -82,7 +82,7 @@ class ClipFigures(TypedDict):
 
 
 class ConditionFigures(TypedDict):
-    """Clip metrics in noise, with reverb or at another level."""
+    """Clip metrics in noise, with reverb, at another level or with less bandwidth."""
 
     condition: str
     strength: float | None

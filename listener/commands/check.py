@@ -17,8 +17,11 @@ from rich.table import Table
 from listener.adapters import choose_engine, open_source
 from listener.config import engine, sources
 from listener.config.station import Config, ConfigError, HttpSettings, ReviewSettings
-from listener.detection.audio import LevelMeter
+from listener.detection.audio import AudioChunk, ChunkResampler, LevelMeter
+from listener.detection.bandwidth import BandwidthMeter, describe_bandwidth
 from listener.detection.bundle import Bundle, BundleError, read_bundle
+from listener.detection.features import PatchStream
+from listener.detection.params import FeatureParams
 from listener.engines.engine import EngineError, infer_of, silent_batch
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.server import Server, open_channel, read_golden_check
@@ -28,7 +31,9 @@ from listener.process import ExitCode
 from listener.sinks.webhook import Receiver, WebhookError
 from listener.sources.source import AudioSource, SourceError
 
-_LISTEN_SECONDS = 1.0
+_LISTEN_SECONDS = 1.2  # a patch and a resampler's delay
+_SUSPECT_SECONDS = 4.0  # of a source that may be band-limited: a hiss would show that it is not
+_SUSPECT_PATCHES = 5  # of those seconds, until it counts as such
 _FIRST_SAMPLE_SECONDS = 5.0
 _ROUND_TRIP_SECONDS = 5.0
 _LEAST_FREE_BYTES = 200e6
@@ -131,18 +136,46 @@ def _check_source(settings: sources.SourceSettings) -> Finding:
 
 
 def _listen(source: AudioSource) -> str | None:
-    """Rate and levels of a second of audio; None if there is none."""
-    meter, seconds, rate = LevelMeter(), 0.0, 0
+    """Rate, levels and bandwidth of a second of audio, or of some more; None if there is none."""
+    meter, bandwidth, seconds, rate = LevelMeter(), _Bandwidth(), 0.0, 0
     give_up_at = time.monotonic() + _FIRST_SAMPLE_SECONDS
-    while seconds < _LISTEN_SECONDS and time.monotonic() < give_up_at:
-        chunk = source.read(_LISTEN_SECONDS - seconds)
+    wanted = _LISTEN_SECONDS
+    while seconds < wanted and time.monotonic() < give_up_at:
+        chunk = source.read(wanted - seconds)
         if chunk is None:
             break
         meter.push(chunk.samples)
         rate = chunk.sample_rate_hz
         seconds += len(chunk.samples) / rate
+        bandwidth.push(chunk)
+        wanted = _SUSPECT_SECONDS if bandwidth.meter.suspects_limit else _LISTEN_SECONDS
     rms, peak, _ = meter.read()
-    return f"{rate} Hz, level {rms:.1f} dBFS, peak {peak:.1f} dBFS" if seconds else None
+    found = bandwidth.describe(rate)
+    return f"{rate} Hz, level {rms:.1f} dBFS, peak {peak:.1f} dBFS{found}" if seconds else None
+
+
+class _Bandwidth:
+    """Above which frequency chunks of any rate have nothing."""
+
+    def __init__(self) -> None:
+        params = FeatureParams()
+        self.meter = BandwidthMeter(params, looks=_SUSPECT_PATCHES, every=1)
+        self._lowest_rate_hz = 2 * params.mel_max_hz
+        self._resampler = ChunkResampler(params.sample_rate_hz)
+        self._patches = PatchStream(params)
+
+    def push(self, chunk: AudioChunk) -> None:
+        for patch in self._patches.push(self._resampler.push(chunk)):
+            self.meter.push(patch.content)
+
+    def describe(self, rate_hz: int) -> str:
+        """Advice after a comma; empty if there is no limit, or not enough sound to see one."""
+        limit_hz = self.meter.bandwidth_hz
+        if limit_hz is None and rate_hz < self._lowest_rate_hz:
+            limit_hz = rate_hz / 2
+        if limit_hz is None:
+            return ""
+        return f", {describe_bandwidth(limit_hz)}; if it can, let it send 16 kHz (AAC, not G.711)"
 
 
 def check_outputs(config: Config) -> Iterator[Finding]:

@@ -92,16 +92,18 @@ def mel_matrix(params: FeatureParams) -> NDArray[np.float32]:
     (`tf.signal.linear_to_mel_weight_matrix`).
     """
     bin_mel = _hz_to_mel(_bins_hz(params)[1:, None])
-    edges = np.linspace(
-        _hz_to_mel(np.array(params.mel_min_hz)),
-        _hz_to_mel(np.array(params.mel_max_hz)),
-        params.mel_bands + 2,
-    )
+    edges = _edges_mel(params)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising = (bin_mel - lower) / (centre - lower)
     falling = (upper - bin_mel) / (upper - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
     return _read_only(np.pad(weights, [(1, 0), (0, 0)]).astype(np.float32))
+
+
+@lru_cache(maxsize=8)
+def band_centres_hz(params: FeatureParams) -> NDArray[np.float64]:
+    """The frequency at which each mel band is most sensitive, float64 (mel_bands,)."""
+    return _read_only(700.0 * np.expm1(_edges_mel(params)[1:-1] / 1127.0))
 
 
 class MelBands:
@@ -152,6 +154,12 @@ def mean_square_weights(params: FeatureParams) -> NDArray[np.float32]:
 
 def _bins_hz(params: FeatureParams) -> NDArray[np.float64]:
     return np.linspace(0.0, params.sample_rate_hz / 2, params.fft_length // 2 + 1)
+
+
+def _edges_mel(params: FeatureParams) -> NDArray[np.float64]:
+    """Where the bands begin, peak and end: each spans two steps, float64 (mel_bands + 2,)."""
+    lowest, highest = _hz_to_mel(np.array((params.mel_min_hz, params.mel_max_hz)))
+    return np.linspace(lowest, highest, params.mel_bands + 2)
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:

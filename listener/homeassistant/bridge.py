@@ -142,7 +142,8 @@ class HomeAssistantSink:
             documents[config_topic] = devices.source_device(
                 topics, source, labels, self._plan.support
             )
-            states += [topics.source_status(source), topics.last(source), topics.muted(source)]
+            states += [topics.source_status(source), topics.bandwidth(source)]
+            states += [topics.last(source), topics.muted(source)]
             states += [topics.state(source, slug) for slug in slugs]
             states += [topics.threshold(source, slug) for slug in slugs]
         self._announcer.announce(documents, states)

@@ -100,6 +100,7 @@ def events(topics: Topics, source: str, labels: Sequence[Label]) -> dict[str, Co
             "suggested_display_precision": 0,
             "state_topic": topics.level(source),
             "value_template": "{{ value_json.dbfs }}",
+            "json_attributes_topic": topics.bandwidth(source),
         },
     }
 

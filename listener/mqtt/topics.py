@@ -62,6 +62,10 @@ class Topics:
         """`online`, `silent`, `clipping` or `offline` of one source, retained."""
         return f"{self.root}/{source}/status"
 
+    def bandwidth(self, source: str) -> str:
+        """Above which frequency the source has nothing, retained."""
+        return f"{self.root}/{source}/bandwidth"
+
     def event(self, source: str) -> str:
         """Starts and ends of events."""
         return f"{self.root}/{source}/event"

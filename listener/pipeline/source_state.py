@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from listener.clips.extractor import ClipExtractor
 from listener.detection import framing, hysteresis
 from listener.detection.audio import AudioChunk, ConditionLimits, ConditionMeter, Status
+from listener.detection.bandwidth import BandwidthMeter, describe_bandwidth
 from listener.detection.clip import ClipDraft, ClipError
 from listener.detection.event import SoundEvent
 from listener.detection.features import FrontEnd, Patch, PatchStream
@@ -49,6 +50,7 @@ class SourceState:
         self._name, self._health, self._tap, self._grids = name, health, tap, grids
         self._limits, self._condition = limits, ConditionMeter(limits)
         self._patches = PatchStream(plan.params, front_end)
+        self._bandwidth = BandwidthMeter(plan.params)
         self._notices: list[Notice] = []
         self._ended_at: float | None = None  # the newest patch since a hole, unix seconds
         self._decided_until = 0.0  # the offset of the last slot
@@ -99,6 +101,7 @@ class SourceState:
             if self._ended_at is not None:
                 self._finish(self._ended_at, "bundle")
             self._patches = PatchStream(plan.params, front_end)
+            self._bandwidth = BandwidthMeter(plan.params)  # its bands may be others
             self._new_grid = True
         else:  # the next slot begins where the last one ended
             self._end_events(self._decided_until, "bundle")
@@ -194,6 +197,9 @@ class SourceState:
         condition = self._condition.push(hop_seconds, patch.level_dbfs, patch.clipped_share)
         if condition != health.status:
             self._report(condition, heard_at, self._limits.describe(condition))
+        bandwidth_hz = self._bandwidth.push(patch.content)
+        if bandwidth_hz != health.bandwidth_hz:
+            self._report_bandwidth(bandwidth_hz, heard_at)
         self._notices.append(Level(self._name, patch.level_dbfs, patch.peak_dbfs, heard_at))
 
     def end(self, end: StreamEnd) -> None:
@@ -213,7 +219,20 @@ class SourceState:
             log.warning("source %s: %s: %s", self._name, status, reason)
         self._health.status = status
         self._reported = True
-        self._notices.append(SourceStatus(self._name, status, at, reason))
+        self._notices.append(
+            SourceStatus(self._name, status, at, reason, self._health.bandwidth_hz)
+        )
+
+    def _report_bandwidth(self, bandwidth_hz: float | None, at: float) -> None:
+        if bandwidth_hz is None:
+            log.info("source %s: its bandwidth is not limited any more", self._name)
+        else:
+            log.warning("source %s: %s", self._name, describe_bandwidth(bandwidth_hz))
+        health, reason = self._health, None
+        health.bandwidth_hz = bandwidth_hz
+        if health.status != "offline":
+            reason = self._limits.describe(health.status)
+        self._notices.append(SourceStatus(self._name, health.status, at, reason, bandwidth_hz))
 
     def shut_down(self) -> None:
         """The station stops and the source has not ended by itself."""

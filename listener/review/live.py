@@ -170,7 +170,8 @@ class LiveView:
                 self._show("event", item)
             case SourceStatus():
                 self.sources[notice.source] = notice.status
-                self._show("status", {"source": notice.source, "status": notice.status})
+                item = {"source": notice.source, "status": notice.status}
+                self._show("status", item | {"bandwidth_hz": notice.bandwidth_hz})
             case BundleNotice():
                 self.label_names = label_names(notice.manifest, notice.groups)
                 self._show("bundle", {"labels": self.label_names})

@@ -45,6 +45,9 @@ _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
      "Samples lost before they were analysed, at the model's rate.", lambda s: s.missing_samples),
     (Gauge, "listener_level_dbfs",
      "Level over the last patch hop.", lambda s: s.level_dbfs if s.patches else None),
+    (Gauge, "listener_source_bandwidth_hz",
+     "Above it the source has nothing; absent while it is full or unknown.",
+     lambda s: s.bandwidth_hz),
 )  # fmt: skip
 _BY_LABEL: tuple[tuple[_Family, str, str, _Values], ...] = (
     (Gauge, "listener_on_threshold", "The smoothed score at which an event opens.",

@@ -50,6 +50,7 @@ class MqttSink:
         self._labels = tuple(labels)
         self._level_interval_seconds = level_interval_seconds
         self._levels_at: dict[str, float] = {}
+        self._bandwidths: dict[str, float | None] = {}  # by source what was published last
         self._cleared: set[str] = set()  # sources whose states of an earlier run are gone
         self._retain(topics.bundle, to_json(bundle_document(manifest, time.time())))
         for source in sources:
@@ -69,6 +70,7 @@ class MqttSink:
             case sink.EventNotice():
                 self._publish_event(notice)
             case sink.SourceStatus(source, status):
+                self._publish_bandwidth(notice)
                 if status != "offline" and source not in self._cleared:
                     self._cleared.add(source)
                     for label in self._labels:
@@ -92,6 +94,14 @@ class MqttSink:
         seconds = max(0.0, time.time() - notice.heard_at)
         self._health.capture_to_publish_seconds.observe(seconds)
 
+    def _publish_bandwidth(self, notice: sink.SourceStatus) -> None:
+        """At first, so that no limit of an earlier run is left, and when it changes."""
+        source, bandwidth_hz = notice.source, notice.bandwidth_hz
+        if source not in self._bandwidths or self._bandwidths[source] != bandwidth_hz:
+            self._bandwidths[source] = bandwidth_hz
+            payload = to_json(bandwidth_document(notice))
+            self._retain(self._topics.bandwidth(source), payload)
+
     def _publish_bundle(self, notice: sink.BundleNotice) -> None:
         self._documents.set_bundle(notice)
         for source in self._cleared:
@@ -113,6 +123,11 @@ def level_document(level: sink.Level) -> dict[str, Any]:
         "peak_dbfs": round(max(SILENCE_DBFS, float(level.peak_dbfs)), 1),
         "at": iso_utc(level.at),
     }
+
+
+def bandwidth_document(notice: sink.SourceStatus) -> dict[str, Any]:
+    """The payload of `<source>/bandwidth`; null while it is full or unknown."""
+    return {"bandwidth_hz": notice.bandwidth_hz, "at": iso_utc(notice.at)}
 
 
 def clock_document(notice: sink.ClockNotice) -> dict[str, Any]:

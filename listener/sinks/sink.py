@@ -38,15 +38,17 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """A source has a new status; it is online from its first analysed patch on.
+    """A source has a new status or bandwidth; it is online from its first analysed patch on.
 
-    `reason` is one line for people.
+    `reason` is one line for people, `bandwidth_hz` the frequency above which the source has nothing, None
+    if it is full or unknown.
     """
 
     source: str
     status: audio.Status
     at: float
     reason: str | None = None
+    bandwidth_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

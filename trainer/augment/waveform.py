@@ -1,4 +1,4 @@
-"""Changes of a waveform: gain, shift, speed, pitch, reverb and noise."""
+"""Changes of a waveform: gain, shift, speed, pitch, bandwidth, reverb and noise."""
 
 import numpy as np
 import soxr
@@ -12,6 +12,7 @@ Spectrum = NDArray[np.complex64]  # (frames, bins)
 _FFT_LENGTH = 1024  # 64 ms at 16 kHz
 _HOP = _FFT_LENGTH // 4  # at which squared Hann windows add up to a constant
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FFT_LENGTH) / _FFT_LENGTH)).astype(np.float32)
+_MU = 255  # of G.711's mu-law
 _MIN_WEIGHT = 1e-3  # at the edges, where the windows do not add up to full height
 
 
@@ -96,6 +97,39 @@ def _istft(spectrum: Spectrum) -> Samples:
     half = _FFT_LENGTH // 2
     level = np.maximum(weight[half:], _MIN_WEIGHT)
     return (samples[half:] / level).astype(np.float32)
+
+
+def limit_band(samples: Samples, limit_hz: float, sample_rate_hz: int, bits: int = 0) -> Samples:
+    """Nothing above `limit_hz`, as after resampling to twice that rate and back: (n,) -> (n,).
+
+    With `bits`, the samples between are rounded, see `compand`: 8 are those of G.711, fewer sound like
+    cheaper codecs. A limit of half the sample rate or more changes nothing.
+    """
+    narrow_hz = 2.0 * limit_hz
+    if narrow_hz >= sample_rate_hz or not len(samples):
+        return samples
+    narrow = np.asarray(soxr.resample(samples, sample_rate_hz, narrow_hz), np.float32)
+    if bits:
+        narrow = compand(narrow, bits)
+    wide = np.asarray(soxr.resample(narrow, narrow_hz, sample_rate_hz), np.float32)[: len(samples)]
+    return np.pad(wide, (0, len(samples) - len(wide)))
+
+
+def compand(samples: Samples, bits: int) -> Samples:
+    """Rounded to `bits` in mu-law, whose steps are finer where it is quiet (ITU-T G.711); 1.0 clips."""
+    levels = 2.0 ** (bits - 1) - 1.0  # of each sign
+    pressed = np.sign(samples) * np.log1p(_MU * np.minimum(np.abs(samples), 1.0)) / np.log1p(_MU)
+    rounded = np.round(pressed * levels) / levels
+    expanded = np.sign(rounded) * np.expm1(np.abs(rounded) * np.log1p(_MU)) / _MU
+    return np.asarray(expanded, np.float32)
+
+
+def soften(samples: Samples, corner_hz: float, sample_rate_hz: int) -> Samples:
+    """Falling by 6 dB an octave above `corner_hz`, as through a door or from far away: (n,) -> (n,)."""
+    length = len(samples) + sample_rate_hz // 10  # the filter rings for less
+    ratio = np.fft.rfftfreq(length, 1 / sample_rate_hz) / corner_hz
+    filtered = np.fft.irfft(np.fft.rfft(samples, length) / (1.0 + 1j * ratio), length)
+    return filtered[: len(samples)].astype(np.float32)
 
 
 def add_reverb(

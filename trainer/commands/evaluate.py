@@ -29,7 +29,7 @@ def evaluate(
         bool,
         typer.Option(
             "--robust/--no-robust",
-            help="Also in noise, reverb and at other levels: takes fifteen times as long.",
+            help="Also in noise, reverb, at other levels and bandwidths: takes twenty times as long.",
         ),
     ] = True,
     allow_seen: Annotated[

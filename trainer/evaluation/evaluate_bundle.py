@@ -55,7 +55,7 @@ def evaluate_bundle(
         bundle: what is judged.
         table: clips that it was not trained on; its classes are labels of the bundle.
         ambient: scored audio without any of the labels, see `score_file`.
-        robust: also with noise, reverb and gain, which takes fifteen times as long.
+        robust: also with noise, reverb, gain and less bandwidth, which takes twenty times as long.
         allow_seen: do not check whether the bundle was trained or calibrated on the clips.
         noise_labels: labels that are right to hear noise, of a bundle that knows noise as a sound.
         scorer: what gives the scores; default: the bundle's model in the daemon's engine.

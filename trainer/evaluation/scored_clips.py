@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from listener.detection.audio import Samples
 from listener.detection.params import FeatureParams
 from listener.detection.policy import LabelPolicy
-from trainer.augment.waveform import add_coloured_noise, add_reverb, change_gain
+from trainer.augment.waveform import add_coloured_noise, add_reverb, change_gain, limit_band
 from trainer.data.clips import Clip, ClipTable, Quarantined
 from trainer.data.targets import Targets, clip_targets, patch_targets
 from trainer.errors import DataError
@@ -21,6 +21,9 @@ from trainer.terminal import Progress
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 GAINS_DB = (-20.0, -10.0, 10.0)
+# steep, as a resampler is: 11 kHz audio, G.711 from a good and a usual camera, a poor telephone line
+BANDWIDTHS_HZ = (5_500.0, 4_000.0, 3_400.0, 2_700.0)
+BAND_LIMITED = "low-pass"
 SEEN_NOISE, UNSEEN_NOISE = "pink noise", "blue noise"  # used in training, and never used there
 # power ~ 1 / f ** exponent; training draws exponents from 0 (white) to 2 (brown)
 _EXPONENTS = {SEEN_NOISE: 1.0, UNSEEN_NOISE: -1.0}
@@ -29,7 +32,7 @@ _RT60_SECONDS, _DIRECT_TO_REVERB_DB = 0.6, 0.0  # a living room, across it
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is done to clips; `strength` is an SNR or gain in dB, a reverberation time in s."""
+    """What is done to clips; `strength` is an SNR or gain in dB, a reverberation time in s, or Hz."""
 
     name: str
     strength: float | None
@@ -41,6 +44,8 @@ class Condition:
             return samples
         if self.name == "gain":
             return change_gain(samples, self.strength)
+        if self.name == BAND_LIMITED:
+            return limit_band(samples, self.strength, self.sample_rate_hz)
         if self.name == "reverb":
             rate = self.sample_rate_hz
             return add_reverb(samples, self.strength, _DIRECT_TO_REVERB_DB, rate, rng)
@@ -59,12 +64,13 @@ class ConditionResult:
 
 
 def standard_conditions(sample_rate_hz: int) -> tuple[Condition, ...]:
-    """Clean; noise that training uses and noise that it never does; reverb; gain."""
+    """Clean; noise that training uses and noise that it never does; reverb; gain; less bandwidth."""
     kinds = (
         ("clean", None),
         *((noise, snr_db) for noise in (SEEN_NOISE, UNSEEN_NOISE) for snr_db in SNRS_DB),
         ("reverb", _RT60_SECONDS),
         *(("gain", gain_db) for gain_db in GAINS_DB),
+        *((BAND_LIMITED, limit_hz) for limit_hz in BANDWIDTHS_HZ),
     )
     return tuple(Condition(name, strength, sample_rate_hz) for name, strength in kinds)
 

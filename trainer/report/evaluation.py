@@ -20,8 +20,8 @@ from trainer.terminal import ReportClips
 class EvaluationRequest:
     """What `trainer evaluate` is asked for; no folds means those of which the bundle saw no clip.
 
-    `robust`: also in noise, reverb and at other levels. `report` is where the report goes, the bundle
-    itself if it is None.
+    `robust`: also in noise, reverb, at other levels and bandwidths. `report` is where the report goes, the
+    bundle itself if it is None.
     """
 
     bundle: Bundle

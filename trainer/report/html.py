@@ -13,6 +13,7 @@ from listener.detection.bundle import Manifest
 from trainer.data.files import NOT_STATED
 from trainer.evaluation.evaluate_bundle import Evaluation
 from trainer.evaluation.examples import ExampleView
+from trainer.evaluation.scored_clips import BAND_LIMITED
 from trainer.formatting import TEMPLATES, main_figures
 from trainer.model_card import limit_lines
 from trainer.provenance import EvaluationSection, provenance_of, to_document
@@ -77,6 +78,7 @@ def make_report(context: ReportContext) -> dict[str, bytes]:
             (each.example, _to_base64(plots.draw_example(each, slugs))) for each in context.examples
         ],
         limits=limit_lines(judged),
+        band_limited=BAND_LIMITED,
         not_stated=NOT_STATED,
     )
     document = json.dumps(context.document(), indent=1)
@@ -97,6 +99,8 @@ def _draw(context: ReportContext) -> dict[str, Figure]:
         figures["confusion"] = plots.draw_confusion(confusion, evaluation.labels)
     if evaluation.robustness:
         figures["noise"] = plots.draw_noise_curves(evaluation.robustness)
+        full_hz = context.manifest.features.mel_max_hz
+        figures["bandwidth"] = plots.draw_bandwidth_curve(evaluation.robustness, full_hz)
     if curves := provenance_of(context.manifest).get("learning_curves"):
         figures["learning_curves"] = plots.draw_learning_curves(curves)
     return figures

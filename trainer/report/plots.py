@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation import clip_metrics, examples
-from trainer.evaluation.scored_clips import SEEN_NOISE, UNSEEN_NOISE, ConditionResult
+from trainer.evaluation.scored_clips import BAND_LIMITED, SEEN_NOISE, UNSEEN_NOISE, ConditionResult
 
 WIDTH_INCHES = 7.0  # as wide as the page, so that text in pictures is about as large as beside them
 _DOTS_PER_INCH = 120
@@ -125,6 +125,25 @@ def draw_noise_curves(results: Sequence[ConditionResult]) -> Figure:
     axes.set(xlabel="SNR, dB", ylabel="accuracy" if has_accuracy else "F1", ylim=(0.0, 1.02))
     axes.invert_xaxis()
     axes.legend(loc="lower left", frameon=False)
+    return figure
+
+
+def draw_bandwidth_curve(results: Sequence[ConditionResult], full_hz: float) -> Figure:
+    """Accuracy over the frequency above which clips have nothing; clean ones are at `full_hz`.
+
+    F1 where clips have several labels.
+    """
+    figure, axes = one_axes(2.8, "With less bandwidth")
+    limits = [
+        (each.strength, figure_of(each)) for each in results if each.condition == BAND_LIMITED
+    ]
+    clean = [(full_hz, figure_of(each)) for each in results if each.condition == "clean"]
+    axes.plot(*zip(*clean, *limits, strict=True), marker="o")
+    has_accuracy = any(each.accuracy is not None for each in results)
+    axes.set(
+        xlabel="nothing above, Hz", ylabel="accuracy" if has_accuracy else "F1", ylim=(0.0, 1.02)
+    )
+    axes.invert_xaxis()
     return figure
 
 

@@ -78,7 +78,9 @@ class House:
     def topics(self, sources: tuple[str, ...], labels: tuple[str, ...]) -> set[str]:
         """Everything that is retained of a station with an event on each of its sources."""
         of_sources = {
-            f"{ROOT}/{source}/{name}" for source in sources for name in ("status", "last", "muted")
+            f"{ROOT}/{source}/{name}"
+            for source in sources
+            for name in ("status", "bandwidth", "last", "muted")
         }
         of_labels = {
             f"{ROOT}/{source}/{name}/{label}"

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import soxr
 
 from listener.detection.audio import AudioChunk, ConditionLimits, Samples
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import Item, StreamEnd
+from listener.sinks.sink import SourceStatus
 from tests.doubles import ListSink, LoudnessEngine, spans
 from tests.listener.detection.waveforms import RATE_HZ, noise, silence, sine
 from tests.listener.pipeline.stages import HOP, WINDOW, Bench, chunk
@@ -69,6 +71,26 @@ def test_a_source_that_comes_back_is_not_silent_from_the_silence_before():
     lost = StreamEnd("hall", 0.975, "source_lost", "why")
     found = statuses([chunk(0), chunk(1), lost, chunk(0), chunk(1)])
     assert found == ["online", "offline", "online", "offline"]
+
+
+def test_a_source_without_high_sounds_says_so_once_and_says_when_that_ends(
+    caplog: pytest.LogCaptureFixture,
+):
+    narrow = soxr.resample(noise(8_000 * 25), 8_000, RATE_HZ)
+    with caplog.at_level(logging.INFO):
+        sink, health = analyse(hops(narrow, noise(4 * RATE_HZ)))
+    found = [n for n in sink.notices if isinstance(n, SourceStatus)]
+    assert [(n.status, n.bandwidth_hz) for n in found] == [
+        ("online", None),
+        ("online", pytest.approx(4_000, abs=100)),
+        ("online", None),
+        ("offline", None),
+    ]
+    online, limited, full = (record.message for record in caplog.records)
+    assert online == "source hall: online"
+    assert limited.startswith("source hall: nothing above ")
+    assert full == "source hall: its bandwidth is not limited any more"
+    assert health.bandwidth_hz is None
 
 
 def hole(before: int, missing: int) -> list[Item]:

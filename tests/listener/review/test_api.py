@@ -152,7 +152,8 @@ def test_who_looks_on_gets_each_patch(own_rig: Rig):
     assert b64decode(str(said.pop("log_mel"))) == bytes(48 * 64)
     top = [["glass", 0.75], ["dog", 0.25]]
     assert said == {"kind": "patch", "source": "hall", "at": 7.0, "level_dbfs": -20.5, "top": top}
-    assert next(lines) == {"kind": "status", "source": "hall", "status": "online"}
+    status = {"kind": "status", "source": "hall", "status": "online", "bandwidth_hz": None}
+    assert next(lines) == status
     lines.close()
     wait_until(lambda: PatchNotice not in own_rig.live.accepts, 10, "nobody looks on")
 

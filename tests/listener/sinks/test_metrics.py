@@ -25,6 +25,7 @@ METRICS: dict[str, set[str]] = {
     "listener_missing_samples_total": {"source"},
     "listener_source_status": {"source", "status"},
     "listener_level_dbfs": {"source"},
+    "listener_source_bandwidth_hz": {"source"},
     "listener_on_threshold": {"source", "label"},
     "listener_score": {"source", "label"},
     "listener_events_total": {"source", "label"},
@@ -101,7 +102,7 @@ def busy_health() -> Health:
     hall.status = "online"
     hall.patches, hall.dropped, hall.restarts, hall.overflows = 7, 1, 2, 4
     hall.nonfinite_samples, hall.missing_samples = 5, 6
-    hall.level_dbfs = -40.5
+    hall.level_dbfs, hall.bandwidth_hz = -40.5, 4_000.0
     hall.last_patch_at = 1_795_144_327.5
     health.queue_depths["inference"] = 6
     health.sink_drops["mqtt"] = 8
@@ -150,6 +151,7 @@ def test_the_process_itself_is_measured() -> None:
         ("listener_nonfinite_samples_total", 5),
         ("listener_missing_samples_total", 6),
         ("listener_level_dbfs", -40.5),
+        ("listener_source_bandwidth_hz", 4_000),
         ("listener_last_patch_timestamp_seconds", 1_795_144_327.5),
         ("listener_source_up", 1),
     ],
@@ -270,6 +272,7 @@ def test_unknown_values_are_not_shown() -> None:
     unknown = {
         "listener_last_patch_timestamp_seconds",
         "listener_level_dbfs",
+        "listener_source_bandwidth_hz",
         "listener_score",
         "listener_mqtt_connected",
         "listener_mqtt_dropped_total",

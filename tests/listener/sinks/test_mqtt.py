@@ -111,6 +111,19 @@ def test_every_status_of_a_source_is_published_and_its_states_are_off_from_the_f
     assert all(message.retain for message in statuses)
 
 
+def test_the_bandwidth_of_a_source_is_retained_at_its_first_status_and_when_it_changes() -> None:
+    sink, publisher, _ = make_sink()
+    for at, bandwidth_hz in enumerate((None, 4_000.0, 4_000.0, None)):
+        sink.handle(SourceStatus("hall", "online", float(at), bandwidth_hz=bandwidth_hz))
+    found = publisher.on("earshot/farm/hall/bandwidth")
+    assert [json.loads(message.payload) for message in found] == [
+        {"bandwidth_hz": None, "at": "1970-01-01T00:00:00.000Z"},
+        {"bandwidth_hz": 4_000.0, "at": "1970-01-01T00:00:01.000Z"},
+        {"bandwidth_hz": None, "at": "1970-01-01T00:00:03.000Z"},
+    ]
+    assert all((message.qos, message.retain) == (1, True) for message in found)
+
+
 def test_a_step_of_the_clock_is_published_and_not_retained() -> None:
     sink, publisher, _ = make_sink()
     sink.handle(ClockNotice(-7200.0004, 60.0))

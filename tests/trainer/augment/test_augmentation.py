@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,15 @@ from trainer.augment.augmentation import Augmentation, augment
 
 RATE_HZ = 16_000
 CLIP = np.random.default_rng(0).normal(0.0, 0.1, RATE_HZ).astype(np.float32)
-NOTHING = Augmentation(gain_db=(0.0, 0.0), noise_chance=0.0)
+NOTHING = Augmentation(gain_db=(0.0, 0.0), noise_chance=0.0, far_chance=0.0, band_chance=0.0)
 EVERYTHING = Augmentation(
-    shift_seconds=0.2, pitch_chance=1.0, speed_chance=1.0, reverb_chance=1.0, noise_chance=1.0
+    shift_seconds=0.2,
+    pitch_chance=1.0,
+    speed_chance=1.0,
+    reverb_chance=1.0,
+    far_chance=1.0,
+    noise_chance=1.0,
+    band_chance=1.0,
 )
 
 
@@ -36,16 +44,36 @@ def test_all_at_once_stays_finite_float32():
 
 
 def test_only_speed_changes_the_length():
-    assert len(vary(Augmentation(pitch_chance=1.0, reverb_chance=1.0))) == RATE_HZ
+    rooms, far = Augmentation(pitch_chance=1.0, reverb_chance=1.0), Augmentation(far_chance=1.0)
+    for augmentation in (rooms, far, Augmentation(band_chance=1.0)):
+        assert len(vary(augmentation)) == RATE_HZ
 
 
 def test_a_fixed_gain_is_that_gain():
-    louder = vary(Augmentation(gain_db=(20.0, 20.0), noise_chance=0.0))
+    louder = vary(replace(NOTHING, gain_db=(20.0, 20.0)))
     np.testing.assert_allclose(louder, 10 * CLIP, rtol=1e-5)
 
 
+def test_a_band_limited_copy_has_nothing_above_its_limit():
+    copy = vary(
+        replace(NOTHING, band_chance=1.0, band_hz=(3_400.0, 3_400.0), band_coded_chance=0.5)
+    )
+    spectrum = np.abs(np.fft.rfft(copy * np.hanning(RATE_HZ)))
+    assert spectrum[3_600:].max() < 0.01 * spectrum[:3_000].mean()
+
+
+def test_a_far_copy_is_softer_and_duller():
+    copy = vary(
+        replace(NOTHING, far_chance=1.0, far_hz=(1_000.0, 1_000.0), far_loss_db=(12.0, 12.0))
+    )
+    before, after = (np.abs(np.fft.rfft(samples)) ** 2 for samples in (CLIP, copy))
+    assert after[4_000:].mean() < 0.1 * after[:1_000].mean()
+    assert np.mean(copy**2) < np.mean(CLIP**2) / 4
+    assert before[4_000:].mean() == pytest.approx(before[:1_000].mean(), rel=0.2)  # white
+
+
 def test_given_backgrounds_are_mixed_in():
-    augmentation = Augmentation(gain_db=(0, 0), background_chance=1.0, snr_db=(0.0, 0.0))
+    augmentation = replace(NOTHING, noise_chance=1.0, background_chance=1.0, snr_db=(0.0, 0.0))
     added = vary(augmentation, backgrounds=[np.ones(10, np.float32)]) - CLIP
     np.testing.assert_allclose(added, added[0], rtol=1e-3)
     assert added[0] ** 2 == pytest.approx(np.mean(CLIP**2), rel=1e-3)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
 from trainer.augment.waveform import (
     add_background,
@@ -12,8 +15,11 @@ from trainer.augment.waveform import (
     add_reverb,
     change_gain,
     change_speed,
+    compand,
+    limit_band,
     shift_pitch,
     shift_time,
+    soften,
     stretch_time,
 )
 
@@ -63,6 +69,50 @@ def test_an_octave_is_twelve_semitones_at_the_same_length(semitones: float, hz: 
     assert len(shifted) == RATE_HZ
     assert shifted.dtype == np.float32
     assert loudest_hz(shifted) == pytest.approx(hz, abs=4.0)
+
+
+@pytest.mark.parametrize("limit_hz", [2_700.0, 3_400.0, 4_000.0, 5_500.0])
+def test_a_limited_band_keeps_what_is_below_and_drops_what_is_above(limit_hz: float):
+    for hz, left in ((0.85 * limit_hz, 1.0), (1.05 * limit_hz, 0.0)):
+        middle = limit_band(sine(hz), limit_hz, RATE_HZ)[2000:-2000]
+        assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(left, abs=0.01)
+
+
+@pytest.mark.parametrize("limit_hz", [8_000.0, 22_050.0])
+def test_a_limit_from_half_the_rate_on_changes_nothing(limit_hz: float):
+    tone = sine(500.0)
+    assert limit_band(tone, limit_hz, RATE_HZ, bits=8) is tone
+
+
+@pytest.mark.parametrize("hz", [3_301.7, 3_999.9])
+def test_a_limited_band_is_as_long_as_before(hz: float):
+    for count in (0, 1, 999, 16_001):
+        assert len(limit_band(sine(500.0, 2.0)[:count], hz, RATE_HZ, bits=8)) == count
+
+
+def test_companding_to_8_bits_is_that_of_g711():
+    pcm = sine(500.0, 0.1) * np.float32(0.5)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm, RATE_HZ, format="WAV", subtype="ULAW")
+    buffer.seek(0)
+    decoded, _ = soundfile.read(buffer, dtype="float32")
+    ours, theirs = compand(pcm, 8) - pcm, decoded - pcm
+    ratios_db = [10 * np.log10(np.mean(pcm**2) / np.mean(noise**2)) for noise in (ours, theirs)]
+    assert ratios_db[0] == pytest.approx(ratios_db[1], abs=2.0)
+    assert ratios_db[0] == pytest.approx(38.0, abs=2.0)  # what G.711 has for tones
+
+
+def test_fewer_bits_are_noisier_and_full_scale_clips():
+    tone = sine(440.0)
+    noise = [np.mean((compand(tone, bits) - tone) ** 2) for bits in (5, 6, 7, 8)]
+    assert noise == sorted(noise, reverse=True)
+    assert compand(np.array([0.0, 1.0, -3.0], np.float32), 8).tolist() == [0.0, 1.0, -1.0]
+
+
+def test_softening_takes_3_decibels_at_the_corner_and_20_a_decade_above():
+    for hz, left in ((100.0, 0.995), (1_000.0, np.sqrt(0.5)), (7_000.0, np.sqrt(0.02))):
+        middle = soften(sine(hz), 1_000.0, RATE_HZ)[2000:-2000]
+        assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(left, abs=0.01)
 
 
 def test_reverb_falls_by_sixty_decibels_in_rt60():

@@ -84,12 +84,13 @@ def test_background_clips_count(tones_bundle: Bundle, table: ClipTable, tmp_path
     assert station.hours == pytest.approx(6.0 / 3600)
 
 
-def test_noise_reverb_and_gain(tones_bundle: Bundle, table: ClipTable):
+def test_noise_reverb_gain_and_bandwidth(tones_bundle: Bundle, table: ClipTable):
     found = evaluate_bundle(tones_bundle, table.in_folds(1), robust=True)
     results = {(each.condition, each.strength): each for each in found.robustness}
     assert results["clean", None].accuracy == found.clip.accuracy
     assert results["gain", -10.0].accuracy == found.clip.accuracy
-    assert len(results) == 15
+    assert results["low-pass", 3_400.0].accuracy == found.clip.accuracy  # its tones are lower
+    assert len(results) == 19
 
 
 def test_ambient_audio(tones_bundle: Bundle, table: ClipTable):

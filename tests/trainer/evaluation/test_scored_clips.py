@@ -32,6 +32,7 @@ def test_conditions_are_the_same_for_every_evaluation():
         ("gain", -20.0),
         ("gain", -10.0),
         ("gain", 10.0),
+        *(("low-pass", hz) for hz in (5_500.0, 4_000.0, 3_400.0, 2_700.0)),
     ]
 
 
@@ -53,6 +54,20 @@ def test_gain_and_clean():
     by_strength = {each.strength: each for each in CONDITIONS if each.name == "gain"}
     assert by_strength[-20.0].change(TONE, rng()) == pytest.approx(TONE / 10)
     assert CONDITIONS[0].change(TONE, rng()) is TONE
+
+
+@pytest.mark.parametrize("condition", [c for c in CONDITIONS if c.name == "low-pass"])
+def test_a_low_pass_leaves_what_is_under_its_limit_and_nothing_above(condition):
+    noise = rng().normal(0.0, 0.1, 32_000).astype(np.float32)
+    before, after = (
+        np.abs(np.fft.rfft(samples * np.hanning(32_000))) ** 2
+        for samples in (noise, condition.change(noise, rng()))
+    )
+    limit = round(condition.strength * 2)  # bins of half a hertz
+    assert after[: round(0.9 * limit)].mean() == pytest.approx(
+        before[: round(0.9 * limit)].mean(), rel=0.01
+    )
+    assert after[round(1.05 * limit) :].mean() < 1e-5 * before.mean()
 
 
 def test_a_clip_scores_the_same_each_time(tones_bundle: Bundle):

@@ -21,6 +21,7 @@ from trainer.evaluation.examples import Example, ExampleView, join_patches
 from trainer.evaluation.scored_clips import ConditionResult
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.report.plots import (
+    draw_bandwidth_curve,
     draw_confusion,
     draw_example,
     draw_learning_curves,
@@ -84,6 +85,19 @@ def test_noise_curves_are_of_noise_seen_and_never_seen():
     assert ys(pink) == [0.8, 0.6]
     assert ys(blue) == [0.3]  # F1, for want of accuracy
     assert set(ys(clean)) == {0.9}
+    assert axes.xaxis_inverted()
+
+
+def test_the_bandwidth_curve_falls_from_the_full_band_on_the_left():
+    results = [
+        ConditionResult("clean", None, 0.9, 0.8, 0.7),
+        ConditionResult("gain", 10.0, 0.9, 0.8, 0.7),
+        ConditionResult("low-pass", 4000.0, 0.6, 0.5, 0.4),
+        ConditionResult("low-pass", 2700.0, 0.4, 0.5, 0.4),
+    ]
+    (axes,) = draw_bandwidth_curve(results, 7500.0).axes
+    (curve,) = axes.lines
+    assert (xs(curve), ys(curve)) == ([7500.0, 4000.0, 2700.0], [0.9, 0.6, 0.4])
     assert axes.xaxis_inverted()
 
 
