@@ -12,7 +12,6 @@ from tests.trainer.data.doubles import make_clip, make_table, write_tone
 from trainer.data.clips import BACKGROUND, Clip
 from trainer.data.formats import read_clips
 from trainer.errors import FitError
-from trainer.model.progress import Epoch
 from trainer.training import fit_data
 
 
@@ -99,13 +98,12 @@ def test_a_validation_figure_says_what_it_is_of():
         replace(clip, group=f"recording {number // 2}")
         for number, clip in enumerate(clips_of("dog", 4, 4, 4, 4))
     ]
-    figures = Epoch(7, loss=0.2, validation_loss=0.25, accuracy=0.75)
-    named = fit_data.name_validation([*clips, *clips_of(BACKGROUND, 4)], 4, figures)
+    clips += clips_of(BACKGROUND, 3)
+    named = fit_data.name_validation(clips, 0.75, "network")
     assert named == (
-        "accuracy 75.0 % of 4 clips of fold 4, from 2 recordings, all of them not trained on until "
-        "then but used to choose when to stop; not counted: 1 clip of background or without "
-        "a label; loss 0.250"
+        "network: accuracy 75.0 % of 5 clips, 1 of them background, of folds 3, 4, from 3 recordings; "
+        "none was trained on until then, but they chose the head"
     )
-    assert fit_data.name_validation([], None, Epoch(7, loss=0.2)) == (
+    assert fit_data.name_validation([], None, "network") == (
         "none, as no fold was kept from training"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from listener.detection.policy import LabelPolicy
 from tests.trainer.model.examples import floats
 from trainer.data.clips import BACKGROUND, Clip
 from trainer.training.held_scores import Calibration, HeldClip, HeldScores, smoothed_peaks
@@ -59,17 +60,26 @@ def test_a_threshold_is_between_the_bank_and_the_label():
     clips = [held("a", [[2.0]])] * 20
     bank = [floats([[0.0]])] * 100
     thresholds = HeldScores(("a",), "sigmoid", tuple(clips), tuple(bank)).place_thresholds(
-        0.24, AS_IS
+        0.24, AS_IS, {}
     )
     assert thresholds.policies["a"].on_threshold == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)
     assert (thresholds.colliding, thresholds.firing) == ((), 0.0)
+
+
+def test_a_label_without_a_median_is_placed_by_its_single_patches():
+    clip = held("a", [[-3.0], [2.0], [-3.0]])
+    scores = HeldScores(("a",), "sigmoid", (clip,) * 20, (floats([[0.0]]),) * 100)
+    bases = {"a": LabelPolicy(0.7, 0.4, smoothing_seconds=0.0)}
+    policy = scores.place_thresholds(0.24, AS_IS, bases).policies["a"]
+    assert policy.smoothing_seconds == 0.0
+    assert policy.on_threshold == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)
 
 
 def test_two_in_a_hundred_bank_clips_may_fire():
     clips = [held("a", [[4.0]])] * 20
     bank = [floats([[-4.0]])] * 98 + [floats([[9.0]])] * 2
     thresholds = HeldScores(("a",), "sigmoid", tuple(clips), tuple(bank)).place_thresholds(
-        0.24, AS_IS
+        0.24, AS_IS, {}
     )
     assert thresholds.policies["a"].on_threshold == pytest.approx(0.5, abs=1e-3)
     assert thresholds.firing == pytest.approx(0.02)
@@ -79,7 +89,7 @@ def test_a_label_that_sounds_like_the_bank_keeps_its_clips_and_is_named():
     clips = [held("a", [[1.0]])] * 20
     bank = [floats([[3.0]])] * 100
     thresholds = HeldScores(("a",), "sigmoid", tuple(clips), tuple(bank)).place_thresholds(
-        0.24, AS_IS
+        0.24, AS_IS, {}
     )
     assert thresholds.policies["a"].on_threshold == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-3)
     assert (thresholds.colliding, thresholds.firing) == (("a",), 1.0)
