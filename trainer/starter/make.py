@@ -12,6 +12,7 @@ import numpy as np
 from listener.detection.bundle import Bundle, Label, Manifest, read_bundle
 from listener.detection.features import log_mel_patches
 from listener.detection.policy import LabelPolicy
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.export.bundle import check_target, export_bundle
 from trainer.provenance import Provenance
 from trainer.starter import policies, strips
@@ -33,6 +34,7 @@ from trainer.training.sampling import MEMORY_FILE, Embeddings, memory_bytes, thi
 log = logging.getLogger(__name__)
 
 TEST_FOLD = 5
+_REAL_SHARE = 8  # minutes of real audio for each of generated background
 _MEMORY_EMBEDDINGS = 320  # a quarter of a megabyte
 _HOURS_OF_A_FOLDER = 0.4  # so that one long album does not take the memory of all others
 
@@ -57,8 +59,8 @@ class StarterRecipe:
     """How a starter is made of its sources.
 
     It is trained on `strip_count` strips of 5.3 s, `epochs` times each. `minutes` of generated background
-    and as many of alarms give the card's figures; twice as many others, and as many of real audio, set the
-    thresholds. Of its labels those in `labels` are exported, all if there are none.
+    and as many of alarms give the card's figures; twice as many others, and eight times as many of real
+    audio, set the thresholds. Of its labels those in `labels` are exported, all if there are none.
     """
 
     strip_count: int = 9000
@@ -86,14 +88,15 @@ def make_starter_bundle(sources: Sources, out: Path, recipe: StarterRecipe) -> B
     held_out = [recording for recording in used if recording.fold == TEST_FOLD]
     if sources.labelled is not None:
         training += strips.read_labelled(sources.labelled)
-    maker = strips.StripMaker(training, _read(sources.real, recipe.seed))
+    maker = strips.StripMaker(training, _read(sources.real, strips.STRIP_SAMPLES, recipe.seed))
     examples = make_examples(maker, teacher, recipe.strip_count, recipe.seed)
     keras.utils.set_random_seed(recipe.seed)
     network = build_network(len(strips.LABELS), strips.FEATURES)
     train(network, examples, Schedule(epochs=recipe.epochs), recipe.seed)
     engine = NetworkEngine(network)
     log.info("setting the thresholds")
-    tuned = _score(_read(sources.tune, recipe.seed + 1), engine, teacher, recipe)
+    cut_samples = round(policies.REAL_CUT_SECONDS * SAMPLE_RATE_HZ)
+    tuned = _score(_read(sources.tune, cut_samples, recipe.seed + 1), engine, teacher, recipe)
     found = policies.calibrate(engine, training, 2 * recipe.minutes, recipe.seed, tuned)
     log.info("measuring on held-out audio")
     figures = measure(engine, found, held_out, recipe.minutes, recipe.seed)
@@ -107,10 +110,8 @@ def make_starter_bundle(sources: Sources, out: Path, recipe: StarterRecipe) -> B
     return export_bundle(out, chosen, manifest, card, files=memory)
 
 
-def _read(folders: Sequence[Path], seed: int) -> RealAudio | None:
-    if not folders:
-        return None
-    return read_real_audio(folders, _HOURS_OF_A_FOLDER, strips.STRIP_SAMPLES, seed)
+def _read(folders: Sequence[Path], cut_samples: int, seed: int) -> RealAudio | None:
+    return read_real_audio(folders, _HOURS_OF_A_FOLDER, cut_samples, seed) if folders else None
 
 
 def _score(
@@ -118,7 +119,8 @@ def _score(
 ) -> list[ScoreTable]:
     if tune is None:
         return []
-    tables = policies.score_real_audio(tune, 2 * recipe.minutes, engine, teacher, recipe.seed)
+    minutes = _REAL_SHARE * recipe.minutes
+    tables = policies.score_real_audio(tune, minutes, engine, teacher, recipe.seed)
     return list(tables)
 
 
