@@ -22,6 +22,7 @@ _RATE_HZ = 16_000
 _LONG = 1.6  # times the length of a clip: a file from which several are cut
 _QUIETEST_DB = 20.0  # below the loudest clip of a file
 _FOLDS = 4
+_RECORDING = ("src_file", "recording", "group", "take_group")  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,13 @@ def with_folds(rows: Sequence[Row], folds: int = _FOLDS) -> list[Row]:
 
 
 def read_table(table: Path) -> list[Row]:
-    """The rows of a table that `compose` or another writer of ESC-50's form has written."""
+    """The rows of a table in ESC-50's form; another set may name its recordings in another column."""
     with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        recording = next(name for name in _RECORDING if name in (reader.fieldnames or ()))
         return [
-            Row(row["filename"], row["category"], row["src_file"], int(row["fold"]))
-            for row in csv.DictReader(file)
+            Row(row["filename"], row["category"], row[recording], int(row["fold"]))
+            for row in reader
         ]
 
 
