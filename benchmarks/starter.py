@@ -1,7 +1,7 @@
 """`python -m benchmarks.starter [BUNDLE]`: the starter bundle on what it has not learnt from.
 
 ESC-10's fold 5, generated alarms 10 dB over the background, an hour of generated background, and the
-processor time of a patch beside YAMNet's.
+processor time of a patch beside YAMNet's. What it does on real speech and music: `benchmarks.world`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(
     figures = [
         *_accuracy(starter, materials, minutes, seed),
         *_speed(starter, materials),
-        Figure("size", "all files", "MB", (_megabytes(starter.path),), Aim("at most", 1.5)),
+        Figure("size", "all files", "MB", (_megabytes(starter.path),), Aim("at most", 4.0)),
     ]
     Console(width=140).print(as_table(figures, describe_machine()))
 
@@ -50,14 +50,12 @@ def _accuracy(starter: Bundle, materials: Materials, minutes: int, seed: int) ->
     engine = LiteRTEngine(starter.model_path)
     esc10 = materials.recordings[0].parents[1]
     held_out = [clip for clip in read_recordings(esc10) if clip.fold == _TEST_FOLD]
-    measured = measure(engine, starter.manifest.policies, held_out, minutes, seed)
+    columns = {label: column for column, label in enumerate(starter.labels)}
+    measured = measure(engine, starter.manifest.policies, held_out, minutes, seed, columns)
     return [
-        Figure(
-            "ESC-10", "fold 5, clips", "%", (100 * measured.esc10_accuracy,), Aim("at least", 88.0)
-        ),
         *_counted("alarms at 10 dB", measured.alarms),
         *_counted("background", measured.background),
-        *_counted("fold 5, alarms only", measured.recordings),
+        *_counted("ESC-10, fold 5", measured.recordings),
     ]
 
 

@@ -12,7 +12,13 @@ from rich.text import Text
 from listener.commands import terminal, watch_screen
 from listener.config.station import ConfigError
 from listener.soundscape.scene import PlacedSound, Scene, mix_scene
-from listener.soundscape.sounds import busy_signal, reversing_beeper, smoke_alarm, yelp
+from listener.soundscape.sounds import (
+    appliance_beep,
+    busy_signal,
+    reversing_beeper,
+    smoke_alarm,
+    yelp,
+)
 from listener.soundscape.synthesis import Generator, pink_noise
 
 SCENE_SECONDS = 28.0
@@ -23,6 +29,7 @@ _SOUNDS: dict[str, Generator] = {
     "siren": yelp,
     "telephone": busy_signal,
     "reversing_beeper": reversing_beeper,
+    "appliance_beep": appliance_beep,
     "smoke_detector_smoke_alarm": smoke_alarm,
     "busy_signal": busy_signal,
     "pink_noise": pink_noise,

@@ -24,10 +24,8 @@ from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from listener.starter import starter_bundle_path
 from tests.shared import read_esc10, read_waveform
 
-ESC10 = (
-    "dog", "rain", "sea_waves", "crying_baby", "clock_tick",
-    "sneezing", "helicopter", "chainsaw", "rooster", "crackling_fire",
-)  # fmt: skip
+RECORDED = ("dog", "crying_baby")
+GENERATED = ("smoke_alarm", "co_alarm", "reversing_beeper", "appliance_beep")
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +53,14 @@ def events_in(samples: Samples, starter: Bundle, engine: LiteRTEngine) -> list[S
 def test_it_is_complete_and_gives_its_golden_scores(starter: Bundle, engine: LiteRTEngine):
     assert starter.id.startswith("starter@")
     assert check_golden(starter, engine.infer) < 1e-3
-    assert set(starter.labels) == {*ESC10, *ALARMS}
+    assert set(starter.labels) == {*RECORDED, *GENERATED}
 
 
-def test_it_is_at_most_1_5_mb_and_has_no_saved_model(starter: Bundle):
-    files = sorted(file.name for file in starter.path.iterdir())
-    assert files == ["bundle.json", "card.md", "golden.npz", "model.tflite"]
-    assert sum(file.stat().st_size for file in starter.path.iterdir()) <= 1.5e6
+def test_it_is_at_most_4_mb_and_can_be_retrained(starter: Bundle):
+    files = {file.name for file in starter.path.iterdir()}
+    assert {"saved_model", "memory.npz"} <= files
+    sizes = [file.stat().st_size for file in starter.path.rglob("*") if file.is_file()]
+    assert sum(sizes) <= 4e6
 
 
 def test_its_card_credits_the_recordings(starter: Bundle):
@@ -70,7 +69,7 @@ def test_its_card_credits_the_recordings(starter: Bundle):
         assert owed in card
 
 
-@pytest.mark.parametrize("label", ALARMS)
+@pytest.mark.parametrize("label", GENERATED)
 def test_it_detects_every_alarm_10_db_above_the_background(
     label: str, starter: Bundle, engine: LiteRTEngine
 ):
@@ -90,19 +89,19 @@ def test_it_detects_nothing_in_silence_and_background(starter: Bundle, engine: L
         assert events_in(random_scene(empty, seed).samples, starter, engine) == []
 
 
-def test_it_classifies_the_fifth_fold_of_esc10(shared: Path, starter: Bundle, engine: LiteRTEngine):
-    columns = [starter.labels.index(label) for label in ESC10]
-    held_out = [recording for recording in read_esc10(shared) if recording.fold == 5]
-    correct = 0
-    for recording in held_out:
-        scores = scores_of(read_waveform(recording.path), starter, engine)[:, columns]
-        correct += ESC10[scores.mean(axis=0).argmax()] == recording.category
-    assert correct / len(held_out) >= 0.88
+@pytest.mark.parametrize("label", RECORDED)
+def test_it_hears_most_of_the_fifth_fold_of_esc10(
+    label: str, shared: Path, starter: Bundle, engine: LiteRTEngine
+):
+    held_out = [each for each in read_esc10(shared) if each.fold == 5 and each.category == label]
+    found = [events_in(read_waveform(each.path), starter, engine) for each in held_out]
+    heard = [any(event.label == label for event in events) for events in found]
+    assert np.mean(heard) >= 0.8
 
 
 def test_the_demo_plays_sounds_that_the_bundle_knows(starter: Bundle):
     heard = [sound.label for sound in make_demo_scene(starter.labels).truth]
-    assert heard == ["smoke_alarm", "siren", "telephone"]
+    assert heard == ["smoke_alarm", "reversing_beeper", "appliance_beep"]
     yamnet: Sequence[str] = ["smoke_detector_smoke_alarm", "busy_signal", "pink_noise", "speech"]
     assert [sound.label for sound in make_demo_scene(yamnet).truth] == yamnet[:3]
     assert [sound.label for sound in make_demo_scene(["speech", "siren"]).truth] == ["siren"]

@@ -98,12 +98,13 @@ def make_starter_bundle(sources: Sources, out: Path, recipe: StarterRecipe) -> B
     cut_samples = round(policies.REAL_CUT_SECONDS * SAMPLE_RATE_HZ)
     tuned = _score(_read(sources.tune, cut_samples, recipe.seed + 1), engine, teacher, recipe)
     found = policies.calibrate(engine, training, 2 * recipe.minutes, recipe.seed, tuned)
-    log.info("measuring on held-out audio")
-    figures = measure(engine, found, held_out, recipe.minutes, recipe.seed)
     labels = tuple(
         label for label in strips.LABELS if label.slug in recipe.labels or not recipe.labels
     )
-    manifest = _manifest(labels, found, teacher_bundle, figures, recipe)
+    log.info("measuring on held-out audio")
+    exported = {label.slug: found[label.slug] for label in labels}
+    figures = measure(engine, exported, held_out, recipe.minutes, recipe.seed)
+    manifest = _manifest(labels, exported, teacher_bundle, figures, recipe)
     chosen = select_labels(network, [strips.COLUMNS[label.slug] for label in labels])
     card = make_card(chosen, manifest, figures, authors)
     memory = {MEMORY_FILE: memory_bytes(_memory(engine, training))}
@@ -136,7 +137,7 @@ def _memory(engine: NetworkEngine, recordings: Sequence[strips.Recording]) -> Em
 
 def _manifest(
     labels: tuple[Label, ...],
-    found: Mapping[str, LabelPolicy],
+    exported: Mapping[str, LabelPolicy],
     teacher: Bundle,
     figures: Figures,
     recipe: StarterRecipe,
@@ -146,7 +147,7 @@ def _manifest(
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        policies={label.slug: found[label.slug] for label in labels},
+        policies=dict(exported),
         features=strips.FEATURES,
         provenance=dict(
             Provenance(

@@ -49,13 +49,13 @@ class Pattern:
 # music. A smoke alarm sounds until somebody comes: two pulses are no alarm yet, and one T4 burst is none.
 PATTERNS = {
     "smoke_alarm": Pattern(max_gap=2.5, min_duration=2.4),
-    "co_alarm": Pattern(max_gap=6.5, min_duration=2.9, smoothing=0.48),  # a burst of 0.7 s is short
+    "co_alarm": Pattern(max_gap=6.5, min_duration=5.0, smoothing=0.48),  # a burst of 0.7 s is short
     "siren": Pattern(min_duration=3.4),
     "reversing_beeper": Pattern(max_gap=1.5, min_duration=2.9),
     "doorbell": Pattern(max_gap=4.0, min_duration=2.4),
     "appliance_beep": Pattern(max_gap=2.5, min_duration=2.4),
     "telephone": Pattern(max_gap=5.5, min_duration=2.4),
-    "dog": Pattern(max_gap=2.0),
+    "dog": Pattern(max_gap=2.0, smoothing=0.48),
     "clock_tick": Pattern(max_gap=2.0, min_duration=3.4),
     "rain": Pattern(min_duration=2.9, smoothing=0.48),
     "sea_waves": Pattern(min_duration=3.4, smoothing=2.4),

@@ -7,7 +7,7 @@ import numpy as np
 from listener.detection.policy import LabelPolicy
 from listener.soundscape.scene import PlacedSound, Scene
 from listener.soundscape.synthesis import SAMPLE_RATE_HZ
-from trainer.starter.evaluate import Counts, classify, count
+from trainer.starter.evaluate import Counts, count
 from trainer.starter.strips import COLUMNS, LABELS
 
 POLICIES = {
@@ -57,5 +57,18 @@ def test_only_labels_with_a_policy_have_events():
     assert count([scene], LoudIsSiren(), policies) == Counts(0, (), (), SECONDS)
 
 
-def test_a_clip_is_classified_as_one_of_the_ten_even_if_an_alarm_scores_higher():
-    assert classify(noise_between(0.0, SECONDS), LoudIsSiren()) == "rain"
+def test_a_sound_without_a_policy_is_not_expected():
+    scene = Scene(noise_between(4.0, 7.0), (PlacedSound("siren", 4.0, 7.0),))
+    policies = {"telephone": POLICIES["telephone"]}
+    assert count([scene], LoudIsSiren(), policies) == Counts(0, (), (), SECONDS)
+
+
+def test_the_columns_of_a_bundle_with_fewer_labels():
+    class OnlySirens(LoudIsSiren):
+        def infer(self, patches):
+            scores, embeddings = super().infer(patches)
+            return scores[:, [COLUMNS["siren"]]], embeddings
+
+    scene = Scene(noise_between(4.0, 7.0), (PlacedSound("siren", 4.0, 7.0),))
+    policies = {"siren": POLICIES["siren"]}
+    assert count([scene], OnlySirens(), policies, {"siren": 0}) == Counts(1, (), (), SECONDS)
