@@ -34,7 +34,7 @@ class Augmentation:
     reverb_chance: float = 0.0
     rt60_seconds: Span = (0.1, 0.8)
     direct_to_reverb_db: Span = (-3.0, 12.0)
-    far_chance: float = 0.0
+    far_chance: float = 0.2  # this and band_chance: docs/decisions/0068
     far_hz: Span = (1_000.0, 4_000.0)
     far_direct_to_reverb_db: Span = (-9.0, 0.0)
     far_loss_db: Span = (6.0, 18.0)
@@ -42,7 +42,7 @@ class Augmentation:
     noise_exponent: Span = (0.0, 2.0)
     background_chance: float = 0.5  # of the noisy copies, where there are backgrounds
     snr_db: Span = (-5.0, 20.0)
-    band_chance: float = 0.0
+    band_chance: float = 0.4
     band_hz: Span = (3_300.0, 4_000.0)
     band_coded_chance: float = 0.75
     band_bits: tuple[int, int] = (5, 8)
