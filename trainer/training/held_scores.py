@@ -24,9 +24,9 @@ Floats = NDArray[np.float32]
 _LEAST = 1e-6
 _SCALES = (0.5, 3.0)  # of logits: a few clips that are all right would ask for any number
 # Thresholds
-BANK_CLIPS_FIRING = 0.02  # of all held-out bank clips, all labels together
+BANK_CLIPS_FIRING = 0.03  # of all held-out bank clips, all labels together; see decision 0073
 OWN_CLIPS_LOST = 0.05  # of a label's clips that are found at the default threshold
-LEAST_THRESHOLD, MOST_THRESHOLD = 0.3, 0.95
+MOST_THRESHOLD = 0.95
 DEFAULT_POLICY = LabelPolicy()  # until `trainer calibrate` measures the user's own background
 OFF_SHARE = DEFAULT_POLICY.off_threshold / DEFAULT_POLICY.on_threshold
 _BANK_MEDIAN = DEFAULT_POLICY.smoothing_patches(PATCH_HOP_SECONDS)
@@ -194,12 +194,12 @@ class HeldScores:
                 for peak, each in zip(own, self.clips, strict=True)
                 if label in each.clip.labels
             ]
-            found = sorted(peak for peak in peaks if peak >= DEFAULT_POLICY.on_threshold)
+            found = sorted(peak for peak in peaks if peak >= HEARD)
             upper = found[int(OWN_CLIPS_LOST * len(found))] if found else HEARD
             lower = float(np.sort(bank[:, column])[-allowed - 1]) if len(bank) else 0.0
             if lower >= upper:
                 colliding.append(label)
-            threshold = min(upper, _middle(lower, upper))
+            threshold = min(upper, _between(lower, upper))
             policies[label] = replace(
                 DEFAULT_POLICY, on_threshold=threshold, off_threshold=OFF_SHARE * threshold
             )
@@ -219,7 +219,11 @@ def smoothed_peaks(scores: Floats, length: int) -> Floats:
     return np.asarray(np.median(windows, axis=-1).max(axis=0), np.float32)
 
 
-def _middle(lower: float, upper: float) -> float:
-    """Between two scores, by their logits; within the least and the most threshold."""
-    logits = logit(np.clip([lower, upper], _LEAST, 1.0 - _LEAST))
-    return float(np.clip(expit(logits.mean()), LEAST_THRESHOLD, MOST_THRESHOLD))
+def _between(lower: float, upper: float) -> float:
+    """A quarter of the way between two scores, by their logits: recall is what a threshold costs.
+
+    It is never below the default threshold.
+    """
+    least, most = logit(np.clip([lower, upper], _LEAST, 1.0 - _LEAST))
+    threshold = expit(least + (most - least) / 4.0)
+    return float(np.clip(threshold, DEFAULT_POLICY.on_threshold, MOST_THRESHOLD))

@@ -91,19 +91,26 @@ def train(
         return _fine_tune(parts, backbone, recipe, report)
     settings = recipe.fit
     histories: list[History] = []
-    network = None
-    wanted = "network" if recipe.heads > 1 else recipe.head
-    if parts.validation is not None and wanted != "regression":
+
+    def train_network() -> choice.Candidate | None:
+        if parts.validation is None:
+            return None
         trainer = _Trainer(parts.train.embedded(), recipe, report)
         found = trainer.fit_head(settings, parts.validation.tables, "finding how long to train")
         histories.append(found.history)
-        settings = replace(settings, stop_after=found.history.best.number)
         held = choice.held_scores(parts.validation, recipe, found.network)
-        network = choice.Candidate("network", held, held.calibrate())
-    kept, summary = network, ""
-    if wanted != "network":
-        kept, summary = choice.choose_head(parts.both, parts.validation, recipe, network)
+        return choice.Candidate("network", held, held.calibrate())
+
+    if recipe.heads > 1 or recipe.head == "network":
+        kept, summary = train_network(), ""
+    else:
+        never = recipe.head == "regression"
+        kept, summary = choice.choose_head(
+            parts.both, parts.validation, recipe, (lambda: None) if never else train_network
+        )
         log.info("%s", summary)
+    if histories:
+        settings = replace(settings, stop_after=histories[0].best.number)
     if kept is None or kept.name == "network":
         trainer = _Trainer(parts.both.embedded(), recipe, report)
         fitted = [
