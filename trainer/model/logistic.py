@@ -12,11 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from trainer.data.batches import Batch
-from trainer.model.network import Moments, build_head, compress, measure_moments
+from trainer.model.network import build_head, compress, measure_moments
 from trainer.model.settings import Activation, HeadShape
 
 MOST_STEPS = 60  # of the solver; by then folds of four data sets differed no more
 _TOLERANCE = 1e-3
+_CHUNK = 1024  # rows
 # Where training rows say nothing, or all the same, of an output: a probability of about 1 or 99 %
 _UNHEARD, _CERTAIN = -10.0, 4.6
 
@@ -31,11 +32,14 @@ class LogisticFitter:
     """
 
     def __init__(self, rows: Batch, activation: Activation) -> None:
-        self.moments: Moments = measure_moments([rows.inputs])
-        inputs = np.array(compress(rows.inputs), np.float32)
-        inputs -= self.moments.mean
-        inputs /= self.moments.deviation
-        self._inputs, self._rows, self._activation = inputs, rows, activation
+        chunks = range(0, len(rows.inputs), _CHUNK)
+        self.moments = measure_moments(rows.inputs[start : start + _CHUNK] for start in chunks)
+        inputs = np.empty(rows.inputs.shape, np.float32)
+        for start in chunks:  # so that no second array of all rows is needed
+            part = slice(start, start + _CHUNK)
+            compressed = np.asarray(compress(rows.inputs[part]), np.float32)
+            inputs[part] = (compressed - self.moments.mean) / self.moments.deviation
+        self._rows, self._activation = rows._replace(inputs=inputs), activation
 
     def fit(self, strength: float) -> keras.Model:
         """A head as `build_head` makes it; less `strength` is more regularisation.
@@ -47,7 +51,7 @@ class LogisticFitter:
         # times as long on a busy machine
         with threadpool_limits(limits=1, user_api="blas"):
             if self._activation == "softmax":
-                labelled = np.asarray(self._rows.targets.any(axis=1), np.bool_)
+                labelled = np.asarray(self._rows.targets.any(axis=1))
                 kernel, bias = self._fit(
                     self._rows.targets.argmax(axis=1), labelled, outputs, strength
                 )
@@ -71,7 +75,8 @@ class LogisticFitter:
         self, classes: NDArray[np.intp], used: NDArray[np.bool_], outputs: int, strength: float
     ) -> tuple[Floats, Floats]:
         """Kernel (D, outputs) and bias (outputs,); with one output, class 1 against class 0."""
-        kernel = np.zeros((self._inputs.shape[1], outputs), np.float32)
+        rows = self._rows
+        kernel = np.zeros((rows.inputs.shape[1], outputs), np.float32)
         bias = np.full(outputs, _UNHEARD, np.float32)
         there = np.unique(classes[used])
         if len(there) < 2:  # noqa: PLR2004 - nothing to tell apart
@@ -79,12 +84,11 @@ class LogisticFitter:
                 bias[:] = _CERTAIN if there.any() else -_CERTAIN
             bias[there if outputs > 1 else []] = _CERTAIN
             return kernel, bias
-        whole = used.all()
-        inputs = self._inputs if whole else self._inputs[used]
+        inputs = rows.inputs if used.all() else rows.inputs[used]
         model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=_TOLERANCE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # by then it is near enough
-            model.fit(inputs, classes[used], sample_weight=self._rows.weights[used])
+            model.fit(inputs, classes[used], sample_weight=rows.weights[used])
         if outputs == 1:
             return model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32)
         coefficients, intercepts = model.coef_.T, model.intercept_

@@ -100,18 +100,27 @@ def train(
     """
     if recipe.fit.thawing.blocks:
         return _fine_tune(parts, backbone, recipe, report)
-    found = None
-    wanted = "network" if recipe.heads > 1 else recipe.head
-    if parts.validation is not None and wanted != "regression":
-        found = _find_length(parts, parts.validation, recipe, report)
-    kept, summary = None if found is None else found.candidate, ""
-    if wanted != "network":
-        kept, summary = choice.choose_head(parts.both, parts.validation, recipe, kept)
-        log.info("%s", summary)
-    if kept is None or kept.name == "network":
-        trained = _train_networks(parts, recipe, report, found)
+    found: list[_Found] = []
+
+    def train_network() -> choice.Candidate | None:
+        if parts.validation is None:
+            return None
+        found.append(_find_length(parts, parts.validation, recipe, report))
+        return found[0].candidate
+
+    if recipe.heads > 1 or recipe.head == "network":
+        kept, summary = train_network(), ""
     else:
-        trained = _fit_regressions(parts, recipe, kept, found)
+        never = recipe.head == "regression"
+        kept, summary = choice.choose_head(
+            parts.both, parts.validation, recipe, (lambda: None) if never else train_network
+        )
+        log.info("%s", summary)
+    first = found[0] if found else None
+    if kept is None or kept.name == "network":
+        trained = _train_networks(parts, recipe, report, first)
+    else:
+        trained = _fit_regressions(parts, recipe, kept, first)
     return _calibrated(trained, kept, summary, parts.both, recipe, bases or {})
 
 

@@ -15,7 +15,7 @@ from trainer.model.settings import FitSettings, HeadShape
         ({"max_epochs": 0}, "max_epochs: expected more than 0, got 0"),
         ({"weight_decay": -1.0}, "weight_decay: expected at least 0, got -1.0"),
         ({"label_smoothing": 1.0}, r"label_smoothing: expected \[0, 1\), got 1.0"),
-        ({"stop_after": 13}, "stop_after: expected 1 to 12 epochs, got 13"),
+        ({"stop_after": 31}, "stop_after: expected 1 to 30 epochs, got 31"),
         ({"head": {"hidden": -1}}, "hidden: expected at least 0 units, got -1"),
         ({"head": {"dropout": 1.0}}, r"dropout: expected a share in \[0, 1\), got 1.0"),
     ],

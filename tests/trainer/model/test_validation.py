@@ -90,3 +90,16 @@ def test_any_label_of_a_clip_is_right_and_clips_without_labels_do_not_count():
     targets = floats([[1, 1], [0, 1], [0, 0]])
     assert accuracy(scores, targets) == 0.5
     assert accuracy(scores, np.zeros((3, 2), np.float32)) == 0.0
+
+
+@pytest.mark.parametrize(("logit", "right"), [(-3.0, 1.0), (3.0, 0.0)])
+def test_a_clip_without_a_label_counts_in_loss_and_accuracy(logit: float, right: float):
+    """With one label nothing else could show that training goes wrong."""
+    source = make_source([""], ("a",))
+    patches = tuple(replace(each, inputs=each.inputs + 1.0) for each in source.patches)
+    validate = make_validator(
+        linear([[logit], [0], [0]]), [replace(source, patches=patches)], "sigmoid"
+    )
+    epoch = validate(1, 0.0)
+    assert epoch.accuracy == right
+    assert epoch.validation_loss == pytest.approx(np.log1p(np.exp(logit)), rel=1e-3)
