@@ -36,7 +36,7 @@ def test_the_bundle_is_whole_and_small(made: Bundle):
     assert sorted(file.name for file in made.path.iterdir()) == [
         "bundle.json", "card.md", "golden.npz", "memory.npz", "model.tflite", "saved_model",
     ]  # fmt: skip
-    assert sum(file.stat().st_size for file in made.path.rglob("*")) < 4e6
+    assert sum(file.stat().st_size for file in made.path.rglob("*")) < 4.5e6
     assert check_golden(bundle, LiteRTEngine(bundle.model_path).infer) < 1e-4
 
 
