@@ -24,7 +24,7 @@ from tests.rigs.station import LISTENER
 from tests.rigs.terminal import COLOUR, TerminalProgram, in_terminal
 
 SCENE = make_demo_scene(["smoke_alarm", "siren"])  # 3 to 9 s, 12 to 17 s
-LABELS = ("smoke_alarm", "siren", "telephone")
+LABELS = ("smoke_alarm", "reversing_beeper", "appliance_beep")
 HEARD = HeardEvent("one", "smoke_alarm", 2.75, 8.75, 0.96)
 LASTING = HeardEvent("two", "siren", 12.25, None, 0.5)
 
