@@ -109,13 +109,13 @@ def _measure(retrained: Retrained, tested: ClipTable, label: str) -> tuple[float
     """Recall in %, clips of other classes with an event of the label, points lost at most."""
     of_class = [clip for clip in tested.clips if label in clip.labels]
     others = [clip for clip in tested.clips if label not in clip.labels]
-    heard = [_hears(retrained.bundle, clips) for clips in (of_class, others)]
+    heard = [labels_heard(retrained.bundle, clips) for clips in (of_class, others)]
     found, alarms = (sum(label in labels for labels in each) for each in heard)
     lost = max(each.lost_points for each in retrained.findings.regression_check.labels)
     return 100.0 * found / len(heard[0]), alarms, lost
 
 
-def _hears(bundle: Bundle, clips: list[Clip]) -> list[set[str]]:
+def labels_heard(bundle: Bundle, clips: list[Clip]) -> list[set[str]]:
     """The labels of the events in each clip."""
     scorer, policies = open_scorer(bundle), ordered_policies(bundle)
     hop, rate_hz = scorer.features.patch_hop_seconds, scorer.features.sample_rate_hz
