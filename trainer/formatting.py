@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from trainer.evaluation.scored_clips import BAND_LIMITED, SEEN_NOISE, UNSEEN_NOISE
-from trainer.provenance import ClipFigures, EvaluationSection, StationFigures
+from trainer.provenance import EvaluationSection, StationFigures
 
 STATION = "what the station would do"
 UNKNOWN = "unknown"
@@ -81,7 +81,10 @@ def main_figures(found: EvaluationSection) -> Iterator[tuple[str, str]]:
     if (station := found.get("station")) is not None:
         yield STATION, station_line(station)
     if clip["accuracy"] is not None:
-        yield "accuracy", f"{percent(clip['accuracy'])} of {_judged_clips(clip)}"
+        # older bundles counted clips with a label alone
+        counted, backgrounds = clip.get("judged", clip["clips"]), clip.get("backgrounds", 0)
+        of_background = f", {backgrounds} of them background" if backgrounds else ""
+        yield "accuracy", f"{percent(clip['accuracy'])} of {counted} clips{of_background}"
     if patch["accuracy"] is not None:
         judged = patch.get("judged", patch["clips"])
         yield "accuracy of single patches", f"{percent(patch['accuracy'])} of {judged}"
@@ -109,9 +112,3 @@ def main_figures(found: EvaluationSection) -> Iterator[tuple[str, str]]:
         bound = f"at most {rate(total['at_most_per_day'])} a day (95 %)"
         quiet = f"{total['alarms']} in {hours(total['hours'])}: {bound}"
     yield "false alarms on ambient audio", quiet
-
-
-def _judged_clips(clip: ClipFigures) -> str:
-    """`42 clips, 2 of them background`; older bundles counted clips with a label alone."""
-    judged, backgrounds = clip.get("judged", clip["clips"]), clip.get("backgrounds", 0)
-    return f"{judged} clips" + (f", {backgrounds} of them background" if backgrounds else "")

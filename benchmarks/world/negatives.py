@@ -14,6 +14,7 @@ from benchmarks.world.packages import World
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
 from listener.engines.litert import LiteRTEngine
+from trainer.background.bank import probe_patches
 from trainer.data import audio
 from trainer.data.clips import Clip
 from trainer.errors import DataError
@@ -56,6 +57,7 @@ def write_bank(bundle: Bundle, world: World, root: Path, out: Path) -> tuple[int
         source=np.repeat(np.array(sources, np.uint8), lengths),
         clip=np.repeat(np.arange(len(runs), dtype=np.uint16), lengths),
         sources=np.array([package.name for package in packages]),
+        probe=engine.infer(probe_patches())[1],
     )
     return len(embeddings), out.stat().st_size / 1e6
 

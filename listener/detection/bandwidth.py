@@ -5,7 +5,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.features import Content, LogMel, log_mel_of
+from listener.detection.features import Content, log_mel_of
 from listener.detection.log_mel import band_centres_hz
 from listener.detection.params import FeatureParams
 
@@ -61,7 +61,10 @@ class BandwidthMeter:
         due = self._patches % every == 0
         self._patches += 1
         if due and self._firsts:
-            levels = _loudest(log_mel_of(content, self._params))
+            log_mel = log_mel_of(content, self._params)
+            blocks = log_mel[: len(log_mel) // _BLOCK_FRAMES * _BLOCK_FRAMES]
+            sums = blocks.reshape(-1, _BLOCK_FRAMES, log_mel.shape[1]).sum(axis=1)
+            levels = np.asarray(sums.max(axis=0) / _BLOCK_FRAMES, np.float32)  # of each band
             audible = levels[self._audible] >= self._audible_from
             if 2 * np.count_nonzero(audible) >= len(audible):
                 self._add(levels)
@@ -77,7 +80,13 @@ class BandwidthMeter:
             self._seen += 1
             same = self.bandwidth_hz is not None and abs(first - self._known) <= _SAME_BANDS
             if self._seen >= self._looks and not same:
-                self._known, self.bandwidth_hz = first, round(self._edge_hz(levels, first), -2)
+                edge = slice(first - _EDGE_BANDS - 1, first + 1)
+                falling = np.maximum.accumulate(
+                    levels[edge][::-1]
+                )  # backwards: for np.interp it rises
+                middle = (falling[0] + falling[-1]) / 2  # between the two sides of the edge
+                edge_hz = float(np.interp(middle, falling, self._centres_hz[edge][::-1]))
+                self._known, self.bandwidth_hz = first, round(edge_hz, -2)
         elif self.bandwidth_hz is None or drop_db < _ENDS_DB:
             self._seen, self.bandwidth_hz = 0, None
 
@@ -89,20 +98,6 @@ class BandwidthMeter:
         drops = reduce(np.minimum, shifted) - above
         sharpest = int(drops.argmax())
         return self._firsts[sharpest], float(drops[sharpest]) / _PER_DB
-
-    def _edge_hz(self, levels: _Levels, first: int) -> float:
-        """Where the envelope passes the middle between its two sides."""
-        edge = slice(first - _EDGE_BANDS - 1, first + 1)
-        falling = np.maximum.accumulate(levels[edge][::-1])  # backwards: np.interp wants it rising
-        middle = (falling[0] + falling[-1]) / 2
-        return float(np.interp(middle, falling, self._centres_hz[edge][::-1]))
-
-
-def _loudest(log_mel: LogMel) -> _Levels:
-    """The highest level of each band over blocks of frames."""
-    blocks = log_mel[: len(log_mel) // _BLOCK_FRAMES * _BLOCK_FRAMES]
-    sums = blocks.reshape(-1, _BLOCK_FRAMES, log_mel.shape[1]).sum(axis=1)
-    return np.asarray(sums.max(axis=0) / _BLOCK_FRAMES, np.float32)
 
 
 def describe_bandwidth(bandwidth_hz: float) -> str:

@@ -91,17 +91,11 @@ def augment(
         gain_db -= rng.uniform(*augmentation.far_loss_db)
     samples = waveform.change_gain(samples, gain_db)
     if rng.random() < augmentation.band_chance:
-        samples = _limit_band(samples, augmentation, sample_rate_hz, rng)
+        limit_hz = rng.uniform(*augmentation.band_hz)
+        coded = rng.random() < augmentation.band_coded_chance
+        bits = int(rng.integers(*augmentation.band_bits, endpoint=True)) if coded else 0
+        samples = waveform.limit_band(samples, limit_hz, sample_rate_hz, bits)
     return samples
-
-
-def _limit_band(
-    samples: Samples, augmentation: Augmentation, sample_rate_hz: int, rng: np.random.Generator
-) -> Samples:
-    limit_hz = rng.uniform(*augmentation.band_hz)
-    coded = rng.random() < augmentation.band_coded_chance
-    bits = int(rng.integers(*augmentation.band_bits, endpoint=True)) if coded else 0
-    return waveform.limit_band(samples, limit_hz, sample_rate_hz, bits)
 
 
 def _add_background_or_noise(

@@ -69,10 +69,15 @@ def find_bank(backbone: Embedder) -> BankOfNegatives | None:
     So a bundle of a network, its SavedModel and a smaller form of it share a bank, and another network
     of the same shape does not get it.
     """
+    shape = (backbone.features.patch_frames, backbone.features.mel_bands)
+    patches = probe_patches()
     for file in BANK_FILES:
         with np.load(file, allow_pickle=False) as arrays:
             probe = np.asarray(arrays["probe"], np.float32)
-            if _embeds_as(backbone, probe):
+            if backbone.embedding_size != probe.shape[-1] or patches.shape[1:] != shape:
+                continue
+            difference = np.abs(backbone.embed(patches) - probe).max()
+            if difference <= SAME_BACKBONE * np.abs(probe).max():
                 return _read(arrays)
     return None
 
@@ -81,15 +86,6 @@ def probe_patches() -> NDArray[np.float32]:
     """Log-mel patches of a second of generated noise under the default front end, (1, 96, 64)."""
     noise = np.random.default_rng(0).normal(0.0, 0.1, FeatureParams().window_samples)
     return log_mel_patches(noise.astype(np.float32), FeatureParams())
-
-
-def _embeds_as(backbone: Embedder, probe: NDArray[np.float32]) -> bool:
-    shape = (backbone.features.patch_frames, backbone.features.mel_bands)
-    patches = probe_patches()
-    if backbone.embedding_size != probe.shape[-1] or patches.shape[1:] != shape:
-        return False
-    difference = np.abs(backbone.embed(patches) - probe).max()
-    return bool(difference <= SAME_BACKBONE * np.abs(probe).max())
 
 
 def _read(arrays: np.lib.npyio.NpzFile) -> BankOfNegatives:

@@ -114,8 +114,13 @@ class EmbeddingMaker:
         yield from self._make_missing(missing)
 
     def _make_missing(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        def prepare_one(job: Job) -> Prepared | Quarantined:
+            features = self._backbone.features
+            work = partial(prepare, job.clip, features, self._preparation, job.digest)
+            return or_quarantined(job.clip.path, work)
+
         waiting: list[_Ready] = []
-        for job, attempt in zip(jobs, map_in_threads(self._prepare, jobs), strict=True):
+        for job, attempt in zip(jobs, map_in_threads(prepare_one, jobs), strict=True):
             if isinstance(attempt, Quarantined):
                 yield job, attempt
                 continue
@@ -124,10 +129,6 @@ class EmbeddingMaker:
                 yield from self._embed(waiting)
                 waiting = []
         yield from self._embed(waiting)
-
-    def _prepare(self, job: Job) -> Prepared | Quarantined:
-        work = partial(prepare, job.clip, self._backbone.features, self._preparation, job.digest)
-        return or_quarantined(job.clip.path, work)
 
     def _embed(self, ready: Sequence[_Ready]) -> Iterator[Outcome]:
         """The embeddings of the clips, inferred in batches across their boundaries."""

@@ -57,15 +57,18 @@ class RegressionSet:
         self, infer: ScorePatches, features: params.FeatureParams
     ) -> tuple[NDArray[np.float32], ...]:
         """What a network gives for the patches of each clip, in order, at the hop of the features."""
-        patches = [_cut(stretch, features) for stretch in self._stretches()]
+        stretches = np.split(self.frames, np.cumsum(self.lengths)[:-1])
+        frames, hop = features.patch_frames, features.patch_hop_frames
+        starts = [range(0, len(stretch) - frames + 1, hop) for stretch in stretches]
+        patches = [
+            np.stack([stretch[start : start + frames] for start in own]).astype(np.float32)
+            for stretch, own in zip(stretches, starts, strict=True)
+        ]
         every = np.concatenate(patches)
-        starts = range(0, len(every), _PATCHES_AT_ONCE)
-        given = np.concatenate([infer(every[each : each + _PATCHES_AT_ONCE]) for each in starts])
+        batches = range(0, len(every), _PATCHES_AT_ONCE)
+        given = np.concatenate([infer(every[each : each + _PATCHES_AT_ONCE]) for each in batches])
         ends = np.cumsum([len(each) for each in patches])[:-1]
         return tuple(np.split(given, ends))
-
-    def _stretches(self) -> list[NDArray[np.float16]]:
-        return np.split(self.frames, np.cumsum(self.lengths)[:-1])
 
     def targets_of(self, labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Targets and known of these labels, (N, K); one that the set does not know is in no clip."""
@@ -105,13 +108,6 @@ def columns_of(
     columns = dict(zip(labels, values.T, strict=True))
     missing = np.zeros(len(values), values.dtype)
     return np.stack([columns.get(label, missing) for label in wanted], axis=1)
-
-
-def _cut(stretch: NDArray[np.float16], features: params.FeatureParams) -> NDArray[np.float32]:
-    """The patches of a stretch of frames, (n, 96, 64)."""
-    starts = range(0, len(stretch) - features.patch_frames + 1, features.patch_hop_frames)
-    patches = [stretch[start : start + features.patch_frames] for start in starts]
-    return np.stack(patches).astype(np.float32)
 
 
 def files_of(
@@ -197,7 +193,10 @@ def _choose_stretch(
     levels = activity.patch_levels(samples, features)
     seconds = len(samples) / features.sample_rate_hz
     said = patch_targets(clip, classes, len(levels), seconds, features)
-    count = min(1 + round(_after_first(features) / features.patch_hop_seconds), len(levels))
+    count = min(
+        1 + round((STRETCH_SECONDS - features.patch_seconds) / features.patch_hop_seconds),
+        len(levels),
+    )
     audible = (levels > levels.max() - activity.QUIET_BELOW_LOUDEST_DB).astype(np.float64)
     heard = said.values.any(axis=1) if said.values.any() else np.ones(len(levels))
     worth = np.convolve(heard * audible, np.ones(count), "valid").round()
@@ -211,10 +210,6 @@ def _choose_stretch(
         said.values[rows].max(axis=0) > 0,
         said.known[rows].min(axis=0) > 0,
     )
-
-
-def _after_first(features: params.FeatureParams) -> float:
-    return STRETCH_SECONDS - features.patch_seconds
 
 
 def _frames_of(

@@ -15,7 +15,7 @@ from trainer.evaluation.calibration import (
     score_held_back,
     score_validation,
 )
-from trainer.evaluation.findings import BudgetStep, Calibration, explain_refusal
+from trainer.evaluation.findings import Calibration, explain_refusal
 from trainer.evaluation.regression import read_regression
 from trainer.formatting import percent
 from trainer.provenance import provenance_of, to_document, without
@@ -148,13 +148,17 @@ def show_calibration(calibration: Calibration) -> None:
             " (*: over the budget)"
         )
         budgets = (f"{step.false_alarms_per_day:g} a day" for step in steps)
-        cells = ((found.label, *map(_step, found.steps)) for found in heard)
+        over = {True: "", False: " *"}
+        cells = (
+            (
+                found.label,
+                *(
+                    f"{step.on_threshold:.3g}, {percent(step.recall)}{over[step.within_budget]}"
+                    for step in found.steps
+                ),
+            )
+            for found in heard
+        )
         show_table(("label", *budgets), cells)
     for remark in calibration.remarks:
         log.warning("%s", remark)
-
-
-def _step(step: BudgetStep) -> str:
-    """A star where no policy keeps to the budget."""
-    over = "" if step.within_budget else " *"
-    return f"{step.on_threshold:.3g}, {percent(step.recall)}{over}"

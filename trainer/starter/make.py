@@ -1,7 +1,7 @@
 """`trainer starter`: ESC-10, real audio and generated alarms -> the bundle that ships with the package."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from trainer.starter.real_audio import RealAudio, read_real_audio
 from trainer.starter.train import (
     NetworkEngine,
     Schedule,
-    Teacher,
     build_network,
     make_examples,
     make_teacher,
@@ -96,7 +95,11 @@ def make_starter_bundle(sources: Sources, out: Path, recipe: StarterRecipe) -> B
     engine = NetworkEngine(network)
     log.info("setting the thresholds")
     cut_samples = round(policies.REAL_CUT_SECONDS * SAMPLE_RATE_HZ)
-    tuned = _score(_read(sources.tune, cut_samples, recipe.seed + 1), engine, teacher, recipe)
+    tune = _read(sources.tune, cut_samples, recipe.seed + 1)
+    tuned: Iterable[ScoreTable] = ()
+    if tune is not None:
+        minutes = _REAL_SHARE * recipe.minutes
+        tuned = policies.score_real_audio(tune, minutes, engine, teacher, recipe.seed)
     found = policies.calibrate(engine, training, 2 * recipe.minutes, recipe.seed, tuned)
     labels = tuple(
         label for label in strips.LABELS if label.slug in recipe.labels or not recipe.labels
@@ -113,16 +116,6 @@ def make_starter_bundle(sources: Sources, out: Path, recipe: StarterRecipe) -> B
 
 def _read(folders: Sequence[Path], cut_samples: int, seed: int) -> RealAudio | None:
     return read_real_audio(folders, _HOURS_OF_A_FOLDER, cut_samples, seed) if folders else None
-
-
-def _score(
-    tune: RealAudio | None, engine: NetworkEngine, teacher: Teacher, recipe: StarterRecipe
-) -> list[ScoreTable]:
-    if tune is None:
-        return []
-    minutes = _REAL_SHARE * recipe.minutes
-    tables = policies.score_real_audio(tune, minutes, engine, teacher, recipe.seed)
-    return list(tables)
 
 
 def _memory(engine: NetworkEngine, recordings: Sequence[strips.Recording]) -> Embeddings:

@@ -14,7 +14,6 @@ from listener.detection.policy import LabelPolicy
 from listener.detection.scores import ScoreSmoother, slot_boundaries
 from listener.engines.engine import Engine
 from listener.soundscape.scene import PlacedSound
-from listener.soundscape.synthesis import SAMPLE_RATE_HZ
 from trainer.starter import strips
 from trainer.starter.evaluate import ScoreTable, score
 from trainer.starter.real_audio import RealAudio
@@ -127,22 +126,22 @@ def score_real_audio(
 def highest_false_threshold(backgrounds: Sequence[ScoreTable]) -> NDArray[np.float64]:
     """For each label the highest threshold at which backgrounds make too many events, (K,); or 0."""
     highest = np.zeros(len(LABELS))
+    hop_seconds, patch_seconds = strips.FEATURES.patch_hop_seconds, strips.FEATURES.patch_seconds
+    boundaries = [
+        slot_boundaries(len(each), patch_seconds + (len(each) - 1) * hop_seconds, strips.FEATURES)
+        for each in backgrounds
+    ]
     for threshold in _THRESHOLDS:
         policies = {label.slug: pattern_of(label.slug).policy(threshold) for label in LABELS}
-        found = Counter(slug for table in backgrounds for slug in _events_in(table, policies))
+        found = Counter(
+            event.label
+            for table, slots in zip(backgrounds, boundaries, strict=True)
+            for event in hysteresis.detect_events(table, slots, policies, hop_seconds)
+        )
         for slug, count in found.items():
             if count > (0 if slug in _WAKES_THE_HOUSE else _FALSE_EVENTS):
                 highest[COLUMNS[slug]] = threshold
     return highest
-
-
-def _events_in(table: ScoreTable, policies: Mapping[str, LabelPolicy]) -> list[str]:
-    hop_seconds = strips.FEATURES.patch_hop_seconds
-    seconds = strips.FEATURES.window_samples / SAMPLE_RATE_HZ + (len(table) - 1) * hop_seconds
-    boundaries = slot_boundaries(len(table), seconds, strips.FEATURES)
-    return [
-        event.label for event in hysteresis.detect_events(table, boundaries, policies, hop_seconds)
-    ]
 
 
 def make_policies(

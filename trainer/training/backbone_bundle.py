@@ -2,11 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection import bundle, params, policy
+from listener.detection import bundle, params
 from listener.detection.policy import DurationClass
 from trainer.config import Storage
 from trainer.errors import BackboneError
@@ -85,21 +84,17 @@ def _describe_classes(classes: list[AudioSetClass]) -> str:
     return ", ".join(f"{counts[each]} {each} ({medians[each]})" for each in DurationClass)
 
 
-def _policies(labels: Iterable[bundle.Label]) -> dict[str, policy.LabelPolicy]:
-    policies = read_yamnet_policies()
-    return {label.slug: policies.policy(label.name) for label in labels}
-
-
 def _manifest(
     handle: str, classes: list[AudioSetClass], features: params.FeatureParams
 ) -> bundle.Manifest:
     labels = make_labels(audio_class.name for audio_class in classes)
+    policies = read_yamnet_policies()
     return bundle.Manifest(
         name="yamnet",
         version=1,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         labels=labels,
-        policies=_policies(labels),
+        policies={label.slug: policies.policy(label.name) for label in labels},
         features=features,
         provenance=dict(
             Provenance(

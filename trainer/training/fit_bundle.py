@@ -1,12 +1,11 @@
 """`trainer fit`: data sets in, a bundle out."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.detection import bundle, params, policy
+from listener.detection import bundle, params
 from trainer.config import Storage
 from trainer.data.alike import warn_of_alike_takes
 from trainer.data.cache import EmbeddingCache
@@ -90,7 +89,9 @@ def fit_bundle(request: FitRequest) -> bundle.Bundle:
         training_set = make_training_set(used, backbone, cache, recipe, report)
     warn_of_alike_takes(training_set.clips, training_set.classes)
     parts = split(training_set, folds, validation_fold)
-    bases = _first_policies(used, parts.both.classes, backbone.features)
+    names = [name for name in parts.both.classes if name != BACKGROUND]
+    first = taught_policies(used, make_labels(names), backbone.features)
+    bases = dict(zip(names, first.values(), strict=True))  # by class; thresholds are placed later
     trained = train(parts, backbone, recipe, progress.epochs_bar, bases)
     validation = _validation(trained, parts)
     labels = make_labels(trained.classes)
@@ -152,16 +153,6 @@ def _provenance(
     if leak is not None:
         known["leak"] = to_document(leak)
     return known
-
-
-def _first_policies(
-    table: ClipTable, classes: Sequence[str], features: params.FeatureParams
-) -> dict[str, policy.LabelPolicy]:
-    """By class, from the length of its sounds; thresholds are placed after training."""
-    names = [name for name in classes if name != BACKGROUND]
-    labels = make_labels(names)
-    found = taught_policies(table, labels, features)
-    return {name: found[label.slug] for name, label in zip(names, labels, strict=True)}
 
 
 def _validation(trained: Trained, parts: Split) -> str:

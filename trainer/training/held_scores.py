@@ -199,7 +199,11 @@ class HeldScores:
             lower = float(np.sort(bank[:, column])[-allowed - 1]) if len(bank) else 0.0
             if lower >= upper:
                 colliding.append(label)
-            threshold = min(upper, _between(lower, upper))
+            # a quarter of the way between the two logits: recall is what a threshold costs
+            least, most = logit(np.clip([lower, upper], _LEAST, 1.0 - _LEAST))
+            between = float(expit(least + (most - least) / 4.0))
+            usual = DEFAULT_POLICY.on_threshold
+            threshold = min(upper, max(usual, min(between, MOST_THRESHOLD)))
             policies[label] = replace(
                 chosen[column], on_threshold=threshold, off_threshold=OFF_SHARE * threshold
             )
@@ -233,13 +237,3 @@ def smoothed_peaks(scores: Floats, length: int) -> Floats:
         return np.asarray(np.median(scores, axis=0), np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(scores, length, axis=0)
     return np.asarray(np.median(windows, axis=-1).max(axis=0), np.float32)
-
-
-def _between(lower: float, upper: float) -> float:
-    """A quarter of the way between two scores, by their logits: recall is what a threshold costs.
-
-    It is never below the default threshold.
-    """
-    least, most = logit(np.clip([lower, upper], _LEAST, 1.0 - _LEAST))
-    threshold = expit(least + (most - least) / 4.0)
-    return float(np.clip(threshold, DEFAULT_POLICY.on_threshold, MOST_THRESHOLD))
