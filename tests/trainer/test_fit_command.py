@@ -20,8 +20,9 @@ def test_fit_makes_a_bundle_and_prints_only_its_path(tones_bundle: Bundle, tmp_p
     lines = result.stderr.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "embedding, clips",
-        "finding how long to train",
-        "training",
+        "no bank of negatives for this backbone",
+        "head",
+        "calibration error",
         "writing saved_model",
         "converting to model.tflite, float32 weights",
         "model.tflite",
