@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from trainer.data.batches import Batch
-from trainer.model.network import build_head, compress, measure_moments
+from trainer.model.network import Moments, build_head, compress, measure_moments
 from trainer.model.settings import Activation, HeadShape
 
 MOST_STEPS = 60  # of the solver; by then folds of four data sets differed no more
@@ -28,12 +28,14 @@ class LogisticFitter:
     """Fits heads to the same patches with one strength after another.
 
     Softmax: multinomial, each patch of the class that its targets name. Sigmoid: one regression for each
-    label, on the patches whose target is known.
+    label, on the patches whose target is known. `moments` standardise the inputs; default: the rows' own.
     """
 
-    def __init__(self, rows: Batch, activation: Activation) -> None:
+    def __init__(self, rows: Batch, activation: Activation, moments: Moments | None = None) -> None:
         chunks = range(0, len(rows.inputs), _CHUNK)
-        self.moments = measure_moments(rows.inputs[start : start + _CHUNK] for start in chunks)
+        self.moments = moments or measure_moments(
+            rows.inputs[start : start + _CHUNK] for start in chunks
+        )
         inputs = np.empty(rows.inputs.shape, np.float32)
         for start in chunks:  # so that no second array of all rows is needed
             part = slice(start, start + _CHUNK)
