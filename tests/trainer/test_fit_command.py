@@ -32,10 +32,11 @@ def test_fit_makes_a_bundle_and_prints_only_its_path(tones_bundle: Bundle, tmp_p
     )
     assert [line.partition(":")[0] for line in lines[5:]] == [
         "embedding, clips",
+        "no bank of negatives for this backbone",
         "class high",  # its clips differ in level alone, so they sound alike
         "class low",
-        "finding how long to train",
-        "training",
+        "head",
+        "calibration error",
         "what the station would do, validation clips",
         "validation",
         "writing saved_model",
