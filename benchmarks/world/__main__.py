@@ -101,7 +101,7 @@ def taught(
         datasets.compose(world, each, root, root / "datasets" / each.name) for each in world.dataset
     ]
     parts = part or list(taught_parts.TaughtPart)
-    _print(taught_parts.measure(tables + list(data or ()), backbone, root, parts), markdown)
+    _print(taught_parts.measure(world, tables + list(data or ()), backbone, root, parts), markdown)
 
 
 @app.command(name="thresholds")
