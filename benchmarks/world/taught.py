@@ -277,7 +277,7 @@ def one_class(rows: Sequence[Row], category: str) -> Experiment | None:
 
 
 def measure_open_set(judge: Judge, world: World, root: Path, out: Path) -> list[Figure]:
-    """Clips of unlabelled audio of the test part in which a bundle of the whole data set reports anything."""
+    """Files of unlabelled audio in which a bundle of the whole data set reports anything."""
     bundle = judge.fit(judge.rows, out / f"{judge.name}-all")
     by_kind: defaultdict[str, list[Row]] = defaultdict(list)
     for clip in unlabelled_clips(world, root, "test"):
