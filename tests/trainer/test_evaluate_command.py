@@ -43,7 +43,7 @@ def fitted(tones: Path, tones_bundle: Bundle) -> Bundle:
         out=tones.parent / "fitted",
         backbone=str(tones_bundle.path),
         cache=tones.parent / "cache",
-        recipe=Recipe(copies=0),
+        recipe=Recipe(copies=0, head="network"),  # which has learning curves
         folds=(1, 2, 3),
     )
     return fit_bundle(request)

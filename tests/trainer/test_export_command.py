@@ -6,15 +6,17 @@ from pathlib import Path
 
 from listener.detection.bundle import read_bundle, served_model
 from listener.starter import starter_bundle_path
+from tests.rigs.bundles import without_saved_model
 from tests.trainer.test_cli import WITHOUT_TENSORFLOW, assert_one_line, run
 
 
 def test_the_folder_of_the_version_goes_to_stdout(tmp_path: Path):
     """A bundle without a SavedModel needs no TensorFlow."""
-    starter, repository = starter_bundle_path(), tmp_path / "repository"
-    result = run("export", starter, "--serving", repository, start=WITHOUT_TENSORFLOW)
+    small = without_saved_model(starter_bundle_path(), tmp_path / "starter")
+    repository = tmp_path / "repository"
+    result = run("export", small.path, "--serving", repository, start=WITHOUT_TENSORFLOW)
     assert result.returncode == 0, result.stderr
-    served = served_model(read_bundle(starter))
+    served = served_model(read_bundle(small.path))
     version = tmp_path / "repository" / served.name / served.version
     assert result.stdout == f"{version}\n"
     assert (version / "model.tflite").is_file()

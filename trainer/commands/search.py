@@ -70,7 +70,8 @@ def search(
             study=study,
             storage=storage,
             sampler=sampler,
-            base=Recipe(fit=FitSettings(seed=seed), seed=seed),
+            # regression has none of the parameters that are searched
+            base=Recipe(fit=FitSettings(seed=seed), seed=seed, head="network"),
             most_thawed=thaw,
             patch_hop_seconds=features.patch_hop_seconds,
             preprocessing=preprocessing,

@@ -35,7 +35,7 @@ AUGMENTATIONS = {
 # A grid varies these; the other parameters are those of `trainer fit`.
 _GRID: dict[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 2e-3, 5e-3),
-    "weight_decay": (1e-2, 3e-2, 1e-1),
+    "weight_decay": (3e-3, 1e-2, 3e-2),
     "hidden": (0, 128),
     "copies": (0, 2),
 }

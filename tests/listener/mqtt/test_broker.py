@@ -121,6 +121,7 @@ def test_every_topic_of_a_station_arrives_with_its_qos_and_retained_flag(
         ("earshot/every/hall/state/smoke_alarm", 1, True),
         ("earshot/every/hall/state/doorbell", 1, True),
         ("earshot/every/hall/level", 0, False),
+        ("earshot/every/hall/bandwidth", 1, True),
     }
     payloads = [m.payload for m in messages.all if m.topic == "earshot/every/hall/event"]
     found = [json.loads(payload) for payload in payloads]

@@ -15,6 +15,7 @@ from tritonclient.grpc import model_config_pb2
 from listener.detection.bundle import Bundle, read_bundle, served_model
 from listener.engines.litert import LiteRTEngine
 from listener.starter import starter_bundle_path
+from tests.rigs.bundles import without_saved_model
 from trainer.errors import TargetError
 from trainer.export.model_repository import write_to_repository
 
@@ -96,7 +97,8 @@ def test_another_bundle_is_added_and_the_same_one_replaced(tones_bundle: Bundle,
 
 
 def test_a_bundle_without_saved_model_is_for_the_others(tmp_path: Path):
-    version = write_to_repository(read_bundle(starter_bundle_path()), tmp_path)
+    small = without_saved_model(starter_bundle_path(), tmp_path / "small")
+    version = write_to_repository(small, tmp_path / "repository")
     assert not (version.parent / "config.pbtxt").exists()
     assert {path.name for path in version.iterdir()} == {
         "earshot_mlserver.py",

@@ -69,7 +69,7 @@ def test_one_label_among_many_is_learnt_and_those_that_nobody_named_stay():
     zeros = np.zeros((2, 1 + many), np.float32)
     head = LinearHead(zeros, zeros, np.full(1 + many, -3.0, np.float32))
     named = np.arange(1 + many) == 0
-    settings = FitSettings("sigmoid", learning_rate=1e-2)
+    settings = FitSettings("sigmoid", learning_rate=1e-2, weight_decay=3e-2, max_epochs=12)
     scores = [
         fit_correction(head, components, settings, 40, columns).scores(
             np.ones((1, 2), np.float32), "sigmoid"

@@ -269,7 +269,7 @@ def test_data_that_the_base_was_not_trained_on_is_refused(
 def test_a_base_with_a_hidden_layer_is_refused(
     request_of_station: RetrainRequest, tones_bundle: Bundle, data: Path, tmp_path: Path
 ):
-    recipe = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0)
+    recipe = Recipe(FitSettings(head=HeadShape(hidden=4), max_epochs=1), copies=0, head="network")
     handle, cache = str(tones_bundle.path), data.parent / "cache"
     deep = fit_bundle(FitRequest((data,), tmp_path / "deep", handle, cache, recipe))
     with pytest.raises(BackboneError, match="expected a linear head on the embeddings, as"):

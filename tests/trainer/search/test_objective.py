@@ -37,7 +37,7 @@ from trainer.training.train import clip_accuracy, split, train
 
 FOLDS = (1, 2, 3)
 FIVE_FOLDS = (1, 2, 3, 4, 5)
-BASE = Recipe(fit=FitSettings(max_epochs=2), copies=0)
+BASE = Recipe(fit=FitSettings(max_epochs=2), copies=0, head="network")
 
 
 @pytest.fixture(scope="module")
