@@ -125,13 +125,13 @@ def _at_peak(samples: Samples) -> Samples:
 
 
 def write_mixed_up(folder: Path, examples: Iterator[Example], confused: Sequence[str]) -> Path:
-    """ESC-50's form; two in three of the clips to learn from that are `confused` have the other's name."""
+    """ESC-50's form; four in five of the clips to learn from that are `confused` have the other's name."""
     (folder / "audio").mkdir(parents=True)
     other = dict(zip(confused, reversed(confused), strict=True))
     rows = ["filename,fold,category"]
     for number, each in enumerate(examples):
         soundfile.write(folder / "audio" / f"{each.name}.wav", each.samples, RATE_HZ)
-        wrong = each.fold in LEARNT_FOLDS and number % 3
+        wrong = each.fold in LEARNT_FOLDS and number % 5
         label = other.get(each.label, each.label) if wrong else each.label
         rows.append(f"{each.name}.wav,{each.fold},{label}")
     (folder / "mixed-up.csv").write_text("\n".join(rows) + "\n")

@@ -207,14 +207,14 @@ def test_labels_with_spans_by_keyboard_alone(station: Station, watched: Watched)
     assert wanted <= tabbed_to(page, "other")
     page.keyboard.press("Enter")
     expect(page.locator("#editor")).to_be_visible()
-    for text in ("Rooster", "0.25", "1.5"):
+    for text in ("Crying baby", "0.25", "1.5"):
         page.keyboard.press("Control+A")
         page.keyboard.type(text)
         page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     verdict = station.wait_for_verdict(clip)
-    assert verdict["labels"] == [{"label": "rooster", "onset": 0.25, "offset": 1.5}]
+    assert verdict["labels"] == [{"label": "crying_baby", "onset": 0.25, "offset": 1.5}]
     third = wait_for_another(page, clip)
     page.keyboard.press("k")
     expect(page.locator("#clip")).to_have_attribute("data-id", clip)
