@@ -5,6 +5,7 @@ from typing import Protocol
 
 from listener.detection import audio
 
+_CLOCK_READINGS = 3
 IDLE_SECONDS = 1.0  # the longest that `read` may block, so that its caller sees a stop flag
 
 
@@ -42,6 +43,12 @@ def format_fault(channels: int, sample_rate_hz: int) -> str | None:
 
 
 def unix_minus_monotonic() -> float:
-    """Unix time at monotonic time 0; only a step of the system clock changes it."""
-    before, unix, after = time.monotonic(), time.time(), time.monotonic()
-    return unix - (before + after) / 2  # halves the error if the scheduler interrupts in between
+    """Unix time at monotonic time 0; only a step of the system clock changes it.
+
+    The quickest of a few readings counts: in another the scheduler may have come between the two clocks.
+    """
+    readings = []
+    for _ in range(_CLOCK_READINGS):
+        before, unix, after = time.monotonic(), time.time(), time.monotonic()
+        readings.append((after - before, unix - (before + after) / 2))
+    return min(readings)[1]

@@ -127,7 +127,8 @@ def test_real_time_gives_the_same_events(tmp_path: Path, engine: Engine, plan: D
     assert live[0].seconds == pytest.approx(at_once[0].seconds, abs=1e-5)
     assert live[0].peak_score == pytest.approx(at_once[0].peak_score, abs=1e-5)
     began_at = min(level.at for level in sink.levels) - 0.975
-    assert live[0].onset - began_at == pytest.approx(at_once[0].onset, abs=1e-5)
+    # unix time is read anew for each chunk: two clocks, one after the other
+    assert live[0].onset - began_at == pytest.approx(at_once[0].onset, abs=1e-3)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 44_100, 48_000])
