@@ -21,7 +21,7 @@ def fetch(packages: Iterable[Package], root: Path) -> None:
     """Unpack each package to `root`/name, unless it is there.
 
     Raises:
-        FetchError: apt or dpkg are missing, or do not give the package.
+        FetchError: apt or dpkg are missing, or do not give the package, or it lacks an archive.
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
@@ -41,10 +41,31 @@ def _fetch_one(package: Package, root: Path) -> None:
         _, version, _ = deb.name.split("_")
         if version.replace("%3a", ":") != package.version:
             log.warning("%s: expected %s, got %s", package.name, package.version, version)
-        _run(["dpkg-deb", "--extract", deb.name, "content"], here)
-        for archive in package.archives:
-            unpack(here / "content" / archive)
+        unpack_package(package, deb, here / "content")
         (here / "content").rename(root / package.name)
+
+
+def unpack_package(package: Package, deb: Path, content: Path) -> None:
+    """Unpack a .deb to `content`, and the archives in it beside themselves.
+
+    Raises:
+        FetchError: dpkg does not read it, or it lacks an archive.
+        ValueError: an archive of no known kind.
+    """
+    _run(["dpkg-deb", "--extract", str(deb), str(content)], deb.parent)
+    for archive in _archives(package, content):
+        unpack(archive)
+
+
+def _archives(package: Package, content: Path) -> list[Path]:
+    """What the globs of a package name."""
+    found = []
+    for pattern in package.archives:
+        matching = sorted(content.glob(pattern))
+        if not matching:
+            raise FetchError(f"{package.name}: expected a file that matches {pattern}")
+        found += matching
+    return found
 
 
 def _run(command: list[str], folder: Path) -> None:
