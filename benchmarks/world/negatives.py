@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.world.clips import unlabelled_files
+from benchmarks.world.credits import bank_credits
 from benchmarks.world.packages import World
 from listener.detection.bundle import Bundle
 from listener.detection.features import log_mel_patches
@@ -29,7 +30,10 @@ Embeddings = NDArray[np.float32]
 
 
 def write_bank(bundle: Bundle, world: World, root: Path, out: Path) -> tuple[int, float]:
-    """A part of each package of the train part, long ones less than in proportion; its size in MB."""
+    """A part of each package of the train part, long ones less than in proportion; its size in MB.
+
+    Its CREDITS.md is written beside it.
+    """
     chosen = random.Random(0)
     engine = LiteRTEngine(bundle.model_path)
     packages = [package for package in world.packages_of("train") if package.hours > 0]
@@ -59,6 +63,8 @@ def write_bank(bundle: Bundle, world: World, root: Path, out: Path) -> tuple[int
         sources=np.array([package.name for package in packages]),
         probe=engine.infer(probe_patches())[1],
     )
+    names = {packages[number].name for number in sources}
+    out.with_name("CREDITS.md").write_text(bank_credits(names), encoding="utf-8")
     return len(embeddings), out.stat().st_size / 1e6
 
 

@@ -2,7 +2,10 @@
 
 import tomllib
 
-from benchmarks.world.credits import CREDITS, PACKAGES, credits_of
+import numpy as np
+
+from benchmarks.world.credits import CREDITS, PACKAGES, bank_credits, credits_of
+from trainer.background.bank import BANK_FILES, CREDITS_FILE
 
 
 def test_each_package_is_a_row_in_the_order_of_names() -> None:
@@ -20,3 +23,8 @@ def test_the_file_is_the_one_that_the_table_gives() -> None:
     packages = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))["package"]
 
     assert CREDITS.read_text(encoding="utf-8") == credits_of(packages)
+
+
+def test_the_file_of_the_bank_is_the_one_that_its_sources_give() -> None:
+    with np.load(BANK_FILES[0], allow_pickle=False) as arrays:
+        assert CREDITS_FILE.read_text(encoding="utf-8") == bank_credits(arrays["sources"].tolist())
