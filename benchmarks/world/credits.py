@@ -19,10 +19,10 @@ is made from `packages.toml` by `python -m benchmarks.world.credits`.
 """
 _BANK_HEAD = """# Credits of the banks of negatives
 
-`yamnet.npz` holds embeddings: means of a network's feature map over 0.96 s, 1024 numbers of 8 bits each, from
-which no sound can be made again. They were computed from the audio of these packages of Debian 12. Licences and
-authors are those of the audio, as each package's `debian/copyright` names them; that file has them in full. This
-table is made from `packages.toml` by `python -m benchmarks.world negatives`.
+`yamnet.npz` holds embeddings: means of a network's feature map over 0.96 s, 1024 numbers of 8 bits each,
+from which no sound can be made again. They were computed from the audio of these packages of Debian 12.
+Licences and authors are those of the audio, as each package's `debian/copyright` names them; that file has
+them in full. This table is made from `packages.toml` by `python -m benchmarks.world negatives`.
 
 | package | kind | licence | authors |
 |---|---|---|---|
