@@ -29,7 +29,8 @@ class ClipStore:
 
     `labels` are the labels that a verdict may name, beside new slugs if `settings.new_labels`. Opening
     removes the files of unfinished clips, quarantines unreadable ones, and rebuilds the index if needed.
-    Every method raises ClipError with one line when the disk or the index fails.
+    Every method raises ClipError with one line when the disk or the index fails; those that write wait
+    some seconds for the store's lock, then raise StoreBusyError.
     """
 
     def __init__(self, settings: ClipsSettings, labels: Collection[str]) -> None:
@@ -180,7 +181,7 @@ def _one_line_errors(what: str) -> Iterator[None]:
 
 
 class DiskGuard:
-    """Removes clips when something else fills the disk; used by the main thread."""
+    """Removes clips when something else fills the disk; on a thread that may wait for the store."""
 
     def __init__(self, store: ClipStore, health: Health) -> None:
         self._store, self._health = store, health

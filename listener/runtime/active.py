@@ -33,7 +33,7 @@ class ActivePlan:
     """The active bundle and the overrides; when one changes, the pipeline receives both.
 
     `quiet` are the hours of the config in which labels are muted; they start and end by the clock. All
-    on the main thread.
+    on the thread of the commands.
     """
 
     def __init__(

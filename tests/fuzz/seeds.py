@@ -126,15 +126,15 @@ def _audio(form: str, subtype: str | None = None) -> bytes:
     return content.getvalue()
 
 
-def encode(container: str, codec: str, seconds: float = 0.2, title: str = "K\u00fcche") -> bytes:
+def encode(container: str, codec: str, seconds: float = 0.2, hz: float = 440.0) -> bytes:
     """A tone with a title, encoded by FFmpeg."""
     content = io.BytesIO()
     rate_hz = 48_000 if codec == "libopus" else RATE_HZ
-    tone = 16_000.0 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate_hz)) / rate_hz)
+    tone = 16_000.0 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)
     frame = av.AudioFrame.from_ndarray(tone[None].astype(np.int16), format="s16", layout="mono")
     frame.sample_rate = rate_hz
     with av.open(content, "w", format=container) as file:
-        file.metadata["title"] = title
+        file.metadata["title"] = "K\u00fcche"
         track = file.add_stream(codec, rate=rate_hz, layout="mono")
         coder = track.codec_context
         convert = av.AudioResampler(coder.format, "mono", rate_hz, coder.frame_size or 0)
