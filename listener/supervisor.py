@@ -24,15 +24,13 @@ from listener.pipeline.plan import Detection
 from listener.runtime.active import ActivePlan, OverrideCommands
 from listener.runtime.hot_swap import BundlePath, HotSwap, Load
 from listener.runtime.overrides import Overrides, QuietHours
-from listener.sources.source import unix_minus_monotonic
+from listener.sources.source import STEP_SECONDS, unix_minus_monotonic
 from listener.worker import Periodic, WorkThread
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer  # an extra
 
 log = logging.getLogger(__name__)
-
-STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +83,9 @@ class Supervisor:
         )
         self._dispatcher = dispatcher.CommandDispatcher(handler, health)
         parts: dict[str, Periodic] = {
+            "overrides": active_plan,  # first: mutes follow the clock before a command reads them
             "commands": self._dispatcher,
             "bundle": self._hot_swap,
-            "overrides": active_plan,
         }
         self._thread = WorkThread("control", health, parts)
         self._dispatcher.wake = self._thread.wake

@@ -45,7 +45,7 @@ FLOORS: list[set[str]] = [
         "listener.process",
         "listener.starter",
     },
-    {"listener.backoff", "listener.faults", "listener.files"},
+    {"listener.backoff", "listener.clock", "listener.faults", "listener.files"},
     {"listener", "listener.validation"},
 ]
 # The same of the trainer, all of which stands above the listener's rooms in TRAINER_MAY_USE.

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 60.0
 COMMANDS_PER_SECOND = 10
 WAITING_REQUESTS = 64
+MOST_IDS = 10_000  # many times those of two minutes at the highest rate
 # Of one tick, so that what else the thread does gets its turn
 TURN_REQUESTS = 8
 TURN_SECONDS = 0.1
@@ -207,13 +208,18 @@ class RateLimit:
 class ReplayGuard:
     """Admits fresh commands, each id once: it remembers ids while their commands are fresh.
 
-    Commands from before the station started are refused, because their ids are not known.
+    Commands from before the station started are refused, because their ids are not known. The clock may
+    be set: the start is told by how long ago it was, and an id is forgotten when its time is over on both
+    clocks, so that a command does not become fresh again. At most MOST_IDS are remembered.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._started_at = now()
-        self._known: dict[str, float] = {}  # id -> unix seconds at which its command is stale
+    def __init__(
+        self, now: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now, self._monotonic = now, monotonic
+        self._started_at = monotonic()
+        # id -> when its command is stale: unix seconds, monotonic seconds
+        self._known: dict[str, tuple[float, float]] = {}
 
     def admit(self, command: Command) -> None:
         """Admit a command and remember its id.
@@ -221,14 +227,18 @@ class ReplayGuard:
         Raises:
             CommandError: it is stale, from the future, or its id was used before.
         """
-        now, at = self._now(), command.at.timestamp()
+        now, uptime, at = self._now(), self._monotonic(), command.at.timestamp()
         if abs(now - at) > FRESH_SECONDS:
             raise CommandError(
                 f"at: expected within {FRESH_SECONDS:g} s of now, it is off by {now - at:.0f} s"
             )
-        if at < self._started_at:
+        if now - at > uptime - self._started_at:
             raise CommandError("at: expected a time since the station began")
-        self._known = {known: until for known, until in self._known.items() if until > now}
+        self._known = {
+            known: ends for known, ends in self._known.items() if ends[0] > now or ends[1] > uptime
+        }
         if command.id in self._known:
             raise CommandError(f"id: expected one that was not used before, got {command.id!r}")
-        self._known[command.id] = at + FRESH_SECONDS
+        if len(self._known) >= MOST_IDS:
+            del self._known[next(iter(self._known))]  # the oldest
+        self._known[command.id] = (at + FRESH_SECONDS, uptime + at - now + FRESH_SECONDS)

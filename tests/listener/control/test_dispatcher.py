@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from listener.control import dispatcher as module
 from listener.control.commands import Command, CommandError, Reload
 from listener.control.dispatcher import (
     TURN_REQUESTS,
@@ -271,7 +272,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def guard(clock: Clock) -> ReplayGuard:
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     clock.seconds = STARTED_AT + 1000
     return guard
 
@@ -311,11 +312,54 @@ def test_a_refused_command_leaves_its_id_unused(guard: ReplayGuard, clock: Clock
 
 
 def test_commands_from_before_the_start_are_refused(clock: Clock):
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     clock.seconds += 5
     with pytest.raises(CommandError, match="since the station began"):
         guard.admit(reload_at(STARTED_AT - 1))
     assert admits(guard, reload_at(STARTED_AT + 1))
+
+
+YEAR_SECONDS = 365 * 86_400.0
+
+
+class SetGuard:
+    """A guard that has run for a while, and whose clock the test sets."""
+
+    def __init__(self) -> None:
+        self.uptime, self.clock = Clock(0.0), Clock(STARTED_AT)
+        self.guard = ReplayGuard(self.clock, self.uptime)
+        self.passes(1000.0)
+
+    def passes(self, seconds: float, step: float = 0.0) -> None:
+        self.uptime.seconds += seconds
+        self.clock.seconds += seconds + step
+
+
+@pytest.mark.parametrize("step", [-YEAR_SECONDS, -3600.0, 3600.0, YEAR_SECONDS])
+def test_commands_are_admitted_after_the_clock_was_set(step: float):
+    """The control is the start as a time of day: after a year back, no command is younger than it."""
+    set_guard = SetGuard()
+    set_guard.passes(1.0, step)
+    assert admits(set_guard.guard, reload_at(set_guard.clock.seconds))
+    if step < 0:
+        assert set_guard.clock.seconds < STARTED_AT
+
+
+def test_a_command_does_not_become_fresh_again_when_the_clock_is_set_back():
+    set_guard = SetGuard()
+    once = reload_at(set_guard.clock.seconds)
+    assert admits(set_guard.guard, once)
+    set_guard.passes(3600.0, step=-3600.0)
+    assert abs(set_guard.clock.seconds - once.at.timestamp()) < 1.0
+    assert not admits(set_guard.guard, once)
+
+
+def test_few_ids_are_remembered_whatever_the_clock_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "MOST_IDS", 3)
+    set_guard = SetGuard()
+    for number in range(9):
+        assert admits(set_guard.guard, reload_at(set_guard.clock.seconds, f"n{number}"))
+    assert list(set_guard.guard._known) == ["n6", "n7", "n8"]
 
 
 def test_a_time_in_the_first_year_of_the_calendar_is_stale(guard: ReplayGuard):
