@@ -29,7 +29,8 @@ from listener.planning import plan_station
 from listener.runtime.hot_swap import BundlePath
 from listener.sinks import clip_store as clips
 from listener.sinks import console, event_document, event_file, hook, metrics, mqtt, sink, webhook
-from listener.supervisor import ClockWatch, Endpoints, Periodic, Supervisor
+from listener.supervisor import ClockWatch, Endpoints, Supervisor
+from listener.worker import Periodic, WorkThread
 
 OpenEngine = Callable[[Bundle, EngineSettings, Health], Engine]
 
@@ -50,8 +51,8 @@ class Service(Protocol):
 class StationParts:
     """The parts of a station, built and not started.
 
-    `services` start in this order before the pipeline, and close in the reverse order after it.
-    `periodic` is the work of the main loop, in its order.
+    `services` start in this order before the pipeline, and close in the reverse order after it; the
+    supervisor runs while the pipeline does. `periodic` is the work of the main loop, by its name.
     """
 
     health: Health
@@ -59,7 +60,7 @@ class StationParts:
     services: tuple[Service, ...]
     pipeline: Pipeline
     supervisor: Supervisor
-    periodic: tuple[Periodic, ...]
+    periodic: Mapping[str, Periodic]
 
 
 def build_station(config: Config, open_engine: OpenEngine = open_engine) -> StationParts:
@@ -92,19 +93,21 @@ def build_station(config: Config, open_engine: OpenEngine = open_engine) -> Stat
     pipeline = Pipeline(sources, detection.engine, plan, sinks, health, flow)
     bridge.notify = pipeline.notify
     load = partial(load_detection, config, flow.engine, health, open_engine)
+    worker = None
+    if endpoints.clips is not None:
+        worker = WorkThread("clips", health, {"disk": DiskGuard(endpoints.clips, health)})
     supervisor = Supervisor(
-        config, pipeline, detection, path, load, health, endpoints, outputs.outbox
+        config, pipeline, detection, path, load, health, endpoints, outputs.outbox, worker
     )
     clock = ClockWatch(health, lambda step: pipeline.notify(sink.ClockNotice(step, time.time())))
-    disk = () if endpoints.clips is None else (DiskGuard(endpoints.clips, health),)
-    services = (endpoints.broker, outputs, endpoints.http, endpoints.review)
+    services = (endpoints.broker, outputs, endpoints.http, endpoints.review, worker)
     return StationParts(
         health,
         endpoints,
         tuple(service for service in services if service is not None),
         pipeline,
         supervisor,
-        (*supervisor.periodic, pipeline, clock, bridge, *disk),
+        {"pipeline": pipeline, "clock": clock, "homeassistant": bridge},
     )
 
 
@@ -209,7 +212,7 @@ class EventOutputs:
         )
 
     def _open_webhook(self, settings: WebhookSettings) -> None:
-        transport = webhook.WebhookTransport(webhook.Receiver(settings))
+        transport = webhook.WebhookTransport(webhook.Receiver(settings), self._health.faults)
         bounds = Bounds(settings.max_waiting, _WEBHOOK_KEEP_DAYS)
         try:
             outbox = Outbox(

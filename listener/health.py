@@ -79,6 +79,8 @@ class SourceHealth:
     patches: int = 0
     dropped: int = 0
     restarts: int = 0
+    unstable: bool = False  # lost again before it had been stable for a while
+    faults: int = 0  # losses with an error that no source should raise
     overflows: int = 0
     nonfinite_samples: int = 0
     missing_samples: int = 0  # lost before the analysis, at the model's rate
@@ -163,6 +165,9 @@ class Health:
     )
     sink_drops: dict[str, int] = field(default_factory=dict)
     sink_failures: dict[str, int] = field(default_factory=dict)  # events that it could not deliver
+    faults: Counter[str] = field(
+        default_factory=Counter
+    )  # unexpected errors, by part; not sources'
     clips_stored: int | None = None  # None: clips are off
     clips_bytes: int = 0
     clips_free_bytes: int | None = None  # on their disk; None: not known yet

@@ -1,6 +1,5 @@
 """The daemon and its system: signals, the service manager and its watchdog, memory."""
 
-import contextlib
 import ctypes
 import logging
 import math
@@ -15,7 +14,6 @@ from listener.health import STALLED_SECONDS, Health
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_WAKE = 0  # on the wakeup socket, where other bytes are signal numbers
 _WAKEUP_BYTES = 1024
 
 # mallopt(3): parameters of glibc, as malloc.h numbers them
@@ -36,15 +34,10 @@ class Signals:
             signal.signal(number, lambda *_: None)  # only the byte on the wakeup socket counts
 
     def wait(self, seconds: float) -> set[signal.Signals]:
-        """The signals since the last call, as soon as there is one; none after `seconds` or `wake`."""
+        """The signals since the last call, as soon as there is one; none after `seconds`."""
         readable, _, _ = select.select([self._reader], [], [], seconds)
-        received = set(self._reader.recv(_WAKEUP_BYTES)) if readable else set()
-        return {signal.Signals(number) for number in received if number != _WAKE}
-
-    def wake(self) -> None:
-        """Let `wait` return now; from any thread."""
-        with contextlib.suppress(BlockingIOError):  # the socket is full, so `wait` returns anyway
-            self._writer.send(bytes([_WAKE]))
+        received = self._reader.recv(_WAKEUP_BYTES) if readable else b""
+        return {signal.Signals(number) for number in received}
 
 
 class ServiceManager:
@@ -86,6 +79,7 @@ class ServiceManager:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+                connection.setblocking(False)  # a manager that reads nothing must not hold us up
                 connection.sendto(message.encode(), self._address)
         except OSError as error:  # the station goes on without its manager
             log.warning("service manager: cannot send %s: %s", message, error.strerror)

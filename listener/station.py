@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from contextlib import ExitStack
+from enum import Enum
 from typing import Self
 
 from listener.adapters import open_engine
@@ -12,10 +13,17 @@ from listener.build import OpenEngine, StationParts, build_station
 from listener.config.station import Config
 from listener.process import ExitCode
 from listener.service import ServiceManager, Signals, Watchdog, return_large_blocks
+from listener.worker import TICK_SECONDS, Rounds
 
 log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.5  # how soon the end of the last source is noticed, or another bundle
+
+class EndReason(Enum):
+    """Why a station that runs ends; for anything else it goes on. docs/promises.md lists them."""
+
+    STOP = "it was asked to"  # SIGTERM or SIGINT
+    SOURCES = "every source has ended"
+    ANALYSIS = "the analysis failed"  # an engine that cannot be trusted, or a run over files alone
 
 
 class Station:
@@ -24,7 +32,7 @@ class Station:
     def __init__(self, parts: StationParts) -> None:
         self._parts = parts
         self._running = ExitStack()
-        self._stop_requested = False
+        self._reason: EndReason | None = None
         self.hangs = False  # a thread did not end in time
 
     @property
@@ -34,36 +42,46 @@ class Station:
         return None if http is None else http.port
 
     def __enter__(self) -> Self:
+        if self._parts.endpoints.clips is not None:
+            self._running.callback(self._parts.endpoints.clips.close)
         for service in self._parts.services:
             service.start()
             self._running.callback(service.close)
-        if self._parts.endpoints.clips is not None:
-            self._running.callback(self._parts.endpoints.clips.close)
         self._parts.pipeline.start()
+        self._parts.supervisor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._parts.supervisor.close()
         self.hangs = not self._parts.pipeline.stop()
         self._running.close()
 
-    def run(self, signals: Signals, manager: ServiceManager) -> None:
-        """The main loop, until a stop request or the end of the pipeline."""
-        periodic = (*self._parts.periodic, Watchdog(manager, self._parts.health))
+    def run(self, signals: Signals, manager: ServiceManager) -> EndReason:
+        """The main loop, which waits for nothing but signals; why it ended."""
+        health = self._parts.health
+        watchdog = {"watchdog": Watchdog(manager, health)}
+        rounds = Rounds({**self._parts.periodic, **watchdog}, health)
         while not self._parts.pipeline.ended:
-            received = signals.wait(_TICK_SECONDS)
+            received = signals.wait(TICK_SECONDS)
             if received - {signal.SIGHUP}:
-                self._stop_requested = True
-                return
+                return self._end(EndReason.STOP)
             if received:
                 self._parts.supervisor.reload()
-            for part in periodic:
-                part.tick()
+            rounds.tick()
+        failed = self._parts.pipeline.failure is not None
+        return self._end(EndReason.ANALYSIS if failed else EndReason.SOURCES)
+
+    def _end(self, reason: EndReason) -> EndReason:
+        log.info("the station ends: %s", reason.value)
+        self._reason = reason
+        return reason
 
     @property
     def exit_code(self) -> ExitCode:
-        """LOST if a thread failed, or a source was lost without a stop request."""
+        """LOST if the analysis failed, or a source was lost without a stop request."""
         lost = any(source.failed for source in self._parts.health.sources.values())
-        if self._parts.pipeline.failure is not None or (lost and not self._stop_requested):
+        failed = self._parts.pipeline.failure is not None
+        if failed or (lost and self._reason is not EndReason.STOP):
             return ExitCode.LOST
         return ExitCode.DONE
 
@@ -78,7 +96,6 @@ def run_daemon(config: Config, open_engine: OpenEngine = open_engine) -> ExitCod
     faulthandler.enable()  # the watchdog kills with SIGABRT: the log shows where each thread hangs
     signals, manager = Signals(), ServiceManager()
     parts = build_station(config, open_engine)
-    parts.supervisor.wake_by(signals.wake)
     with Station(parts) as station:
         manager.ready()
         log.info(

@@ -1,4 +1,4 @@
-"""The periodic work of a running station: commands, bundle swaps, mutes and thresholds, the clock."""
+"""What changes a running station: commands, bundle swaps, mutes and thresholds; and its clock."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from listener.clips.store import ClipStore
 from listener.config.station import Config
-from listener.control import commands, dispatcher, handlers, http_commands, http_server, mqtt
+from listener.control import dispatcher, handlers, http_commands, http_server, mqtt
 from listener.files import iso_utc
 from listener.health import Health
 from listener.mqtt.broker import Broker
@@ -25,21 +24,13 @@ from listener.pipeline.plan import Detection
 from listener.runtime.active import ActivePlan, OverrideCommands
 from listener.runtime.hot_swap import BundlePath, HotSwap, Load
 from listener.runtime.overrides import Overrides, QuietHours
-from listener.sources.source import unix_minus_monotonic
+from listener.sources.source import STEP_SECONDS, unix_minus_monotonic
+from listener.worker import Periodic, WorkThread
 
 if TYPE_CHECKING:
     from listener.review.server import ReviewServer  # an extra
 
 log = logging.getLogger(__name__)
-
-STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
-
-
-class Periodic(Protocol):
-    """A part with work on the main thread."""
-
-    def tick(self) -> None:
-        """Do what is due; a few times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +44,10 @@ class Endpoints:
 
 
 class Supervisor:
-    """Handles commands, swaps the bundle and keeps the active plan, all on the main thread.
+    """Handles commands, swaps the bundle and keeps the active plan, all on the thread `control`.
 
-    Built before the other parts start. `periodic` is its work in the main loop.
+    Built before the other parts start. It may wait for a disk, and takes seconds to check a bundle: the
+    main thread goes on. `worker` is the thread that may wait for the clip store.
 
     Raises:
         ConfigError: the token's file cannot be used.
@@ -71,6 +63,7 @@ class Supervisor:
         health: Health,
         endpoints: Endpoints,
         outbox: Outbox | None,
+        worker: WorkThread | None,
     ) -> None:
         sources = tuple(source.name for source in config.sources)
         control = config.control
@@ -86,9 +79,16 @@ class Supervisor:
             endpoints.clips,
             None if endpoints.clips is None else pipeline,
             outbox,
+            worker,
         )
         self._dispatcher = dispatcher.CommandDispatcher(handler, health)
-        self.periodic: tuple[Periodic, ...] = (self._dispatcher, self._hot_swap, active_plan)
+        parts: dict[str, Periodic] = {
+            "overrides": active_plan,  # first: mutes follow the clock before a command reads them
+            "commands": self._dispatcher,
+            "bundle": self._hot_swap,
+        }
+        self._thread = WorkThread("control", health, parts)
+        self._dispatcher.wake = self._thread.wake
         if endpoints.broker is not None and config.mqtt is not None and control.mqtt:
             topics = Topics(config.mqtt.topic_prefix, config.station)
             mqtt.MqttCommands(endpoints.broker, topics, self._dispatcher, control.answer_prefix)
@@ -100,14 +100,18 @@ class Supervisor:
                         http_commands.HttpCommands(self._dispatcher, token, origin)
                     )
 
-    def wake_by(self, wake: Callable[[], None]) -> None:
-        """Call `wake`, on any thread, when a command has arrived; set before the servers start."""
-        self._dispatcher.wake = wake
+    def start(self) -> None:
+        """Start the thread; the pipeline runs."""
+        self._thread.start()
 
     def reload(self) -> None:
-        """Read the bundle of the config again, as the command does."""
-        with suppress(commands.CommandError):  # logged, counted and published by the hot swap
-            self._hot_swap.reload()
+        """Read the bundle of the config again soon, as the command does."""
+        self._hot_swap.reload_requested = True
+        self._thread.wake()
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.close()
 
 
 def _publish_refusal(

@@ -37,6 +37,7 @@ FLOORS: list[set[str]] = [
         "listener.engines",
         "listener.mqtt",
         "listener.service",
+        "listener.worker",
     },
     {"listener.config", "listener.health", "listener.soundscape"},
     {
@@ -44,7 +45,7 @@ FLOORS: list[set[str]] = [
         "listener.process",
         "listener.starter",
     },
-    {"listener.backoff", "listener.files"},
+    {"listener.backoff", "listener.clock", "listener.faults", "listener.files"},
     {"listener", "listener.validation"},
 ]
 # The same of the trainer, all of which stands above the listener's rooms in TRAINER_MAY_USE.

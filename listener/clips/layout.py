@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from listener.files import PARTIAL_SUFFIX, sync_directory
 
 INDEX_DIRECTORY, QUARANTINE_DIRECTORY = "index", "quarantine"
 LOCK_FILE = ".lock"
+LOCK_SECONDS = (
+    5.0  # a writer needs a tenth of a second; opening a store that has to be indexed, longer
+)
+_LOCK_POLL_SECONDS = 0.02
 
 _CROCKFORD_BASE32 = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
 _TIME_DIGITS = 10  # of a ULID: milliseconds since 1970 (https://github.com/ulid/spec)
@@ -79,12 +84,29 @@ def take_inventory(directory: Path) -> Inventory:
     return inventory
 
 
+class StoreBusyError(ClipError):
+    """Another process or thread has held the store's lock for too long."""
+
+
 @contextmanager
-def only_writer(directory: Path) -> Iterator[None]:
-    """Hold the store's lock against other threads and processes (flock(2))."""
+def only_writer(directory: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the store's lock against other threads and processes (flock(2)).
+
+    Raises:
+        StoreBusyError: it was not free for so many seconds.
+    """
     handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + seconds
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    reason = f"{directory}: another process holds the store's lock"
+                    raise StoreBusyError(reason) from None
+                time.sleep(_LOCK_POLL_SECONDS)  # flock(2) knows no time limit
         yield
     finally:
         os.close(handle)

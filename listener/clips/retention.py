@@ -8,7 +8,7 @@ from listener.clips.layout import audio_path
 from listener.config.station import ClipsSettings
 from listener.detection.clip_files import clip_bytes, remove_clip
 
-_DAY_NS = 86_400 * 10**9
+_DAY_SECONDS = 86_400.0
 _MEGABYTE = 10**6
 _PORTION = 100  # clips that are removed in one transaction
 
@@ -19,11 +19,15 @@ class Retention:
     def __init__(self, directory: Path, catalogue: Catalogue, settings: ClipsSettings) -> None:
         self._directory, self._catalogue, self._settings = directory, catalogue, settings
 
-    def apply(self, now_ns: int) -> None:
-        """Apply the limits of age (since a clip was stored) and bytes."""
-        before_ns = now_ns - round(self._settings.keep_days * _DAY_NS)
-        while old := self._catalogue.oldest(judged=False, limit=_PORTION, before_ns=before_ns):
-            self._remove(old)
+    def apply(self, now: float | None) -> None:
+        """Apply the limits of age (since a clip was stored) and bytes.
+
+        `now` is unix seconds; None: the clock cannot be trusted, and nothing is too old.
+        """
+        if now is not None:
+            before_ns = round((now - self._settings.keep_days * _DAY_SECONDS) * 1e9)
+            while old := self._catalogue.oldest(judged=False, limit=_PORTION, before_ns=before_ns):
+                self._remove(old)
         bound = round(self._settings.keep_megabytes * _MEGABYTE)
         surplus = self._catalogue.totals().bytes - bound
         surplus -= self._free(surplus, judged=False)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from listener.clips import catalogue, index, recovery, retention
 from listener.clips.layout import audio_path, make_private_directory, only_writer
+from listener.clock import SettledClock
 from listener.config.station import ClipsSettings
 from listener.detection import clip, clip_files
 from listener.health import Health
@@ -29,10 +30,18 @@ class ClipStore:
 
     `labels` are the labels that a verdict may name, beside new slugs if `settings.new_labels`. Opening
     removes the files of unfinished clips, quarantines unreadable ones, and rebuilds the index if needed.
-    Every method raises ClipError with one line when the disk or the index fails.
+    Every method raises ClipError with one line when the disk or the index fails; those that write wait
+    some seconds for the store's lock, then raise StoreBusyError. `settled_now` is the time by which clips
+    become too old, or None (SettledClock).
     """
 
-    def __init__(self, settings: ClipsSettings, labels: Collection[str]) -> None:
+    def __init__(
+        self,
+        settings: ClipsSettings,
+        labels: Collection[str],
+        settled_now: Callable[[], float | None] | None = None,
+    ) -> None:
+        self._settled_now = settled_now or SettledClock().read
         self._directory, self._new_labels = settings.directory, settings.new_labels
         self.labels = frozenset(labels)
         """Labels that a verdict may name; a new bundle replaces them."""
@@ -63,7 +72,7 @@ class ClipStore:
             if not self._retention.keep_reserve(size):
                 raise OSError(errno.ENOSPC, "the disk lacks clips.keep_free_megabytes")
             self._with_room(size, lambda: self._write(record, draft))
-            self._retention.apply(time.time_ns())
+            self._retention.apply(self._settled_now())
         return record
 
     def _with_room(self, size: int, write: Callable[[], None]) -> None:
@@ -180,7 +189,7 @@ def _one_line_errors(what: str) -> Iterator[None]:
 
 
 class DiskGuard:
-    """Removes clips when something else fills the disk; used by the main thread."""
+    """Removes clips when something else fills the disk; on a thread that may wait for the store."""
 
     def __init__(self, store: ClipStore, health: Health) -> None:
         self._store, self._health = store, health

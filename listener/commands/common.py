@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from listener.clips.layout import StoreBusyError
 from listener.config.load import load_config
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import BundleError
@@ -26,6 +27,7 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     EngineError: ExitCode.LOST,
     SourceError: ExitCode.USAGE,
+    StoreBusyError: ExitCode.LOST,
     UnknownClipError: ExitCode.USAGE,
 }
 
@@ -60,4 +62,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except tuple(_EXIT_CODES) as error:
         typer.echo(f"listener: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(_EXIT_CODES[type(error)]) from error
+        # the nearest of its kinds: an error may be more special than those of the table
+        raise typer.Exit(
+            next(_EXIT_CODES[t] for t in type(error).__mro__ if t in _EXIT_CODES)
+        ) from error

@@ -4,11 +4,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
 from listener.control.commands import COMMAND_NAMES, Command, CommandError, parse_command
+from listener.faults import FaultBarrier
 from listener.health import Health
 
 log = logging.getLogger(__name__)
@@ -16,6 +19,10 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 60.0
 COMMANDS_PER_SECOND = 10
 WAITING_REQUESTS = 64
+MOST_IDS = 10_000  # many times those of two minutes at the highest rate
+# Of one tick, so that what else the thread does gets its turn
+TURN_REQUESTS = 8
+TURN_SECONDS = 0.1
 
 Answer = dict[str, Any]
 
@@ -34,11 +41,31 @@ class Request:
     objection: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An answer for which another thread works; nobody waits for it.
+
+    `answer` gives it once `future` is done, or raises CommandError. After `seconds` the work is cancelled,
+    and the command refused with `late`. Work that has begun by then gets as long again; then nobody
+    knows, and `unsure` says so.
+    """
+
+    future: Future[Any]
+    answer: Callable[[], Answer]
+    seconds: float
+    late: str
+    unsure: str
+
+
+class RateLimitError(CommandError):
+    """Too many commands in a second."""
+
+
 class CommandHandler(Protocol):
     """Carries out commands."""
 
-    def handle(self, command: Command, origin: str) -> Answer:
-        """Carry out a command; what the answer says beside `ok`.
+    def handle(self, command: Command, origin: str) -> Answer | Deferred:
+        """Carry out a command without waiting; what the answer says beside `ok`.
 
         Raises:
             CommandError: it cannot be done, and nothing has changed.
@@ -46,9 +73,10 @@ class CommandHandler(Protocol):
 
 
 class CommandDispatcher:
-    """Queues up to WAITING_REQUESTS requests; `tick` handles them on the main thread.
+    """Queues up to WAITING_REQUESTS requests; `tick` handles them on one thread and waits for nobody.
 
-    `wake` is called on any thread when a request has arrived.
+    The rate of commands is that of their arrival. `wake` is called on any thread when there is something
+    to do.
     """
 
     def __init__(
@@ -57,19 +85,26 @@ class CommandDispatcher:
         health: Health,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._handler, self._health = handler, health
+        self._handler, self._health, self._monotonic = handler, health, monotonic
         self._replay_guard, self._rate_limit = ReplayGuard(), RateLimit(monotonic)
+        self._barrier = FaultBarrier("commands", health.faults)
         self.wake: Callable[[], None] = lambda: None
         self._lock = Lock()
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[tuple[Request, RateLimitError | None]] = deque()
+        self._deferred: list[tuple[Request, Deferred, float]] = []  # since when, monotonic
         self._overflowing = self._limited = False  # each is logged once in a row
 
     def submit(self, request: Request) -> bool:
         """Queue a request; False if the queue is full: it is counted and never answered."""
+        refusal = None
         with self._lock:
             queued = len(self._waiting) < WAITING_REQUESTS
+            try:
+                self._rate_limit.admit()
+            except RateLimitError as error:
+                refusal = error
             if queued:
-                self._waiting.append(request)
+                self._waiting.append((request, refusal))
             first, self._overflowing = not (queued or self._overflowing), not queued
         if queued:
             self.wake()
@@ -86,36 +121,66 @@ class CommandDispatcher:
             self._health.commands[known, result] += 1
 
     def tick(self) -> None:
-        """Handle and answer the requests that wait."""
-        for _ in range(len(self._waiting)):
+        """Answer what other threads have finished, then handle a few of the requests that wait."""
+        deferred, self._deferred = self._deferred, []
+        for request, work, since in deferred:
+            self._attempt(request, partial(self._settle, work, since), since)
+        began = self._monotonic()
+        for _ in range(TURN_REQUESTS):
+            if not self._waiting or self._monotonic() - began >= TURN_SECONDS:
+                break
             with self._lock:
-                request = self._waiting.popleft()
-            answer: Answer
+                request, refusal = self._waiting.popleft()
+            self._attempt(request, partial(self._execute, request, refusal), self._monotonic())
+        if self._waiting:
+            self.wake()
+
+    def _attempt(
+        self, request: Request, call: Callable[[], Answer | Deferred], since: float
+    ) -> None:
+        result = "failed"
+        answer: Answer = {"ok": False, "error": "an unexpected error, which the log shows"}
+        with self._barrier:
             try:
-                answer = {"ok": True} | self._execute(request)
+                outcome = call()
             except CommandError as error:
                 limited = isinstance(error, RateLimitError)
                 if not (limited and self._limited):
                     log.warning("command from %s refused: %s", request.origin, error)
                 self._limited = limited
-                self.count(request.name, "refused")
-                answer = {"ok": False, "error": str(error)}
+                result, answer = "refused", {"ok": False, "error": str(error)}
             else:
+                if isinstance(outcome, Deferred):
+                    self._deferred.append((request, outcome, since))
+                    return
                 log.info("command from %s: %s done", request.origin, request.name)
-                self.count(request.name, "done")
+                result, answer = "done", {"ok": True} | outcome
+        self.count(request.name, result)
+        with self._barrier:
             request.answer(answer)
 
-    def _execute(self, request: Request) -> Answer:
-        self._rate_limit.admit()
+    def _execute(self, request: Request, refusal: RateLimitError | None) -> Answer | Deferred:
+        if refusal is not None:
+            raise refusal
         if request.objection is not None:
             raise CommandError(request.objection)
         command = parse_command(request.name, request.payload)
         self._replay_guard.admit(command)
-        return self._handler.handle(command, request.origin)
+        outcome = self._handler.handle(command, request.origin)
+        if isinstance(outcome, Deferred):
+            outcome.future.add_done_callback(lambda _: self.wake())
+        return outcome
 
-
-class RateLimitError(CommandError):
-    """Too many commands in a second."""
+    def _settle(self, work: Deferred, since: float) -> Answer | Deferred:
+        """The answer, or the work itself if it is not done and still has time."""
+        waited = self._monotonic() - since
+        if work.future.done():
+            return work.answer()
+        if waited >= work.seconds and work.future.cancel():
+            raise CommandError(work.late)
+        if waited >= 2 * work.seconds:
+            raise CommandError(work.unsure)
+        return work
 
 
 class RateLimit:
@@ -143,13 +208,18 @@ class RateLimit:
 class ReplayGuard:
     """Admits fresh commands, each id once: it remembers ids while their commands are fresh.
 
-    Commands from before the station started are refused, because their ids are not known.
+    Commands from before the station started are refused, because their ids are not known. The clock may
+    be set: the start is told by how long ago it was, and an id is forgotten when its time is over on both
+    clocks, so that a command does not become fresh again. At most MOST_IDS are remembered.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._started_at = now()
-        self._known: dict[str, float] = {}  # id -> unix seconds at which its command is stale
+    def __init__(
+        self, now: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now, self._monotonic = now, monotonic
+        self._started_at = monotonic()
+        # id -> when its command is stale: unix seconds, monotonic seconds
+        self._known: dict[str, tuple[float, float]] = {}
 
     def admit(self, command: Command) -> None:
         """Admit a command and remember its id.
@@ -157,14 +227,18 @@ class ReplayGuard:
         Raises:
             CommandError: it is stale, from the future, or its id was used before.
         """
-        now, at = self._now(), command.at.timestamp()
+        now, uptime, at = self._now(), self._monotonic(), command.at.timestamp()
         if abs(now - at) > FRESH_SECONDS:
             raise CommandError(
                 f"at: expected within {FRESH_SECONDS:g} s of now, it is off by {now - at:.0f} s"
             )
-        if at < self._started_at:
+        if now - at > uptime - self._started_at:
             raise CommandError("at: expected a time since the station began")
-        self._known = {known: until for known, until in self._known.items() if until > now}
+        self._known = {
+            known: ends for known, ends in self._known.items() if ends[0] > now or ends[1] > uptime
+        }
         if command.id in self._known:
             raise CommandError(f"id: expected one that was not used before, got {command.id!r}")
-        self._known[command.id] = at + FRESH_SECONDS
+        if len(self._known) >= MOST_IDS:
+            del self._known[next(iter(self._known))]  # the oldest
+        self._known[command.id] = (at + FRESH_SECONDS, uptime + at - now + FRESH_SECONDS)

@@ -1,17 +1,25 @@
 """Carries out each command at the part of the station that it concerns."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from listener.control import commands
 from listener.control.commands import Command, CommandError
-from listener.control.dispatcher import Answer
+from listener.control.dispatcher import Answer, Deferred
 from listener.detection.clip import ClipError, ClipRecord, LabelSpan, Verdict
 from listener.outbox.disk import OutboxError
 from listener.validation import first_problem
+
+# What a client waits for is longer: its answer comes, and says what happened
+FLAG_SECONDS = 8.0
+SNAPSHOT_SECONDS = 3.0
+REPLAY_SECONDS = 3.0
+
+Result = TypeVar("Result")
 
 
 class Clips(Protocol):
@@ -34,8 +42,15 @@ class Recorder(Protocol):
 class Outbox(Protocol):
     """The messages that were sent."""
 
-    def replay(self, from_seq: int, to_seq: int) -> int:
-        """Send these again; their number. Raises OutboxError if the outbox does not answer."""
+    def replay(self, from_seq: int, to_seq: int) -> Future[int]:
+        """Send these again; soon gives their number, or an OutboxError."""
+
+
+class Worker(Protocol):
+    """A thread that may wait for the clip store's lock and disk."""
+
+    def submit(self, call: Callable[[], Answer]) -> Future[Answer]:
+        """Call it there; soon gives its result, or what it raises."""
 
 
 class OverrideHandler(Protocol):
@@ -62,7 +77,8 @@ class Bundles(Protocol):
 class StationCommands:
     """The CommandHandler of a station; None stands for a part that the station lacks.
 
-    The inference thread answers a snapshot between two batches, within a second even without audio.
+    Other threads answer for the store, the pipeline and the outbox: the inference thread takes a snapshot
+    between two batches, within a second even without audio.
     """
 
     overrides: OverrideHandler
@@ -71,14 +87,15 @@ class StationCommands:
     clips: Clips | None = None
     recorder: Recorder | None = None
     outbox: Outbox | None = None
-    snapshot_wait_seconds: float = 3.0
+    worker: Worker | None = None
 
-    def handle(self, command: Command, origin: str) -> Answer:
-        """Carry out a command.
+    def handle(self, command: Command, origin: str) -> Answer | Deferred:
+        """Carry out a command, or let another thread do so.
 
         Raises:
             CommandError: it cannot be done, and nothing has changed.
         """
+        answer: Answer | Deferred
         match command:
             case commands.Flag():
                 answer = self._flag(command, origin)
@@ -98,28 +115,20 @@ class StationCommands:
                 raise CommandError(f"expected a command, got {type(command).__name__}")
         return answer
 
-    def _flag(self, command: commands.Flag, origin: str) -> Answer:
-        if self.clips is None:
+    def _flag(self, command: commands.Flag, origin: str) -> Deferred:
+        clips = self.clips
+        if clips is None or self.worker is None:
             raise CommandError("flag: expected clips.enabled = true in the config")
-        try:
-            seconds = self.clips.get(command.clip).seconds if command.labels else 0.0
-            spans = tuple(
-                LabelSpan(
-                    mark.label,
-                    mark.onset or 0.0,
-                    seconds if mark.offset is None else mark.offset,
-                )
-                for mark in command.labels
-            )
-            who, at = command.who or origin, command.at.timestamp()
-            self.clips.judge(command.clip, Verdict(command.verdict, who, at, spans))
-        except ClipError as error:
-            raise CommandError(f"flag: {error}") from error
-        except ValidationError as error:
-            raise CommandError(f"flag: {first_problem(error).message}") from error
-        return {"clip": command.clip}
+        judged = self.worker.submit(lambda: _judge(clips, command, origin))
+        return Deferred(
+            judged,
+            judged.result,
+            FLAG_SECONDS,
+            late="flag: the clip store has not answered in time",
+            unsure="flag: the clip store is slow, the verdict may still come",
+        )
 
-    def _snapshot(self, command: commands.Snapshot) -> Answer:
+    def _snapshot(self, command: commands.Snapshot) -> Deferred:
         if self.recorder is None:
             raise CommandError("snapshot: expected clips.enabled = true in the config")
         if command.source not in self.sources:
@@ -127,30 +136,49 @@ class StationCommands:
                 f"source: expected {', '.join(self.sources)}, got {command.source!r}"
             )
         clip = self.recorder.snapshot(command.source, command.seconds)
-        try:
-            return {"clip": _wait_for(clip, self.snapshot_wait_seconds)}
-        except ClipError as error:
-            raise CommandError(str(error)) from error
+        return Deferred(
+            clip,
+            lambda: {"clip": _result_of(clip, "")},
+            SNAPSHOT_SECONDS,
+            late="snapshot: the analysis has not answered in time",
+            unsure="snapshot: the analysis is slow, the clip may still come",
+        )
 
-    def _replay(self, command: commands.Replay) -> Answer:
+    def _replay(self, command: commands.Replay) -> Deferred:
         if self.outbox is None:
             raise CommandError("replay: expected a table [mqtt] in the config")
         if command.to_seq < command.from_seq:
             raise CommandError(f"to_seq: expected {command.from_seq} or more, got {command.to_seq}")
-        try:
-            return {"count": self.outbox.replay(command.from_seq, command.to_seq)}
-        except OutboxError as error:
-            raise CommandError(f"replay: {error}") from error
+        count = self.outbox.replay(command.from_seq, command.to_seq)
+        return Deferred(
+            count,
+            lambda: {"count": _result_of(count, "replay: ")},
+            REPLAY_SECONDS,
+            late="replay: outbox: the disk has not answered in time",
+            unsure="replay: outbox: the disk is slow, the messages may still be sent",
+        )
 
 
-def _wait_for(clip: Future[str], seconds: float) -> str:
-    """The id of the clip; a snapshot that is refused is not stored, unless the error says so."""
+def _judge(clips: Clips, command: commands.Flag, origin: str) -> Answer:
     try:
-        return clip.result(seconds)
-    except TimeoutError as error:
-        if clip.cancel():
-            raise CommandError("snapshot: the analysis has not answered in time") from error
-    try:  # the analysis started on it at the last moment
-        return clip.result(seconds)
-    except TimeoutError as error:
-        raise CommandError("snapshot: the analysis is slow, the clip may still come") from error
+        seconds = clips.get(command.clip).seconds if command.labels else 0.0
+        spans = tuple(
+            LabelSpan(
+                mark.label, mark.onset or 0.0, seconds if mark.offset is None else mark.offset
+            )
+            for mark in command.labels
+        )
+        who, at = command.who or origin, command.at.timestamp()
+        clips.judge(command.clip, Verdict(command.verdict, who, at, spans))
+    except ClipError as error:
+        raise CommandError(f"flag: {error}") from error
+    except ValidationError as error:
+        raise CommandError(f"flag: {first_problem(error).message}") from error
+    return {"clip": command.clip}
+
+
+def _result_of(future: Future[Result], prefix: str) -> Result:
+    try:
+        return future.result()
+    except (ClipError, OutboxError) as error:
+        raise CommandError(f"{prefix}{error}") from error

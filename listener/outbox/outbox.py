@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+from listener.faults import FaultBarrier
 from listener.health import Health
 from listener.mqtt.messages import Transport
 from listener.outbox.disk import Disk, OutboxError
@@ -25,7 +26,6 @@ _NUMBERS_EVERY_SECONDS = 1.0
 _INBOX_LIMIT = 10_000  # while the disk does not return from a write
 _DISK_GRACE_SECONDS = 60.0  # a worn card may take so long, and to be killed would not help it
 _DELETE_EVERY_SECONDS = 60.0
-_REPLAY_SECONDS = 3.0
 _CLOSE_SECONDS = 1.0
 
 
@@ -70,10 +70,11 @@ _Request = _Put | _Connected | _Answered | _Lost | _Replay | _Close
 class Outbox:
     """A durable queue with one thread, which alone touches the store and decides what is sent.
 
-    Every method only puts into a queue, except replay(), which waits for its answer; of the store other
-    threads read one reference, `open_sources`. `path` None keeps the messages in memory. Events that
-    a crash left open are ended on opening. `stage` is the name of its thread and of its numbers.
-    What was acknowledged in the last `doubtful_seconds` before a connection broke is sent again.
+    Every method only puts into a queue; of the store other threads read one reference, `open_sources`.
+    `path` None keeps the messages in memory. Events that a crash left open are ended on opening. `stage`
+    is the name of its thread and of its numbers. What was acknowledged in the last `doubtful_seconds`
+    before a connection broke is sent again. An unexpected error costs the request in which it happens,
+    and no other.
 
     Raises:
         OutboxError: another process uses the file.
@@ -91,6 +92,7 @@ class Outbox:
         doubtful_seconds: float = DOUBTFUL_SECONDS,
     ) -> None:
         self._health, self._stage = health, stage
+        self._barrier = FaultBarrier(stage, health.faults)
         self._numbers = health.add_outbox(stage)
         self._disk = Disk(path, self._numbers)
         self._store = Store(self._disk, bounds, station, gap_topic, self._numbers)
@@ -136,18 +138,11 @@ class Outbox:
         """See listener.mqtt.messages.DeliveryListener."""
         self._inbox.put(_Lost(suspect))
 
-    def replay(self, from_seq: int, to_seq: int) -> int:
-        """Send finished messages again, both ends included; gives their number.
-
-        Raises:
-            OutboxError: the disk does not answer in time, or cannot be used.
-        """
+    def replay(self, from_seq: int, to_seq: int) -> Future[int]:
+        """Send finished messages again, both ends included; soon gives their number, or an OutboxError."""
         count: Future[int] = Future()
         self._inbox.put(_Replay(from_seq, to_seq, count))
-        try:
-            return count.result(_REPLAY_SECONDS)
-        except TimeoutError as error:
-            raise OutboxError("outbox: the disk has not answered in time") from error
+        return count
 
     def close(self) -> None:
         """Send what is left if there is a connection, for a second at most; all of it is on disk."""
@@ -156,24 +151,30 @@ class Outbox:
 
     def _run(self) -> None:
         while not self._finished:
-            self._health.beat(self._stage)
-            requests = self._receive()
-            for request in requests:
+            with self._barrier:
+                self._take_turn()
+        with self._barrier:
+            self._store.save()
+            self._disk.close()
+
+    def _take_turn(self) -> None:
+        self._health.beat(self._stage)
+        requests = self._receive()
+        for request in requests:
+            with self._barrier:  # each for itself: the others must not be lost with it
                 self._apply(request)
-            self._update_once_a_second()
-            urgent = any(isinstance(request, _Put | _Lost) for request in requests)
-            if urgent or self._answers_are_due:
-                self._health.beat(self._stage, _DISK_GRACE_SECONDS)
-                self._answered_at = None
-                self._store.drop_excess(self._sender.cursor)
-                self._store.save(self._sender.cursor)
-            self._sender.send_due()
-            self._numbers.events = self._store.waiting
-            if time.monotonic() - self._deleted_at >= _DELETE_EVERY_SECONDS:
-                self._deleted_at = time.monotonic()
-                self._store.delete_old()
-        self._store.save()
-        self._disk.close()
+        self._update_once_a_second()
+        urgent = any(isinstance(request, _Put | _Lost) for request in requests)
+        if urgent or self._answers_are_due:
+            self._health.beat(self._stage, _DISK_GRACE_SECONDS)
+            self._answered_at = None
+            self._store.drop_excess(self._sender.cursor)
+            self._store.save(self._sender.cursor)
+        self._sender.send_due()
+        self._numbers.events = self._store.waiting
+        if time.monotonic() - self._deleted_at >= _DELETE_EVERY_SECONDS:
+            self._deleted_at = time.monotonic()
+            self._store.delete_old()
 
     @property
     def _finished(self) -> bool:
@@ -213,6 +214,8 @@ class Outbox:
             case _Lost(suspect):
                 self._sender.lost(suspect=suspect)
             case _Replay(from_seq, to_seq, count):
+                if not count.set_running_or_notify_cancel():
+                    return  # nobody waits for it any more
                 if self._store.save():
                     count.set_result(self._store.replay(from_seq, to_seq))
                 else:

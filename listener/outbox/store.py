@@ -11,6 +11,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from listener.clock import SettledClock
 from listener.files import iso_utc, to_json
 from listener.health import OutboxHealth
 from listener.outbox.database import Database
@@ -36,11 +37,19 @@ class Store:
     """Messages in the order of their `seq`; owned by one thread. Nothing here raises for a bad disk.
 
     `gap_topic` is where lost messages are announced. Events that a crash left open are ended at once.
+    `settled_now` is the time by which messages become too old, or None (SettledClock).
     """
 
     def __init__(
-        self, disk: Disk, bounds: Bounds, station: str, gap_topic: str, health: OutboxHealth
+        self,
+        disk: Disk,
+        bounds: Bounds,
+        station: str,
+        gap_topic: str,
+        health: OutboxHealth,
+        settled_now: Callable[[], float | None] | None = None,
     ) -> None:
+        self._settled_now = settled_now or SettledClock().read
         self._disk, self._bounds, self._health = disk, bounds, health
         self._station, self._gap_topic = station, gap_topic
         self._changes = Changes()
@@ -194,8 +203,9 @@ class Store:
             self._drop(len(held) - _MAX_HELD, max(handed_until, held[0] - 1))
 
     def delete_old(self) -> None:
-        """Delete some of the messages that have been finished for long enough."""
-        before = time.time() - self._bounds.keep_days * _DAY_SECONDS
+        """Delete some of the messages that have been finished for long enough, and those over the bound."""
+        now = self._settled_now()
+        before = 0.0 if now is None else now - self._bounds.keep_days * _DAY_SECONDS
         keep = self._bounds.max_events
         self._read(lambda database: database.delete_finished(before, keep, _DELETED_AT_ONCE), None)
 

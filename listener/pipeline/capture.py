@@ -1,4 +1,7 @@
-"""One thread a source: read -> resample -> cut at patch ends -> queue; lost sources are opened again."""
+"""One thread a source: read -> resample -> cut at patch ends -> queue; lost sources are opened again.
+
+Whatever is raised on that thread is a loss of this source, and of no other.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -14,12 +17,16 @@ from listener.backoff import Backoff
 from listener.config.sources import BackoffSettings
 from listener.detection.audio import AudioChunk, ChunkResampler, zero_nonfinite
 from listener.detection.framing import PatchCutter, PatchGrid
+from listener.faults import SUMMARY_SECONDS, describe, trace_of
 from listener.health import SourceHealth
 from listener.pipeline.chunk_queue import ChunkQueue, StreamEnd
 from listener.sources.source import AudioSource, SourceError
 
 log = logging.getLogger(__name__)
 
+# With audio for so long a source is stable: the next loss begins a new episode, in the back-off and in
+# the log. One that plays two seconds and closes is opened ever more rarely, like one that never opens.
+STABLE_SECONDS = 60.0
 _CALM_SECONDS = 60.0  # a drop is logged if there was none for so long before
 _MIN_READ_SECONDS = (
     0.01  # the resampler holds some samples back; no reads of single samples for them
@@ -43,7 +50,7 @@ class SourcePlan:
 
 
 class Capture:
-    """Runs one source until it ends, or until `stop` is set."""
+    """Runs one source until it ends, or until `stop` is set; `now` is monotonic."""
 
     def __init__(
         self,
@@ -52,9 +59,11 @@ class Capture:
         health: SourceHealth,
         backoff: BackoffSettings,
         stop: Event,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan, self._queue, self._health, self._stop = plan, chunks, health, stop
         self._backoff = Backoff(backoff.first_seconds, backoff.limit_seconds)
+        self._losses, self._now = LossLog(plan.name, health, now), now
         self._dropped_at = -math.inf  # monotonic
 
     def run(self) -> None:
@@ -77,20 +86,22 @@ class Capture:
         try:
             with closing(self._plan.open()) as source:
                 reason = self._read_all(source, stream)
-        except SourceError as error:
-            reason, detail = "source_lost", str(error)
-        for chunk in stream.finish():
-            self._put(chunk)
+            self._put_rest(stream)
+        except Exception as error:  # noqa: BLE001 - of a library, too: it must not stop other sources
+            reason, known = "source_lost", isinstance(error, SourceError)
+            detail = str(error) if known else describe(error)
+            self._losses.add(detail, None if known else error, heard=stream.heard)
+            with suppress(Exception):  # what came before the loss; perhaps it was its cause
+                self._put_rest(stream)
         if reason != "source_lost":
             log.info("source %s: %s", name, reason.replace("_", " "))
-        elif self._backoff.failures == 0:  # once an episode, not once a try
-            log.warning("source %s: lost: %s", name, detail)
         end = StreamEnd(name, stream.ended_at, reason, detail)
         self._queue.put(end)
         return end
 
     def _read_all(self, source: AudioSource, stream: _Stream) -> str:
         """Why the stream ended."""
+        heard_since: float | None = None
         while not self._stop.is_set():
             stream.cutter.follow(self._queue.grids[self._plan.name])
             chunk = source.read(max(stream.missing_seconds, _MIN_READ_SECONDS))
@@ -100,8 +111,15 @@ class Capture:
             for whole in stream.push(chunk):
                 if self._put(whole):
                     stream.cutter.realign()
-                self._backoff.reset()
+                heard_since = self._now() if heard_since is None else heard_since
+                if self._now() - heard_since >= STABLE_SECONDS:
+                    self._backoff.reset()
+                    self._losses.end_episode()
         return "shutdown"
+
+    def _put_rest(self, stream: _Stream) -> None:
+        for chunk in stream.finish():
+            self._put(chunk)
 
     def _put(self, chunk: AudioChunk) -> bool:
         """Whether older chunks were dropped for it."""
@@ -121,6 +139,46 @@ class Capture:
         return True
 
 
+class LossLog:
+    """What the log says of a source that is lost again and again.
+
+    The first loss of an episode, the second one with audio before it, then a summary an hour; an
+    unexpected error with its traceback once an episode.
+    """
+
+    def __init__(self, source: str, health: SourceHealth, now: Callable[[], float]) -> None:
+        self._source, self._health, self._now = source, health, now
+        self._losses = 0  # in the episode
+        self._logged_at = 0.0
+        self._traced = False
+
+    def add(self, reason: str, unexpected: Exception | None, *, heard: bool) -> None:
+        """The source is lost; `unexpected` is an error that no source should raise."""
+        self._losses += 1
+        if unexpected is not None:
+            self._health.faults += 1
+            if not self._traced:
+                log.error("source %s: unexpected error: %s", self._source, trace_of(unexpected))
+            self._traced = True
+        if self._losses == 1:
+            log.warning("source %s: lost: %s", self._source, reason)
+        elif heard and not self._health.unstable:
+            self._health.unstable = True
+            log.warning("source %s: lost again, more is summed up: %s", self._source, reason)
+        elif self._now() - self._logged_at >= SUMMARY_SECONDS:
+            log.warning("source %s: lost %d times in a row: %s", self._source, self._losses, reason)
+        else:
+            return
+        self._logged_at = self._now()
+
+    def end_episode(self) -> None:
+        """The source is stable."""
+        if self._health.unstable:
+            log.info("source %s: stable again after %d losses", self._source, self._losses)
+        self._losses, self._traced = 0, False
+        self._health.unstable = False
+
+
 class _Stream:
     """The chunks of one open source: made finite, resampled, cut at the ends of patches."""
 
@@ -135,6 +193,11 @@ class _Stream:
     def missing_seconds(self) -> float:
         """Audio still to come until the next patch is whole."""
         return self.cutter.missing_samples / self._resampler.sample_rate_hz
+
+    @property
+    def heard(self) -> bool:
+        """Whether there was any audio."""
+        return self._last is not None
 
     @property
     def ended_at(self) -> float:

@@ -3,8 +3,10 @@
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from threading import Condition
 
+from listener.faults import FaultBarrier
 from listener.health import Health
 from listener.sinks.sink import ClipNotice, Level, Notice, Sink
 
@@ -20,6 +22,9 @@ class Delivery:
 
     When the sink is too slow, a lossless delivery makes the caller wait. Any other drops the oldest level,
     or the oldest notice if there is no level; drops are counted, and logged once an episode.
+
+    A notice at which the sink fails is lost, counted and logged, and the next one is tried. Only a
+    lossless delivery, whose caller wants every notice, ends with the sink's error.
     """
 
     def __init__(self, name: str, sink: Sink, health: Health, *, lossless: bool = False) -> None:
@@ -32,6 +37,7 @@ class Delivery:
         self._changed = Condition()
         self._finished = False
         self._dropping = False
+        self._barrier = FaultBarrier(f"sink:{name}", health.faults)
         health.sink_drops[name] = 0
 
     @property
@@ -39,18 +45,18 @@ class Delivery:
         """How many notices wait."""
         return len(self._waiting)
 
-    def put(self, notices: Sequence[Notice]) -> None:
-        """Hand over the notices of the kinds that the sink takes."""
+    def put(self, notices: Sequence[Notice], *, may_wait: bool = True) -> None:
+        """Hand over the notices of the kinds that the sink takes; waits only if it is lossless."""
         wanted = [notice for notice in notices if isinstance(notice, self._sink.accepts)]
         if not wanted:
             return
         with self._changed:
             for notice in wanted:
-                if self._lossless and self.depth >= self._capacity:
+                if self._lossless and may_wait and self.depth >= self._capacity:
                     self._changed.notify_all()  # the sink's thread may sleep on an empty queue
                     self._changed.wait_for(lambda: self.depth < self._capacity or self._finished)
                 self._waiting.append(notice)
-                if self.depth > self._capacity:
+                if self.depth > self._capacity and not self._lossless:
                     self._drop_one()
                 else:
                     self._dropping = False
@@ -74,8 +80,10 @@ class Delivery:
         """The thread's body."""
         try:
             while (notice := self._next()) is not None:
-                self._sink.handle(notice)
-            self._sink.close()
+                with nullcontext() if self._lossless else self._barrier:
+                    self._sink.handle(notice)
+            with nullcontext() if self._lossless else self._barrier:
+                self._sink.close()
         finally:
             self.finish()  # after a failure nobody empties the queue any more: no put may wait
 

@@ -35,7 +35,11 @@ class PipelineSettings:
 
 
 class Pipeline:
-    """source -> patches -> scores -> events -> sinks, on threads with bounded queues between."""
+    """source -> patches -> scores -> events -> sinks, on threads with bounded queues between.
+
+    What fails in a source or a sink stays there. `failure` is what ended the analysis, which works for all
+    of them; or, if every source is lossless, a sink: then less than everything would be delivered.
+    """
 
     def __init__(
         self,
@@ -108,8 +112,9 @@ class Pipeline:
         self._inference.wanted = detection
 
     def notify(self, notice: Notice) -> None:
-        """Hand the sinks a notice that does not come from the audio."""
-        self._deliver([notice])
+        """Hand the sinks a notice that does not come from the audio; does not block."""
+        for delivery in self._deliveries:
+            delivery.put([notice], may_wait=False)
 
     def snapshot(self, source: str, seconds: float) -> Future[str]:
         """Keep the last seconds of a source; the id of their clip, or ClipError, before long."""
@@ -133,7 +138,7 @@ class Pipeline:
 
     @property
     def ended(self) -> bool:
-        """Every source has ended, or a thread has failed."""
+        """Every source has ended, or there is a `failure`."""
         captured = not any(thread.is_alive() for thread in self._capture_threads)
         return captured or self.failure is not None
 

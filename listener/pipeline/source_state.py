@@ -214,7 +214,8 @@ class SourceState:
 
     def _report(self, status: Status, at: float, reason: str | None) -> None:
         if status == "online":
-            log.info("source %s: online", self._name)
+            if not self._health.unstable:  # the capture's log sums that up
+                log.info("source %s: online", self._name)
         elif status != "offline":  # the capture has logged that, and why
             log.warning("source %s: %s: %s", self._name, status, reason)
         self._health.status = status

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
+from listener.control.commands import MAX_MUTE_SECONDS, CommandError, Mute, SetThreshold, Unmute
 from listener.control.dispatcher import Answer
 from listener.pipeline.plan import Detection, DetectionPlan
 from listener.runtime.overrides import MuteOverride, Overrides, QuietHours, ThresholdOverride
 from listener.sinks.sink import Notice, OverridesNotice
+from listener.sources.source import STEP_SECONDS, unix_minus_monotonic
 from listener.validation import first_problem
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class ActivePlan:
     """The active bundle and the overrides; when one changes, the pipeline receives both.
 
     `quiet` are the hours of the config in which labels are muted; they start and end by the clock. All
-    on the main thread.
+    on the thread of the commands.
     """
 
     def __init__(
@@ -44,10 +45,15 @@ class ActivePlan:
         sources: Sequence[str],
         now: Callable[[], float] = time.time,
         quiet: Sequence[QuietHours] = (),
+        clock_offset: Callable[[], float] = unix_minus_monotonic,
     ) -> None:
-        self._pipeline, self._now = pipeline, now
+        self._pipeline, self._now, self._clock_offset = pipeline, now, clock_offset
+        self._offset = clock_offset()
         self.detection = detection
-        self.overrides = overrides
+        # the clock may have been set back since they were stored
+        self.overrides = overrides.ending_by(now() + MAX_MUTE_SECONDS)
+        self.clock_was_set: Callable[[Overrides], None] = lambda _: None
+        """Called with the overrides when their mutes have followed a step of the clock."""
         self.sources = tuple(sources)
         self._quiet = tuple(quiet)
         self._quiet_now = self._current_quiet()
@@ -64,8 +70,18 @@ class ActivePlan:
     @property
     def plan(self) -> DetectionPlan:
         """The bundle's plan under the overrides."""
-        overrides = self.overrides.at(self._now())
+        overrides = self.overrides.at(self.now())
         return overrides.applied_to(self.detection.plan, self.sources, self._quiet_now)
+
+    def now(self) -> float:
+        """Unix seconds; mutes follow a clock that was set, so that they last as long as they should."""
+        before, self._offset = self._offset, self._clock_offset()
+        step = self._offset - before
+        if abs(step) > STEP_SECONDS and self.overrides.mutes:
+            log.info("mutes: they follow the clock, which was set by %+.1f s", step)
+            self.overrides = self.overrides.shifted(step)
+            self.clock_was_set(self.overrides)
+        return self._now()
 
     def use_bundle(self, detection: Detection) -> None:
         """Work with another bundle under the same overrides."""
@@ -79,7 +95,8 @@ class ActivePlan:
 
     def tick(self) -> None:
         """End the mutes whose time is over; start and end quiet hours."""
-        overrides, quiet = self.overrides.at(self._now()), self._current_quiet()
+        now = self.now()  # before the mutes are read, which follow the clock here
+        overrides, quiet = self.overrides.at(now), self._current_quiet()
         if quiet != self._quiet_now:
             log.info("quiet hours: %d of %d now", len(quiet), len(self._quiet))
         elif overrides is self.overrides:
@@ -114,10 +131,9 @@ class OverrideCommands:
     `path` None: they are not stored.
     """
 
-    def __init__(
-        self, active_plan: ActivePlan, path: Path | None, now: Callable[[], float] = time.time
-    ) -> None:
-        self._active_plan, self._path, self._now = active_plan, path, now
+    def __init__(self, active_plan: ActivePlan, path: Path | None) -> None:
+        self._active_plan, self._path = active_plan, path
+        active_plan.clock_was_set = self._keep
 
     def mute(self, command: Mute) -> Answer:
         """Make no events for a while; until when, unix seconds.
@@ -126,7 +142,7 @@ class OverrideCommands:
             CommandError: there is no such source or label, or the disk fails.
         """
         self._check(command.source, command.label)
-        until = self._now() + command.seconds
+        until = self._active_plan.now() + command.seconds
         mute = MuteOverride(command.source, command.label, until)
         self._store(self._active_plan.overrides.with_mute(mute))
         return {"until": round(until, 3)}
@@ -177,10 +193,19 @@ class OverrideCommands:
             raise CommandError(f"label: {active.detection.plan.bundle} has no label {label!r}")
 
     def _store(self, overrides: Overrides) -> None:
-        overrides = overrides.at(self._now())
-        if self._path is not None:
-            try:
-                overrides.write(self._path)
-            except OSError as error:
-                raise CommandError(f"{self._path}: cannot be written: {error.strerror}") from error
+        overrides = overrides.at(self._active_plan.now())
+        try:
+            self._write(overrides)
+        except OSError as error:
+            raise CommandError(f"{self._path}: cannot be written: {error.strerror}") from error
         self._active_plan.use_overrides(overrides)
+
+    def _keep(self, overrides: Overrides) -> None:
+        try:
+            self._write(overrides)
+        except OSError as error:  # they end in time, unless the station starts again before
+            log.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+    def _write(self, overrides: Overrides) -> None:
+        if self._path is not None:
+            overrides.write(self._path)

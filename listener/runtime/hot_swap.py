@@ -46,7 +46,8 @@ class _BundleRun:
 class HotSwap:
     """Swaps the bundle on command, or when the config's path points to another one.
 
-    Under a `rollback_factor` the previous bundle stays in memory for a day. All on the main thread.
+    Under a `rollback_factor` the previous bundle stays in memory for a day. All on one thread, but for
+    `reload_requested`, which any thread may set for the next tick.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class HotSwap:
     ) -> None:
         self._active_plan, self._path, self._load, self._health = active_plan, path, load, health
         self._settings, self._publish_refusal, self._now = settings, publish_refusal, now
+        self.reload_requested = False
         self._current = _BundleRun(active_plan.detection, path.target, now(), event_totals(health))
         self._previous: _BundleRun | None = None
         self._probation: Probation | None = None
@@ -91,8 +93,9 @@ class HotSwap:
         return {"bundle": self._current.detection.plan.bundle, "changed": changed}
 
     def tick(self) -> None:
-        """Follow the path if it points elsewhere; check the bundle on probation."""
-        if self._path.has_moved():
+        """Follow the path if it points elsewhere, or if asked to; check the bundle on probation."""
+        if self._path.has_moved() or self.reload_requested:
+            self.reload_requested = False
             with suppress(commands.CommandError):  # logged, counted and published by `reload`
                 self.reload()
             return

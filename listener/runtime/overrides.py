@@ -110,6 +110,16 @@ class Overrides:
         ]
         return replace(self, mutes=tuple(kept))
 
+    def shifted(self, seconds: float) -> Overrides:
+        """With mutes that end so much later: the clock was set by that."""
+        mutes = tuple(replace(mute, until=mute.until + seconds) for mute in self.mutes)
+        return replace(self, mutes=mutes)
+
+    def ending_by(self, latest: float) -> Overrides:
+        """With no mute that lasts longer than until then, unix seconds."""
+        mutes = tuple(replace(mute, until=min(mute.until, latest)) for mute in self.mutes)
+        return replace(self, mutes=mutes)
+
     def at(self, now: float) -> Overrides:
         """Without the mutes that have ended by then, unix seconds."""
         lasting = tuple(mute for mute in self.mutes if mute.until > now)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Full, Queue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 
 from listener.config.outputs import HookSettings
+from listener.faults import FaultBarrier
 from listener.health import Health
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, Notice
@@ -78,19 +79,24 @@ class HookSink:
             log.warning("hook: %d event(s) dropped, the station stops", left)
 
     def _run(self) -> None:
-        program, seconds = self._settings.program, self._settings.timeout_seconds
+        barrier = FaultBarrier(current_thread().name, self._health.faults)
         while (line := self._waiting.get()) is not None:
-            try:
-                end = run_child(program, line, seconds)
-            except OSError as error:
-                self._fail("%s: cannot be started: %s", program[0], error.strerror)
-                continue
-            if end.code is None:
-                self._fail("%s: killed after %g s: %s", program[0], seconds, end.output)
-            elif end.code != 0:
-                self._fail("%s: exited with %d: %s", program[0], end.code, end.output)
-            elif end.output:
-                log.info("hook: %s: %s", program[0], end.output)
+            with barrier:
+                self._run_program(line)
+
+    def _run_program(self, line: bytes) -> None:
+        program, seconds = self._settings.program, self._settings.timeout_seconds
+        try:
+            end = run_child(program, line, seconds)
+        except OSError as error:
+            self._fail("%s: cannot be started: %s", program[0], error.strerror)
+            return
+        if end.code is None:
+            self._fail("%s: killed after %g s: %s", program[0], seconds, end.output)
+        elif end.code != 0:
+            self._fail("%s: exited with %d: %s", program[0], end.code, end.output)
+        elif end.output:
+            log.info("hook: %s: %s", program[0], end.output)
 
     def _fail(self, message: str, *values: object) -> None:
         self._count_failure()

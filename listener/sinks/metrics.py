@@ -37,6 +37,8 @@ _BY_SOURCE: tuple[tuple[_Family, str, str, _Value], ...] = (
     (Gauge, "listener_source_up", "1 while patches are analysed.", lambda s: s.up),
     (Counter, "listener_source_restarts",
      "Times the source was lost and opened again.", lambda s: s.restarts),
+    (Counter, "listener_source_faults",
+     "Losses with an unexpected error, which the log shows.", lambda s: s.faults),
     (Counter, "listener_source_overflows",
      "Times audio was lost before it was read.", lambda s: s.overflows),
     (Counter, "listener_nonfinite_samples",
@@ -139,6 +141,10 @@ def _station_metrics(health: Health) -> Iterator[Metric]:
     failures = health.sink_failures.copy()
     yield _labelled(
         Counter, "listener_sink_failures", "Events that a sink did not deliver.", "sink", failures
+    )
+    faults = health.faults.copy()
+    yield _labelled(
+        Counter, "listener_faults", "Unexpected errors that a part survived.", "part", faults
     )
     now = time.monotonic()
     beats = health.heartbeats.copy().items()

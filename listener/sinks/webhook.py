@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from listener import __version__
 from listener.backoff import Backoff
 from listener.config.outputs import WebhookSettings
 from listener.config.station import ConfigError
+from listener.faults import FaultBarrier, describe
 from listener.mqtt.messages import DeliveryListener, OutboundMessage
 from listener.sinks.event_document import EventDocuments
 from listener.sinks.sink import BundleNotice, EventNotice, EventQueue, Level, Notice
@@ -146,11 +148,15 @@ class WebhookTransport:
     """Posts the messages of an outbox on one thread, in order and at least once.
 
     After a failure it waits, longer each time, and starts again at the oldest message: for the outbox a
-    failure is a lost connection, and the next try is the next connection.
+    failure is a lost connection, and the next try is the next connection. A message that fails in an
+    unexpected way five times, alone, is quarantined by the outbox.
     """
 
-    def __init__(self, receiver: Receiver, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, receiver: Receiver, faults: Counter[str], backoff: Backoff | None = None
+    ) -> None:
         self._receiver = receiver
+        self._barrier = FaultBarrier("webhook-post", faults)
         self._backoff = backoff or Backoff()
         self._listener: DeliveryListener | None = None
         self._messages: SimpleQueue[OutboundMessage | None] = SimpleQueue()
@@ -191,7 +197,11 @@ class WebhookTransport:
             except RefusedError as error:
                 listener.answered(message.key, str(error))
             except WebhookError as error:
-                self._fail(error, listener)
+                self._fail(str(error), listener, suspect=False)
+            except Exception as error:  # perhaps this message is its cause
+                with self._barrier:
+                    raise
+                self._fail(describe(error), listener, suspect=message.alone)
             else:
                 listener.answered(message.key, None)
                 if self._failing:
@@ -199,11 +209,11 @@ class WebhookTransport:
                     self._failing = False
                     self._backoff.reset()
 
-    def _fail(self, error: WebhookError, listener: DeliveryListener) -> None:
+    def _fail(self, reason: str, listener: DeliveryListener, *, suspect: bool) -> None:
         if not self._failing:
-            log.warning("webhook %s: events wait: %s", self._receiver.name, error)
+            log.warning("webhook %s: events wait: %s", self._receiver.name, reason)
         self._failing = True
-        listener.lost(suspect=False)
+        listener.lost(suspect=suspect)
         self._connection += 1
         if not self._closing.wait(self._backoff.next_seconds()):
             listener.connected(self._connection, None)

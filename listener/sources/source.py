@@ -6,6 +6,7 @@ from typing import Protocol
 from listener.detection import audio
 
 _CLOCK_READINGS = 3
+STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 IDLE_SECONDS = 1.0  # the longest that `read` may block, so that its caller sees a stop flag
 
 

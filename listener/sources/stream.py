@@ -12,11 +12,12 @@ import numpy as np
 from listener.config.sources import StreamSettings
 from listener.detection.audio import AudioChunk, Samples, mix_to_mono
 from listener.sources.live import GapDetector, LiveBuffer, PacedReader
-from listener.sources.source import SourceError
+from listener.sources.source import SourceError, format_fault
 
 # Segments of a playlist are seconds late by design; only what is far beyond that is lost.
 GAP_SECONDS = 10.0
 GAP_WINDOW_SECONDS = 20.0
+_NOT_IN_NUMPY = ("s64", "s64p")  # sample formats that PyAV does not convert to an array
 _MISSING = "a source of kind \"stream\" needs PyAV: pip install 'earshot[streams]'"
 
 
@@ -90,7 +91,7 @@ class Decoder:
         try:
             if not self._container.streams.audio:
                 raise self._error("expected audio, found no audio track")
-            self._audio_index = self._container.streams.audio[0].index
+            self._audio = self._container.streams.audio[0]
             while not self._first and not self.at_end:
                 self._first = self._receive_packet()
             if not self._first:
@@ -124,7 +125,8 @@ class Decoder:
         began = time.monotonic()
         try:
             timeout = (seconds, self._settings.read_timeout_seconds)
-            return self._av.open(url, timeout=timeout, options=options)
+            # a title in another encoding than UTF-8, usual in old files and radio, is no fault
+            return self._av.open(url, timeout=timeout, options=options, metadata_errors="replace")
         except self._av.FFmpegError as error:
             late = time.monotonic() - began >= seconds  # in RTSP it looks like invalid data
             reason = _no_answer(seconds) if late else self._reason(error, seconds)
@@ -138,6 +140,9 @@ class Decoder:
                 raise self._error(
                     f"the sample rate changed from {self.sample_rate_hz} to {frame.sample_rate} Hz"
                 )
+            fault = format_fault(frame.layout.nb_channels, frame.sample_rate)
+            if fault is not None:
+                raise self._error(fault)
             self.sample_rate_hz = frame.sample_rate
             samples.append(frame_to_mono(frame))
         if samples:
@@ -154,16 +159,18 @@ class Decoder:
             packet = next(self._packets, None)
         except self._av.FFmpegError as error:
             raise self._error(f"lost: {self._reason(error, seconds)}") from None
+        except IndexError:  # PyAV does not know a track that was not there at the beginning
+            raise self._error("lost: a track was added") from None
         if time.monotonic() - began >= seconds:  # cut short: part of a packet, or a false end
             raise self._error(f"lost: {_no_answer(seconds)}")
         self.at_end = packet is None
         return packet
 
     def _decode(self, packet: Any | None) -> list[Any]:
-        if packet is None or packet.stream_index != self._audio_index:
+        if packet is None or packet.stream_index != self._audio.index:
             return []
         try:
-            return packet.decode()  # type: ignore[no-any-return]
+            return self._audio.decode(packet)  # type: ignore[no-any-return]
         except self._av.error.InvalidDataError:  # usual in the first bytes after joining a stream
             return []
         except self._av.FFmpegError as error:
@@ -182,8 +189,11 @@ class Decoder:
 
 def frame_to_mono(frame: Any) -> Samples:
     """A frame of PyAV, of any sample format and layout -> float32 (n,) in [-1, 1]."""
+    if frame.format.name in _NOT_IN_NUMPY:
+        (frame,) = _load_av().AudioResampler(format="dbl").resample(frame)
     pcm = frame.to_ndarray()  # planar: (channels, n); packed: (1, n * channels)
-    samples = pcm.astype(np.float32)
+    with np.errstate(over="ignore"):  # a double may be too large: infinite, which counts as silence
+        samples = pcm.astype(np.float32)
     if pcm.dtype.kind == "u":  # 8 bits, centred on 128
         samples = (samples - np.float32(128.0)) / np.float32(128.0)
     elif pcm.dtype.kind == "i":

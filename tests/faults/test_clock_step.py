@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.listener.test_station import (
     write_wav,
 )
 from tests.rigs import set_clock
+from tests.rigs.commander import ask, command
 from tests.rigs.mosquitto import Messages, Mosquitto, subscribe, wait_until
 from tests.rigs.station import get, running_station
 
@@ -88,6 +89,45 @@ def test_events_keep_their_durations_while_the_clock_is_set_forward_and_back(
         assert station.stop() == 0
     assert station.log.count("the system clock was set by ") == 2
     assert station.log.count("source beeps: online") == 1
+
+
+def at(by: int) -> str:
+    """Now, by a clock that is so much ahead."""
+    return datetime.fromtimestamp(time.time() + by, UTC).isoformat()
+
+
+def test_a_clock_that_is_set_by_a_year_refuses_no_command_ends_mutes_in_time_and_deletes_nothing(
+    tones_bundle: Bundle, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Forward by 400 days while clips are stored, then back by a year."""
+    clock = set_clock.SetClock(tmp_path)
+    silence = np.zeros(int(PAUSE_SECONDS * RATE), np.float32)
+    wav = write_wav(tmp_path / "beeps.wav", np.concatenate([silence, tone(LOW_TONE_HZ, 1.0)]))
+    config = station_config(tones_bundle, broker, [file_source(wav, at_end="restart")])
+    config |= {
+        "detection": {"labels": ["low_tone"]},
+        "clips": {"enabled": True, "directory": tmp_path / "clips", "keep_days": 90.0},
+        "control": {"mqtt": True, "state_file": tmp_path / "state.json"},
+    }
+
+    def clips() -> set[Path]:
+        return set((tmp_path / "clips").glob("[0-9]*/*/*/*.flac"))
+
+    with running_station(tmp_path, config, clock.environment) as station:
+        wait_until(lambda: len(clips()) >= 2, 60, "clips")
+        before = clips()
+        for by in (400 * 86_400, -365 * 86_400):
+            stored = clips()
+            clock.set_by(by)
+            wait_until(lambda stored=stored: len(clips() - stored) >= 2, 60, "more clips")  # type: ignore[misc]
+            mute = command(label="low_tone", seconds=4.0, at=at(by))
+            assert ask(broker.port, "mute", mute)["ok"]
+            clock.set_by(by - 3600)
+            heard = clips()
+            wait_until(lambda heard=heard: clips() - heard, 60, "the mute has ended")  # type: ignore[misc]
+        assert before <= clips()
+        assert station.stop() == 0
+        assert "Traceback" not in station.log
 
 
 NAIVE = """

@@ -103,7 +103,9 @@ def test_a_microphone_that_is_lost_is_offline_and_back_again(
                 there.says("online", mend, ONLINE_SECONDS)
         assert (metric(there.config, 'listener_source_restarts_total{source="hall"}') or 0) >= 3
         assert there.station.stop() == 0
-    assert there.station.log.count("source hall: lost: microphone 'nr': ") == 3
+    # one episode, for it was never stable in between: the third loss is counted alone
+    assert there.station.log.count("source hall: lost: microphone 'nr': ") == 1
+    assert there.station.log.count("source hall: lost again, more is summed up: microphone") == 1
     assert "Traceback" not in there.station.log
 
 

@@ -7,6 +7,7 @@ import json
 from functools import cache
 from typing import Any
 
+import av
 import numpy as np
 import soundfile
 
@@ -20,6 +21,13 @@ from tests.rigs.commander import command
 from tests.shared import ROOT
 
 RATE_HZ = 16_000
+
+# Container and codec: what cameras, radios and people's folders hold, and what PyAV cannot convert itself
+MEDIA = (
+    ("wav", "pcm_s16le"), ("wav", "pcm_s24le"), ("wav", "pcm_s64le"), ("w64", "pcm_f64le"),
+    ("flac", "flac"), ("ogg", "libopus"), ("mp3", "libmp3lame"), ("mp4", "aac"), ("mpegts", "aac"),
+    ("matroska", "libopus"), ("caf", "alac"),
+)  # fmt: skip
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -61,6 +69,7 @@ def seeds(target: str) -> tuple[bytes, ...]:
         "analysis": _analyses,
         "clip_audio": lambda: (_audio("FLAC"),),
         "audio_file": lambda: tuple(_audio(form) for form in ("WAV", "FLAC", "OGG", "MP3", "AIFF")),
+        "media_file": lambda: tuple(encode(*form) for form in MEDIA),
         "wav_stream": lambda: (_audio("WAV"), _audio("WAV", "FLOAT"), _audio("WAVEX", "PCM_24")),
     }[target]()
 
@@ -114,4 +123,21 @@ def _audio(form: str, subtype: str | None = None) -> bytes:
     content = io.BytesIO()
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(400) / RATE_HZ)
     soundfile.write(content, tone, RATE_HZ, format=form, subtype=subtype)
+    return content.getvalue()
+
+
+def encode(container: str, codec: str, seconds: float = 0.2, hz: float = 440.0) -> bytes:
+    """A tone with a title, encoded by FFmpeg."""
+    content = io.BytesIO()
+    rate_hz = 48_000 if codec == "libopus" else RATE_HZ
+    tone = 16_000.0 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)
+    frame = av.AudioFrame.from_ndarray(tone[None].astype(np.int16), format="s16", layout="mono")
+    frame.sample_rate = rate_hz
+    with av.open(content, "w", format=container) as file:
+        file.metadata["title"] = "K\u00fcche"
+        track = file.add_stream(codec, rate=rate_hz, layout="mono")
+        coder = track.codec_context
+        convert = av.AudioResampler(coder.format, "mono", rate_hz, coder.frame_size or 0)
+        for part in (*convert.resample(frame), *convert.resample(None), None):
+            file.mux(track.encode(part))
     return content.getvalue()

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from listener.clips.layout import audio_path
 from listener.clips.store import ClipStore
 from listener.config.load import load_config
-from listener.config.sources import FileSettings, StdinSettings
+from listener.config.sources import FileSettings, StdinSettings, StreamSettings
 from listener.config.station import ClipsSettings, ConfigError, HttpSettings
 from listener.control.commands import Command
 from listener.control.dispatcher import Answer, CommandDispatcher
@@ -39,6 +39,7 @@ from listener.runtime.overrides import Overrides
 from listener.sources.file import FileSource
 from listener.sources.source import AudioSource, SourceError
 from listener.sources.stdin import StdinSource
+from listener.sources.stream import StreamSource
 from tests.fuzz.bench import only_inside
 from tests.listener.clips.drafts import LABELS, make_draft
 
@@ -221,6 +222,14 @@ def audio_file(content: bytes, folder: Path) -> None:
         _hear(source)
 
 
+def media_file(content: bytes, folder: Path) -> None:
+    """A file that FFmpeg decodes, as a stream source."""
+    (folder / "x").write_bytes(content)
+    settings = StreamSettings(name="hall", kind="stream", url=str(folder / "x"), at_end="stop")
+    with suppress(SourceError), closing(StreamSource(settings)) as source:
+        _hear(source)
+
+
 def wav_stream(content: bytes, folder: Path) -> None:  # noqa: ARG001
     """A WAV on standard input."""
     reader, writer = os.pipe()
@@ -257,6 +266,7 @@ TARGETS: dict[str, Target] = {
     "clip_audio": clip_audio,
     "rules": rules,
     "audio_file": audio_file,
+    "media_file": media_file,
     "wav_stream": wav_stream,
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -15,8 +17,10 @@ from tests.fuzz.seeds import documents, seeds
 from tests.fuzz.targets import TARGETS, run_target
 
 # each example may open a store or a connection; together they take half a minute
-EXAMPLES = {"sidecar": 60, "analysis": 60}
+EXAMPLES = {"sidecar": 60, "analysis": 60, "media_file": 600}
 MANY = 200
+# A longer run: EARSHOT_FUZZ_TIMES=200 pytest --timeout 0 tests/fuzz -k media_file
+TIMES = int(os.environ.get("EARSHOT_FUZZ_TIMES", "1"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -31,7 +35,7 @@ def test_any_input_ends_in_a_documented_error(name: str):
     if name in documents():
         inputs = inputs | changed_documents(documents()[name])
 
-    @settings(max_examples=EXAMPLES.get(name, MANY), deadline=None, database=None,
+    @settings(max_examples=TIMES * EXAMPLES.get(name, MANY), deadline=None, database=None,
               suppress_health_check=list(HealthCheck), derandomize=True)  # fmt: skip
     @given(content=inputs)
     def try_it(content: bytes) -> None:
@@ -54,6 +58,28 @@ def test_the_inputs_are_nearly_right():
 
     look()
     assert ends == {"taken", "short", "refused"}
+
+
+def test_a_bare_reader_of_the_same_media_fails_in_undocumented_ways(tmp_path: Path):
+    """The control: who catches FFmpeg's errors alone is surprised by a few of these files."""
+    surprises = set[str]()
+
+    @settings(max_examples=600, deadline=None, database=None, derandomize=True,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(content=mutated(seeds("media_file")))
+    def read(content: bytes) -> None:
+        (tmp_path / "x").write_bytes(content)
+        try:
+            with av.open(str(tmp_path / "x")) as file:
+                for frame in file.decode(audio=0):
+                    frame.to_ndarray()
+        except av.FFmpegError:
+            pass
+        except Exception as error:  # noqa: BLE001 - that is what the test is about
+            surprises.add(type(error).__name__)
+
+    read()
+    assert {"UnicodeDecodeError", "ValueError"} <= surprises
 
 
 def test_a_write_elsewhere_is_seen(tmp_path: Path):

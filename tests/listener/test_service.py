@@ -27,16 +27,6 @@ assert signals.wait(0.0) == set()
 print("waiting", flush=True)
 print(*signals.wait(60.0), *signals.wait(0.0), flush=True)
 """
-WOKEN = """
-from threading import Thread
-from listener.service import Signals
-signals = Signals()
-Thread(target=signals.wake).start()
-print(signals.wait(60.0))
-for _ in range(100_000):  # more than a socket takes
-    signals.wake()
-print(signals.wait(60.0))
-"""
 # Blocks of 2 MB are freed, then smaller ones are left in holes between what stays.
 PROGRAM = """
 import sys
@@ -89,12 +79,6 @@ def test_a_signal_ends_the_wait_and_is_reported_once(number: signal.Signals):
         assert (output, process.returncode) == (f"{int(number)}\n", 0)
 
 
-def test_a_thread_ends_the_wait_and_never_blocks():
-    woken = [sys.executable, "-c", WOKEN]
-    ended = subprocess.run(woken, capture_output=True, text=True, timeout=20, check=True)
-    assert ended.stdout == "set()\nset()\n"
-
-
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
 def test_the_service_manager_receives_every_message(
     abstract: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -136,6 +120,16 @@ def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPat
     manager = ServiceManager()
     manager.ready()
     assert manager.watchdog_seconds is None
+
+
+def test_a_manager_that_reads_nothing_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    with notify_socket(str(tmp_path / "notify"), monkeypatch):
+        manager = ServiceManager()
+        for _ in range(10_000):  # more than a socket takes
+            manager.alive()
+    assert "service manager: cannot send WATCHDOG=1: Resource temporarily" in caplog.text
 
 
 def test_a_lost_service_manager_is_logged(

@@ -19,8 +19,8 @@ import soundfile
 from listener.detection.bundle import Bundle
 from listener.detection.params import FeatureParams
 from listener.health import Health
-from listener.sources.source import unix_minus_monotonic
-from listener.supervisor import STEP_SECONDS, ClockWatch
+from listener.sources.source import STEP_SECONDS, unix_minus_monotonic
+from listener.supervisor import ClockWatch
 from tests.bundles import LOW_TONE_HZ, make_tones_bundle
 from tests.rigs.bundle_copies import copy_bundle, flip_a_bit, point_link
 from tests.rigs.commander import ask, command, publish

@@ -125,7 +125,11 @@ def _name_labels(base: Bundle, clips: list[Clip], *, new_classes: bool) -> Slugs
             others[spelling_of(name)].append(name)
     taken = set(base.labels)
     for spellings in others.values():
-        slug, count = _new_slug(spellings[0], taken), sum(clip_counts[name] for name in spellings)
+        try:
+            slug = unique_slug(slug_of(spellings[0]), taken)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        count = sum(clip_counts[name] for name in spellings)
         if new_classes and count >= FEWEST_CLIPS:
             slugs |= dict.fromkeys(spellings, slug)
             continue
@@ -138,13 +142,6 @@ def _name_labels(base: Bundle, clips: list[Clip], *, new_classes: bool) -> Slugs
             else f"{base.id} has no such label, --new-classes adds it",
         )
     return slugs
-
-
-def _new_slug(name: str, taken: set[str]) -> str:
-    try:
-        return unique_slug(slug_of(name), taken)
-    except ValueError as error:
-        raise DataError(str(error)) from error
 
 
 def _translate(clip: Clip, slugs: Slugs, background: tuple[str, ...]) -> Clip:

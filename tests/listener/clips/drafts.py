@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,7 +86,7 @@ class Opener(Protocol):
 
 def open_store(directory: Path, **changes: Any) -> ClipStore:
     """A store in a folder of `directory`."""
-    return ClipStore(settings(directory / "clips", **changes), LABELS)
+    return ClipStore(settings(directory / "clips", **changes), LABELS, time.time)
 
 
 def right(who: str = "anna", at: float = NOON) -> Verdict:

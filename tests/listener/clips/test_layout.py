@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from listener.clips.layout import audio_path, take_inventory
+from listener.clips.layout import StoreBusyError, audio_path, only_writer, take_inventory
 from listener.detection.clip import ClipError
 from listener.detection.event import event_id
 from tests.listener.clips.drafts import clip_id, make_draft, open_store
@@ -25,6 +26,34 @@ from tests.listener.clips.drafts import clip_id, make_draft, open_store
 def test_a_clip_lies_in_the_folder_of_its_utc_day(tmp_path: Path, at: float, day: str):
     id_ = event_id("farm", "hall", "dog", at)
     assert audio_path(tmp_path, id_) == tmp_path / day / f"{id_}.flac"
+
+
+def test_a_lock_that_is_held_is_given_up_after_its_time(tmp_path: Path):
+    with (
+        only_writer(tmp_path),
+        pytest.raises(StoreBusyError, match="holds the store's lock"),
+        only_writer(tmp_path, seconds=0.05),
+    ):
+        pass
+    with only_writer(tmp_path, seconds=0.0):
+        pass  # it is free again
+
+
+def test_a_lock_is_waited_for(tmp_path: Path):
+    held, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with only_writer(tmp_path):
+            held.set()
+            gate.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(20)
+    threading.Timer(0.1, gate.set).start()
+    with only_writer(tmp_path, seconds=20.0):
+        assert gate.is_set()
+    thread.join(20)
 
 
 def test_an_id_of_no_time_is_refused(tmp_path: Path):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from listener.clips.store import ClipStore
 from listener.detection.clip_files import clip_bytes, sidecar_path
-from tests.listener.clips.drafts import DAY_SECONDS, Opener, clip_id, make_draft, right
+from tests.listener.clips.drafts import (
+    DAY_SECONDS,
+    LABELS,
+    Opener,
+    clip_id,
+    make_draft,
+    right,
+    settings,
+)
 
 
 def numbers(store: ClipStore) -> list[int]:
@@ -27,6 +38,24 @@ def test_clips_without_a_verdict_go_when_they_are_too_old(open_store: Opener, tm
     store = open_store(tmp_path, keep_days=3.0)
     store.add(make_draft(3))
     assert numbers(store) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("settled", "kept"), [(True, []), (False, [0, 1, 2, 3])])
+def test_a_clock_that_jumps_ahead_deletes_nothing(
+    tmp_path: Path, settled: bool, kept: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    """400 days for a moment; the control is a store that takes the clock at its word."""
+    ahead = 400 * DAY_SECONDS
+    clock = (lambda: time.time() + ahead) if settled else None
+    with closing(ClipStore(settings(tmp_path / "clips", keep_days=90.0), LABELS)) as store:
+        for number in range(3):
+            store.add(make_draft(number))
+    with closing(ClipStore(settings(tmp_path / "clips", keep_days=90.0), LABELS, clock)) as store:
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() + (0.0 if settled else ahead))
+        store.add(make_draft(3))
+        monkeypatch.undo()
+        assert numbers(store) == kept
 
 
 def test_the_oldest_go_when_all_take_too_much_and_judged_ones_last(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -49,7 +50,8 @@ def open_store(path: Path | None, bounds: Bounds | None = None) -> OpenStore:
     """As the outbox opens it."""
     health = OutboxHealth()
     disk = Disk(path, health)
-    return OpenStore(Store(disk, bounds or Bounds(), "farm", TOPICS.gap, health), disk, health)
+    store = Store(disk, bounds or Bounds(), "farm", TOPICS.gap, health, time.time)
+    return OpenStore(store, disk, health)
 
 
 @dataclass

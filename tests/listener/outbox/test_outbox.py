@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.rigs.mosquitto import Messages, Mosquitto, free_port, subscribe, wait_until
-from tests.rigs.outbox_station import EVENT_TOPIC, outbox_station
+from tests.rigs.outbox_station import EVENT_TOPIC, make_station, outbox_station
 
 
 @pytest.fixture
@@ -43,6 +43,42 @@ def test_closing_sends_what_was_just_put(mosquitto: Mosquitto):
         messages.wait_for_topic(EVENT_TOPIC, 20, 20.0)
 
 
+def test_what_cannot_be_stored_costs_no_other_message(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+):
+    """Without its barrier the thread would end there, and nothing be sent any more."""
+    with (
+        subscribe(mosquitto.port, EVENT_TOPIC) as messages,
+        outbox_station(mosquitto.port, None) as station,
+    ):
+        station.put(0)
+        station.outbox.put(EVENT_TOPIC, {"id": object()})
+        station.put(1)
+        messages.wait_for_topic(EVENT_TOPIC, 2, 30.0)
+        assert station.health.faults == {"outbox": 1}
+        with pytest.raises(TypeError):
+            station.outbox._store.put(EVENT_TOPIC, {"id": object()})
+    assert "outbox: failed, and goes on: Traceback" in caplog.text
+
+
+def test_a_replay_that_nobody_waits_for_is_not_sent(mosquitto: Mosquitto, tmp_path: Path):
+    with subscribe(mosquitto.port, EVENT_TOPIC) as messages:
+        with outbox_station(mosquitto.port, tmp_path / "outbox.db") as station:
+            station.put(*range(4))
+            messages.wait_for_topic(EVENT_TOPIC, 4, 30.0)
+        late = make_station(
+            mosquitto.port, tmp_path / "outbox.db"
+        )  # not started: it does not answer
+        assert late.outbox.replay(1, 4).cancel()
+        late.broker.start()
+        late.outbox.start()
+        late.outbox.put(EVENT_TOPIC, {"id": "after"})
+        messages.wait_for_topic(EVENT_TOPIC, 5, 30.0)
+        late.outbox.close()
+        late.broker.close()
+    assert received(messages) == [1, 2, 3, 4, 5]
+
+
 def test_a_replay_sends_the_same_again(mosquitto: Mosquitto, tmp_path: Path):
     with (
         subscribe(mosquitto.port, EVENT_TOPIC) as messages,
@@ -51,7 +87,7 @@ def test_a_replay_sends_the_same_again(mosquitto: Mosquitto, tmp_path: Path):
         station.put(*range(6))
         messages.wait_for_topic(EVENT_TOPIC, 6, 30.0)
         wait_until(lambda: station.numbers.events == 0, 20.0, "all acknowledged")
-        assert station.outbox.replay(2, 4) == 3
+        assert station.outbox.replay(2, 4).result(20) == 3
         messages.wait_for_topic(EVENT_TOPIC, 9, 30.0)
     payloads = [message.payload for message in messages.all]
     assert payloads[6:] == payloads[1:4]

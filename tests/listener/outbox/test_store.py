@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from listener.outbox.disk import OutboxError
+from listener.health import OutboxHealth
+from listener.outbox.disk import Disk, OutboxError
 from listener.outbox.row import Row
-from listener.outbox.store import Bounds
+from listener.outbox.store import Bounds, Store
 from tests.listener.outbox.doubles import Opener, documents, seqs
 from tests.rigs.mosquitto import wait_until
 from tests.rigs.outbox_station import EVENT_TOPIC, ONSET, TOPICS, event
@@ -53,6 +54,23 @@ def test_no_seq_is_used_twice_also_when_nothing_is_left(open_store: Opener, tmp_
     again = open_store(tmp_path / "outbox.db")
     again.put(2)
     assert seqs(again.waiting()) == [3]
+
+
+@pytest.mark.parametrize(("settled", "left"), [(True, 0), (False, 2)])
+def test_by_a_clock_that_is_not_settled_nothing_is_too_old(
+    tmp_path: Path, settled: bool, left: int
+):
+    disk = Disk(tmp_path / "outbox.db", OutboxHealth())
+    clock = time.time if settled else None  # None: a clock that has not run for an hour
+    store = Store(disk, Bounds(keep_days=1e-9), "farm", TOPICS.gap, OutboxHealth(), clock)
+    for number in range(2):
+        store.put(EVENT_TOPIC, event(number))
+    for row in store.first("waiting", 0, 10):
+        store.settle(row, "done")
+    store.save()
+    store.delete_old()
+    assert store.replay(1, 10) == left
+    disk.close()
 
 
 def test_only_the_owner_may_read_it(open_store: Opener, tmp_path: Path):

@@ -7,19 +7,21 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from listener.backoff import Backoff
 from listener.config.sources import BackoffSettings
-from listener.detection.audio import AudioChunk
+from listener.detection.audio import AudioChunk, Samples
 from listener.detection.features import PatchStream, log_mel_patches
 from listener.health import SourceHealth
-from listener.pipeline.capture import Capture, SourcePlan
+from listener.pipeline.capture import STABLE_SECONDS, Capture, SourcePlan
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
 from listener.sources.source import AudioSource
 from tests.doubles import ArraySource, Openings
-from tests.listener.detection.waveforms import noise, sine
+from tests.listener.detection.waveforms import noise, silence, sine
 from tests.listener.pipeline.stages import (
     HOP,
     PARAMS,
@@ -134,16 +136,176 @@ def test_a_source_that_does_not_restart_has_failed():
     assert (opener.count, health.ended, health.failed) == (1, True, True)
 
 
-def test_waits_double_up_to_the_limit_and_start_over_after_a_patch():
-    waits = Waits()
-    failing = ["no such device"] * 4
-    opener = Openings(*failing, ArraySource(noise(16_000), error="lost"), ArraySource(noise(1)))
+@dataclass
+class Clock:
+    """Monotonic seconds; they pass while a source plays, and in the waits for its next opening."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Playing(ArraySource):
+    """Plays in real time by the test's clock, then is lost."""
+
+    def __init__(self, clock: Clock, seconds: float, error: str = "it closed") -> None:
+        super().__init__(silence(seconds), error=error)
+        self._clock = clock
+
+    def read(self, seconds: float) -> AudioChunk | None:
+        chunk = super().read(seconds)
+        self._clock.seconds += 0.0 if chunk is None else len(chunk.samples) / 16_000
+        return chunk
+
+
+class ClockedWaits(Waits):
+    """A stop flag whose waits pass on the test's clock; it is set at `until`."""
+
+    def __init__(self, clock: Clock, until: float = math.inf) -> None:
+        super().__init__()
+        self._clock, self._until = clock, until
+
+    def wait(self, timeout: float | None = None) -> bool:
+        super().wait(timeout)
+        self._clock.seconds += timeout or 0.0
+        if self._clock.seconds >= self._until:
+            self.set()
+        return self.is_set()
+
+
+def run_by(clock: Clock, opener: Callable[[], AudioSource], waits: Waits) -> SourceHealth:
+    """Run a capture by the test's clock; nobody takes its chunks, but they are few."""
+    health = make_health("hall").sources["hall"]
     backoff = BackoffSettings(first_seconds=1.0, limit_seconds=3.0)
-    run(opener, stop=waits, backoff=backoff)
-    longest = [1.0, 2.0, 3.0, 3.0, 1.0]
+    Capture(
+        SourcePlan("hall", opener), ChunkQueue(["hall"], 9), health, backoff, waits, clock
+    ).run()
+    return health
+
+
+def test_waits_double_up_to_the_limit_and_start_over_once_it_was_stable():
+    clock = Clock()
+    waits = ClockedWaits(clock)
+    failing = ["no such device"] * 4
+    short, long = Playing(clock, STABLE_SECONDS - 2), Playing(clock, STABLE_SECONDS + 2)
+    run_by(clock, Openings(*failing, short, long, ArraySource(noise(1))), waits)
+    longest = [1.0, 2.0, 3.0, 3.0, 3.0, 1.0]
     assert len(waits.seconds) == len(longest)
     for seconds, limit in zip(waits.seconds, longest, strict=True):
         assert 0.5 * limit <= seconds <= limit
+
+
+def test_one_that_plays_two_seconds_and_closes_is_opened_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture,
+):
+    """Three hours of it: two lines at the beginning, then one an hour."""
+    clock, health = Clock(), make_health("hall").sources["hall"]
+    waits = ClockedWaits(clock, until=3 * 3600.0 + 60)
+    backoff = BackoffSettings(first_seconds=0.5, limit_seconds=30.0)
+    plan = SourcePlan("hall", lambda: Playing(clock, 2.0))
+    with caplog.at_level(logging.INFO):
+        Capture(plan, ChunkQueue(["hall"], 9), health, backoff, waits, clock).run()
+    assert len(waits.seconds) < 3 * 3600 / (2 + 15) + 10
+    lines = [r.getMessage() for r in caplog.records if "lost" in r.getMessage()]
+    assert lines[:2] == [
+        "source hall: lost: it closed",
+        "source hall: lost again, more is summed up: it closed",
+    ]
+    assert len(lines) == 2 + 3
+    assert all("times in a row: it closed" in line for line in lines[2:])
+    assert health.unstable
+
+
+def test_a_wait_that_starts_over_with_each_patch_never_grows():
+    """The control: as it was, the same source was opened twenty times as often."""
+    backoff, clock, count = Backoff(0.5, 30.0), Clock(), 0
+    while clock.seconds < 3 * 3600.0:
+        clock.seconds += 2.0
+        backoff.reset()
+        clock.seconds += backoff.next_seconds()
+        count += 1
+    assert count > 3 * 3600 / (2 + 0.5) - 10
+
+
+def test_a_stable_source_begins_a_new_episode(caplog: pytest.LogCaptureFixture):
+    clock = Clock()
+    openings = Openings(
+        Playing(clock, 2.0), Playing(clock, 2.0), Playing(clock, 100.0), ArraySource(noise(1))
+    )
+    with caplog.at_level(logging.INFO):
+        health = run_by(clock, openings, ClockedWaits(clock))
+    lines = [r.getMessage() for r in caplog.records if "behind" not in r.getMessage()]
+    assert lines == [
+        "source hall: lost: it closed",
+        "source hall: lost again, more is summed up: it closed",
+        "source hall: stable again after 2 losses",
+        "source hall: lost: it closed",
+        "source hall: end of stream",
+    ]
+    assert not health.unstable
+
+
+class Failing(ArraySource):
+    """Fails as no source should: a bug, or a library's."""
+
+    def __init__(self, error: Exception, samples: Samples) -> None:
+        super().__init__(samples)
+        self._fault = error
+
+    def read(self, seconds: float) -> AudioChunk | None:
+        chunk = super().read(seconds)
+        if chunk is None:
+            raise self._fault
+        return chunk
+
+
+FAULTS = (
+    UnicodeDecodeError("utf-8", b"\xfc", 0, 1, "invalid start byte"),
+    ValueError("expected another format"),
+    AttributeError("no such attribute"),
+    MemoryError(),
+    ZeroDivisionError("division by zero"),
+)
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
+def test_any_error_is_a_loss_counted_with_its_traceback_once_an_episode(
+    error: Exception, caplog: pytest.LogCaptureFixture
+):
+    opener = Openings(*[Failing(error, noise(16_000))] * 3, ArraySource(noise(1)))
+    items, health = run(opener)
+    assert [reason for reason, _, _ in ends_of(items)] == [*["source_lost"] * 3, "end_of_stream"]
+    assert len(patches_of(items[:-1])) >= 2  # what came before is analysed
+    assert (health.faults, health.restarts, health.failed) == (3, 3, False)
+    assert caplog.text.count("Traceback (most recent call last)") == 1
+    assert f"lost: {type(error).__name__}" in caplog.text
+
+
+def test_an_error_on_opening_closing_or_in_what_follows_is_a_loss():
+    def fail() -> AudioSource:
+        raise KeyError("opening")
+
+    class NotClosing(ArraySource):
+        def close(self) -> None:
+            raise OSError("closing")
+
+    class Odd(ArraySource):
+        def read(self, seconds: float) -> AudioChunk | None:  # noqa: ARG002
+            return replace(AudioChunk("hall", 0, 0.0, 16_000, noise(9)), samples=noise(9)[None])
+
+    for opener in (fail, lambda: NotClosing(noise(9)), lambda: Odd(noise(9))):
+        items, health = run(opener, restarts=False)
+        assert [reason for reason, _, _ in ends_of(items)] == ["source_lost"]
+        assert (health.faults, health.failed, health.ended) == (1, True, True)
+
+
+def test_an_unexpected_error_shows_no_address(caplog: pytest.LogCaptureFixture):
+    error = RuntimeError("cannot open rtsp://me:s3cret pass@cam/live twice")
+    items, _ = run(lambda: Failing(error, noise(9)), restarts=False)
+    assert "rtsp://..." in caplog.text
+    assert "s3cret" not in caplog.text
+    assert "s3cret" not in str(ends_of(items))
 
 
 def test_a_source_waits_no_longer_than_its_own_limit():

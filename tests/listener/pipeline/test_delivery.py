@@ -131,6 +131,42 @@ def test_lossless_waits_for_the_sink():
     assert health.sink_drops == {"list": 0}
 
 
+def test_a_sink_that_fails_loses_the_notice_and_gets_the_next(caplog: pytest.LogCaptureFixture):
+    class Picky(ListSink):
+        def handle(self, notice: Notice) -> None:
+            if isinstance(notice, Level):
+                raise OverflowError("a level too much")
+            super().handle(notice)
+
+        def close(self) -> None:
+            super().close()
+            raise OSError("cannot be flushed")
+
+    sink = Picky()
+    health = deliver(event(1), level(2), level(3), event(4), sink=sink)
+    assert sink.notices == [event(1), event(4)]
+    assert sink.closed
+    assert health.faults == {"sink:list": 3}
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_lossless_sink_that_fails_ends_with_its_error():
+    """The control too: this is what every sink did."""
+    delivery = Delivery("broken", BrokenSink(), make_health(), lossless=True)
+    delivery.put([event(1)])
+    with pytest.raises(RuntimeError, match="cannot handle"):
+        delivery.run()
+
+
+def test_who_may_not_wait_is_not_held_up_by_a_full_lossless_queue():
+    """The main thread; nobody empties this queue."""
+    delivery = Delivery("list", ListSink(), make_health(), lossless=True)
+    for number in range(CAPACITY):
+        delivery.put([level(number)])
+    delivery.put([event(0)], may_wait=False)
+    assert delivery.depth == CAPACITY + 1
+
+
 def test_notices_handed_over_together_arrive_in_order_with_those_before_and_after():
     sink, health = ListSink(accepts=(EventNotice,)), make_health()
     delivery = Delivery("list", sink, health)

@@ -242,27 +242,52 @@ def test_a_sink_that_fails_ends_it_visibly():
         pipeline.run_to_end()
 
 
-@failing_thread
-def test_a_source_with_a_bug_ends_it_visibly():
-    class Buggy(ArraySource):
-        def read(self, seconds: float):
-            raise ZeroDivisionError(seconds)
+class Buggy(ArraySource):
+    """Fails at its first read, as a bug would."""
 
-    plan = SourcePlan("hall", lambda: Buggy(noise(1)))
-    pipeline, _ = make_pipeline([plan], {"list": ListSink()})
-    with pytest.raises(ZeroDivisionError):
-        pipeline.run_to_end()
+    def read(self, seconds: float):
+        raise ZeroDivisionError(seconds)
+
+
+def test_a_source_with_a_bug_is_lost_and_the_others_never_notice(
+    caplog: pytest.LogCaptureFixture,
+):
+    sink = ListSink()
+    plans = [
+        SourcePlan("barn", lambda: Buggy(noise(1)), lossless=True, restarts=False),
+        file_plan(one_burst()),
+    ]
+    pipeline, health = make_pipeline(plans, {"list": sink})
+    pipeline.run_to_end()
+    assert len(spans(sink)) == 1
+    assert (health.sources["barn"].failed, health.sources["barn"].faults) == (True, 1)
+    assert not health.sources["hall"].failed
+    assert caplog.text.count("ZeroDivisionError: ") == 2  # a traceback, and the line of the loss
+
+
+def test_a_sink_that_fails_loses_its_own_notices_alone():
+    """Not in a run over files alone, which would give less than all of it without a word."""
+    source, good = FedSource(), ListSink()
+    plans = [SourcePlan("hall", lambda: source)]
+    pipeline, health = make_pipeline(plans, {"broken": BrokenSink(), "good": good})
+    with started(pipeline):
+        source.feed(one_burst())
+        good.wait_for(lambda sink: len(spans(sink)) == 1)
+        assert not pipeline.ended
+    assert health.faults["sink:broken"] == len(good.notices)
+    assert health.faults["sink:good"] == 0
 
 
 @failing_thread
 def test_after_a_failure_stop_does_not_wait():
     source, hanging = FedSource(), GatedSink()
     plans = [SourcePlan("hall", lambda: source)]
-    pipeline, _ = make_pipeline(plans, {"broken": BrokenSink(), "slow": hanging})
+    pipeline, _ = make_pipeline(plans, {"slow": hanging}, NanEngine(1))
     pipeline.start()
-    source.feed(noise(16_000))
+    source.feed(noise(15_600))
     assert hanging.entered.wait(20)
-    pipeline._sink_threads[0].join(20)
+    source.feed(noise(15_600))
+    pipeline._inference_thread.join(20)
     try:
         assert pipeline.ended
         assert not pipeline.stop()

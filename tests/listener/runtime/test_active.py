@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
+from listener.control.commands import MAX_MUTE_SECONDS, CommandError, Mute, SetThreshold, Unmute
 from listener.pipeline.plan import Detection
 from listener.runtime.active import ActivePlan, OverrideCommands
 from listener.runtime.overrides import MuteOverride, Overrides, ThresholdOverride
@@ -75,10 +75,16 @@ WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 class Bench:
     def __init__(self, path: Path) -> None:
         self.now, self.path, self.pipeline = 1000.0, path, Pipeline()
+        self.step = 0.0  # by which the clock was set
         self.active = ActivePlan(
-            self.pipeline, detection(1), Overrides(), ["hall", "barn"], lambda: self.now
+            self.pipeline,
+            detection(1),
+            Overrides(),
+            ["hall", "barn"],
+            lambda: self.now + self.step,
+            clock_offset=lambda: self.step,
         )
-        self.commands = OverrideCommands(self.active, path, lambda: self.now)
+        self.commands = OverrideCommands(self.active, path)
 
     def muted(self, source: str = "hall") -> set[str]:
         return set(self.pipeline.adopted[-1].plan.policies_of(source).muted)
@@ -99,6 +105,52 @@ def test_a_mute_lasts_until_its_time(bench: Bench):
     bench.now = 1060.0
     bench.active.tick()
     assert bench.muted() == set()
+
+
+YEAR_SECONDS = 365 * 86_400.0
+
+
+@pytest.mark.parametrize("step", [-YEAR_SECONDS, -7200.0, 3600.0, YEAR_SECONDS])
+def test_a_mute_of_a_minute_lasts_a_minute_also_when_the_clock_is_set(bench: Bench, step: float):
+    bench.commands.mute(Mute(id="a", at=WHEN, source="hall", label="loud", seconds=60.0))
+    bench.now += 20.0
+    bench.step = step
+    bench.active.tick()
+    assert bench.muted() == {"loud"}
+    assert Overrides.read(bench.path).mutes[0].until == 1060.0 + step  # for the next start
+    bench.now = 1059.9
+    bench.active.tick()
+    assert bench.muted() == {"loud"}
+    bench.now = 1060.0
+    bench.active.tick()
+    assert bench.muted() == set()
+
+
+def test_a_mute_by_the_system_clock_alone_would_last_a_year():
+    """The control: an end in unix seconds, and a clock that is set back."""
+    mutes = Overrides(mutes=(MuteOverride("hall", "loud", 1060.0),))
+    assert mutes.at(1120.0 - YEAR_SECONDS).mutes
+    assert not mutes.shifted(-YEAR_SECONDS).at(1120.0 - YEAR_SECONDS).mutes
+
+
+def test_a_mute_of_the_future_is_cut_to_the_longest_at_the_start():
+    """The clock was set back while the station was off."""
+    mutes = Overrides(mutes=(MuteOverride("hall", None, YEAR_SECONDS),))
+    active, _ = active_plan(mutes)
+    assert active.overrides.mutes[0].until == MAX_MUTE_SECONDS
+
+
+def test_a_disk_that_fails_while_the_clock_is_set_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    bench = Bench(tmp_path / "state.json")
+    bench.commands.mute(Mute(id="a", at=WHEN, source="hall", label="loud", seconds=60.0))
+    bench.path.unlink()
+    tmp_path.rmdir()
+    bench.step = -YEAR_SECONDS
+    bench.active.tick()
+    assert "state.json: cannot be written: No such file" in caplog.text
+    assert bench.muted() == {"loud"}
 
 
 def test_an_unmute_answers_with_the_number_of_ended_mutes(bench: Bench):

@@ -56,6 +56,18 @@ def test_failures_are_counted_and_logged_with_the_programs_output(
         sink.close()
 
 
+def test_an_unexpected_error_ends_no_thread(caplog: pytest.LogCaptureFixture):
+    """A zero byte, which the settings would refuse, is no OSError."""
+    sink, health = sink_of("/bin/sh", "-c", "true")
+    sink._settings = sink._settings.model_copy(update={"program": ("/bin/sh\0",)})
+    with caplog.at_level(logging.ERROR):
+        for _ in range(2):
+            sink.handle(EventNotice(start_of(), 0.0))
+        wait_until(lambda: health.faults["hook-0"] == 2, 20, "both were tried")
+    sink.close()
+    assert caplog.text.count("ValueError: embedded null byte") == 1
+
+
 def test_events_that_come_while_too_many_wait_are_dropped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -51,6 +51,8 @@ METRICS: dict[str, set[str]] = {
     "listener_queue_depth": {"stage"},
     "listener_sink_dropped_total": {"sink"},
     "listener_sink_failures_total": {"sink"},
+    "listener_faults_total": {"part"},
+    "listener_source_faults_total": {"source"},
     "listener_mqtt_connected": set(),
     "listener_mqtt_dropped_total": {"reason"},
     "listener_mqtt_loop_errors_total": set(),
@@ -118,6 +120,7 @@ def busy_health() -> Health:
     health.remote.servers["grpc://a:1"] = ServerHealth(up=True, requests=29, failures=30)
     health.remote.active, health.remote.fallback_patches = "grpc://a:1", 31
     health.sink_failures["hook"] = 28
+    health.faults["sink:hook"] = 29
     health.bundle_refused = True
     health.heartbeats["inference"] = time.monotonic() - 3600.0
     health.heartbeats["mqtt"] = time.monotonic() + 3600.0
@@ -193,6 +196,7 @@ def test_numbers_of_the_station() -> None:
     assert value(health, "listener_queue_depth", stage="inference") == 6
     assert value(health, "listener_sink_dropped_total", sink="mqtt") == 8
     assert value(health, "listener_sink_failures_total", sink="hook") == 28
+    assert value(health, "listener_faults_total", part="sink:hook") == 29
     assert value(health, "listener_webhook_events") == 26
     assert value(health, "listener_webhook_dead_total") == 27
     assert value(health, "listener_outbox_events") == 16

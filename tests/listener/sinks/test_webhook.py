@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,10 +26,12 @@ from tests.rigs.mosquitto import free_port, wait_until
 class Webhook:
     """An outbox on disk, and its transport."""
 
-    def __init__(self, path: Path, port: int) -> None:
+    def __init__(self, path: Path, port: int, kind: type[Receiver] = Receiver) -> None:
         self.health = Health((), "test@1")
-        receiver = Receiver(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
-        self.transport = WebhookTransport(receiver, Backoff(0.01, 0.15, Random(1)))
+        receiver = kind(WebhookSettings(url=f"http://127.0.0.1:{port}/", timeout_seconds=5))
+        self.transport = WebhookTransport(
+            receiver, self.health.faults, Backoff(0.01, 0.15, Random(1))
+        )
         self.outbox = Outbox(
             path,
             Bounds(),
@@ -57,8 +60,8 @@ class Webhook:
 
 
 @contextmanager
-def running(path: Path, port: int) -> Iterator[Webhook]:
-    webhook = Webhook(path, port)
+def running(path: Path, port: int, kind: type[Receiver] = Receiver) -> Iterator[Webhook]:
+    webhook = Webhook(path, port, kind)
     webhook.outbox.start()
     webhook.transport.start()
     try:
@@ -194,3 +197,26 @@ def test_an_invalid_ca_file_is_a_config_error(tmp_path: Path):
     settings = WebhookSettings(url="https://localhost/", ca_file=tmp_path / "ca.pem")
     with pytest.raises(ConfigError, match=r"^webhook.ca_file: cannot use"):
         Receiver(settings)
+
+
+class Unlucky(Receiver):
+    """Has a bug at the message with the number 3."""
+
+    def post(self, body: bytes) -> None:
+        if json.loads(body)["number"] == 3:
+            raise ZeroDivisionError("a bug")
+        super().post(body)
+
+
+def test_a_message_with_an_unexpected_error_is_quarantined_and_the_rest_arrives(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    with http_inbox() as inbox, running(tmp_path / "waiting.db", inbox.port, Unlucky) as webhook:
+        webhook.put(*range(8))
+        inbox.wait_for(7)
+        assert numbers(inbox) == [0, 1, 2, 4, 5, 6, 7]
+        wait_until(lambda: webhook.waiting == 0, 20, "all are settled")
+        assert webhook.health.webhook is not None
+        assert webhook.health.webhook.quarantined == 1
+    assert webhook.health.faults["webhook-post"] >= 5
+    assert caplog.text.count("Traceback") == 1
