@@ -1,6 +1,5 @@
 """Threads for what may wait for a disk, a lock or a computation, so that the main thread never does."""
 
-import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -9,8 +8,6 @@ from typing import Protocol, TypeVar
 
 from listener.faults import FaultBarrier
 from listener.health import Health
-
-log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5  # how soon what is due is noticed
 _GRACE_SECONDS = 60.0  # a worn card may take so long, and to be killed would not help it

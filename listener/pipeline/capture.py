@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -81,19 +81,25 @@ class Capture:
     def _run_once(self) -> StreamEnd:
         """Open the source and read it until it ends, is lost or the station stops."""
         self._health.beat()
-        name, detail = self._plan.name, None
-        stream = _Stream(name, self._queue.grids[name], self._health)
+        name, reason, detail = self._plan.name, "source_lost", None
+        stream, known, unexpected = _Stream(name, self._queue.grids[name], self._health), None, None
         try:
             with closing(self._plan.open()) as source:
                 reason = self._read_all(source, stream)
-            self._put_rest(stream)
-        except Exception as error:  # noqa: BLE001 - of a library, too: it must not stop other sources
-            reason, known = "source_lost", isinstance(error, SourceError)
-            detail = str(error) if known else describe(error)
-            self._losses.add(detail, None if known else error, heard=stream.heard)
-            with suppress(Exception):  # what came before the loss; perhaps it was its cause
-                self._put_rest(stream)
-        if reason != "source_lost":
+        except SourceError as error:
+            known = error
+        except Exception as error:  # noqa: BLE001 - of a library: it must not stop other sources
+            unexpected = error
+        try:
+            for chunk in stream.finish():
+                self._put(chunk)
+        except Exception as error:  # noqa: BLE001
+            unexpected = unexpected or error
+        if unexpected is not None or known is not None:
+            reason = "source_lost"
+            detail = describe(unexpected) if unexpected is not None else str(known)
+            self._losses.add(detail, unexpected, heard=stream.heard)
+        else:
             log.info("source %s: %s", name, reason.replace("_", " "))
         end = StreamEnd(name, stream.ended_at, reason, detail)
         self._queue.put(end)
@@ -116,10 +122,6 @@ class Capture:
                     self._backoff.reset()
                     self._losses.end_episode()
         return "shutdown"
-
-    def _put_rest(self, stream: _Stream) -> None:
-        for chunk in stream.finish():
-            self._put(chunk)
 
     def _put(self, chunk: AudioChunk) -> bool:
         """Whether older chunks were dropped for it."""

@@ -59,7 +59,7 @@ class SnapshotRequests:
                 continue  # cancelled meanwhile
             try:
                 snapshot.clip_id.set_result(take(snapshot.source, snapshot.seconds))
-            except ClipError as error:
+            except Exception as error:  # noqa: BLE001 - a command must not end the analysis
                 snapshot.clip_id.set_exception(error)
 
 

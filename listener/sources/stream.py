@@ -18,6 +18,9 @@ from listener.sources.source import SourceError, format_fault
 GAP_SECONDS = 10.0
 GAP_WINDOW_SECONDS = 20.0
 _NOT_IN_NUMPY = ("s64", "s64p")  # sample formats that PyAV does not convert to an array
+# PyAV looks for the end of a frame's planes by a null pointer, which there is for so many alone: beyond
+# them it reads what lies behind, and the process may be killed. Packed frames have one plane.
+_MOST_PLANES = 7
 _MISSING = "a source of kind \"stream\" needs PyAV: pip install 'earshot[streams]'"
 
 
@@ -189,7 +192,8 @@ class Decoder:
 
 def frame_to_mono(frame: Any) -> Samples:
     """A frame of PyAV, of any sample format and layout -> float32 (n,) in [-1, 1]."""
-    if frame.format.name in _NOT_IN_NUMPY:
+    planar, channels = frame.format.is_planar, frame.layout.nb_channels
+    if frame.format.name in _NOT_IN_NUMPY or (planar and channels > _MOST_PLANES):
         (frame,) = _load_av().AudioResampler(format="dbl").resample(frame)
     pcm = frame.to_ndarray()  # planar: (channels, n); packed: (1, n * channels)
     with np.errstate(over="ignore"):  # a double may be too large: infinite, which counts as silence

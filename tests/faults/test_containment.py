@@ -43,7 +43,7 @@ def latin_1_file(directory: Path) -> Path:
 
 def wide_file(directory: Path) -> Path:
     path = directory / "wide.wav"
-    path.write_bytes(encode("wav", "pcm_s64le", SECONDS, LOW_TONE_HZ))
+    path.write_bytes(encode("wav", "pcm_s64le", seconds=SECONDS, hz=LOW_TONE_HZ))
     return path
 
 

@@ -26,7 +26,7 @@ RATE_HZ = 16_000
 MEDIA = (
     ("wav", "pcm_s16le"), ("wav", "pcm_s24le"), ("wav", "pcm_s64le"), ("w64", "pcm_f64le"),
     ("flac", "flac"), ("ogg", "libopus"), ("mp3", "libmp3lame"), ("mp4", "aac"), ("mpegts", "aac"),
-    ("matroska", "libopus"), ("caf", "alac"),
+    ("matroska", "libopus"), ("caf", "alac"), ("mp4", "aac", "7.1"),
 )  # fmt: skip
 
 
@@ -126,7 +126,9 @@ def _audio(form: str, subtype: str | None = None) -> bytes:
     return content.getvalue()
 
 
-def encode(container: str, codec: str, seconds: float = 0.2, hz: float = 440.0) -> bytes:
+def encode(
+    container: str, codec: str, layout: str = "mono", seconds: float = 0.2, hz: float = 440.0
+) -> bytes:
     """A tone with a title, encoded by FFmpeg."""
     content = io.BytesIO()
     rate_hz = 48_000 if codec == "libopus" else RATE_HZ
@@ -135,9 +137,9 @@ def encode(container: str, codec: str, seconds: float = 0.2, hz: float = 440.0) 
     frame.sample_rate = rate_hz
     with av.open(content, "w", format=container) as file:
         file.metadata["title"] = "K\u00fcche"
-        track = file.add_stream(codec, rate=rate_hz, layout="mono")
+        track = file.add_stream(codec, rate=rate_hz, layout=layout)
         coder = track.codec_context
-        convert = av.AudioResampler(coder.format, "mono", rate_hz, coder.frame_size or 0)
+        convert = av.AudioResampler(coder.format, layout, rate_hz, coder.frame_size or 0)
         for part in (*convert.resample(frame), *convert.resample(None), None):
             file.mux(track.encode(part))
     return content.getvalue()

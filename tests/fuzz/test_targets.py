@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -15,6 +16,7 @@ from tests.fuzz.mutations import documents as changed_documents
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import documents, seeds
 from tests.fuzz.targets import TARGETS, run_target
+from tests.shared import ROOT
 
 # each example may open a store or a connection; together they take half a minute
 EXAMPLES = {"sidecar": 60, "analysis": 60, "media_file": 600}
@@ -60,26 +62,40 @@ def test_the_inputs_are_nearly_right():
     assert ends == {"taken", "short", "refused"}
 
 
-def test_a_bare_reader_of_the_same_media_fails_in_undocumented_ways(tmp_path: Path):
-    """The control: who catches FFmpeg's errors alone is surprised by a few of these files."""
-    surprises = set[str]()
+BARE = """
+import sys
+import av
+from hypothesis import HealthCheck, given, settings
+from tests.fuzz.mutations import mutated
+from tests.fuzz.seeds import seeds
 
-    @settings(max_examples=600, deadline=None, database=None, derandomize=True,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
-    @given(content=mutated(seeds("media_file")))
-    def read(content: bytes) -> None:
-        (tmp_path / "x").write_bytes(content)
-        try:
-            with av.open(str(tmp_path / "x")) as file:
-                for frame in file.decode(audio=0):
+@settings(max_examples=600, deadline=None, database=None, derandomize=True,
+          suppress_health_check=list(HealthCheck))
+@given(content=mutated(seeds("media_file")))
+def read(content):
+    open(sys.argv[1], "wb").write(content)
+    try:
+        with av.open(sys.argv[1]) as file:
+            for frame in file.decode(audio=0):
+                if frame.layout.nb_channels < 8:
                     frame.to_ndarray()
-        except av.FFmpegError:
-            pass
-        except Exception as error:  # noqa: BLE001 - that is what the test is about
-            surprises.add(type(error).__name__)
+    except av.FFmpegError:
+        pass
+    except Exception as error:
+        print(type(error).__name__, flush=True)
 
-    read()
-    assert {"UnicodeDecodeError", "ValueError"} <= surprises
+read()
+"""
+
+
+def test_a_bare_reader_of_the_same_media_fails_in_undocumented_ways(tmp_path: Path):
+    """The control: who catches FFmpeg's errors alone is surprised by some of these files.
+
+    In a process of its own, for PyAV may be killed by frames of eight planes, which it leaves out.
+    """
+    command = [sys.executable, "-c", BARE, str(tmp_path / "x")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert {"UnicodeDecodeError", "ValueError"} <= set(ran.stdout.split())
 
 
 def test_a_write_elsewhere_is_seen(tmp_path: Path):

@@ -11,6 +11,7 @@ from listener.detection.bundle import Bundle
 from listener.engines.engine import Engine, EngineError, Outputs
 from listener.engines.remote.channel import ServerError
 from listener.engines.remote.server import Server, Servers, open_channel, read_golden_check
+from listener.faults import describe, trace_of
 from listener.health import FALLBACK, RemoteHealth
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,11 @@ class RemoteEngine:
             except ServerError as error:
                 health.failures += 1
                 self._servers.mark_lost(url, str(error))
+                self._beat()
+            except Exception as error:  # noqa: BLE001 - of a client library: this server's fault alone
+                health.failures += 1
+                if self._servers.mark_lost(url, describe(error)):
+                    log.error("model server %s: unexpected error: %s", url, trace_of(error))  # noqa: TRY400
                 self._beat()
             else:
                 self._note_active(url)

@@ -25,6 +25,7 @@ from listener.engines.remote.channel import (
     ServerTimeoutError,
     choose_datatype,
 )
+from listener.faults import describe, trace_of
 from listener.health import RemoteHealth
 
 log = logging.getLogger(__name__)
@@ -198,10 +199,11 @@ class Servers:
             endpoints = self._endpoints.values()
             return [(each.url, each.server) for each in endpoints if each.server is not None]
 
-    def mark_lost(self, url: str, reason: str) -> None:
-        """A server failed: it is down until a retry succeeds."""
-        self._note_lost(self._endpoints[url], reason)
+    def mark_lost(self, url: str, reason: str) -> bool:
+        """A server failed: it is down until a retry succeeds. Whether that reason is new."""
+        is_news = self._note_lost(self._endpoints[url], reason)
         self._start_retries()
+        return is_news
 
     def wait_for_one(self, seconds: float) -> bool:
         """Wait until a server is up; False if none is after `seconds`."""
@@ -227,13 +229,19 @@ class Servers:
         except ServerError as error:
             self._note_lost(endpoint, str(error))
             return
+        except EngineError:  # nothing that a server could mend
+            raise
+        except Exception as error:  # noqa: BLE001 - of a client library: this server's fault alone
+            if self._note_lost(endpoint, describe(error)):
+                log.error("model server %s: %s", endpoint.url, trace_of(error))  # noqa: TRY400
+            return
         with self._changed:
             endpoint.server, endpoint.up_since, endpoint.reason = server, time.monotonic(), ""
             self._health.servers[endpoint.url].up = True
             self._changed.notify_all()
         log.info("model server %s: up, its model is the bundle's", endpoint.url)
 
-    def _note_lost(self, endpoint: _Endpoint, reason: str) -> None:
+    def _note_lost(self, endpoint: _Endpoint, reason: str) -> bool:
         with self._changed:
             now = time.monotonic()
             if endpoint.server is not None and now - endpoint.up_since >= self._limit_seconds:
@@ -243,6 +251,7 @@ class Servers:
             self._health.servers[endpoint.url].up = False
         if reason != logged:  # once an episode, not once a try
             log.warning("model server %s: not up: %s", endpoint.url, reason)
+        return reason != logged
 
     def _start_retries(self) -> None:
         with self._changed:

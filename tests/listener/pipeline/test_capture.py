@@ -19,7 +19,7 @@ from listener.detection.features import PatchStream, log_mel_patches
 from listener.health import SourceHealth
 from listener.pipeline.capture import STABLE_SECONDS, Capture, SourcePlan
 from listener.pipeline.chunk_queue import ChunkQueue, Item, StreamEnd
-from listener.sources.source import AudioSource
+from listener.sources.source import AudioSource, SourceError
 from tests.doubles import ArraySource, Openings
 from tests.listener.detection.waveforms import noise, silence, sine
 from tests.listener.pipeline.stages import (
@@ -298,6 +298,23 @@ def test_an_error_on_opening_closing_or_in_what_follows_is_a_loss():
         items, health = run(opener, restarts=False)
         assert [reason for reason, _, _ in ends_of(items)] == ["source_lost"]
         assert (health.faults, health.failed, health.ended) == (1, True, True)
+
+
+def test_an_error_in_what_is_left_of_a_lost_stream_is_not_swallowed():
+    """The source is lost in the usual way, and the rest of its audio cannot be handled."""
+
+    class Odd(ArraySource):
+        def read(self, seconds: float) -> AudioChunk | None:
+            if self.asked:
+                raise SourceError("unplugged")
+            chunk = super().read(seconds)
+            assert chunk is not None
+            return replace(chunk, captured_at="noon")  # type: ignore[arg-type]
+
+    items, health = run(lambda: Odd(noise(1_000)), restarts=False)
+    ((reason, _, detail),) = [(i.reason, i.at, i.detail) for i in items if isinstance(i, StreamEnd)]
+    assert reason == "source_lost"
+    assert (health.faults, str(detail).split(":")[0]) == (1, "TypeError")
 
 
 def test_an_unexpected_error_shows_no_address(caplog: pytest.LogCaptureFixture):

@@ -13,6 +13,7 @@ from listener.clips.extractor import ExtractionPlan
 from listener.detection.audio import AudioChunk
 from listener.detection.clip import ClipDraft, ClipError
 from listener.detection.labels import PrivateScores
+from listener.pipeline.inference import SnapshotRequests
 from listener.pipeline.plan import ClipPlan, DetectionPlan
 from listener.sinks.sink import ClipNotice, EventNotice
 from tests.doubles import DEADLINE_SECONDS, LABELS
@@ -154,3 +155,18 @@ def test_a_clip_ends_where_the_clock_was_set_and_the_next_one_has_the_new_time(s
     assert first.record.captured_at + first.record.seconds == pytest.approx(
         began_at + 0.975 + 3 * 0.48
     )
+
+
+def test_a_snapshot_that_fails_in_an_unexpected_way_ends_nothing():
+    requests = SnapshotRequests()
+    bad, good = requests.ask("hall", 1.0), requests.ask("barn", 1.0)
+
+    def take(source: str, _seconds: float) -> str:
+        if source == "hall":
+            raise ZeroDivisionError(source)
+        return "an id"
+
+    requests.answer(take)
+    assert good.result(0) == "an id"
+    with pytest.raises(ZeroDivisionError):
+        bad.result(0)

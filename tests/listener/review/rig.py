@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 from listener.clips.store import ClipStore
 from listener.config.station import ReviewSettings
 from listener.control.commands import CommandError, Mute, SetThreshold, Unmute
-from listener.control.dispatcher import Answer, CommandDispatcher
+from listener.control.dispatcher import Answer, CommandDispatcher, RateLimit
 from listener.control.handlers import StationCommands
 from listener.control.http_commands import HttpCommands
 from listener.detection.bundle import Label, Manifest
@@ -28,6 +27,7 @@ from listener.health import Health
 from listener.review.live import LiveView, Timeline
 from listener.review.routes import ReviewParts
 from listener.review.server import ReviewServer
+from listener.worker import WorkThread
 from tests.listener.clips.drafts import make_draft, open_store
 
 POLICY = LabelPolicy(on_threshold=0.5, off_threshold=0.3, smoothing_seconds=1.44)
@@ -122,32 +122,23 @@ def review_rig(
     parts = ReviewParts("test", live, store)
     server = ReviewServer(ReviewSettings(enabled=True, host=host, port=0), parts)
     nothing = NothingElse()
-    handler = StationCommands(nothing, nothing, ("hall",), store)
-    clock = itertools.count().__next__  # any number of commands a second
-    dispatcher = CommandDispatcher(handler, health, clock)
+    worker = WorkThread("clips", health, {})
+    handler = StationCommands(nothing, nothing, ("hall",), store, worker=worker)
+    dispatcher = CommandDispatcher(handler, health)
+    control = WorkThread("control", health, {"commands": dispatcher})
+    dispatcher.wake = control.wake
+    dispatcher._rate_limit = RateLimit(
+        itertools.count().__next__
+    )  # any number of commands a second
     if token is not None:
         server.serve_commands(HttpCommands(dispatcher, token.encode(), "review"))
-    with _working(dispatcher):
-        server.start()
-        try:
-            yield Rig(server, store, live)
-        finally:
-            server.close()
-            store.close()
-
-
-@contextmanager
-def _working(dispatcher: CommandDispatcher) -> Iterator[None]:
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.01):
-            dispatcher.tick()
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    for thread in (worker, control):
+        thread.start()
+    server.start()
     try:
-        yield
+        yield Rig(server, store, live)
     finally:
-        stop.set()
-        thread.join()
+        for thread in (control, worker):
+            thread.close()
+        server.close()
+        store.close()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from listener.detection.audio import AudioChunk, Samples
 from listener.sources.live import LEAD_SECONDS
 from listener.sources.source import SourceError
 from listener.sources.stream import Decoder, StreamSource, frame_to_mono, redact
+from tests.fuzz.seeds import encode
 from tests.listener.sources.conftest import TONE_RATE, TONE_RMS
 from tests.listener.sources.reading import read_all, read_chunk
 from tests.rigs import rtsp
@@ -320,6 +322,47 @@ def test_every_sample_format_packed_or_planar_gives_the_mean_of_its_channels(
     np.testing.assert_array_equal(frame_to_mono(packed), [0.0, 0.25, 0.0, -0.25])
     np.testing.assert_array_equal(frame_to_mono(mono), [0.0, 0.5, 0.0, -0.5])
     assert frame_to_mono(planar).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "layout"),
+    [("wav", "pcm_s64le", "mono"), ("mp4", "aac", "7.1"), ("w64", "pcm_f64le", "7.1")],
+)
+def test_what_pyav_itself_cannot_convert_is_decoded(
+    tmp_path: Path, container: str, codec: str, layout: str
+):
+    path = tmp_path / "tone"
+    path.write_bytes(encode(container, codec, layout, seconds=1.0))
+    decoder = open_decoder(path)
+    heard = np.concatenate(receive_all(decoder))
+    decoder.close()
+    assert len(heard) == pytest.approx(TONE_RATE, abs=2048)
+    channels = 8 if layout == "7.1" else 1
+    assert np.abs(heard[4000:12_000]).max() == pytest.approx(16_000 / 32_768 / channels, rel=0.5)
+
+
+BARE = """
+import sys, av
+with av.open(sys.argv[1]) as file:
+    for frame in file.decode(audio=0):
+        frame.to_ndarray()
+print("it lives")
+"""
+
+
+def test_the_eight_planes_of_an_aac_kill_a_bare_reader(tmp_path: Path):
+    """The control: PyAV counts nine, and reads where nothing is. Once it ends well, so may our detour."""
+    path = tmp_path / "tone.mp4"
+    path.write_bytes(encode("mp4", "aac", "7.1"))
+    ran = subprocess.run(
+        [sys.executable, "-c", BARE, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (-signal.SIGSEGV, "")
+
+
+def test_a_double_that_is_too_large_is_infinite_and_no_warning():
+    large = frame(np.array([[1e300, -1e300, 0.5]]), "dbl", "mono")
+    np.testing.assert_array_equal(frame_to_mono(large), [np.inf, -np.inf, 0.5])
 
 
 def open_decoder(path: Path) -> Decoder:

@@ -63,6 +63,18 @@ def test_the_next_server_gets_the_batch_that_the_first_one_failed():
     assert rig.health.active == "b"
 
 
+def test_an_unexpected_error_of_a_client_is_its_servers_fault(caplog: pytest.LogCaptureFixture):
+    rig = Rig()
+
+    def fail(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raise ZeroDivisionError(len(patches))
+
+    rig.network.servers["a"].infer = fail  # type: ignore[method-assign]
+    assert [rig.score() for _ in range(3)] == [0.5] * 3
+    assert rig.counts() == [(1, 1), (3, 0)]
+    assert caplog.text.count("model server a: unexpected error: Traceback") == 1
+
+
 def test_the_local_engine_gets_the_batch_that_all_servers_failed(caplog: pytest.LogCaptureFixture):
     local = ScriptedServer(0.75)
     rig = Rig(local)
