@@ -190,7 +190,7 @@ class HeldScores:
     ) -> Thresholds:
         """A policy for each label between held-out bank clips and its own, by peaks as events see them.
 
-        `bases` are the labels' policies until now, of which the smoothing counts. A label on which many bank
+        `bases` are the labels' policies until now, of which the smoothing counts. A label that many bank
         clips fire nevertheless is named.
         """
         chosen = [bases.get(label, DEFAULT_POLICY) for label in self.labels]
