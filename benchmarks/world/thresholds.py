@@ -12,7 +12,7 @@ from benchmarks.world.scored import WorldScorer
 from listener.detection.bundle import Bundle
 from trainer.evaluation.scored_file import running_median
 
-_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_THRESHOLDS = (0.1, 0.13, 0.2, 0.25, 0.3, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
 _MEDIANS = (1, 3)  # patches
 
 

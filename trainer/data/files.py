@@ -89,7 +89,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of text, separated by commas or tabs, with the names of its columns."""
+    """A table of text, separated by commas, semicolons or tabs, with the names of its columns."""
 
     path: Path
     columns: frozenset[str]
@@ -103,7 +103,7 @@ def read_text_table(path: Path) -> TextTable:
         DataError: unreadable, or not text.
     """
     lines = read_lines(path)
-    delimiter = "\t" if lines and "\t" in lines[0] else ","
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
     cells = list(csv.reader(lines, delimiter=delimiter))
     names = [name.strip().lower() for name in cells[0]] if cells else []
     return TextTable(path, frozenset(names), tuple(number_rows(path, names, cells[1:], first=2)))

@@ -28,7 +28,7 @@ from trainer.data.files import (
     set_name,
 )
 from trainer.errors import DataError
-from trainer.labels import slug_of
+from trainer.labels import make_labels, spelling_of
 
 _EXPECTED = (
     "expected a CSV with filename, category (ESC-50) or filename, onset, offset, label, "
@@ -36,15 +36,34 @@ _EXPECTED = (
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 ESC50_COLUMNS = frozenset({"filename", "category"})
+# of parts of a data set, with a folder per class in each
+_PARTS = frozenset(
+    {
+        "train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+        "dev",
+        "eval",
+        "evaluation",
+        "test",
+        "testing",
+    }
+)
+# of the one folder with all the audio of a data set
+_ALL_AUDIO = frozenset(
+    {"audio", "audios", "clips", "data", "files", "recordings", "sounds", "wav", "wavs"}
+)
 
 _Reader = Callable[[], ClipTable]
-_Names = dict[str, str]  # slug -> the name in the table
+_Names = dict[str, str]  # spelling or slug -> the name in the table
 
 
 def read_clips(paths: Sequence[Path], classes: Sequence[str] | None = None) -> ClipTable:
     """All clips of all paths; with `classes`, of these only and in this order.
 
-    Classes with the same slug are one. A file that a table names but that does not exist is quarantined.
+    Two spellings of a class are one. A file that a table names but that does not exist is quarantined.
     Folds that a data set does not name are given, see `give_folds`: for each data set by itself, but a
     recording that is in two data sets has the fold that the one names, or else the first.
 
@@ -93,6 +112,12 @@ def _folder_reader(folder: Path) -> _Reader | None:
         raise DataError(f"{folder}: expected one table of labels, found {names}: name the one")
     if tables:
         return _file_reader(tables[0])
+    if candidates:  # it may say what is heard in each file: to ignore it would be a guess
+        columns = ", ".join(sorted(read_text_table(candidates[0]).columns)) or "none"
+        raise DataError(
+            f"{candidates[0]}: expected columns filename, category or filename, onset, offset, label, "
+            f"found {columns}; move the table away if it does not label the audio beside it"
+        )
     if span_formats.holds_label_tracks(folder):
         return partial(span_formats.read_label_tracks, folder)
     if any(audio_files(each, deep=True) for each in _class_folders(folder)):
@@ -114,11 +139,26 @@ def read_class_folders(root: Path) -> ClipTable:
     """A clip for every file in or below a folder, whose name is the class; see `is_background`.
 
     Raises:
-        DataError: a class folder without audio.
+        DataError: a class folder without audio, or folders whose names are those of parts of a data set or
+            of no class.
     """
+    folders = _class_folders(root)
+    names = [folder.name for folder in folders]
+    plain = {name.casefold() for name in names}
+    if plain and plain <= _PARTS:
+        named = " ".join(f"--data {folder}" for folder in folders)
+        raise DataError(
+            f"{root}: expected a folder per class, found {', '.join(names)}, which are parts of a "
+            f"data set: name each, {named}"
+        )
+    if len(plain) == 1 and plain <= _ALL_AUDIO:
+        raise DataError(
+            f"{root}: expected a folder per class, found {names[0]} alone, "
+            "and no table that says what is heard in each file"
+        )
     clips: list[Clip] = []
     classes: list[str] = []
-    for folder in _class_folders(root):
+    for folder in folders:
         label = BACKGROUND if is_background(folder.name) else folder.name
         files = audio_files(folder, deep=True)
         if not files:
@@ -170,8 +210,8 @@ def read_esc50(table: TextTable) -> ClipTable:
 def merge_tables(tables: Sequence[ClipTable], classes: Sequence[str] | None = None) -> ClipTable:
     """All clips with one spelling of each class; classes in order of appearance, background last.
 
-    Two spellings with one slug (`Dog`, `dog`) are one class, named by the first. With `classes` those are
-    the names; background is then added only if some clip is background.
+    Two spellings (`Dog`, `dog`) are one class, named by the first. With `classes` those are the names, and
+    clips may also say their slugs; background is then added only if some clip is background.
 
     Raises:
         DataError: a name without a slug, or a label that is not in `classes`.
@@ -179,20 +219,20 @@ def merge_tables(tables: Sequence[ClipTable], classes: Sequence[str] | None = No
     found = [name for table in tables for name in table.classes]
     names: _Names = {}
     for name in found if classes is None else classes:
-        names.setdefault(_slug(name), name)
+        names.setdefault(spelling_of(name), name)
     if BACKGROUND in found and (classes is None or BACKGROUND not in names):
         names.pop(BACKGROUND, None)
         names[BACKGROUND] = BACKGROUND
-    clips = tuple(_renamed(clip, names) for table in tables for clip in table.clips)
-    left_out = tuple(each for table in tables for each in table.quarantined)
-    return ClipTable(clips, tuple(names.values()), left_out)
-
-
-def _slug(name: str) -> str:
+    known = tuple(names.values())
     try:
-        return slug_of(name)
+        labels = make_labels(known)
     except ValueError as error:
         raise DataError(str(error)) from error
+    for label in labels:
+        names.setdefault(label.slug, label.name)
+    clips = tuple(_renamed(clip, names) for table in tables for clip in table.clips)
+    left_out = tuple(each for table in tables for each in table.quarantined)
+    return ClipTable(clips, known, left_out)
 
 
 def _renamed(clip: Clip, names: _Names) -> Clip:
@@ -200,14 +240,14 @@ def _renamed(clip: Clip, names: _Names) -> Clip:
         clip,
         labels=frozenset(_name(clip, label, names) for label in clip.labels),
         negatives=frozenset(_name(clip, label, names) for label in clip.negatives),
-        unknown=frozenset(names.get(_slug(label), label) for label in clip.unknown),
+        unknown=frozenset(names.get(spelling_of(label), label) for label in clip.unknown),
         spans=tuple(replace(span, label=_name(clip, span.label, names)) for span in clip.spans),
     )
 
 
 def _name(clip: Clip, label: str, names: _Names) -> str:
-    name = names.get(_slug(label))
+    name = names.get(spelling_of(label))
     if name is None:
-        known = ", ".join(names.values())
+        known = ", ".join(dict.fromkeys(names.values()))
         raise DataError(f"{clip.path}: label {label!r}: expected one of {known}")
     return name

@@ -8,6 +8,7 @@ the names of the columns to be left out (https://tut-arg.github.io/sed_eval/).
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -78,10 +79,7 @@ def holds_label_tracks(folder: Path) -> bool:
 def read_label_tracks(folder: Path) -> ClipTable:
     """A clip for every file with a label track; an empty track means that none of the classes is heard.
 
-    Audio without a label track is quarantined: its content is unknown.
-
-    Raises:
-        DataError: a label track that is not one.
+    Audio without a label track, or with a wrong line in it, is quarantined: its content is unknown.
     """
     clips: list[Clip] = []
     left_out: list[Quarantined] = []
@@ -91,13 +89,23 @@ def read_label_tracks(folder: Path) -> ClipTable:
             reason = f"expected a label track {track.name} beside it, found none"
             left_out.append(checks.quarantined(path, reason))
             continue
-        # a line of frequencies begins with a backslash
-        lines = files.read_lines(track)
-        cells = [[] if line.startswith("\\") else line.split("\t") for line in lines]
-        rows = files.number_rows(track, _TRACK_COLUMNS, cells, first=1)
-        group = files.group_of(Path(path.name), files.set_name(folder))
-        clips.append(_spanned_clip(path, group, [_read_span(row, "label") for row in rows]))
+        clip = checks.or_quarantined(
+            path, partial(_read_track, path, track, files.set_name(folder))
+        )
+        if isinstance(clip, Clip):
+            clips.append(clip)
+        else:
+            left_out.append(clip)
     return _spanned_table(clips, left_out)
+
+
+def _read_track(path: Path, track: Path, data: str) -> Clip:
+    # a line of frequencies begins with a backslash
+    lines = files.read_lines(track)
+    cells = [[] if line.startswith("\\") else line.split("\t") for line in lines]
+    rows = files.number_rows(track, _TRACK_COLUMNS, cells, first=1)
+    group = files.group_of(Path(path.name), data)
+    return _spanned_clip(path, group, [_read_span(row, "label") for row in rows])
 
 
 def _read_span(row: files.Row, label_column: str) -> LabelSpan:

@@ -12,7 +12,7 @@ from trainer.data import audio, checks, preparation
 from trainer.data.clips import BACKGROUND, Clip, ClipTable, Quarantined, without_background
 from trainer.data.folds import FOLD_COUNT
 from trainer.errors import DataError
-from trainer.labels import slug_of
+from trainer.labels import find_label
 from trainer.provenance import FileList, provenance_of
 from trainer.terminal import Progress
 
@@ -128,9 +128,9 @@ def match_classes(table: ClipTable, bundle: Bundle) -> ClipTable:
 
 
 def _find_slug(name: str, bundle: Bundle) -> str:
-    for label in bundle.manifest.labels:
-        if name in {label.slug, label.name} or slug_of(name) == label.slug:
-            return label.slug
+    slug = find_label(bundle.manifest.labels, name)
+    if slug is not None:
+        return slug
     more = ", ..." if len(bundle.labels) > _MOST_NAMED else ""
     known = ", ".join(bundle.labels[:_MOST_NAMED]) + more
     raise DataError(f"class {name!r}: expected a label of {bundle.id} ({known})")

@@ -1,7 +1,7 @@
 """A station's clips by what people said of them, in the labels of the bundle that is retrained."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from listener.detection.clip import ClipRecord
 from trainer.data.clip_store import StoredClips, learnable
 from trainer.data.clips import BACKGROUND, Clip, ClipTable
 from trainer.errors import DataError
-from trainer.labels import find_label, slug_of
+from trainer.labels import find_label, slug_of, spelling_of, unique_slug
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _without_unclear(
     for record in said:
         names = clips[record.id].labels | clips[record.id].negatives
         names -= (given - groups) | {BACKGROUND}
-        unknown = [name for name in names if _find_slug(base, name) is None]
+        unknown = [name for name in names if find_label(base.manifest.labels, name) is None]
         unclear.update(unknown)
         if not unknown:
             clear.append(record)
@@ -116,31 +116,33 @@ def _without_unclear(
 
 def _name_labels(base: Bundle, clips: list[Clip], *, new_classes: bool) -> Slugs:
     """The slug of every name that was given."""
-    names = {name for clip in clips for name in clip.labels | clip.negatives} - {BACKGROUND}
-    slugs: Slugs = {name: _find_slug(base, name) for name in names}
+    names = sorted({name for clip in clips for name in clip.labels | clip.negatives} - {BACKGROUND})
+    slugs: Slugs = {name: find_label(base.manifest.labels, name) for name in names}
     clip_counts = Counter(name for clip in clips for name in clip.labels)
-    others = Counter[str]()
+    others: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         if slugs[name] is None:
-            others[slug_of(name)] += clip_counts[name]
-    added = {slug for slug, count in others.items() if new_classes and count >= FEWEST_CLIPS}
-    for slug, count in sorted(others.items()):
-        if new_classes and slug not in added:
-            what = f"a new label needs {FEWEST_CLIPS}"
-        elif not new_classes:
-            what = f"{base.id} has no such label, --new-classes adds it"
-        else:
+            others[spelling_of(name)].append(name)
+    taken = set(base.labels)
+    for spellings in others.values():
+        slug, count = _new_slug(spellings[0], taken), sum(clip_counts[name] for name in spellings)
+        if new_classes and count >= FEWEST_CLIPS:
+            slugs |= dict.fromkeys(spellings, slug)
             continue
-        log.warning("%s: %d clips used as other sound: %s", slug, count, what)
-    return {
-        name: slug or (slug_of(name) if slug_of(name) in added else None)
-        for name, slug in slugs.items()
-    }
+        log.warning(
+            "%s: %d clips used as other sound: %s",
+            slug,
+            count,
+            f"a new label needs {FEWEST_CLIPS}"
+            if new_classes
+            else f"{base.id} has no such label, --new-classes adds it",
+        )
+    return slugs
 
 
-def _find_slug(base: Bundle, name: str) -> str | None:
+def _new_slug(name: str, taken: set[str]) -> str:
     try:
-        return find_label(base.manifest.labels, name)
+        return unique_slug(slug_of(name), taken)
     except ValueError as error:
         raise DataError(str(error)) from error
 

@@ -74,14 +74,17 @@ def make_backbone_bundle(
 
 
 def _describe_classes(classes: list[AudioSetClass]) -> str:
-    """`67 impulsive (no median), 60 short (a median of 0.72 s), ...`."""
+    """`60 impulsive (no median), 50 short (a median of 0.72 s), ... 80 of the home (...)`."""
     policies = read_yamnet_policies()
-    counts = Counter(policies.duration_class(each.name) for each in classes)
+    others = [each.name for each in classes if policies.group_of(each.name) is None]
+    counts = Counter(policies.duration_class(name) for name in others)
     medians = {
         duration: f"{seconds:g} s median" if seconds else "no median"
         for duration, seconds in SMOOTHING_SECONDS.items()
     }
-    return ", ".join(f"{counts[each]} {each} ({medians[each]})" for each in DurationClass)
+    home = medians[DurationClass.SUSTAINED]
+    kinds = [f"{counts[each]} {each} ({medians[each]})" for each in DurationClass]
+    return ", ".join([*kinds, f"{len(classes) - len(others)} of the home ({home})"])
 
 
 def _manifest(

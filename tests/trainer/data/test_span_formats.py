@@ -123,14 +123,32 @@ def test_audio_without_a_track_is_quarantined(tmp_path: Path):
         ("0.1\t0.5\n", "a.txt:1: label: expected the name of a class"),
     ],
 )
-def test_a_malformed_line_is_refused(tmp_path: Path, text: str, message: str):
+def test_a_track_with_a_wrong_line_is_set_aside(tmp_path: Path, text: str, message: str):
     write_track(tmp_path, "a", text)
-    with pytest.raises(DataError, match=message):
-        read_clips([tmp_path])
+    write_track(tmp_path, "b", "0.1\t0.5\tbark\n")
+    table = read_clips([tmp_path])
+    assert [clip.path.name for clip in table.clips] == ["b.wav"]
+    (left_out,) = table.quarantined
+    assert left_out.path.name == "a.wav"
+    assert message in left_out.reason
 
 
-def test_a_track_that_is_not_text_is_refused(tmp_path: Path):
+def test_a_track_that_is_not_text_is_set_aside(tmp_path: Path):
     write_track(tmp_path, "a", "")
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(DataError, match=r"a.txt: expected text in UTF-8"):
+    write_track(tmp_path, "b", "0.1\t0.5\tbark\n")
+    (left_out,) = read_clips([tmp_path]).quarantined
+    assert "a.txt: expected text in UTF-8" in left_out.reason
+
+
+def test_nothing_but_wrong_tracks_is_refused(tmp_path: Path):
+    write_track(tmp_path, "a", "0.1\tend\tbark\n")
+    with pytest.raises(DataError, match="expected clips, found none; 1 were quarantined"):
         read_clips([tmp_path])
+
+
+def test_semicolons_and_decimal_commas_are_read(tmp_path: Path):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "spans.csv").write_text("filename;onset;offset;label\na.wav;0,1;0,5;bark\n")
+    (clip,) = read_clips([tmp_path]).clips
+    assert clip.spans == (LabelSpan("bark", 0.1, 0.5),)
