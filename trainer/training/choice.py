@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -47,6 +48,15 @@ class Candidate:
         """The same, judged by the clips of these folds alone."""
         clips = tuple(each for each in self.held.clips if each.clip.fold in folds)
         return replace(self, held=replace(self.held, clips=clips))
+
+    def beats(self, other: Candidate) -> bool:
+        """Whether it is right about more of the same held clips, by more than chance.
+
+        Chance is a standard deviation of McNemar's count: the root of how many only one is right about.
+        """
+        own, others = (each.held.right(each.calibration) for each in (self, other))
+        won, lost = int((own & ~others).sum()), int((others & ~own).sum())
+        return won - lost > math.sqrt(won + lost)
 
     @property
     def loss(self) -> float:
@@ -170,17 +180,19 @@ def choose_head(
 def choose(
     regression: Candidate, floor: Candidate, network: Candidate | None
 ) -> tuple[Candidate, str]:
-    """The network where it is right about more of its held clips, else a regression; and why, in a line.
+    """The network where it beats regression on its held clips, else a regression; and why, in a line.
 
-    Regression on clips alone is kept only where noisy copies cost more than they are worth.
+    Regression on clips alone is kept only where noisy copies cost more than they are worth. One clip
+    more of a few is no evidence: what chance prefers is worse elsewhere as often as better.
     """
-    if floor.accuracy > regression.accuracy + FLOOR_POINTS / 100.0:
+    more = floor.accuracy > regression.accuracy + FLOOR_POINTS / 100.0
+    if more and floor.beats(regression):
         regression = floor
     if network is None or not network.held.clips:
         return regression, f"head: {regression} on {len(regression.held.clips)} held clips"
     folds = {each.clip.fold for each in network.held.clips}
     same = regression.in_folds(folds)
-    kept = network if network.accuracy > same.accuracy else regression
+    kept = network if network.beats(same) else regression
     where = f"{len(network.held.clips)} clips of fold {', '.join(map(str, sorted(folds)))}"
     return kept, f"head: {same}, {network} on {where}: {kept.name} kept"
 

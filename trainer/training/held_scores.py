@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, logit, ndtr, softmax
 
 from listener.detection.policy import LabelPolicy
 from trainer.background.bank import PATCH_HOP_SECONDS
@@ -24,25 +24,35 @@ Floats = NDArray[np.float32]
 _LEAST = 1e-6
 _SCALES = (0.5, 3.0)  # of logits: a few clips that are all right would ask for any number
 # Thresholds
-BANK_CLIPS_FIRING = 0.03  # of all held-out bank clips, all labels together; see decision 0073
-OWN_CLIPS_LOST = 0.05  # of a label's clips that are found at the default threshold
-MOST_THRESHOLD = 0.95
+BANK_CLIPS_FIRING = 0.03  # of held-out bank clips, by one label: it collides with other sounds
+WORTH = 1.0  # of a point of bank clips that fire, in points of recall; see decision 0079
+SPREAD = 0.5  # in logits, of peaks around those few that are known
+LEAST_THRESHOLD, MOST_THRESHOLD, THRESHOLDS = 0.5, 0.95, 40  # as many in even steps of logits
 DEFAULT_POLICY = LabelPolicy()  # until `trainer calibrate` measures the user's own background
 OFF_SHARE = DEFAULT_POLICY.off_threshold / DEFAULT_POLICY.on_threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Scores are the squashed logits times `scale` plus `offset`; softmax has no offset."""
+    """Scores are the squashed logits times `scale`, those of the labels plus `offset`.
+
+    Beside background, the offset undoes how much of what was trained on was background.
+    """
 
     scale: float = 1.0
     offset: float = 0.0
 
-    def apply(self, head: keras.Model) -> None:
-        """Fold it into the head's last layer."""
+    def scaled(self, logits: Floats, labels: int) -> Floats:
+        """Logits (..., K), the labels first."""
+        found = self.scale * logits
+        found[..., :labels] += self.offset
+        return np.asarray(found, np.float32)
+
+    def apply(self, head: keras.Model, labels: int) -> None:
+        """Fold it into the head's last layer, whose first outputs are the labels."""
         layer = head.get_layer("logits")
         kernel, bias = layer.get_weights()
-        layer.set_weights([kernel * self.scale, bias * self.scale + self.offset])
+        layer.set_weights([kernel * self.scale, self.scaled(bias, labels)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,7 @@ class HeldScores:
 
     def scores(self, logits: Floats, calibration: Calibration) -> Floats:
         """Of patches, (patches, labels)."""
-        scaled = calibration.scale * logits + calibration.offset
+        scaled = calibration.scaled(logits, len(self.labels))
         squashed = expit(scaled) if self.activation == "sigmoid" else softmax(scaled, axis=1)
         return np.asarray(squashed[:, : len(self.labels)], np.float32)
 
@@ -119,27 +129,28 @@ class HeldScores:
         if self.activation == "softmax":
             rest = np.clip(1.0 - means.sum(axis=1), _LEAST, 1.0)
             heard = np.where(targets, np.log(means), 0.0).sum(axis=1)
-            return float(-np.where(targets.any(axis=1), heard, np.log(rest)).mean())
-        losses = -np.where(targets, np.log(means), np.log(1.0 - means))
+            losses = -np.where(targets.any(axis=1), heard, np.log(rest))
+        else:
+            losses = -np.where(targets, np.log(means), np.log(1.0 - means))
         # the bank is many times the user's clips: it counts as much as they do
         own, bank = losses[: len(self.clips)], losses[len(self.clips) :]
         return float(own.mean() + (bank.mean() if len(bank) else 0.0))
 
     def _means(self, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Mean scores of clips, then for sigmoid of bank clips, and which labels are there; (n, labels)."""
+        """Mean scores of clips, then of bank clips, and which labels are there; (n, labels)."""
         clips = [each.logits for each in self.clips]
-        bank = list(self.bank) if self.activation == "sigmoid" else []
+        bank = list(self.bank)
         means = [self.scores(each, calibration).mean(axis=0) for each in (*clips, *bank)]
         targets = [[name in each.clip.labels for name in self.labels] for each in self.clips]
         targets += [[False] * len(self.labels)] * len(bank)
         return np.array(means, np.float64), np.array(targets, np.bool_)
 
     def calibrate(self) -> Calibration:
-        """The scale, and for sigmoid the offset, with the lowest loss."""
+        """The scale and the offset with the lowest loss; no offset without anything it could be against."""
         if not self.clips:
             return Calibration()
         bounds = [(math.log(_SCALES[0]), math.log(_SCALES[1]))]
-        if self.activation == "sigmoid":
+        if self.activation == "sigmoid" or self.bank:
             bounds.append((-4.0, 4.0))
 
         def loss(values: NDArray[np.float64]) -> float:
@@ -179,31 +190,19 @@ class HeldScores:
     ) -> Thresholds:
         """A policy for each label between held-out bank clips and its own, by peaks as events see them.
 
-        `bases` are the labels' policies until now, of which the smoothing counts. Where the two overlap,
-        its own clips are kept: the label fires on the bank, and is named.
+        `bases` are the labels' policies until now, of which the smoothing counts. A label that many bank
+        clips fire nevertheless is named.
         """
         chosen = [bases.get(label, DEFAULT_POLICY) for label in self.labels]
         own = self._peaks([each.logits for each in self.clips], calibration, chosen, hop_seconds)
         bank = self._peaks(self.bank, calibration, chosen, PATCH_HOP_SECONDS)
-        allowed = int(BANK_CLIPS_FIRING * len(bank) / max(len(self.labels), 1))
         policies: dict[str, LabelPolicy] = {}
         colliding = []
         for column, label in enumerate(self.labels):
-            peaks = [
-                float(peak[column])
-                for peak, each in zip(own, self.clips, strict=True)
-                if label in each.clip.labels
-            ]
-            found = sorted(peak for peak in peaks if peak >= HEARD)
-            upper = found[int(OWN_CLIPS_LOST * len(found))] if found else HEARD
-            lower = float(np.sort(bank[:, column])[-allowed - 1]) if len(bank) else 0.0
-            if lower >= upper:
+            rows = [place for place, each in enumerate(self.clips) if label in each.clip.labels]
+            threshold = place_between(own[rows, column], bank[:, column], len(self.labels))
+            if len(bank) and (bank[:, column] >= threshold).mean() > BANK_CLIPS_FIRING:
                 colliding.append(label)
-            # a quarter of the way between the two logits: recall is what a threshold costs
-            least, most = logit(np.clip([lower, upper], _LEAST, 1.0 - _LEAST))
-            between = float(expit(least + (most - least) / 4.0))
-            usual = DEFAULT_POLICY.on_threshold
-            threshold = min(upper, max(usual, min(between, MOST_THRESHOLD)))
             policies[label] = replace(
                 chosen[column], on_threshold=threshold, off_threshold=OFF_SHARE * threshold
             )
@@ -226,6 +225,21 @@ class HeldScores:
             by_length = {length: smoothed_peaks(scores, length) for length in set(lengths)}
             peaks[row] = [by_length[length][column] for column, length in enumerate(lengths)]
         return peaks
+
+
+def place_between(own: Floats, bank: Floats, labels: int) -> float:
+    """The threshold of one of so many labels that loses least, by the peaks of its clips and of the bank's.
+
+    What counts is the mean recall of the labels, and the bank clips on which any of them fires. So the more
+    labels there are, the less a clip of one of them counts beside a clip of the bank.
+    """
+    if not len(own) or not len(bank):
+        return DEFAULT_POLICY.on_threshold
+    steps = np.linspace(logit(LEAST_THRESHOLD), logit(MOST_THRESHOLD), THRESHOLDS)[:, None]
+    own, bank = (logit(np.clip(each, _LEAST, 1.0 - _LEAST)) for each in (own, bank))
+    lost = ndtr((steps - own) / SPREAD).mean(axis=1) / labels
+    firing = ndtr((bank - steps) / SPREAD).mean(axis=1)
+    return float(expit(steps[int(np.argmin(lost + WORTH * firing)), 0]))
 
 
 def smoothed_peaks(scores: Floats, length: int) -> Floats:

@@ -190,7 +190,7 @@ def _calibrated(
         kept = choice.Candidate("network" if kept is None else kept.name, bank, Calibration())
     for each in (trained, trained.validated):
         for head in () if each is None else each.heads:
-            kept.calibration.apply(head)
+            kept.calibration.apply(head, len(kept.held.labels))
     thresholds = kept.held.place_thresholds(
         both.clips.features.patch_hop_seconds, kept.calibration, bases
     )

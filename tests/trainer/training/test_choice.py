@@ -1,4 +1,4 @@
-"""The network is kept only where it is right about more of the clips that both are judged by."""
+"""The network is kept only where it is right about more clips than chance gives to one of two."""
 
 from __future__ import annotations
 
@@ -29,14 +29,24 @@ def test_a_network_that_is_no_better_is_not_kept():
 
 
 def test_a_better_network_is_kept():
-    both = regression(RIGHT, WRONG)
-    network = candidate("network", held("a", RIGHT, 2))
+    both = regression(RIGHT, WRONG, WRONG)
+    network = candidate("network", held("a", RIGHT, 2), held("a", RIGHT, 3))
     kept, why = choose(both, both, network)
     assert kept is network
-    assert why.endswith("on 1 clips of fold 2: network kept")
+    assert why.endswith("on 2 clips of fold 2, 3: network kept")
+
+
+def test_one_clip_more_may_be_chance():
+    one, two = regression(RIGHT, WRONG), regression(RIGHT, RIGHT)
+    assert not two.beats(one)
+    assert not one.beats(two)
+    ahead = regression(RIGHT, RIGHT, RIGHT, WRONG)
+    assert not ahead.beats(regression(WRONG, WRONG, WRONG, RIGHT))  # three against one
+    assert ahead.beats(regression(WRONG, WRONG, WRONG, WRONG))
 
 
 def test_copies_are_given_up_only_for_a_better_floor():
-    copies, floor = regression(RIGHT, WRONG), regression(RIGHT, RIGHT, copies=False)
+    copies, floor = regression(RIGHT, WRONG, WRONG), regression(RIGHT, RIGHT, RIGHT, copies=False)
     assert choose(copies, floor, None)[0] is floor
-    assert choose(copies, regression(RIGHT, WRONG, copies=False), None)[0] is copies
+    assert choose(copies, regression(RIGHT, WRONG, RIGHT, copies=False), None)[0] is copies
+    assert choose(copies, regression(RIGHT, WRONG, WRONG, copies=False), None)[0] is copies
