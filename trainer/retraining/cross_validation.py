@@ -56,7 +56,7 @@ def find_doubts(data: training_set.CorrectionData) -> tuple[LabelDoubt, ...]:
             continue
         learnt = correction.Component(join_batches([rows[index] for index in rest]), 1.0)
         head = correction.fit_correction(
-            start, (learnt, *ambient), settings, recipe.batch_size, named
+            start, (learnt, *ambient), settings, recipe.batch_size, named, only=named
         )
         others = [judged[index] for index in rest]
         for index in held:
@@ -97,7 +97,7 @@ def cross_validated_scores(data: training_set.CorrectionData) -> dict[str, thres
     scored: dict[str, list[ScoredFile]] = {label: [] for label in labels}
     folds = make_folds(clips, labels)
     for fold in np.unique(folds[folds >= 0]).tolist():
-        head = data.fit_head(np.flatnonzero(folds != fold).tolist())
+        head = data.fit_head(np.flatnonzero(folds != fold).tolist(), only_new=True)
         for index in np.flatnonzero(folds == fold).tolist():
             file = data.score_clip(data.judged_clips, index, head)
             for label in clips[index].labels.intersection(labels):
