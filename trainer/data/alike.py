@@ -48,12 +48,12 @@ def takes_spread(table: EmbeddedTable, name: str) -> float | None:
     if name == BACKGROUND or len(found) < _LEAST_TAKES:
         return None
     few = np.linspace(0, len(found) - 1, min(len(found), _MOST_TAKES), dtype=int).tolist()
-    takes = np.stack([_loudest(table, found[place]) for place in few])
+    takes = np.stack([loudest(table, found[place]) for place in few])
     distances = 1.0 - takes @ takes.T
     return float(np.median(distances[np.triu_indices(len(takes), 1)]))
 
 
-def _loudest(table: EmbeddedTable, index: int) -> NDArray[np.float32]:
+def loudest(table: EmbeddedTable, index: int) -> NDArray[np.float32]:
     """The mean embedding of a clip's loudest patches, of length 1, float32 (D,)."""
     levels = cached_levels(table.clips[index], table)
     embeddings = table.load(index).inputs[: len(levels)]

@@ -169,29 +169,45 @@ def open_row_builder(
     )
 
 
-def build_verdict_rows(
+def embed_judged(
     builder: RowBuilder, table: ClipTable, backgrounds: Sequence[Clip]
-) -> tuple[EmbeddedTable, list[Batch]]:
-    """The clips that can be read, and the rows of each of them, those of its copies included.
-
-    Copies are varied as in `trainer fit`, with this room's own background under them. All labels weigh
-    the same, however many clips each has; a clip without any weighs 1.
-    """
+) -> tuple[EmbeddedTable, tuple[EmbeddedTable, ...]]:
+    """The clips that can be read, and copies varied as in `trainer fit`, with this room's background."""
     clips = builder.embed(table, AS_IS, "embedding clips with a verdict")
+    preparations = varied_copies(builder, backgrounds, builder.recipe)
     copies = [
         builder.embed(clips.table, each, f"embedding copy {number} of them")
-        for number, each in enumerate(_varied_copies(builder, backgrounds), start=1)
+        for number, each in enumerate(preparations, start=1)
     ]
+    return clips, tuple(copies)
+
+
+def build_verdict_rows(
+    builder: RowBuilder, clips: EmbeddedTable, copies: Sequence[EmbeddedTable]
+) -> list[Batch]:
+    """The rows of each clip, those of its copies included; a copy may lack clips.
+
+    All labels weigh the same, however many clips each has; a clip without any weighs 1, and a clip weighs
+    the same however many copies it has.
+    """
     weights = dict(zip(clips.classes, class_weights(clips.table).tolist(), strict=True))
+    places = [{each.clip: at for at, each in enumerate(table.clips)} for table in copies]
     rows = []
     for index, clip in enumerate(clips.table.clips):
         weight = float(np.mean([weights[label] for label in clip.labels])) if clip.labels else 1.0
-        each = [builder.verdict_rows(source, index, weight) for source in (clips, *copies)]
-        rows.append(join_batches(each))
-    return clips, rows
+        of_clip = [(clips, index)]
+        of_clip += [
+            (table, at[clip]) for table, at in zip(copies, places, strict=True) if clip in at
+        ]
+        weight *= (1 + builder.recipe.copies) / len(of_clip)
+        rows.append(join_batches([builder.verdict_rows(*each, weight) for each in of_clip]))
+    return rows
 
 
-def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
+def varied_copies(
+    builder: RowBuilder, backgrounds: Sequence[Clip], recipe: Recipe
+) -> list[Preparation]:
+    """As many as the recipe asks for, with the room's own background under them."""
     chosen = tuple(backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1])
     rate_hz = builder.backbone.features.sample_rate_hz
     read = [
@@ -200,5 +216,5 @@ def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Pre
     sounds = [samples for samples in read if not isinstance(samples, Quarantined)]
     digests = "".join(digest_file(clip.path) for clip in chosen)
     digest = hashlib.sha256(digests.encode()).hexdigest()
-    numbers = range(1, builder.recipe.copies + 1)
-    return [training_set.varied_copy(builder.recipe, number, sounds, digest) for number in numbers]
+    numbers = range(1, recipe.copies + 1)
+    return [training_set.varied_copy(recipe, number, sounds, digest) for number in numbers]
