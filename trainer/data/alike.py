@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 ALIKE_DISTANCE = 0.05
 _LEAST_TAKES = 3
 _MOST_TAKES = 30  # of a class: all pairs are compared
-_BELOW_LOUDEST_DB = 10.0  # the patches that stand for a take: silence is alike everywhere
+BELOW_LOUDEST_DB = 10.0  # the patches that stand for a take: silence is alike everywhere
 
 
 def warn_of_alike_takes(table: EmbeddedTable, classes: Collection[str]) -> None:
@@ -57,6 +57,6 @@ def loudest(table: EmbeddedTable, index: int) -> NDArray[np.float32]:
     """The mean embedding of a clip's loudest patches, of length 1, float32 (D,)."""
     levels = cached_levels(table.clips[index], table)
     embeddings = table.load(index).inputs[: len(levels)]
-    mean = embeddings[levels[: len(embeddings)] >= levels.max() - _BELOW_LOUDEST_DB].mean(axis=0)
+    mean = embeddings[levels[: len(embeddings)] >= levels.max() - BELOW_LOUDEST_DB].mean(axis=0)
     unit: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)
     return unit

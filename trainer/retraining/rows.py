@@ -1,7 +1,7 @@
 """Clips as rows to train on: what verdicts say of each patch, elsewhere what the bundle said before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from trainer.terminal import ReportClips
 from trainer.training import sampling, training_set
 from trainer.training.recipe import Recipe
 
+_SAID = 0.5  # of a target: two labels at once share the whole
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
 
 Scores = NDArray[np.float32]
@@ -183,9 +184,14 @@ def embed_judged(
 
 
 def build_verdict_rows(
-    builder: RowBuilder, clips: EmbeddedTable, copies: Sequence[EmbeddedTable]
+    builder: RowBuilder,
+    clips: EmbeddedTable,
+    copies: Sequence[EmbeddedTable],
+    clear: Mapping[Clip, NDArray[np.bool_]],
 ) -> list[Batch]:
     """The rows of each clip, those of its copies included; a copy may lack clips.
+
+    Of the clips in `clear` other patches than these are not learnt as the label that a verdict gives them.
 
     All labels weigh the same, however many clips each has; a clip without any weighs 1, and a clip weighs
     the same however many copies it has.
@@ -200,8 +206,29 @@ def build_verdict_rows(
             (table, at[clip]) for table, at in zip(copies, places, strict=True) if clip in at
         ]
         weight *= (1 + builder.recipe.copies) / len(of_clip)
-        rows.append(join_batches([builder.verdict_rows(*each, weight) for each in of_clip]))
+        of_each = [builder.verdict_rows(*each, weight) for each in of_clip]
+        if clip in clear:
+            new = np.isin(builder.columns, list(clip.labels)) & ~builder.in_base
+            learnt = clear[clip][:: builder.stride]
+            exclusive = builder.activation == "softmax"
+            of_each = [without_unclear(each, learnt, new, exclusive=exclusive) for each in of_each]
+        rows.append(join_batches(of_each))
     return rows
+
+
+def without_unclear(
+    rows: Batch, clear: NDArray[np.bool_], columns: NDArray[np.bool_], *, exclusive: bool
+) -> Batch:
+    """The rows of a clip, whose patches with the label of a column, (K,), are unknown if not `clear`.
+
+    Of a copy that is longer, the patches beyond are not clear. `exclusive`: nothing is known of them, as
+    with softmax all is known or nothing.
+    """
+    same = np.pad(clear, (0, max(len(rows.known) - len(clear), 0)))[: len(rows.known), None]
+    unclear = ~same & columns & (rows.targets >= _SAID)
+    if exclusive:
+        unclear = np.broadcast_to(unclear.any(axis=1, keepdims=True), unclear.shape)
+    return rows._replace(known=np.where(unclear, np.float32(0.0), rows.known))
 
 
 def varied_copies(

@@ -137,10 +137,9 @@ def place_widened(
 ) -> tuple[LabelPolicy, float]:
     """The threshold of a label whose takes sound alike, and the largest share of `others` that still fires.
 
-    Takes and their wide copies are scored by heads that were not trained on them. The threshold is
-    three quarters of the way, in logits, from what few of the others reach to what all takes and most copies
-    do; where the two overlap, takes and copies are kept. It is never lower than the policy's, unless theirs
-    are.
+    Takes and their wide copies are scored by heads that were not trained on them. The threshold is three
+    quarters of the way, in logits, from what few of the others reach to what all takes and most copies do;
+    where the two overlap, takes and copies are kept. It is never lower than the policy's.
     """
     peaks = [each.peaks(column, policy) for each in others if each.files]
     lower = max((float(np.quantile(each, 1.0 - OTHERS_FIRING)) for each in peaks), default=0.0)
@@ -149,7 +148,7 @@ def place_widened(
         upper = min(upper, float(np.quantile(copies.peaks(column, policy), COPIES_LOST)))
     between = _logit(lower) + NEARER_TAKES * (_logit(upper) - _logit(lower))
     placed = 1.0 / (1.0 + math.exp(-between))
-    threshold = max(min(upper, max(policy.on_threshold, placed)), _LEAST)
+    threshold = max(policy.on_threshold, min(upper, placed))
     firing = max((float((each >= threshold).mean()) for each in peaks), default=0.0)
     return with_threshold(policy, threshold), firing
 

@@ -20,7 +20,6 @@ from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import match_classes, paths_of, seen_paths
 from trainer.provenance import provenance_of
 from trainer.retraining.correction import Component, fit_correction
-from trainer.retraining.holdout import Holdout, hold_out
 from trainer.retraining.linear_head import LinearHead
 from trainer.retraining.rows import (
     RowBuilder,
@@ -29,7 +28,14 @@ from trainer.retraining.rows import (
     open_row_builder,
 )
 from trainer.retraining.thresholds import ScoredFiles
-from trainer.retraining.verdicts import JudgedClip, Verdicts, named_columns, read_verdicts
+from trainer.retraining.verdicts import (
+    Holdout,
+    JudgedClip,
+    Verdicts,
+    hold_out,
+    named_columns,
+    read_verdicts,
+)
 from trainer.retraining.widening import Widening, widen
 from trainer.terminal import ReportClips
 from trainer.training.sampling import MOST_EMBEDDINGS, Embeddings, Strided, read_memory, thin_out
@@ -184,7 +190,9 @@ def read_correction_data(
         holdout=holdout,
         judged=tuple(each for each in holdout.judged if each.clip.path in usable),
         judged_clips=judged_clips,
-        verdict_rows=tuple(build_verdict_rows(builder, judged_clips, (*copies, *widening.copies))),
+        verdict_rows=tuple(
+            build_verdict_rows(builder, judged_clips, (*copies, *widening.copies), widening.clear)
+        ),
         ambient=ambient,
         rehearsal=Component(rehearsal, REHEARSAL_SHARE),
         bank_rows=reject_bank(builder, judged_clips),

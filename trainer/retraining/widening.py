@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from listener.detection.audio import Samples
 from listener.detection.features import log_mel_patches
+from listener.soundscape import synthesis
+from trainer.augment import waveform
 from trainer.augment.augmentation import Augmentation
 from trainer.background.bank import find_bank
-from trainer.background.tones import SECONDS, generate_tones, strongest_pitches
-from trainer.data.alike import loudest, takes_spread
+from trainer.data.activity import cached_levels
+from trainer.data.alike import BELOW_LOUDEST_DB, loudest, takes_spread
 from trainer.data.audio import read_audio
-from trainer.data.batches import Batch
 from trainer.data.cache import Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip
 from trainer.data.patches import EmbeddedTable
@@ -44,8 +49,21 @@ WIDE = Augmentation(
     band_chance=0.2,
 )
 TONES, HELD_TONES = 600, 120  # how many are made, and how many of them set thresholds
-OWN_TONES, HELD_OWN = 150, 30  # on the pitches of the takes
-TONES_SHARE = 0.3  # beside the shares of training_set.py
+OWN_TONES, HELD_OWN = 300, 60  # near the pitches of the takes; each is learnt twice
+TONES_SHARE = 0.4  # beside the shares of training_set.py
+TONE_SECONDS = 3.0
+_PITCH_HZ = (250.0, 4_000.0)  # drawn evenly in octaves
+_NOTE_SECONDS, _PAUSE_SECONDS = (0.08, 0.8), (0.02, 0.5)
+_MOST_NOTES = 5  # until a melody begins again
+_HARMONICS = 4  # at most
+_DECAY_SECONDS = (0.3, 2.0)  # of the struck ones
+_RT60_TENTHS, _DIRECT_TO_REVERB_DB = (1, 6), (0.0, 12.0)  # the FFT is fast at round lengths
+_FRAME = 4096  # samples of a spectrum, 0.26 s: about as long as a note
+_STRONG_DB = 20.0  # below the strongest pitch: others are overtones or the room
+_SEMITONE = 2.0 ** (1 / 12)
+_NEAR_SEMITONES = 3.0  # either way: a beep on a note, and one beside it
+_PEAK_DBFS = (-40.0, -6.0)
+_NOISE_GAIN_DB = (-60.0, -35.0)  # of noise at -12 dBFS
 _AS_NEAR = 2.0  # times the distance between the takes: such a tone may be the sound itself
 
 
@@ -53,12 +71,14 @@ _AS_NEAR = 2.0  # times the distance between the takes: such a tone may be the s
 class Widening:
     """The new labels whose takes sound alike, and what was made for them.
 
-    `copies` are of the clips with such a label, `tones` rows that are none of these labels, and
-    `held_tones` and `held_bank` clips of other sounds that nothing is trained on, (patches, D) each.
+    `copies` are of the clips with such a label, and `clear` tells which of their patches are learnt, see
+    `clear_patches`. `tones` are rows that are none of these labels, and `held_tones` and `held_bank` clips
+    of other sounds that nothing is trained on, (patches, D) each.
     """
 
     labels: tuple[str, ...] = ()
     copies: tuple[EmbeddedTable, ...] = ()
+    clear: Mapping[Clip, NDArray[np.bool_]] = field(default_factory=dict)
     tones: Component | None = None
     held_tones: tuple[Embeddings, ...] = ()
     held_bank: tuple[Embeddings, ...] = ()
@@ -107,31 +127,43 @@ def widen(
         for number, each in enumerate(varied_copies(builder, backgrounds, recipe), start=1)
     ]
     random, own = _embed_tones(builder), _embed_own_pitches(builder, clips)
-    others = np.concatenate((random[HELD_TONES:], own[HELD_OWN:]))
+    others = np.concatenate((random[HELD_TONES:], own[HELD_OWN:], own[HELD_OWN:]))
     learnt = others[unlike(others, judged, alike)]
     others = np.concatenate((random[:HELD_TONES], own[:HELD_OWN]))
     held = others[unlike(others, judged, alike)]
     bank = find_bank(builder.backbone)
     real = () if bank is None else leave_out_likenesses(bank.split()[1], judged).by_clip()
-    rows = Component(_rows(builder, learnt, alike), TONES_SHARE) if len(learnt) else None
-    return Widening(tuple(alike), tuple(copies), rows, tuple(held), real)
+    clear = {
+        each.clip: clear_patches(judged, place, own[HELD_OWN:])
+        for place, each in enumerate(judged.clips)
+        if each.clip in clips
+    }
+    rows = builder.base_rows_of(np.concatenate(learnt[:, :: builder.stride]), without_new=True)
+    if BACKGROUND not in builder.columns:  # softmax: all are known or none
+        # of other new labels nothing is known: their sound may be any tone
+        said = builder.in_base | np.isin(builder.columns, list(alike))
+        rows = rows._replace(known=rows.known * said.astype(np.float32))
+    return Widening(
+        tuple(alike), tuple(copies), clear, Component(rows, TONES_SHARE), tuple(held), real
+    )
 
 
 def _embed_tones(builder: RowBuilder) -> Embeddings:
     """All tones, (TONES, patches, D); the cache keeps them as one entry."""
     backbone, seed = builder.backbone, builder.recipe.seed
-    key = make_key({"tones": [TONES, SECONDS, seed], "backbone": backbone.id})
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    key = make_key({"tones": [TONES, seed, made_by], "backbone": backbone.id})
     entry = builder.cache.load(key)
     if entry is None:
         sounds = generate_tones(TONES, seed)
         embedded = [backbone.embed(log_mel_patches(each, backbone.features)) for each in sounds]
-        entry = Entry(np.concatenate(embedded), TONES * SECONDS)
+        entry = Entry(np.concatenate(embedded), TONES * TONE_SECONDS)
         builder.cache.store(key, entry)
     return entry.embeddings.reshape(TONES, -1, entry.embeddings.shape[1])
 
 
 def _embed_own_pitches(builder: RowBuilder, clips: Sequence[Clip]) -> Embeddings:
-    """Beeps of the takes' pitches, (OWN_TONES, patches, D): a melody is no beep on one of its notes."""
+    """Beeps and melodies near the takes' pitches, (OWN_TONES, patches, D): a melody is not its notes."""
     features = builder.backbone.features
     rate_hz = features.sample_rate_hz
     sounds = [
@@ -146,7 +178,7 @@ def _embed_own_pitches(builder: RowBuilder, clips: Sequence[Clip]) -> Embeddings
 
 def unlike(
     tones: Embeddings, judged: EmbeddedTable, alike: Mapping[str, float]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+) -> NDArray[np.int64]:
     """The numbers of the tones that are none of the labels: not as near to a take as takes are."""
     means = tones.mean(axis=1)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
@@ -158,13 +190,78 @@ def unlike(
     return np.flatnonzero(kept)
 
 
-def _rows(builder: RowBuilder, tones: Embeddings, alike: Mapping[str, float]) -> Batch:
-    """Nothing is known of new labels that are not alike: their sound may be any tone."""
-    rows = builder.base_rows_of(
-        np.concatenate(tones[:, :: builder.stride]),
-        without_new=True,
-    )
-    if BACKGROUND in builder.columns:  # softmax: all are known or none
-        return rows
-    said = builder.in_base | np.isin(builder.columns, list(alike))
-    return rows._replace(known=rows.known * said.astype(np.float32))
+def clear_patches(judged: EmbeddedTable, index: int, beeps: Embeddings) -> NDArray[np.bool_]:
+    """The patches of a take that show what it is, (patches,): the loud half that is least like beeps.
+
+    A patch that holds one note of a melody is a beep of that pitch; one that holds the room alone, because
+    people mark a sound roughly, is no sound at all. `beeps` have the pitches of the takes.
+    """
+    levels, patches = cached_levels(judged.clips[index], judged), judged.load(index).inputs
+    loud = levels[: len(patches)] >= levels.max() - BELOW_LOUDEST_DB
+    both = [patches, np.concatenate(beeps)]
+    units = [each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-6) for each in both]
+    nearness = (units[0] @ units[1].T).max(axis=1)
+    clear: NDArray[np.bool_] = loud & (nearness <= np.median(nearness[loud]))
+    return clear
+
+
+def generate_tones(count: int, seed: int, pitches_hz: Sequence[float] = ()) -> list[Samples]:
+    """Half of them beeps of one pitch, half melodies; in rooms, over noise; float32 (n,) at 16 kHz.
+
+    With pitches, all notes are near one of these.
+    """
+    generators = [np.random.default_rng([seed, number]) for number in range(count)]
+    tones = []
+    for random in generators:
+        rt60_seconds = float(random.integers(*_RT60_TENTHS, endpoint=True)) / 10.0
+        ratio_db = random.uniform(*_DIRECT_TO_REVERB_DB)
+        samples = np.zeros(synthesis.sample_count(TONE_SECONDS), np.float32)
+        sound = _notes(random, pitches_hz)
+        samples[: len(sound)] = sound
+        samples = waveform.add_reverb(
+            samples, rt60_seconds, ratio_db, synthesis.SAMPLE_RATE_HZ, random
+        )
+        samples *= np.float32(10.0 ** (random.uniform(*_PEAK_DBFS) / 20.0) / np.abs(samples).max())
+        noise = synthesis.coloured_noise(TONE_SECONDS, random, 1.0)
+        tones.append(samples + waveform.change_gain(noise, random.uniform(*_NOISE_GAIN_DB)))
+    return tones
+
+
+def strongest_pitches(sounds: Sequence[Samples]) -> list[float]:
+    """What stands out of the mean spectrum of sounds at 16 kHz, in Hz, the strongest first."""
+    power = np.zeros(_FRAME // 2 + 1)
+    for sound in sounds:
+        padded = np.pad(sound, (0, max(_FRAME - len(sound), 0)))
+        frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[:: _FRAME // 2]
+        power += np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME)))).mean(axis=0)
+    hz = np.fft.rfftfreq(_FRAME, 1 / synthesis.SAMPLE_RATE_HZ)
+    power[(hz < _PITCH_HZ[0]) | (hz > _PITCH_HZ[1])] = 0.0
+    least = power.max() * 10.0 ** (-_STRONG_DB / 10.0)
+    found: list[float] = []
+    while len(found) < _MOST_NOTES and power.max() >= least > 0.0:
+        found.append(float(hz[power.argmax()]))
+        power[np.abs(hz / found[-1] - 1.0) < _SEMITONE - 1.0] = 0.0
+    return found
+
+
+def _notes(random: np.random.Generator, pitches_hz: Sequence[float]) -> Samples:
+    one_pitch, is_struck = random.random(2) < 0.5  # noqa: PLR2004 - half of them
+    harmonics = range(1, 1 + int(random.integers(1, _HARMONICS, endpoint=True)))
+    count = 1 if one_pitch else int(random.integers(2, _MOST_NOTES, endpoint=True))
+    if pitches_hz:
+        steps = random.uniform(-_NEAR_SEMITONES, _NEAR_SEMITONES, count)
+        pitches = random.choice(pitches_hz, count) * _SEMITONE**steps
+    else:
+        steps = np.round(random.uniform(-12.0, 12.0, count))
+        pitches = np.exp(random.uniform(*np.log(_PITCH_HZ))) * _SEMITONE**steps
+    pitches = np.where(pitches > _PITCH_HZ[1], pitches / 2.0, pitches)
+    seconds, pause = random.uniform(*_NOTE_SECONDS), random.uniform(*_PAUSE_SECONDS)
+    notes = []
+    for pitch in pitches.tolist():
+        note: Samples = synthesis.glide(np.full(synthesis.sample_count(seconds), pitch), harmonics)
+        if is_struck:
+            decay = random.uniform(*_DECAY_SECONDS)
+            fall = 10.0 ** (-3.0 * synthesis.sample_times(seconds) / decay)
+            note = (note * fall).astype(np.float32)
+        notes.append((note, pause if one_pitch else pause * random.random()))
+    return synthesis.pulses(notes, random.uniform(1.0, TONE_SECONDS))

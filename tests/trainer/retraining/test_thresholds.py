@@ -147,8 +147,9 @@ def test_wide_copies_lower_the_threshold_and_a_quarter_of_them_does_not():
 
 
 def test_it_is_never_lower_than_the_policy_says():
-    policy, _ = place_widened(NEW, 1, files(2.0), files(2.0), [files(-9.0)])
-    assert policy.on_threshold == 0.5
+    for own in (2.0, -2.0):
+        policy, _ = place_widened(NEW, 1, files(own), files(own), [files(-9.0)])
+        assert policy.on_threshold == 0.5
 
 
 def test_takes_that_score_no_higher_than_others_are_kept_and_others_fire():

@@ -8,21 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from listener.detection.bundle import Bundle
 from listener.detection.clip import LabelSpan
-from listener.soundscape.synthesis import pink_noise
+from listener.detection.features import log_mel_patches
+from listener.soundscape.synthesis import SAMPLE_RATE_HZ, pink_noise, silence
+from listener.soundscape.synthesis import tone as pitch
+from tests.trainer.data.test_alike import Loudness
 from tests.trainer.retraining.conftest import MIDDLE_HZ, SECONDS
 from tests.trainer.stores import StoreWriter, said
 from tests.trainer.training.tones import tone
 from trainer.data.alike import loudest, takes_spread
+from trainer.data.batches import Batch
+from trainer.data.cache import EmbeddingCache
+from trainer.data.clips import Clip, ClipTable
+from trainer.data.embedding import embed_table
 from trainer.retraining.cross_validation import cross_validated_scores
+from trainer.retraining.rows import without_unclear
 from trainer.retraining.training_set import CorrectionData, read_correction_data
 from trainer.retraining.widening import (
     COPIES,
     HELD_OWN,
     HELD_TONES,
+    TONE_SECONDS,
     WIDENED_DISTANCE,
+    clear_patches,
+    generate_tones,
+    strongest_pitches,
     unlike,
 )
 
@@ -110,3 +123,75 @@ def test_takes_that_differ_are_left_alone(
     assert not any("widened" in each for each in caplog.messages)
     (own,) = cross_validated_scores(data).values()
     assert own.copies.files == ()
+
+
+def test_the_loud_half_that_is_least_like_beeps_is_clear(tmp_path: Path):
+    """Silence, a low note and a high one; beeps sound as the low one does."""
+    parts = [silence(2.0), tone(400.0, 0.3, 2.0), tone(3000.0, 0.3, 2.0)]
+    soundfile.write(tmp_path / "take.wav", np.concatenate(parts), SAMPLE_RATE_HZ)
+    clips = ClipTable((Clip(tmp_path / "take.wav", frozenset({"washer"}), "take", 1),), ("washer",))
+    table = embed_table(clips, Loudness(), EmbeddingCache(tmp_path / "cache"))
+    beeps = Loudness().embed(log_mel_patches(parts[1], Loudness.features))
+    clear = clear_patches(table, 0, beeps[None])
+    middles = np.flatnonzero(clear) * Loudness.features.patch_hop_seconds + 0.48
+    assert len(middles) >= 3
+    assert (middles > 3.5).all()
+
+
+def test_patches_that_are_not_clear_teach_nothing_of_the_label():
+    """Of three patches with the label and one without, one is clear; a copy has a patch more."""
+    targets = np.array([[0.2, 1.0], [0.2, 1.0], [0.2, 1.0], [0.2, 0.0], [0.2, 1.0]], np.float32)
+    known = np.ones_like(targets)
+    rows = Batch(np.zeros((5, 3), np.float32), targets, known, np.ones(5, np.float32))
+    clear, new = np.array([False, True, False, False]), np.array([False, True])
+    alone = without_unclear(rows, clear, new, exclusive=False)
+    assert alone.known.tolist() == [[1, 0], [1, 1], [1, 0], [1, 1], [1, 0]]
+    exclusive = without_unclear(rows, clear, new, exclusive=True)
+    assert exclusive.known.tolist() == [[0, 0], [1, 1], [0, 0], [1, 1], [0, 0]]
+
+
+def test_the_same_seed_gives_the_same_and_more_begin_alike():
+    first, again, more = generate_tones(3, 1), generate_tones(3, 1), generate_tones(5, 1)
+    for one, other, third in zip(first, again, more, strict=False):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, third)
+    assert not np.array_equal(first[0], generate_tones(1, 2)[0])
+
+
+def test_all_are_as_long_and_none_is_clipped():
+    for samples in generate_tones(40, 0):
+        assert samples.dtype == np.float32
+        assert len(samples) == TONE_SECONDS * SAMPLE_RATE_HZ
+        assert np.abs(samples).max() < 1.0
+
+
+def strongest_hz(samples: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(samples))
+    return float(np.argmax(spectrum) * SAMPLE_RATE_HZ / len(samples))
+
+
+def test_low_and_high_pitches_are_there_and_louder_than_the_noise():
+    sounds = generate_tones(40, 0)
+    pitches = [strongest_hz(each) for each in sounds]
+    assert min(pitches) < 500.0
+    assert max(pitches) > 2_000.0
+    for samples in sounds:
+        spectrum = np.abs(np.fft.rfft(samples))
+        assert spectrum.max() > 10 * np.median(spectrum)
+
+
+def test_the_pitches_of_a_melody_are_found_the_strongest_first():
+    sounds = [np.concatenate((pitch([700.0], 1.0), 0.5 * pitch([1900.0], 1.0)))] * 2
+    assert strongest_pitches(sounds) == pytest.approx([700.0, 1900.0], rel=0.01)
+
+
+def test_silence_and_a_short_click_are_no_trouble():
+    assert strongest_pitches([silence(1.0)]) == []
+    assert strongest_pitches([np.ones(10, np.float32)]) != []
+
+
+def test_with_pitches_all_notes_are_near_these():
+    """Within three semitones, a factor of 1.19, or on a harmonic."""
+    for samples in generate_tones(40, 0, [1000.0]):
+        harmonic = strongest_hz(samples) / 1000.0
+        assert any(n / 1.2 < harmonic < 1.2 * n for n in (1, 2, 3, 4))
