@@ -187,26 +187,28 @@ def build_verdict_rows(
     builder: RowBuilder,
     clips: EmbeddedTable,
     copies: Sequence[EmbeddedTable],
+    wide: Sequence[EmbeddedTable],
     clear: Mapping[Clip, NDArray[np.bool_]],
 ) -> list[Batch]:
-    """The rows of each clip, those of its copies included; a copy may lack clips.
+    """The rows of each clip, those of its copies included; `wide` copies are of some clips alone.
 
-    Of the clips in `clear` other patches than these are not learnt as the label that a verdict gives them.
-
-    All labels weigh the same, however many clips each has; a clip without any weighs 1, and a clip weighs
-    the same however many copies it has.
+    All labels weigh the same, however many clips each has; a clip without any weighs 1. Its wide copies
+    together weigh as much as the clip and its other copies. Of the clips in `clear` no other patches are
+    learnt as the new label that a verdict gives them.
     """
     weights = dict(zip(clips.classes, class_weights(clips.table).tolist(), strict=True))
-    places = [{each.clip: at for at, each in enumerate(table.clips)} for table in copies]
+    usual = 1 + len(copies)
+    shares = [1.0] * usual + [usual / len(wide) for _ in wide]
+    tables = (clips, *copies, *wide)
+    places = [{each.clip: at for at, each in enumerate(table.clips)} for table in tables]
     rows = []
-    for index, clip in enumerate(clips.table.clips):
+    for clip in clips.table.clips:
         weight = float(np.mean([weights[label] for label in clip.labels])) if clip.labels else 1.0
-        of_clip = [(clips, index)]
-        of_clip += [
-            (table, at[clip]) for table, at in zip(copies, places, strict=True) if clip in at
+        of_each = [
+            builder.verdict_rows(table, at[clip], weight * share)
+            for table, at, share in zip(tables, places, shares, strict=True)
+            if clip in at
         ]
-        weight *= (1 + builder.recipe.copies) / len(of_clip)
-        of_each = [builder.verdict_rows(*each, weight) for each in of_clip]
         if clip in clear:
             new = np.isin(builder.columns, list(clip.labels)) & ~builder.in_base
             learnt = clear[clip][:: builder.stride]
@@ -221,14 +223,19 @@ def without_unclear(
 ) -> Batch:
     """The rows of a clip, whose patches with the label of a column, (K,), are unknown if not `clear`.
 
+    The clear ones weigh as much as all of them did.
     Of a copy that is longer, the patches beyond are not clear. `exclusive`: nothing is known of them, as
     with softmax all is known or nothing.
     """
     same = np.pad(clear, (0, max(len(rows.known) - len(clear), 0)))[: len(rows.known), None]
-    unclear = ~same & columns & (rows.targets >= _SAID)
+    said = columns & (rows.targets >= _SAID)
+    unclear, count = said & ~same, (said & same).any(axis=1).sum()
     if exclusive:
         unclear = np.broadcast_to(unclear.any(axis=1, keepdims=True), unclear.shape)
-    return rows._replace(known=np.where(unclear, np.float32(0.0), rows.known))
+    # so that a take weighs as much as before
+    more = said.any(axis=1).sum() / count if count else 1.0
+    weights = np.where((said & same).any(axis=1), np.float32(more), np.float32(1.0)) * rows.weights
+    return rows._replace(known=np.where(unclear, np.float32(0.0), rows.known), weights=weights)
 
 
 def varied_copies(

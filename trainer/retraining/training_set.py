@@ -191,7 +191,7 @@ def read_correction_data(
         judged=tuple(each for each in holdout.judged if each.clip.path in usable),
         judged_clips=judged_clips,
         verdict_rows=tuple(
-            build_verdict_rows(builder, judged_clips, (*copies, *widening.copies), widening.clear)
+            build_verdict_rows(builder, judged_clips, copies, widening.copies, widening.clear)
         ),
         ambient=ambient,
         rehearsal=Component(rehearsal, REHEARSAL_SHARE),

@@ -18,7 +18,7 @@ from trainer.augment import waveform
 from trainer.augment.augmentation import Augmentation
 from trainer.background.bank import find_bank
 from trainer.data.activity import cached_levels
-from trainer.data.alike import BELOW_LOUDEST_DB, loudest, takes_spread
+from trainer.data.alike import ALIKE_DISTANCE, BELOW_LOUDEST_DB, loudest, takes_spread
 from trainer.data.audio import read_audio
 from trainer.data.cache import Entry, make_key
 from trainer.data.clips import BACKGROUND, Clip
@@ -64,7 +64,7 @@ _SEMITONE = 2.0 ** (1 / 12)
 _NEAR_SEMITONES = 3.0  # either way: a beep on a note, and one beside it
 _PEAK_DBFS = (-40.0, -6.0)
 _NOISE_GAIN_DB = (-60.0, -35.0)  # of noise at -12 dBFS
-_AS_NEAR = 2.0  # times the distance between the takes: such a tone may be the sound itself
+_AS_NEAR = 2.0  # times the distance between the takes: a tone in it may be the sound itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,23 @@ def widen(
         for place, each in enumerate(judged.clips)
         if each.clip in clips
     }
-    rows = builder.base_rows_of(np.concatenate(learnt[:, :: builder.stride]), without_new=True)
-    if BACKGROUND not in builder.columns:  # softmax: all are known or none
-        # of other new labels nothing is known: their sound may be any tone
-        said = builder.in_base | np.isin(builder.columns, list(alike))
-        rows = rows._replace(known=rows.known * said.astype(np.float32))
     return Widening(
-        tuple(alike), tuple(copies), clear, Component(rows, TONES_SHARE), tuple(held), real
+        tuple(alike),
+        tuple(copies),
+        clear,
+        tone_rows(builder, learnt, list(alike)) if len(learnt) else None,
+        tuple(held),
+        real,
     )
+
+
+def tone_rows(builder: RowBuilder, tones: Embeddings, alike: Sequence[str]) -> Component:
+    """Tones that are none of these labels; of other new labels nothing is known."""
+    rows = builder.base_rows_of(np.concatenate(tones[:, :: builder.stride]), without_new=True)
+    if BACKGROUND not in builder.columns:  # softmax: all are known or none
+        said = builder.in_base | np.isin(builder.columns, alike)
+        rows = rows._replace(known=rows.known * said.astype(np.float32))
+    return Component(rows, TONES_SHARE)
 
 
 def _embed_tones(builder: RowBuilder) -> Embeddings:
@@ -186,7 +195,8 @@ def unlike(
     for label, spread in alike.items():
         places = [at for at, each in enumerate(judged.clips) if label in each.clip.labels]
         takes = np.stack([loudest(judged, place) for place in places])
-        kept &= 1.0 - (means @ takes.T).max(axis=1) > _AS_NEAR * spread
+        near = max(_AS_NEAR * spread, ALIKE_DISTANCE)
+        kept &= 1.0 - (means @ takes.T).max(axis=1) > near
     return np.flatnonzero(kept)
 
 

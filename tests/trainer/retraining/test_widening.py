@@ -29,13 +29,12 @@ from trainer.retraining.rows import without_unclear
 from trainer.retraining.training_set import CorrectionData, read_correction_data
 from trainer.retraining.widening import (
     COPIES,
-    HELD_OWN,
-    HELD_TONES,
     TONE_SECONDS,
     WIDENED_DISTANCE,
     clear_patches,
     generate_tones,
     strongest_pitches,
+    tone_rows,
     unlike,
 )
 
@@ -60,7 +59,7 @@ def alike(base: Bundle, tmp_path_factory: pytest.TempPathFactory) -> CorrectionD
     return read(base, tmp_path_factory.mktemp("alike"), [MIDDLE_HZ] * TAKES)
 
 
-def test_takes_alike_get_more_copies_and_weigh_the_same(alike: CorrectionData):
+def test_takes_alike_get_copies_that_weigh_as_much_as_the_others(alike: CorrectionData):
     widening = alike.widening
     assert widening.labels == ("washer",)
     assert [len(table.clips) for table in widening.copies] == [TAKES] * COPIES
@@ -68,7 +67,7 @@ def test_takes_alike_get_more_copies_and_weigh_the_same(alike: CorrectionData):
     for index, rows in enumerate(alike.verdict_rows):
         patches = len(alike.builder.verdict_rows(alike.judged_clips, index).inputs)
         assert len(rows.inputs) >= (1 + recipe_copies + COPIES) * (patches - 1)
-        assert rows.weights.sum() == pytest.approx((1 + recipe_copies) * patches, rel=0.1)
+        assert rows.weights.sum() == pytest.approx(2 * (1 + recipe_copies) * patches, rel=0.1)
 
 
 def test_a_copy_is_wider_than_the_takes_are(alike: CorrectionData):
@@ -81,23 +80,23 @@ def test_a_copy_is_wider_than_the_takes_are(alike: CorrectionData):
 
 
 def test_tones_are_none_of_the_label(alike: CorrectionData):
-    tones = alike.widening.tones
-    assert tones is not None
+    tones = np.ones((3, 4, alike.builder.backbone.embedding_size), np.float32)
+    rows = tone_rows(alike.builder, tones, ["washer"]).rows
     column = alike.builder.columns.index("washer")
-    assert not tones.rows.targets[:, column].any()
-    assert tones.rows.known[:, column].all()
-    assert 0 < len(alike.widening.held_tones) <= HELD_TONES + HELD_OWN
+    assert len(rows.inputs) == 3 * -(-4 // alike.builder.stride)
+    assert not rows.targets[:, column].any()
+    assert rows.known[:, column].all()
 
 
-def test_a_tone_as_near_as_the_takes_may_be_the_sound_itself(alike: CorrectionData):
+def test_a_tone_as_near_as_twice_the_takes_may_be_the_sound_itself(alike: CorrectionData):
+    """One tone is the take, the other at a distance of 1 from it: at right angles."""
     take = loudest(alike.judged_clips, 0)
-    assert take[0] != 0.0
-    other = take.copy()
-    other[0] = -other[0]
-    far = float(1.0 - take @ other)
+    other = np.zeros_like(take)
+    other[:2] = take[1], -take[0]
     tones = np.stack([[take], [other]])
-    assert unlike(tones, alike.judged_clips, {"washer": 0.4 * far}).tolist() == [1]
-    assert unlike(tones, alike.judged_clips, {"washer": 0.6 * far}).tolist() == []
+    assert unlike(tones, alike.judged_clips, {"washer": 0.0}).tolist() == [1]
+    assert unlike(tones, alike.judged_clips, {"washer": 0.4}).tolist() == [1]
+    assert unlike(tones, alike.judged_clips, {"washer": 0.6}).tolist() == []
 
 
 def test_takes_are_scored_with_their_wide_copies(alike: CorrectionData):
@@ -146,6 +145,7 @@ def test_patches_that_are_not_clear_teach_nothing_of_the_label():
     clear, new = np.array([False, True, False, False]), np.array([False, True])
     alone = without_unclear(rows, clear, new, exclusive=False)
     assert alone.known.tolist() == [[1, 0], [1, 1], [1, 0], [1, 1], [1, 0]]
+    assert alone.weights.tolist() == [1, 4, 1, 1, 1]  # the clear one for all four
     exclusive = without_unclear(rows, clear, new, exclusive=True)
     assert exclusive.known.tolist() == [[0, 0], [1, 1], [0, 0], [1, 1], [0, 0]]
 
