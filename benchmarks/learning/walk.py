@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +17,19 @@ import typer
 from rich.console import Console
 
 from benchmarks.figures import Aim, Figure
+from benchmarks.learning.new_class import labels_heard
+from benchmarks.learning.station import write_store
 from benchmarks.machine import describe_machine
 from benchmarks.tables import as_table
 from listener.detection.audio import Samples
+from listener.detection.bundle import read_bundle
+from listener.detection.clip import LabelSpan
+from listener.soundscape.scene import reverberate
+from trainer.data.audio import read_audio
+from trainer.data.clips import Clip
+from trainer.retraining.retrain import RetrainRequest, retrain
+
+log = logging.getLogger(__name__)
 
 LABEL = "washing_machine_done"
 TAUGHT, NEW = 5, 2  # takes of each machine
@@ -57,62 +69,95 @@ def plain_beep() -> Samples:
     return melody(((1000, 0.3), (0, 0.3)) * 3)
 
 
-def take_of(sound: Samples, seed: int) -> Samples:
-    """One take: somewhere in the room, at some time, over some noise."""
-    from listener.soundscape.scene import reverberate  # noqa: PLC0415 - beside its one use
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A recording of a machine, float32 (n,) at 16 kHz, and the seconds that a person marks in it."""
 
+    samples: Samples
+    onset: float
+    offset: float
+
+
+def take_of(sound: Samples, seed: int) -> Take:
+    """One take: somewhere in the room, at some time, over some noise; marked to half a second."""
     random = np.random.default_rng(seed)
     room = random.normal(0.0, 10 ** (_NOISE_DBFS / 20), round(_TAKE_SECONDS * _RATE_HZ))
     wet = reverberate(sound, random.uniform(0.1, 0.4), random, random.uniform(3.0, 9.0))
     wet = wet[: len(room)] * 10 ** (random.uniform(-9.0, 3.0) / 20)
     start = random.integers(len(room) - len(wet) + 1)
     room[start : start + len(wet)] += wet
-    return room.astype(np.float32)
+    onset = math.floor(2 * start / _RATE_HZ) / 2
+    offset = min(math.ceil(2 * (start + len(sound)) / _RATE_HZ) / 2, _TAKE_SECONDS)
+    return Take(room.astype(np.float32), onset, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a bundle that was taught one machine makes of new takes and of other sounds; highest scores.
+
+    A sound is heard as the station hears it, by events; the scores are smoothed.
+    """
+
+    machine: str
+    heard: tuple[bool, ...]
+    taken_for_it: tuple[str, ...]
+    strangers: int
+    threshold: float
 
 
 def measure_walk(yamnet: Path, machines: list[Machine], cache: Path) -> list[Figure]:
     """Of every machine: are new takes heard, and is anything else taken for it?"""
-    from benchmarks.learning.new_class import labels_heard  # noqa: PLC0415 - imports TensorFlow
-    from benchmarks.learning.station import write_store  # noqa: PLC0415
-    from listener.detection.bundle import read_bundle  # noqa: PLC0415
-    from trainer.data.clips import Clip  # noqa: PLC0415
-    from trainer.retraining.retrain import RetrainRequest, retrain  # noqa: PLC0415
-
-    heard, wrong, others = 0, 0, 0
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-
-        def write(sound: Samples, title: str, seed: int) -> Clip:
-            path = folder / f"{title.replace(' ', '-')}-{seed}.wav"
-            soundfile.write(path, take_of(sound, seed), _RATE_HZ)
-            return Clip(path, frozenset({LABEL}), path.stem, fold=0)
-
-        new = {
-            each.name: [write(each.sound, each.name, TAUGHT + n) for n in range(NEW)]
-            for each in machines
-        }
-        beep = write(plain_beep(), "plain beep", 0)
-        for number, machine in enumerate(machines):
-            taught = [write(machine.sound, machine.name, n) for n in range(TAUGHT)]
-            store = write_store(folder / f"clips-{number}", taught, LABEL, number)
-            made = retrain(
-                RetrainRequest(
-                    store, read_bundle(yamnet), folder / f"bundle-{number}", cache,
-                    new_classes=True, required_labels=frozenset({LABEL}),
-                ),
-                _silent,
-            )  # fmt: skip
-            strangers = [beep] + [
-                clip for other, clips in new.items() if other != machine.name for clip in clips[:1]
-            ]
-            heard += sum(LABEL in found for found in labels_heard(made.bundle, new[machine.name]))
-            wrong += sum(LABEL in found for found in labels_heard(made.bundle, strangers))
-            others += len(strangers)
-    count = NEW * len(machines)
+        outcomes = list(_walks(yamnet, machines, cache, Path(name)))
+    heard = [found for each in outcomes for found in each.heard]
+    strangers = sum(each.strangers for each in outcomes)
+    wrong = sum(len(each.taken_for_it) for each in outcomes)
+    share = 100.0 * sum(heard) / len(heard)
     return [
-        Figure("walk", f"new takes heard, of {count}", "%", (100 * heard / count,), Aim("at least", 90.0)),
-        Figure("walk", f"beep and other sounds taken for it, of {others}", "", (wrong,), Aim("at most", 0)),
-    ]  # fmt: skip
+        Figure("walk", f"new takes heard, of {len(heard)}", "%", (share,), Aim("at least", 90.0)),
+        Figure("walk", f"taken for it, of {strangers} sounds", "", (wrong,), Aim("at most", 0)),
+    ]
+
+
+def _walks(yamnet: Path, machines: list[Machine], cache: Path, folder: Path) -> Iterator[Outcome]:
+    """One machine after another, logged as it comes out; all in this process, which loads YAMNet once."""
+    base = read_bundle(yamnet)
+    new = {each.name: _write(folder, each, range(TAUGHT, TAUGHT + NEW)) for each in machines}
+    (beep,) = _write(folder, Machine("plain beep", plain_beep()), [0])
+    for number, machine in enumerate(machines):
+        taught = _write(folder, machine, range(TAUGHT))
+        store = write_store(folder / f"clips-{number}", taught, LABEL, number)
+        request = RetrainRequest(
+            store, base, folder / f"bundle-{number}", cache,
+            new_classes=True, required_labels=frozenset({LABEL}),
+        )  # fmt: skip
+        bundle = retrain(request, _silent).bundle
+        others = [beep, *(clips[0] for name, clips in new.items() if name != machine.name)]
+        outcome = Outcome(
+            machine.name,
+            tuple(LABEL in found for found in labels_heard(bundle, new[machine.name])),
+            tuple(
+                clip.path.stem
+                for clip, found in zip(others, labels_heard(bundle, others), strict=True)
+                if LABEL in found
+            ),
+            len(others),
+            bundle.manifest.policies[LABEL].on_threshold,
+        )
+        log.info("%s", outcome)
+        yield outcome
+
+
+def _write(folder: Path, machine: Machine, seeds: Iterable[int]) -> list[Clip]:
+    """Takes as files, with what a person marks in them."""
+    clips = []
+    for seed in seeds:
+        take = take_of(machine.sound, seed)
+        path = folder / f"{machine.name.replace(' ', '-')}-{seed}.wav"
+        soundfile.write(path, take.samples, _RATE_HZ)
+        spans = (LabelSpan(LABEL, take.onset, take.offset),)
+        clips.append(Clip(path, frozenset({LABEL}), path.stem, fold=0, spans=spans))
+    return clips
 
 
 def _silent(_what: str) -> Callable[[int, int], None]:
@@ -129,11 +174,9 @@ def main(
     """Teach a bundle each machine by five takes, and try two new ones, a beep and the other machines."""
     machines = [Machine(name, melody(notes)) for name, notes in _MELODIES.items()]
     for path in recorded or ():
-        from trainer.data.audio import read_audio  # noqa: PLC0415
-        from trainer.data.clips import Clip  # noqa: PLC0415
-
         samples = read_audio(Clip(path, frozenset(), path.stem, 0, seconds=4.0), _RATE_HZ)
         machines.append(Machine(path.stem, samples))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     Console(width=140).print(as_table(measure_walk(yamnet, machines, cache), describe_machine()))
 
 

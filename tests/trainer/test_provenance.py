@@ -26,8 +26,8 @@ from trainer.quantisation.convert import QuantisationRecord
 from trainer.quantisation.measure import QuantisedFigures
 from trainer.report.evaluation import Evaluated
 from trainer.retraining.cross_validation import LabelDoubt
-from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.regression_check import RegressionCheck
+from trainer.retraining.verdicts import HeldOutLabel
 from trainer.retraining.write import RetrainingRecord
 from trainer.training.leakage import Leak
 

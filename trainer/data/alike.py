@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 ALIKE_DISTANCE = 0.05
 _LEAST_TAKES = 3
 _MOST_TAKES = 30  # of a class: all pairs are compared
-_BELOW_LOUDEST_DB = 10.0  # the patches that stand for a take: silence is alike everywhere
+BELOW_LOUDEST_DB = 10.0  # the patches that stand for a take: silence is alike everywhere
 
 
 def warn_of_alike_takes(table: EmbeddedTable, classes: Collection[str]) -> None:
@@ -48,15 +48,15 @@ def takes_spread(table: EmbeddedTable, name: str) -> float | None:
     if name == BACKGROUND or len(found) < _LEAST_TAKES:
         return None
     few = np.linspace(0, len(found) - 1, min(len(found), _MOST_TAKES), dtype=int).tolist()
-    takes = np.stack([_loudest(table, found[place]) for place in few])
+    takes = np.stack([loudest(table, found[place]) for place in few])
     distances = 1.0 - takes @ takes.T
     return float(np.median(distances[np.triu_indices(len(takes), 1)]))
 
 
-def _loudest(table: EmbeddedTable, index: int) -> NDArray[np.float32]:
+def loudest(table: EmbeddedTable, index: int) -> NDArray[np.float32]:
     """The mean embedding of a clip's loudest patches, of length 1, float32 (D,)."""
     levels = cached_levels(table.clips[index], table)
     embeddings = table.load(index).inputs[: len(levels)]
-    mean = embeddings[levels[: len(embeddings)] >= levels.max() - _BELOW_LOUDEST_DB].mean(axis=0)
+    mean = embeddings[levels[: len(embeddings)] >= levels.max() - BELOW_LOUDEST_DB].mean(axis=0)
     unit: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)
     return unit

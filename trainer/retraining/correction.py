@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trainer.data.batches import Batch, join_batches
 from trainer.model.fit import fit
-from trainer.model.network import Moments, compress, fold, measure_moments, ready_dense
+from trainer.model.network import Moments, compress, fold, measure_moments
 from trainer.model.progress import OnEpoch
 from trainer.model.settings import FitSettings
 from trainer.retraining.linear_head import LinearHead
@@ -65,42 +65,55 @@ def fit_correction(
     batch_size: int,
     named: NDArray[np.bool_],
     on_epoch: OnEpoch | None = None,
+    *,
+    only: NDArray[np.bool_] | None = None,
 ) -> LinearHead:
     """The head `start`, corrected by the components; the columns of their targets are its outputs.
 
-    `named` are the columns that verdicts name, (M,).
+    `named` are the columns that verdicts name, (M,). With `only`, (M,), independent scores (sigmoid) of
+    other columns stay as they are, and these come out nearly as if all had been learnt.
 
     Raises:
         FitError: no patches, or a loss that is not a number.
     """
     keras.utils.set_random_seed(settings.seed)
-    moments = measure_moments(each.rows.inputs for each in components if len(each.rows.inputs))
+    components = [each for each in components if len(each.rows.inputs)]
+    moments = measure_moments(each.rows.inputs for each in components)
+    learnt = np.ones(start.outputs, np.bool_)
     if settings.activation == "sigmoid":
         # The loss is the mean over the labels: one among YAMNet's 521 would hardly be learnt. So all that
         # nobody named weigh together as much as one that somebody did.
         weights = np.where(named, len(named), 1).astype(np.float32)
+        if only is not None and only.any():
+            learnt = only
+            # the loss is a mean: with fewer columns each has more of it, and the penalty goes along
+            share = float(weights[only].sum() / weights.sum())
+            settings = replace(settings, weight_decay=settings.weight_decay / share)
         components = [
             replace(each, rows=each.rows._replace(known=each.rows.known * weights))
             for each in components
         ]
-    batches = MixedBatches(components, batch_size, settings.seed)
-    fitted = fit(_build(start, moments), batches, (), settings, on_epoch).network
-    learnt = tuple(fitted.get_layer(_CORRECTION).get_weights())
-    ((kernel, bias),) = fold(moments, [learnt])
-    return replace(start, compressed=start.compressed + kernel, bias=start.bias + bias)
+    ready = [replace(each, rows=_ready(each.rows, start, moments, learnt)) for each in components]
+    batches = MixedBatches(ready, batch_size, settings.seed)
+    # rows of `_ready` -> the logits of the start plus those of a correction that begins at zero
+    size, outputs = len(moments.mean), int(learnt.sum())
+    inputs = keras.Input((size + outputs,), name="embeddings_and_logits")
+    correction = keras.layers.Dense(outputs, kernel_initializer="zeros", name=_CORRECTION)
+    logits = keras.layers.Add()([inputs[:, size:], correction(inputs[:, :size])])
+    network = keras.Model(inputs, logits, name="head")
+    fitted = fit(network, batches, (), settings, on_epoch).network
+    ((kernel, bias),) = fold(moments, [tuple(fitted.get_layer(_CORRECTION).get_weights())])
+    compressed, all_bias = start.compressed.copy(), start.bias.copy()
+    compressed[:, learnt] += kernel
+    all_bias[learnt] += bias
+    return replace(start, compressed=compressed, bias=all_bias)
 
 
-def _build(start: LinearHead, moments: Moments) -> keras.Model:
-    """Embeddings (B, D) -> the frozen logits of `start` plus those of a correction that begins at zero."""
-    embeddings = keras.Input((len(moments.mean),), name="embeddings")
-    compressed = compress(embeddings)
-    kernel = np.concatenate((start.raw, start.compressed))
-    known = ready_dense(kernel, start.bias, "linear", "known")
-    known.trainable = False
-    standardised = keras.layers.Rescaling(
-        1.0 / moments.deviation, -moments.mean / moments.deviation, name="standardised"
-    )(compressed)
-    correction = keras.layers.Dense(start.outputs, kernel_initializer="zeros", name=_CORRECTION)
-    before = known(keras.layers.Concatenate()([embeddings, compressed]))
-    logits = keras.layers.Add()([before, correction(standardised)])
-    return keras.Model(embeddings, logits, name="head")
+def _ready(rows: Batch, start: LinearHead, moments: Moments, learnt: NDArray[np.bool_]) -> Batch:
+    """The inputs are standardised, with the frozen logits beside them: once a row, not in each step."""
+    standardised = (np.asarray(compress(rows.inputs)) - moments.mean) / moments.deviation
+    logits = start.logits(rows.inputs)[:, learnt]
+    inputs = np.concatenate((standardised, logits), axis=1, dtype=np.float32)
+    return rows._replace(
+        inputs=inputs, targets=rows.targets[:, learnt], known=rows.known[:, learnt]
+    )

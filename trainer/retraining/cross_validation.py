@@ -56,7 +56,7 @@ def find_doubts(data: training_set.CorrectionData) -> tuple[LabelDoubt, ...]:
             continue
         learnt = correction.Component(join_batches([rows[index] for index in rest]), 1.0)
         head = correction.fit_correction(
-            start, (learnt, *ambient), settings, recipe.batch_size, named
+            start, (learnt, *ambient), settings, recipe.batch_size, named, only=named
         )
         others = [judged[index] for index in rest]
         for index in held:
@@ -90,20 +90,36 @@ def _doubts_of(
     return found
 
 
-def cross_validated_scores(data: training_set.CorrectionData) -> dict[str, thresholds.ScoredFiles]:
+@dataclass(frozen=True, slots=True)
+class OwnScores:
+    """Clips of a new label and their wide copies, if any, by heads that were not trained on them."""
+
+    takes: thresholds.ScoredFiles
+    copies: thresholds.ScoredFiles
+
+
+def cross_validated_scores(data: training_set.CorrectionData) -> dict[str, OwnScores]:
     """By new label, its clips; each scored by a head that was trained on the other folds alone."""
     labels = data.verdicts.new_labels
     clips = [each.clip for each in data.judged_clips.clips]
-    scored: dict[str, list[ScoredFile]] = {label: [] for label in labels}
+    takes: dict[str, list[ScoredFile]] = {label: [] for label in labels}
+    copies: dict[str, list[ScoredFile]] = {label: [] for label in labels}
     folds = make_folds(clips, labels)
     for fold in np.unique(folds[folds >= 0]).tolist():
-        head = data.fit_head(np.flatnonzero(folds != fold).tolist())
+        head = data.fit_head(np.flatnonzero(folds != fold).tolist(), only_new=True)
         for index in np.flatnonzero(folds == fold).tolist():
-            file = data.score_clip(data.judged_clips, index, head)
+            take = data.score_clip(data.judged_clips, index, head)
+            wide = [data.score_clip(*each, head) for each in data.widening.copies_of(clips[index])]
             for label in clips[index].labels.intersection(labels):
-                scored[label].append(file)
+                takes[label].append(take)
+                copies[label] += wide
     hop = data.judged_clips.features.patch_hop_seconds
-    return {label: thresholds.ScoredFiles(tuple(files), hop) for label, files in scored.items()}
+    return {
+        label: OwnScores(
+            *(thresholds.ScoredFiles(tuple(each[label]), hop) for each in (takes, copies))
+        )
+        for label in labels
+    }
 
 
 def make_folds(clips: Sequence[Clip], labels: Sequence[str]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from listener.detection.policy import LabelPolicy
 from trainer.errors import RegressionError
 from trainer.evaluation import lost_events, regression, station_events
-from trainer.retraining import holdout, linear_head, training_set
+from trainer.retraining import linear_head, training_set, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class RegressionCheck:
     labels: tuple[lost_events.LabelRegression, ...]
     most_loss: float
     station: station_events.StationEvents | None = None
-    kept: tuple[holdout.HeldOutLabel, ...] = ()
+    kept: tuple[verdicts.HeldOutLabel, ...] = ()
     asked: tuple[str, ...] = ()
 
     @property

@@ -125,5 +125,36 @@ def _policies(
         others = data.score_held_out(head)
         for label, own in cross_validation.cross_validated_scores(data).items():
             column = data.labels.index(label)
-            policies[label] = thresholds.place_threshold(policies[label], column, own, others)
+            if label in data.widening.labels:
+                policies[label] = _place_widened(data, head, policies[label], label, own)
+            else:
+                policies[label] = thresholds.place_threshold(
+                    policies[label], column, own.takes, others
+                )
     return policies
+
+
+def _place_widened(
+    data: training_set.CorrectionData,
+    head: linear_head.LinearHead,
+    policy: LabelPolicy,
+    label: str,
+    own: cross_validation.OwnScores,
+) -> LabelPolicy:
+    """Between its takes and other sounds; where these score as high, the takes are kept and it is said."""
+    widening = data.widening
+    others = [
+        data.score_embedded(each, head)
+        for each in (widening.held_tones, widening.held_bank, data.held_out_embeddings)
+    ]
+    placed, share = thresholds.place_widened(
+        policy, data.labels.index(label), own.takes, own.copies, others
+    )
+    if share > thresholds.OTHERS_FIRING:
+        log.warning(
+            "%s: %.0f %% of other tones and sounds score as high as its own takes: expect it to be heard "
+            "where another one sounds",
+            label,
+            100 * share,
+        )
+    return placed

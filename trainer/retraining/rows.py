@@ -1,7 +1,7 @@
 """Clips as rows to train on: what verdicts say of each patch, elsewhere what the bundle said before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from trainer.terminal import ReportClips
 from trainer.training import sampling, training_set
 from trainer.training.recipe import Recipe
 
+_SAID = 0.5  # of a target: two labels at once share the whole
 MOST_BACKGROUNDS = 60  # of the room, in memory to be mixed under clips: 20 MB of 5 s each
 
 Scores = NDArray[np.float32]
@@ -169,29 +170,78 @@ def open_row_builder(
     )
 
 
-def build_verdict_rows(
+def embed_judged(
     builder: RowBuilder, table: ClipTable, backgrounds: Sequence[Clip]
-) -> tuple[EmbeddedTable, list[Batch]]:
-    """The clips that can be read, and the rows of each of them, those of its copies included.
-
-    Copies are varied as in `trainer fit`, with this room's own background under them. All labels weigh
-    the same, however many clips each has; a clip without any weighs 1.
-    """
+) -> tuple[EmbeddedTable, tuple[EmbeddedTable, ...]]:
+    """The clips that can be read, and copies varied as in `trainer fit`, with this room's background."""
     clips = builder.embed(table, AS_IS, "embedding clips with a verdict")
+    preparations = varied_copies(builder, backgrounds, builder.recipe)
     copies = [
         builder.embed(clips.table, each, f"embedding copy {number} of them")
-        for number, each in enumerate(_varied_copies(builder, backgrounds), start=1)
+        for number, each in enumerate(preparations, start=1)
     ]
+    return clips, tuple(copies)
+
+
+def build_verdict_rows(
+    builder: RowBuilder,
+    clips: EmbeddedTable,
+    copies: Sequence[EmbeddedTable],
+    wide: Sequence[EmbeddedTable],
+    clear: Mapping[Clip, NDArray[np.bool_]],
+) -> list[Batch]:
+    """The rows of each clip, those of its copies included; `wide` copies are of some clips alone.
+
+    All labels weigh the same, however many clips each has; a clip without any weighs 1. Its wide copies
+    together weigh as much as the clip and its other copies. Of the clips in `clear` no other patches are
+    learnt as the new label that a verdict gives them.
+    """
     weights = dict(zip(clips.classes, class_weights(clips.table).tolist(), strict=True))
+    usual = 1 + len(copies)
+    shares = [1.0] * usual + [usual / len(wide) for _ in wide]
+    tables = (clips, *copies, *wide)
+    places = [{each.clip: at for at, each in enumerate(table.clips)} for table in tables]
     rows = []
-    for index, clip in enumerate(clips.table.clips):
+    for clip in clips.table.clips:
         weight = float(np.mean([weights[label] for label in clip.labels])) if clip.labels else 1.0
-        each = [builder.verdict_rows(source, index, weight) for source in (clips, *copies)]
-        rows.append(join_batches(each))
-    return clips, rows
+        of_each = [
+            builder.verdict_rows(table, at[clip], weight * share)
+            for table, at, share in zip(tables, places, shares, strict=True)
+            if clip in at
+        ]
+        if clip in clear:
+            new = np.isin(builder.columns, list(clip.labels)) & ~builder.in_base
+            learnt = clear[clip][:: builder.stride]
+            exclusive = builder.activation == "softmax"
+            of_each = [without_unclear(each, learnt, new, exclusive=exclusive) for each in of_each]
+        rows.append(join_batches(of_each))
+    return rows
 
 
-def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Preparation]:
+def without_unclear(
+    rows: Batch, clear: NDArray[np.bool_], columns: NDArray[np.bool_], *, exclusive: bool
+) -> Batch:
+    """The rows of a clip, whose patches with the label of a column, (K,), are unknown if not `clear`.
+
+    The clear ones weigh as much as all of them did.
+    Of a copy that is longer, the patches beyond are not clear. `exclusive`: nothing is known of them, as
+    with softmax all is known or nothing.
+    """
+    same = np.pad(clear, (0, max(len(rows.known) - len(clear), 0)))[: len(rows.known), None]
+    said = columns & (rows.targets >= _SAID)
+    unclear, count = said & ~same, (said & same).any(axis=1).sum()
+    if exclusive:
+        unclear = np.broadcast_to(unclear.any(axis=1, keepdims=True), unclear.shape)
+    # so that a take weighs as much as before
+    more = said.any(axis=1).sum() / count if count else 1.0
+    weights = np.where((said & same).any(axis=1), np.float32(more), np.float32(1.0)) * rows.weights
+    return rows._replace(known=np.where(unclear, np.float32(0.0), rows.known), weights=weights)
+
+
+def varied_copies(
+    builder: RowBuilder, backgrounds: Sequence[Clip], recipe: Recipe
+) -> list[Preparation]:
+    """As many as the recipe asks for, with the room's own background under them."""
     chosen = tuple(backgrounds[:: -(-len(backgrounds) // MOST_BACKGROUNDS) or 1])
     rate_hz = builder.backbone.features.sample_rate_hz
     read = [
@@ -200,5 +250,5 @@ def _varied_copies(builder: RowBuilder, backgrounds: Sequence[Clip]) -> list[Pre
     sounds = [samples for samples in read if not isinstance(samples, Quarantined)]
     digests = "".join(digest_file(clip.path) for clip in chosen)
     digest = hashlib.sha256(digests.encode()).hexdigest()
-    numbers = range(1, builder.recipe.copies + 1)
-    return [training_set.varied_copy(builder.recipe, number, sounds, digest) for number in numbers]
+    numbers = range(1, recipe.copies + 1)
+    return [training_set.varied_copy(recipe, number, sounds, digest) for number in numbers]

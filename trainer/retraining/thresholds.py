@@ -1,7 +1,7 @@
 """Thresholds: raised until a room's ambient clips keep to the budget, and placed for new labels."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,10 @@ from trainer.evaluation.operating_points import AlarmRate, Grid, allowed_alarms,
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.tracks import make_track, smooth_track
 
+# Of a label whose takes sound alike; see docs/decisions/0078
+COPIES_LOST = 0.25  # of the wide copies, which are harder than new takes
+OTHERS_FIRING = 0.05  # of other tones, of the bank, of held-out clips: each by itself
+NEARER_TAKES = 0.75  # of the way from the others to the takes: another beeper sounds more often
 _LEAST = 1e-6  # of a score, and of its distance to 1: its logit is finite
 
 
@@ -122,6 +126,31 @@ def place_threshold(
         peaks = own.peaks(column, tried)
         gaps.append(_Gap(tried, lower, _logit(float(np.median(peaks))) if len(peaks) else lower))
     return max(gaps, key=lambda gap: gap.own - gap.others).with_threshold_inside()
+
+
+def place_widened(
+    policy: LabelPolicy,
+    column: int,
+    takes: ScoredFiles,
+    copies: ScoredFiles,
+    others: Sequence[ScoredFiles],
+) -> tuple[LabelPolicy, float]:
+    """The threshold of a label whose takes sound alike, and the largest share of `others` that still fires.
+
+    Takes and their wide copies are scored by heads that were not trained on them. The threshold is three
+    quarters of the way, in logits, from what few of the others reach to what all takes and most copies do;
+    where the two overlap, takes and copies are kept. It is never lower than the policy's.
+    """
+    peaks = [each.peaks(column, policy) for each in others if each.files]
+    lower = max((float(np.quantile(each, 1.0 - OTHERS_FIRING)) for each in peaks), default=0.0)
+    upper = float(takes.peaks(column, policy).min())
+    if copies.files:
+        upper = min(upper, float(np.quantile(copies.peaks(column, policy), COPIES_LOST)))
+    between = _logit(lower) + NEARER_TAKES * (_logit(upper) - _logit(lower))
+    placed = 1.0 / (1.0 + math.exp(-between))
+    threshold = max(policy.on_threshold, min(upper, placed))
+    firing = max((float((each >= threshold).mean()) for each in peaks), default=0.0)
+    return with_threshold(policy, threshold), firing
 
 
 def _logit(score: float) -> float:

@@ -20,11 +20,23 @@ from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.selection import match_classes, paths_of, seen_paths
 from trainer.provenance import provenance_of
 from trainer.retraining.correction import Component, fit_correction
-from trainer.retraining.holdout import Holdout, hold_out
 from trainer.retraining.linear_head import LinearHead
-from trainer.retraining.rows import RowBuilder, build_verdict_rows, open_row_builder
+from trainer.retraining.rows import (
+    RowBuilder,
+    build_verdict_rows,
+    embed_judged,
+    open_row_builder,
+)
 from trainer.retraining.thresholds import ScoredFiles
-from trainer.retraining.verdicts import JudgedClip, Verdicts, named_columns, read_verdicts
+from trainer.retraining.verdicts import (
+    Holdout,
+    JudgedClip,
+    Verdicts,
+    hold_out,
+    named_columns,
+    read_verdicts,
+)
+from trainer.retraining.widening import Widening, widen
 from trainer.terminal import ReportClips
 from trainer.training.sampling import MOST_EMBEDDINGS, Embeddings, Strided, read_memory, thin_out
 from trainer.training.training_set import (
@@ -57,6 +69,7 @@ class CorrectionData:
     ambient: EmbeddedTable
     rehearsal: Component
     bank_rows: Component | None  # None where the backbone has no bank
+    widening: Widening
     ambient_rows: Component | None  # None without ambient clips
     memory: Embeddings | None
     held_out: RegressionSet | None
@@ -85,8 +98,10 @@ class CorrectionData:
         judged = [strided.load(index).inputs for index in range(len(self.judged))]
         return thin_out(np.concatenate([self.memory, *judged]), MOST_EMBEDDINGS)
 
-    def fit_head(self, judged: Sequence[int]) -> LinearHead:
+    def fit_head(self, judged: Sequence[int], *, only_new: bool = False) -> LinearHead:
         """The base's head, corrected by some of the judged clips, with ambient clips and rehearsal.
+
+        `only_new`: independent scores of old labels stay as they are, which takes a fifth of the time.
 
         Raises:
             FitError: see `fit_correction`.
@@ -98,13 +113,16 @@ class CorrectionData:
         components = [self.rehearsal]
         if self.bank_rows is not None:
             components.append(self.bank_rows)
+        if self.widening.tones is not None:
+            components.append(self.widening.tones)
         if self.ambient_rows is not None:
             components.append(self.ambient_rows)
         if judged:
             rows = join_batches([self.verdict_rows[index] for index in judged])
             components.append(Component(rows, VERDICT_SHARE))
         named = named_columns(builder.columns, self.judged)
-        return fit_correction(start, components, recipe.fit, recipe.batch_size, named)
+        new = ~builder.in_base if only_new else None
+        return fit_correction(start, components, recipe.fit, recipe.batch_size, named, only=new)
 
     def score_clip(self, clips: EmbeddedTable, index: int, head: LinearHead) -> ScoredFile:
         """The scores that the daemon would give a clip with this head."""
@@ -121,8 +139,12 @@ class CorrectionData:
 
     def score_held_out(self, head: LinearHead) -> ScoredFiles:
         """The held-out clips of old labels with this head, if there are any; the labels' own columns."""
+        return self.score_embedded(self.held_out_embeddings, head)
+
+    def score_embedded(self, clips: Sequence[Embeddings], head: LinearHead) -> ScoredFiles:
+        """Clips by their embeddings, (patches, D) each, with this head."""
         features = self.builder.backbone.features
-        scores = [self._label_scores(each, head) for each in self.held_out_embeddings]
+        scores = [self._label_scores(each, head) for each in clips]
         return ScoredFiles(files_of(scores, features), features.patch_hop_seconds)
 
     def _label_scores(self, embeddings: Embeddings, head: LinearHead) -> Embeddings:
@@ -148,9 +170,10 @@ def read_correction_data(
     base_data = read_base_data(data, base) if data else None
     builder = open_row_builder(base, verdicts.columns, cache, report)
     memory, held_out = read_memory(base), read_regression(base)
-    judged_clips, verdict_rows = build_verdict_rows(
+    judged_clips, copies = embed_judged(
         builder, verdicts.table(each.clip for each in holdout.judged), verdicts.ambient
     )
+    widening = widen(builder, judged_clips, verdicts.new_labels, verdicts.ambient)
     usable = {each.clip.path for each in judged_clips.clips}
     few = verdicts.ambient[:: -(-len(verdicts.ambient) // MOST_AMBIENT) or 1]  # rounded up
     ambient = builder.embed(verdicts.table(few), preparation.AS_IS, "embedding ambient clips")
@@ -167,10 +190,13 @@ def read_correction_data(
         holdout=holdout,
         judged=tuple(each for each in holdout.judged if each.clip.path in usable),
         judged_clips=judged_clips,
-        verdict_rows=tuple(verdict_rows),
+        verdict_rows=tuple(
+            build_verdict_rows(builder, judged_clips, copies, widening.copies, widening.clear)
+        ),
         ambient=ambient,
         rehearsal=Component(rehearsal, REHEARSAL_SHARE),
         bank_rows=reject_bank(builder, judged_clips),
+        widening=widening,
         ambient_rows=Component(join_batches(ambient_rows), AMBIENT_SHARE) if ambient_rows else None,
         memory=memory,
         held_out=held_out,

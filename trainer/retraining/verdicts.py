@@ -1,4 +1,4 @@
-"""A station's clips by what people said of them, in the labels of the bundle that is retrained."""
+"""A station's clips by what people said of them, in the bundle's labels; and those held out."""
 
 import logging
 from collections import Counter, defaultdict
@@ -12,12 +12,16 @@ from listener.detection.bundle import Bundle
 from listener.detection.clip import ClipRecord
 from trainer.data.clip_store import StoredClips, learnable
 from trainer.data.clips import BACKGROUND, Clip, ClipTable
+from trainer.data.folds import choose_held_out
 from trainer.errors import DataError
+from trainer.evaluation.selection import digest_files, seen_paths
 from trainer.labels import find_label, slug_of, spelling_of, unique_slug
+from trainer.provenance import provenance_of
 
 log = logging.getLogger(__name__)
 
 FEWEST_CLIPS = 5  # of a label that is added
+MOST_CLIPS = 20  # held out of a new label: 1.2 MB
 
 Slugs = dict[str, str | None]  # the name of a sound -> its label's slug; None: it has no label
 
@@ -170,3 +174,55 @@ def _unjudged(records: Sequence[ClipRecord], judged: Mapping[str, Clip]) -> Iter
     for record in records:
         if record.id not in judged and record.label not in corrected:
             yield Clip(record.path, frozenset(), record.source, fold=0)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutLabel:
+    """How many clips check a new label; `learnt`: they are trained on, for want of others.
+
+    The provenance of a bundle has these fields.
+    """
+
+    label: str
+    clips: int
+    learnt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """`judged` are trained on; `clips` hold new labels, to check them by.
+
+    `files` are the SHA-256 of clips that nothing is trained on, of earlier retrainings too.
+    """
+
+    judged: tuple[JudgedClip, ...]
+    clips: tuple[Clip, ...]
+    labels: tuple[HeldOutLabel, ...]
+    files: frozenset[str]
+
+
+def hold_out(verdicts: Verdicts, base: Bundle) -> Holdout:
+    """Keep a few recordings of each new label from training; a label with few recordings needs them all.
+
+    What was held out when a label of the base was new stays held out.
+
+    Raises:
+        DataError: a clip cannot be read.
+    """
+    known = seen_paths(base, [each.clip.path for each in verdicts.judged], ("held_files",))
+    untouched = [each.clip for each in verdicts.judged if each.clip.path in known]
+    clips: list[Clip] = []
+    labels = []
+    for label in verdicts.new_labels:
+        of_label = [each.clip for each in verdicts.judged if label in each.clip.labels]
+        groups = choose_held_out({clip.group for clip in of_label})
+        held = [clip for clip in of_label if clip.group in groups]
+        chosen = held or of_label
+        chosen = chosen[:: -(-len(chosen) // MOST_CLIPS)]  # rounded up
+        untouched += held
+        clips += [clip for clip in chosen if clip not in clips]
+        labels.append(HeldOutLabel(label, len(chosen), learnt=not held))
+    judged = tuple(each for each in verdicts.judged if each.clip not in untouched)
+    files = frozenset(digest_files([clip.path for clip in untouched]))
+    before = provenance_of(base.manifest).get("held_files", ())
+    return Holdout(judged, tuple(clips), tuple(labels), files.union(before))

@@ -79,3 +79,24 @@ def test_one_label_among_many_is_learnt_and_those_that_nobody_named_stay():
     assert scores[0][0] > 0.8
     assert scores[1][0] < 0.5  # where all labels weigh the same
     np.testing.assert_allclose(scores[0][1:], before, atol=0.01)
+
+
+def test_columns_that_are_learnt_alone_come_out_as_beside_all_others():
+    """Of fifty independent scores, the first is learnt; the others keep what they were."""
+    many = 50
+    random = np.random.default_rng(0)
+    points = random.normal(size=(200, 2)).astype(np.float32)
+    targets = np.repeat((points[:, :1] > 0).astype(np.float32), 1 + many, axis=1)
+    batch = Batch(points, targets, np.ones_like(targets), np.ones(200, np.float32))
+    zeros = np.zeros((2, 1 + many), np.float32)
+    head = LinearHead(zeros, zeros, np.full(1 + many, -3.0, np.float32))
+    first = np.arange(1 + many) == 0
+    settings = FitSettings("sigmoid", learning_rate=1e-2, weight_decay=3e-2, max_epochs=8)
+    of_all, alone = (
+        fit_correction(head, [Component(batch, 1.0)], settings, 40, first, only=only)
+        for only in (None, first)
+    )
+    np.testing.assert_allclose(alone.compressed[:, 0], of_all.compressed[:, 0], rtol=0.02)
+    assert abs(of_all.compressed[0, 0]) > 0.1
+    np.testing.assert_array_equal(alone.compressed[:, 1:], head.compressed[:, 1:])
+    np.testing.assert_array_equal(alone.bias[1:], head.bias[1:])

@@ -52,6 +52,6 @@ def test_a_clip_unlike_all_others_of_its_label_scores_low(base: Bundle, store: P
     )
     (scored,) = cross_validated_scores(correction).values()
     column = correction.labels.index("middle_tone")
-    peaks = sorted(float(file.scores[:, column].max()) for file in scored.files)
+    peaks = sorted(float(file.scores[:, column].max()) for file in scored.takes.files)
     assert len(peaks) == 7
     assert peaks[0] < 0.5 < peaks[1]

@@ -13,8 +13,14 @@ from listener.detection.clip import LabelSpan
 from tests.trainer.stores import RATE_HZ, StoreWriter, said
 from trainer.data.clip_store import read_store
 from trainer.data.preparation import digest_file
-from trainer.retraining.holdout import MOST_CLIPS, HeldOutLabel, Holdout, hold_out
-from trainer.retraining.verdicts import Verdicts, read_verdicts
+from trainer.retraining.verdicts import (
+    MOST_CLIPS,
+    HeldOutLabel,
+    Holdout,
+    Verdicts,
+    hold_out,
+    read_verdicts,
+)
 
 OWL = said("labels", LabelSpan("owl", 0.0, 1.0))
 

@@ -23,8 +23,8 @@ from trainer.evaluation.scoring import open_scorer
 from trainer.model.settings import FitSettings, HeadShape
 from trainer.promotion.gate import GateRequest, find_faults
 from trainer.report.rewrite import rewrite_bundle
-from trainer.retraining.holdout import HeldOutLabel
 from trainer.retraining.retrain import Retrained, RetrainRequest, retrain
+from trainer.retraining.verdicts import HeldOutLabel
 from trainer.training.fit_bundle import FitRequest, fit_bundle
 from trainer.training.recipe import Recipe
 

@@ -9,7 +9,12 @@ import pytest
 
 from listener.detection.policy import LabelPolicy
 from trainer.evaluation.scored_file import ScoredFile
-from trainer.retraining.thresholds import ScoredFiles, fit_to_ambient, place_threshold
+from trainer.retraining.thresholds import (
+    ScoredFiles,
+    fit_to_ambient,
+    place_threshold,
+    place_widened,
+)
 
 HOP = 0.5
 
@@ -120,3 +125,34 @@ def test_without_others_it_lies_above_its_own_threshold():
 def test_without_clips_of_its_own_it_lies_above_the_others():
     policy = place_threshold(NEW, 1, files(), files(2.0))  # the others reach 0.88
     assert policy.on_threshold == 0.9
+
+
+def test_takes_alike_lie_above_the_threshold_all_of_them():
+    """Of others, one in twenty may fire: of twenty-one, all but one are at -6."""
+    takes, others = files(3.0, 9.0, 9.0), files(*([-6.0] * 20), 8.0)
+    policy, firing = place_widened(NEW, 1, takes, files(9.0), [others])
+    assert policy.on_threshold == pytest.approx(score(0.75), abs=1e-6)  # from -6 to 3
+    assert policy.off_threshold == pytest.approx(score(0.75) / 2, abs=1e-6)
+    assert firing == pytest.approx(1 / 21)
+    policy, firing = place_widened(NEW, 1, takes, files(9.0), [others, files(1.0)])
+    assert policy.on_threshold == pytest.approx(score(2.5), abs=1e-6)
+
+
+def test_wide_copies_lower_the_threshold_and_a_quarter_of_them_does_not():
+    takes, others = files(9.0, 9.0), files(1.0)
+    policy, _ = place_widened(NEW, 1, takes, files(9.0, 5.0, 5.0, 5.0), [others])
+    assert policy.on_threshold == pytest.approx(score(4.0), abs=1e-6)
+    policy, _ = place_widened(NEW, 1, takes, files(9.0, 9.0, 9.0, 9.0, -9.0), [others])
+    assert policy.on_threshold == pytest.approx(score(7.0), abs=1e-6)
+
+
+def test_it_is_never_lower_than_the_policy_says():
+    for own in (2.0, -2.0):
+        policy, _ = place_widened(NEW, 1, files(own), files(own), [files(-9.0)])
+        assert policy.on_threshold == 0.5
+
+
+def test_takes_that_score_no_higher_than_others_are_kept_and_others_fire():
+    policy, firing = place_widened(NEW, 1, files(1.0), files(2.0), [files(3.0), files(-9.0)])
+    assert policy.on_threshold == pytest.approx(score(1.0), abs=1e-6)
+    assert firing == 1.0
