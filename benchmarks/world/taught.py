@@ -94,12 +94,13 @@ def draw_few(rows: Sequence[Row], shots: int, seed: int) -> Experiment:
 
 
 def _in_folds(rows: Sequence[Row]) -> list[Row]:
-    """Folds for few clips: those of a class in turn."""
-    counts: defaultdict[str, int] = defaultdict(int)
+    """Folds for few clips: the recordings of a class in turn."""
+    recordings: defaultdict[str, dict[str, int]] = defaultdict(dict)
     found = []
     for row in rows:
-        counts[row.category] += 1
-        found.append(Row(row.filename, row.category, row.src_file, 1 + counts[row.category] % 2))
+        own = recordings[row.category]
+        fold = own.setdefault(row.src_file, 1 + len(own) % 2)
+        found.append(Row(row.filename, row.category, row.src_file, fold))
     return found
 
 

@@ -107,6 +107,10 @@ def test_what_is_taught_and_what_is_tested_share_no_recording():
     for experiment in (few, alone):
         taught = {row.src_file for row in experiment.train}
         assert not taught & {row.src_file for row in experiment.test}
+        for recording in taught:  # `trainer fit` refuses one that is in two folds
+            folds = {row.fold for row in experiment.train if row.src_file == recording}
+            assert len(folds) == 1
+    assert {row.fold for row in few.train if row.category == "dog"} == {1, 2}
     assert [row.category for row in few.train].count("dog") == 5
     assert {row.category for row in alone.train} == {"dog", "background"}
     assert draw_few(rows, 5, 1).train != few.train
