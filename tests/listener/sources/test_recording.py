@@ -218,7 +218,8 @@ def test_damage_in_the_middle_is_an_error_after_what_came_before(tmp_path: Path)
     content[half : half + 1000] = bytes(1000)
     path = tmp_path / "x.flac"
     path.write_bytes(content)
-    parts, out = [], np.empty((32_768, 1), np.float32)
+    parts: list[NDArray[np.float32]] = []
+    out = np.empty((32_768, 1), np.float32)
     with closing(Recording(path, log)) as recording:
         with pytest.raises(SourceError, match="flac decoder lost sync"):
             parts.extend(out[: recording.read(out), 0].copy() for _ in range(9))
