@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from listener.config.sources import FileSettings
 from listener.detection.event import SoundEvent
+from listener.detection.near_miss import NearestMiss, NearMissFinder
 from listener.detection.scores import PatchScores, slot_boundaries
 from listener.engines.engine import Engine
 from listener.health import Health
@@ -17,21 +18,23 @@ from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import DetectionPlan
 from listener.sinks.sink import EventNotice, Notice, SourceStatus
 from listener.sources.file import FileSource
-from listener.sources.source import SourceError
 
 _SOURCE = "file"
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Events and scores of a file, in seconds of the file.
+    """Events and scores of a file, in seconds of the file, up to its end or its `fault`.
 
-    `scores` is float32 (T, K), `boundaries` float64 (T + 1,): the time slots of the rows.
+    `misses` has the best moment of each label without an event. `scores` is float32 (T, K), `boundaries`
+    float64 (T + 1,): the time slots of the rows; T is 0 if they were not kept.
     """
 
     events: list[SoundEvent]
+    misses: list[NearestMiss]
     scores: NDArray[np.float32]
     boundaries: NDArray[np.float64]
+    fault: str | None
 
 
 @dataclass(slots=True)
@@ -54,26 +57,34 @@ class _Collector:
 
 
 def analyse_file(
-    path: Path, engine: Engine, plan: DetectionPlan, settings: PipelineSettings
+    path: Path,
+    engine: Engine,
+    plan: DetectionPlan,
+    settings: PipelineSettings,
+    *,
+    keep_scores: bool = True,
 ) -> Analysis:
-    """Analyse a file to its end.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
+    """Analyse a file to its end, or as far as it can be read; without scores, in the same memory."""
     source = FileSettings(name=_SOURCE, kind="file", path=path, pace="fast")
     source_plan = SourcePlan(_SOURCE, partial(FileSource, source), lossless=True, restarts=False)
     collector = _Collector()
-    rows: list[PatchScores] = []
+    rows: list[NDArray[np.float32]] = []
+    finder = NearMissFinder(plan.policies, plan.params.patch_hop_seconds)
+
+    def keep(patch: PatchScores) -> None:
+        finder.push(patch.scores, patch.onset)
+        if keep_scores:
+            rows.append(patch.scores.copy())  # a row alone would keep its batch
+
     health = Health(tuple(plan.policies), plan.bundle)
     pipeline = Pipeline(
-        [source_plan], engine, plan, {"collector": collector}, health, settings, rows.append
+        [source_plan], engine, plan, {"collector": collector}, health, settings, keep
     )
     pipeline.run_to_end()
-    if health.sources[_SOURCE].failed:
-        raise SourceError(collector.ended_why)
     events = sorted(collector.events, key=lambda event: (event.onset, event.label))
+    misses = finder.finish({event.label for event in events})
+    fault = collector.ended_why if health.sources[_SOURCE].failed else None
     if not rows:
-        return Analysis(events, np.empty((0, 0), np.float32), np.zeros(1))
-    scores = np.array([row.scores for row in rows])
-    return Analysis(events, scores, slot_boundaries(len(rows), collector.ended_at, plan.params))
+        return Analysis(events, misses, np.empty((0, 0), np.float32), np.zeros(1), fault)
+    boundaries = slot_boundaries(len(rows), collector.ended_at, plan.params)
+    return Analysis(events, misses, np.array(rows), boundaries, fault)

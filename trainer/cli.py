@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
+from listener.process import escape_output
 from trainer.commands.bundles import backbone, export, shrink, starter
 from trainer.commands.clip_search import replay, similar, soundscape
 from trainer.commands.common import WRONG_USE, failure
@@ -58,6 +59,7 @@ app.command(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    escape_output()
     command = typer.main.get_command(app)
     try:
         code: int | None = command.main(arguments, prog_name="trainer", standalone_mode=False)

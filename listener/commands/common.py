@@ -14,7 +14,7 @@ from listener.detection.bundle import BundleError
 from listener.detection.clip import ClipError, UnknownClipError
 from listener.engines.engine import EngineError
 from listener.mqtt.client import BrokerError
-from listener.process import ExitCode, set_up_logging
+from listener.process import ExitCode, escape_output, set_up_logging
 from listener.sources.source import SourceError
 
 DEFAULT_CONFIG = Path("config.toml")
@@ -58,6 +58,7 @@ def choose_bundle(bundle: Path | None, config: Config | None) -> Path:
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Print an error that the user can fix as one line and exit; others stay tracebacks."""
+    escape_output()
     try:
         yield
     except tuple(_EXIT_CODES) as error:

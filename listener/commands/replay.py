@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -16,13 +17,12 @@ from listener.config.engine import DetectionSettings, EngineSettings
 from listener.config.station import Config, ConfigError
 from listener.detection.bundle import read_bundle
 from listener.detection.event import SoundEvent
-from listener.detection.near_miss import NearestMiss, find_nearest_misses, miss_document
+from listener.detection.near_miss import NearestMiss, miss_document
 from listener.offline import Analysis, analyse_file
 from listener.pipeline.pipeline import PipelineSettings
 from listener.pipeline.plan import DetectionPlan
 from listener.planning import choose_groups, make_detection_plan
 from listener.process import ExitCode
-from listener.sources.source import SourceError
 
 _EVENT_ID_NAMESPACE = "replay"
 _MOST_MISSES = 3  # of a file
@@ -47,7 +47,7 @@ def replay_files(
     *,
     near_misses: bool = False,
 ) -> ExitCode:
-    """Print the events of each file; USAGE if one of them cannot be read.
+    """Print the events of each file; USAGE if one of them cannot be read to its end.
 
     What nearly was an event is told on stderr, or with `near_misses` in JSON lines among the events.
 
@@ -63,30 +63,30 @@ def replay_files(
     analyse, plan = _prepare(bundle, config)
     if form is ReplayFormat.CSV:
         typer.echo(_csv_line(_CSV_COLUMNS))
+    # its header and content may differ; other lines have their own form here
+    logging.getLogger("listener.sources.file").setLevel(logging.WARNING)
     exit_code = ExitCode.DONE
     for path in files:
-        try:
-            analysis = analyse(path)
-        except SourceError as error:
-            typer.echo(f"listener: {error}", err=True)
-            exit_code = ExitCode.USAGE
-            continue
+        analysis = analyse(path, scores is not None)
         for event in analysis.events:
             typer.echo(_event_line(path, event, form))
-        for miss in _find_misses(analysis, plan):
+        for miss in _choose_misses(analysis):
             if near_misses:  # without a `label`, so that nobody takes it for an event
                 line = {"file": str(path), "near_miss": miss.label, **miss_document(miss)}
                 typer.echo(json.dumps(line, ensure_ascii=False))
             else:
                 typer.echo(f"{path}: nearest miss: {miss}", err=True)
-        if scores is not None:
+        if analysis.fault is not None:
+            typer.echo(f"listener: {analysis.fault}", err=True)
+            exit_code = ExitCode.USAGE
+        if scores is not None and (analysis.fault is None or len(analysis.scores)):
             _store_scores(scores, analysis, tuple(plan.policies))
     return exit_code
 
 
 def _prepare(
     bundle: Path | None, config: Config | None
-) -> tuple[Callable[[Path], Analysis], DetectionPlan]:
+) -> tuple[Callable[[Path, bool], Analysis], DetectionPlan]:
     """What analyses a file, and the plan with the labels of its scores."""
     opened = read_bundle(choose_bundle(bundle, config))
     detection = config.detection if config else DetectionSettings()
@@ -97,16 +97,17 @@ def _prepare(
     groups = choose_groups(opened, config) if config else ()
     plan = make_detection_plan(opened, detection, _EVENT_ID_NAMESPACE, groups=groups)
     flow = PipelineSettings(settings)
-    return lambda file: analyse_file(file, engine, plan, flow), plan
+
+    def analyse(file: Path, keep_scores: bool) -> Analysis:
+        return analyse_file(file, engine, plan, flow, keep_scores=keep_scores)
+
+    return analyse, plan
 
 
-def _find_misses(analysis: Analysis, plan: DetectionPlan) -> list[NearestMiss]:
+def _choose_misses(analysis: Analysis) -> list[NearestMiss]:
     """The closest few of a file; where there is neither an event nor one of these, the nearest."""
-    fired = {event.label for event in analysis.events}
-    hop = plan.params.patch_hop_seconds
-    misses = find_nearest_misses(analysis.scores, analysis.boundaries, plan.policies, hop, fired)
-    close = [miss for miss in misses if miss.close]
-    return close[:_MOST_MISSES] if close or fired else misses[:1]
+    close = [miss for miss in analysis.misses if miss.close]
+    return close[:_MOST_MISSES] if close or analysis.events else analysis.misses[:1]
 
 
 def _store_scores(path: Path, analysis: Analysis, labels: tuple[str, ...]) -> None:

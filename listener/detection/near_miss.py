@@ -1,6 +1,7 @@
 """Which label came nearest to an event that it did not make, and when."""
 
 import math
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -62,22 +63,56 @@ def find_nearest_misses(
     `scores` are float32 (T, K) with the policies' labels as columns, `boundaries` the edges of the slots,
     (T + 1,), seconds. Empty without scores.
     """
-    if not len(scores):
-        return []
-    lengths = [policy.smoothing_patches(patch_hop_seconds) for policy in policies.values()]
-    smoothed = np.empty_like(scores)
-    for length in set(lengths):
-        columns = [column for column, each in enumerate(lengths) if each == length]
-        smoothed[:, columns] = smooth(scores[:, columns], length)
-    best = smoothed.argmax(axis=0).tolist()
-    misses = [
-        NearestMiss(
-            label, float(smoothed[best[column], column]), float(boundaries[best[column]]), policy
+    finder = NearMissFinder(policies, patch_hop_seconds)
+    for row, onset in zip(scores, boundaries.tolist(), strict=False):  # the last one is the end
+        finder.push(row, onset)
+    return finder.finish(fired)
+
+
+class NearMissFinder:
+    """The same, score by score: what it keeps does not grow."""
+
+    def __init__(self, policies: Mapping[str, LabelPolicy], patch_hop_seconds: float) -> None:
+        self._policies = policies
+        lengths = np.array([p.smoothing_patches(patch_hop_seconds) for p in policies.values()], int)
+        self._smoothers = {
+            length: (ScoreSmoother(length, int((lengths == length).sum())), lengths == length)
+            for length in set(lengths.tolist())
+        }
+        self._onsets: deque[float] = deque(maxlen=int(lengths.max(initial=0)) // 2 + 1)
+        self._best = np.full(len(lengths), -1.0, np.float32)
+        self._best_at = np.zeros(len(lengths))
+
+    def push(self, scores: Scores, onset: float) -> None:
+        """Add the scores of the next slot, float32 (K,), which begins at `onset`, seconds."""
+        self._onsets.append(onset)
+        for smoother, columns in self._smoothers.values():
+            smoothed = smoother.push(scores[columns])
+            if smoothed is not None:
+                self._keep_best(columns, smoothed, self._onsets[-1 - smoother.delay])
+
+    def finish(self, fired: Collection[str] = ()) -> list[NearestMiss]:
+        """After the last: the best moment of each label not in `fired`, the nearest first."""
+        if not self._onsets:
+            return []
+        for smoother, columns in self._smoothers.values():
+            rows = smoother.finish()
+            for ago, smoothed in zip(range(len(rows), 0, -1), rows, strict=True):
+                self._keep_best(columns, smoothed, self._onsets[-ago])
+        found = zip(
+            self._policies.items(), self._best.tolist(), self._best_at.tolist(), strict=True
         )
-        for column, (label, policy) in enumerate(policies.items())
-        if label not in fired
-    ]
-    return sorted(misses, key=lambda miss: -miss.share)
+        misses = [
+            NearestMiss(label, score, at, policy)
+            for (label, policy), score, at in found
+            if label not in fired
+        ]
+        return sorted(misses, key=lambda miss: -miss.share)
+
+    def _keep_best(self, columns: NDArray[np.bool_], smoothed: Scores, onset: float) -> None:
+        better = np.flatnonzero(columns)[smoothed > self._best[columns]]
+        self._best[better] = smoothed[smoothed > self._best[columns]]
+        self._best_at[better] = onset
 
 
 def miss_document(miss: NearestMiss) -> dict[str, float]:
@@ -88,10 +123,3 @@ def miss_document(miss: NearestMiss) -> dict[str, float]:
         "at": round(miss.at, 3),
         "min_duration_seconds": miss.policy.min_duration_seconds,
     }
-
-
-def smooth(scores: NDArray[np.float32], length: int) -> Scores:
-    """The scores through the detector's own running median, float32 (T, K)."""
-    smoother = ScoreSmoother(length, scores.shape[1])
-    pushed = [smoother.push(row) for row in scores]
-    return np.array([*(row for row in pushed if row is not None), *smoother.finish()])

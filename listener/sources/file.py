@@ -1,24 +1,28 @@
 """An audio file as a source: in real time, or as fast as it is read."""
 
+import logging
 import stat
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from listener.config.sources import FileSettings
 from listener.detection.audio import AudioChunk, Samples, mix_to_mono
+from listener.sources.recording import Recording
 from listener.sources.source import IDLE_SECONDS, SourceError, format_fault, unix_minus_monotonic
 
+log = logging.getLogger(__name__)
+
 _BLOCK_FRAMES = 32_768  # decoded at once: every call of libsndfile releases the interpreter's lock
-_CAREFUL_FRAMES = 1_024  # of a file that turns out to be broken
 
 
 class FileSource:
     """What libsndfile reads: WAV, FLAC, OGG, MP3 and more; other codecs need a stream source.
+
+    What is there is read, whatever the header says of its length.
 
     With pace "realtime" a chunk is returned when its last sample is due, and `captured_at` is unix time,
     counted on the monotonic clock since the file was opened. With "fast" nothing waits, and it is
@@ -45,7 +49,7 @@ class FileSource:
         Raises:
             SourceError: the rest of the file cannot be decoded.
         """
-        rate: int = self._file.samplerate
+        rate = self._file.sample_rate_hz
         if self._realtime:
             seconds = min(seconds, IDLE_SECONDS)
         samples = self._read_mono(max(1, round(seconds * rate)))
@@ -86,27 +90,18 @@ class FileSource:
         """The next block, float32 (n, channels); empty at the end and after `close`."""
         try:
             while not self._closed.is_set():
-                at = self._file.tell()
-                try:
-                    count = len(self._file.read(out=self._block))
-                except soundfile.LibsndfileError:
-                    if len(self._block) == _CAREFUL_FRAMES:
-                        raise
-                    # again in small blocks, so that the audio before the fault is not lost
-                    self._block = self._block[:_CAREFUL_FRAMES]
-                    self._file.seek(at)
-                    continue
+                count = self._file.read(self._block)
                 # a loop ends, too, if the file gives no sample at all
-                if count or self._settings.at_end == "stop" or self._file.tell() == 0:
+                if count or self._settings.at_end == "stop" or self._file.position == 0:
                     return self._block[:count]
-                self._file.seek(0)
-        except soundfile.LibsndfileError as error:
-            what = f"cannot be read further: {error.error_string}"
+                self._file.rewind()
+        except SourceError as error:
+            what = f"cannot be read further: {error}"
             raise SourceError(f"{self._settings.path}: {what}") from error
         return self._block[:0]
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(path: Path) -> Recording:
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
@@ -119,14 +114,14 @@ def _open(path: Path) -> soundfile.SoundFile:
     if status.st_size == 0:
         raise SourceError(f"{path}: the file is empty")
     try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
+        file = Recording(path, log)
+    except SourceError as error:
         raise SourceError(
             f"{path}: expected audio that libsndfile reads (WAV, FLAC, OGG, MP3): "
-            f'{error.error_string} For other codecs use kind = "stream".'
+            f'{error} For other codecs use kind = "stream".'
         ) from error
-    fault = format_fault(file.channels, file.samplerate)
-    if file.frames == 0:
+    fault = format_fault(file.channels, file.sample_rate_hz)
+    if file.empty:
         fault = "has no samples"
     if fault is not None:
         file.close()

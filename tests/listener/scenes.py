@@ -9,7 +9,7 @@ import soundfile
 
 from listener.detection.audio import Samples
 from tests.bundles import HIGH_TONE_HZ, LOW_TONE_HZ
-from tests.listener.detection.waveforms import RATE_HZ, silence, sine
+from tests.listener.detection.waveforms import RATE_HZ, noise, silence, sine
 
 TOLERANCE_SECONDS = 0.5  # a little over a patch hop
 
@@ -28,4 +28,15 @@ def write_sound(path: Path, samples: Samples, sample_rate_hz: int = RATE_HZ) -> 
     """Write floats, so that nothing is rounded; the suffix gives the format."""
     subtype = "FLOAT" if path.suffix == ".wav" else None
     soundfile.write(path, samples, sample_rate_hz, subtype=subtype)
+    return path
+
+
+def write_damaged(path: Path) -> Path:
+    """A FLAC: a tone from 1 to 4 s, then noise that cannot be decoded from about its middle on."""
+    samples = np.concatenate([silence(1.0), sine(500.0, 3.0, 0.5), noise(6 * RATE_HZ)])
+    soundfile.write(path, samples, RATE_HZ)
+    content = bytearray(path.read_bytes())
+    at = len(content) * 3 // 4
+    content[at : at + 1000] = bytes(1000)
+    path.write_bytes(content)
     return path

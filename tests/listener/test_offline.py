@@ -25,10 +25,9 @@ from listener.pipeline.pipeline import Pipeline, PipelineSettings
 from listener.pipeline.plan import DetectionPlan
 from listener.planning import make_detection_plan
 from listener.sources.file import FileSource
-from listener.sources.source import SourceError
 from tests.doubles import ListSink
 from tests.listener.detection.waveforms import RATE_HZ, noise, silence, sine
-from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_sound
+from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_damaged, write_sound
 
 FLOW = PipelineSettings(EngineSettings(max_wait_ms=0.0))
 
@@ -176,13 +175,42 @@ def test_an_unreadable_file_is_an_error(
     path = tmp_path / "bad.wav"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"bad\.wav"):
-        analyse_file(path, engine, plan, FLOW)
+    found = analyse_file(path, engine, plan, FLOW)
+    assert (found.events, found.misses, len(found.scores)) == ([], [], 0)
+    assert str(found.fault).startswith(f"{path}: ")
 
 
-def test_a_truncated_file_is_an_error(tmp_path: Path, engine: Engine, plan: DetectionPlan):
-    path = tmp_path / "cut.flac"
-    soundfile.write(path, noise(5 * RATE_HZ), RATE_HZ)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(SourceError, match=r"cut\.flac"):
-        analyse_file(path, engine, plan, FLOW)
+def test_a_file_that_was_cut_off_ends_there(tmp_path: Path, engine: Engine, plan: DetectionPlan):
+    found = analyse_file(write_cut(tmp_path / "cut.flac"), engine, plan, FLOW)
+    assert [event.label for event in found.events] == ["low_tone"]
+    assert (found.fault, found.events[0].reason) == (None, "end_of_stream")
+
+
+def write_cut(path: Path) -> Path:
+    """A tone from 1 s on, cut off at about 5 of 8 s."""
+    tone = np.concatenate([silence(1.0), sine(500.0, 7.0, 0.5)])
+    tone += 0.01 * noise(len(tone))
+    soundfile.write(path, tone, RATE_HZ)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 5 // 8])
+    return path
+
+
+def test_what_was_found_before_a_fault_is_kept(tmp_path: Path, engine: Engine, plan: DetectionPlan):
+    found = analyse_file(write_damaged(tmp_path / "bad.flac"), engine, plan, FLOW)
+    assert [event.label for event in found.events] == ["low_tone"]
+    assert found.events[0].onset == pytest.approx(1.0, abs=TOLERANCE_SECONDS)
+    assert len(found.scores) > 5
+    assert found.fault == f"{tmp_path / 'bad.flac'}: cannot be read further: " + LOST_SYNC
+
+
+LOST_SYNC = "Error : flac decoder lost sync."
+
+
+def test_without_scores_the_rest_is_the_same(
+    two_tones_file: Path, analysis: Analysis, engine: Engine, plan: DetectionPlan
+):
+    found = analyse_file(two_tones_file, engine, plan, FLOW, keep_scores=False)
+    assert (found.events, found.misses) == (analysis.events, analysis.misses)
+    assert [miss.label for miss in found.misses] == ["noise"]
+    assert len(found.scores) == 0

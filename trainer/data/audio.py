@@ -1,6 +1,7 @@
 """A clip's waveform, mixed to mono and resampled as the daemon does it."""
 
 import importlib
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from listener.detection import audio
+from listener.sources.recording import Recording
+from listener.sources.source import SourceError
 from trainer.data.clips import Clip
 from trainer.errors import DataError
+
+log = logging.getLogger(__name__)
 
 _BLOCK_SAMPLES = 65_536
 LONGEST_SECONDS = 3600.0  # 230 MB at 16 kHz; a clip is held in memory as a whole
@@ -25,7 +29,8 @@ _Block = tuple[int, NDArray[np.float32]]  # sample rate in Hz; float32 (n, chann
 def decode(path: Path, onset: float = 0.0) -> Iterator[audio.AudioChunk]:
     """Mono samples of a file from `onset` (seconds) on, at the file's rate; `start` counts from there.
 
-    There is no chunk if the file ends before `onset`.
+    There is no chunk if the file ends before `onset`. What is there is read, whatever the header says of
+    its length.
 
     Raises:
         DataError: no file, an empty one, or one that neither libsndfile nor FFmpeg decodes to its end.
@@ -37,11 +42,11 @@ def decode(path: Path, onset: float = 0.0) -> Iterator[audio.AudioChunk]:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: expected audio, the file is empty")
     try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        blocks = _decode_with_ffmpeg(path, onset, error.error_string)
+        file = Recording(path, log)
+    except SourceError as error:
+        blocks = _decode_with_ffmpeg(path, onset, str(error))
     else:
-        if file.seekable():
+        if file.seekable:
             blocks = _decode_with_libsndfile(path, file, onset)
         else:  # raw GSM, of which libsndfile does not know the end
             file.close()
@@ -53,21 +58,15 @@ def decode(path: Path, onset: float = 0.0) -> Iterator[audio.AudioChunk]:
         yield chunk
 
 
-def _decode_with_libsndfile(
-    path: Path, file: soundfile.SoundFile, onset: float
-) -> Iterator[_Block]:
-    with file:
-        first = round(onset * file.samplerate)
-        if first >= file.frames:
-            return
+def _decode_with_libsndfile(path: Path, file: Recording, onset: float) -> Iterator[_Block]:
+    block = np.empty((_BLOCK_SAMPLES, file.channels), np.float32)
+    with closing(file):
         try:
-            file.seek(first)
-            for pcm in file.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True):
-                yield file.samplerate, pcm
-        except soundfile.LibsndfileError as error:
-            raise DataError(
-                f"{path}: cannot be decoded to its end: {error.error_string}"
-            ) from error
+            file.skip(round(onset * file.sample_rate_hz))
+            while count := file.read(block):
+                yield file.sample_rate_hz, block[:count].copy()
+        except SourceError as error:
+            raise DataError(f"{path}: cannot be decoded to its end: {error}") from error
 
 
 def _decode_with_ffmpeg(path: Path, onset: float, other_reason: str) -> Iterator[_Block]:
@@ -107,8 +106,9 @@ def _read_frames(path: Path, av: Any, container: Any, onset: float) -> Iterator[
 def stated_seconds(path: Path) -> float | None:
     """How long a file says that it is, without decoding it; None if it cannot be opened or does not say."""
     try:
-        return float(soundfile.info(path).duration)
-    except (OSError, soundfile.LibsndfileError):
+        with closing(Recording(path, log)) as file:
+            return file.stated_seconds
+    except (OSError, SourceError):
         pass  # of a codec that libsndfile does not know, or no audio: then it is quarantined later
     try:
         av = importlib.import_module("av")

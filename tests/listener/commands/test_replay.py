@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from listener.detection.bundle import Bundle
 from tests.listener.commands.program import one_line, own_lines, run_listener
 from tests.listener.detection.waveforms import noise
-from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_sound
+from tests.listener.scenes import TOLERANCE_SECONDS, TRUTH, two_tones, write_damaged, write_sound
+from tests.listener.sources.lying import encode, flac_saying
 from tests.rigs.mosquitto import free_port
 from tests.rigs.station import write_toml
 
@@ -82,6 +84,43 @@ def test_what_cannot_be_read_is_a_line_each_and_the_others_are_analysed(
     events = read_jsonl(done.stdout)
     assert [e["label"] for e in events if e["file"] == str(sound)] == ["low_tone", "high_tone"] * 2
     assert {event["file"] for event in events} <= {str(sound), str(odd)}
+
+
+def test_what_was_found_before_a_fault_is_printed_and_then_the_error(
+    tones_bundle: Bundle, tmp_path: Path
+):
+    path = write_damaged(tmp_path / "bad.flac")
+    done = run_listener("replay", path, "--bundle", tones_bundle.path)
+    assert done.returncode == 2
+    assert read_jsonl(done.stdout)[0]["label"] == "low_tone"
+    assert own_lines(done.stderr)[-1].startswith(f"listener: {path}: cannot be read further: ")
+
+
+def test_a_header_that_lies_is_a_warning_and_the_end_is_normal(
+    tones_bundle: Bundle, tmp_path: Path
+):
+    path = tmp_path / "half.flac"
+    path.write_bytes(flac_saying(9 * 8_000)(two_tones()))
+    done = run_listener("replay", path, "--bundle", tones_bundle.path)
+    check_spans([(e["label"], e["onset"], e["offset"]) for e in read_jsonl(done.stdout)])
+    (line,) = own_lines(done.stderr)
+    assert line.endswith(f"{path}: its header says 4.5 s, it holds 9.0 s")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_name_that_is_not_utf_8_is_escaped(tones_bundle: Bundle, tmp_path: Path, form: str):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    path.write_bytes(encode(two_tones(), "WAV"))
+    gone = path.with_suffix(".gone")
+    done = run_listener("replay", path, gone, "--bundle", tones_bundle.path, "--format", form)
+    assert done.returncode == 2  # of the second alone
+    if form == "jsonl":  # a program gets the name back
+        assert {event["file"] for event in read_jsonl(done.stdout)} == {str(path)}
+    else:
+        assert r"caf\udce9.wav,0." in done.stdout
+    assert r"caf\udce9.gone: cannot be read: No such file" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_config_chooses_labels_policies_and_bundle(

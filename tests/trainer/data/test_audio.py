@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.listener.sources.lying import flac_saying, wav_saying
 from tests.shared import ROOT
 from tests.trainer.data.doubles import RATE_HZ, make_clip, write_samples, write_tone
 from trainer.data import audio
-from trainer.data.audio import read_audio
+from trainer.data.audio import read_audio, stated_seconds
 from trainer.errors import DataError
 
 
@@ -124,11 +125,40 @@ def test_samples_that_are_not_numbers_are_refused(tmp_path: Path, value: float):
         read_audio(make_clip(path), RATE_HZ)
 
 
-def test_a_truncated_file_is_refused(tmp_path: Path):
+def test_a_truncated_file_is_read_as_far_as_it_goes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     path = write_tone(tmp_path / "a.flac", 2.0)
     path.write_bytes(path.read_bytes()[:-5000])
+    assert RATE_HZ < len(read_audio(make_clip(path), RATE_HZ)) < 2 * RATE_HZ
+    (line,) = caplog.messages
+    assert line.startswith(f"{path}: its header says 2.0 s, it holds 1.")
+
+
+def test_a_file_that_is_damaged_in_its_middle_is_refused(tmp_path: Path):
+    path = write_samples(tmp_path / "a.flac", np.random.default_rng(1).uniform(-0.5, 0.5, 64_000))
+    content = bytearray(path.read_bytes())
+    content[60_000:61_000] = bytes(1000)
+    path.write_bytes(content)
     with pytest.raises(DataError, match=r"a.flac: cannot be decoded to its end"):
         read_audio(make_clip(path), RATE_HZ)
+
+
+@pytest.mark.parametrize("onset", [0.0, 0.5, 0.9, 1.5])
+def test_a_cut_of_a_file_that_its_header_halves_is_exact(
+    tmp_path: Path, onset: float, caplog: pytest.LogCaptureFixture
+):
+    for name, file in (("a.wav", wav_saying(32_000)), ("a.flac", flac_saying(16_000))):
+        path = tmp_path / name
+        path.write_bytes(file(ramp(32_000)))
+        clip = replace(make_clip(path), onset=onset, seconds=0.25)
+        first = round(onset * RATE_HZ)
+        found = [read_audio(clip, RATE_HZ) for _ in range(2)]
+        np.testing.assert_array_equal(found[1], ramp(32_000)[first : first + 4000])
+        assert stated_seconds(path) == (2.0 if name == "a.wav" else 1.0)
+    # a file is told once, however many clips it holds; the end of the FLAC is not seen by all
+    assert caplog.messages[0] == f"{tmp_path / 'a.wav'}: its header says 1.0 s, it holds 2.0 s"
+    assert len(caplog.messages) == len(set(caplog.messages))
 
 
 def test_an_endless_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
