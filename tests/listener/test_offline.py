@@ -198,7 +198,7 @@ def write_cut(path: Path) -> Path:
 
 def test_what_was_found_before_a_fault_is_kept(tmp_path: Path, engine: Engine, plan: DetectionPlan):
     found = analyse_file(write_damaged(tmp_path / "bad.flac"), engine, plan, FLOW)
-    assert [event.label for event in found.events] == ["low_tone"]
+    assert [event.label for event in found.events] == ["low_tone", "noise"]
     assert found.events[0].onset == pytest.approx(1.0, abs=TOLERANCE_SECONDS)
     assert len(found.scores) > 5
     assert found.fault == f"{tmp_path / 'bad.flac'}: cannot be read further: " + LOST_SYNC
