@@ -1,11 +1,9 @@
 """What a station looks for and which clips it keeps: the bundle's policies with the config's changes."""
 
 import logging
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from importlib.resources import files
 
 import numpy as np
 from pydantic import ValidationError
@@ -187,7 +185,7 @@ def choose_groups(bundle: Bundle, config: Config) -> tuple[LabelGroup, ...]:
     of_bundle = bundle.manifest.labels
     slugs = {label.name.casefold(): label.slug for label in reversed(of_bundle)}
     slugs |= {label.slug: label.slug for label in of_bundle}  # a slug outranks a name
-    ready = {} if config.label_set is None else read_label_set(config.label_set)
+    ready = {} if config.label_set is None else labels.read_label_set(config.label_set)
     found = {
         slug: _known(members, slugs) for slug, members in ready.items() if slug not in config.labels
     }
@@ -207,12 +205,6 @@ def choose_groups(bundle: Bundle, config: Config) -> tuple[LabelGroup, ...]:
         if own.members:  # none leaves a group of the set out
             groups.append(_group(slug, own.name, _known(own.members, slugs)))
     return tuple(groups)
-
-
-def read_label_set(name: str) -> dict[str, list[str]]:
-    """The groups of a ready set: the names of the members, by the group's slug."""
-    text = (files("listener") / "label_sets" / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 def _known(names: Iterable[str], slugs: Mapping[str, str]) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ def escape_output() -> None:
             stream.reconfigure(errors=_ESCAPED)
 
 
+def printable(name: str) -> str:
+    """The name of a file with what is not UTF-8 escaped."""
+    return name.encode("utf-8", _ESCAPED).decode()
+
+
 def set_up_logging(level: str) -> None:
     """Log to stderr; without times under systemd, whose journal adds them."""
     journal = "JOURNAL_STREAM" in os.environ

@@ -59,10 +59,8 @@ BOUNDS = {
     "% of lines that import": (le, 8),  # 7 would take some 40 files fewer
     "modules, microphone to event": (le, 37),  # 35 before bandwidth was judged and faults contained
     "modules, microphone to MQTT": (le, 55),
-    "modules of retrain": (
-        le,
-        86,
-    ),  # 82 before it read files as the daemon does, 79 before the bank
+    # 82 before it read files as the daemon does, 79 before the bank of negatives and takes that sound alike
+    "modules of retrain": (le, 87),
 }
 
 

@@ -84,6 +84,7 @@ TRAINER_MAY_USE = {
     "listener.files",
     "listener.process",
     "listener.soundscape",
+    "listener.sources",
     "listener.validation",
 }
 IMPURE = {

@@ -15,9 +15,8 @@ from benchmarks.world.events import labels_heard
 from benchmarks.world.packages import Part, World
 from benchmarks.world.scored import WorldScorer
 from listener.detection.bundle import Bundle
-from listener.detection.labels import LabelColumns, most_sensitive
+from listener.detection.labels import LabelColumns, most_sensitive, read_label_set
 from listener.detection.policy import LabelPolicy
-from listener.planning import read_label_set
 from trainer.evaluation.scored_file import ScoredFile
 from trainer.evaluation.scoring import ordered_policies
 

@@ -1,7 +1,9 @@
 """Which of the engine's scores a station uses: single labels, groups of labels, private labels."""
 
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Self
 
 import numpy as np
@@ -43,6 +45,12 @@ class LabelGroup:
 
     label: Label
     members: tuple[str, ...]
+
+
+def read_label_set(name: str) -> dict[str, list[str]]:
+    """The groups of a ready set: the names of the members, by the group's slug."""
+    text = (files("listener") / "label_sets" / f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 @dataclass(frozen=True, slots=True)

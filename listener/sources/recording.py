@@ -11,10 +11,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from listener.sources import containers, wav
-from listener.sources.source import SourceError
+from listener.sources.source import SAME_SECONDS, SourceError
 
 _BLOCK_FRAMES = 32_768
-_SAME_SECONDS = 0.1  # containers round, and decoders of MP3 and Opus trim the ends
 _UNKNOWN_FRAMES = 2**62  # libsndfile counts 2^63 - 1 where a header does not know
 
 
@@ -234,7 +233,7 @@ class Recording:
 
     def _compare(self, stated: int, held: int) -> None:
         rate = self.sample_rate_hz
-        if abs(stated - held) > _SAME_SECONDS * rate:
+        if abs(stated - held) > SAME_SECONDS * rate:
             _warn(self._log, self._path, f"{stated / rate:.1f}", f"{held / rate:.1f}")
 
 

@@ -9,6 +9,9 @@ _CLOCK_READINGS = 3
 STEP_SECONDS = 0.5  # NTP slews a clock that is off by less, at most by 500 ppm
 IDLE_SECONDS = 1.0  # the longest that `read` may block, so that its caller sees a stop flag
 
+# lengths that differ by less are the same: containers round, decoders of MP3 and Opus trim the ends
+SAME_SECONDS = 0.1
+
 
 class SourceError(Exception):
     """The source cannot be opened or was lost: one line, what was expected and what came."""

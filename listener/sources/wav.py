@@ -1,4 +1,4 @@
-"""WAV from a pipe: the header is parsed without seeking, PCM bytes become samples."""
+"""WAV headers of pipes and files: where the audio ends, and PCM bytes that become samples."""
 
 import io
 import struct

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from listener.adapters import open_engine
 from listener.config.engine import DetectionSettings, EngineSettings
@@ -17,6 +20,7 @@ from listener.detection.event import SoundEvent
 from listener.detection.features import log_mel_patches
 from listener.detection.hysteresis import detect_events
 from listener.detection.params import FeatureParams
+from listener.detection.scores import PatchScores
 from listener.engines.engine import Engine
 from listener.health import Health
 from listener.offline import Analysis, analyse_file
@@ -198,7 +202,7 @@ def write_cut(path: Path) -> Path:
 
 def test_what_was_found_before_a_fault_is_kept(tmp_path: Path, engine: Engine, plan: DetectionPlan):
     found = analyse_file(write_damaged(tmp_path / "bad.flac"), engine, plan, FLOW)
-    assert [event.label for event in found.events] == ["low_tone"]
+    assert [event.label for event in found.events] == ["low_tone", "noise"]
     assert found.events[0].onset == pytest.approx(1.0, abs=TOLERANCE_SECONDS)
     assert len(found.scores) > 5
     assert found.fault == f"{tmp_path / 'bad.flac'}: cannot be read further: " + LOST_SYNC
@@ -214,3 +218,47 @@ def test_without_scores_the_rest_is_the_same(
     assert (found.events, found.misses) == (analysis.events, analysis.misses)
     assert [miss.label for miss in found.misses] == ["noise"]
     assert len(found.scores) == 0
+
+
+class WideEngine:
+    """An engine with embeddings of 16 KB."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def infer(
+        self, patches: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        scores, _ = self._engine.infer(patches)
+        return scores, np.zeros((len(scores), 4096), np.float32)
+
+
+@pytest.mark.parametrize("naive", [False, True])
+def test_memory_does_not_grow_with_the_file(
+    tmp_path: Path, engine: Engine, plan: DetectionPlan, naive: bool
+):
+    """The peak over ten minutes is that over two; the naive approach keeps each patch's embedding."""
+    wide = WideEngine(engine)
+    rows: list[PatchScores] = []
+
+    def keep_all(path: Path) -> None:
+        settings = FileSettings(name="file", kind="file", path=path, pace="fast")
+        source = SourcePlan("file", partial(FileSource, settings), lossless=True, restarts=False)
+        health = Health(tuple(plan.policies), plan.bundle)
+        Pipeline([source], wide, plan, {}, health, FLOW, rows.append).run_to_end()
+
+    def analyse(path: Path) -> None:
+        analyse_file(path, wide, plan, FLOW, keep_scores=False)
+
+    peaks = []
+    for name, seconds in (("warm", 5), ("short", 120), ("long", 600)):
+        path = tmp_path / f"{name}.flac"
+        soundfile.write(path, np.zeros(seconds * RATE_HZ, np.int16), RATE_HZ)
+        tracemalloc.start()
+        (keep_all if naive else analyse)(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[2] - peaks[1] > 2_000_000) is naive, peaks

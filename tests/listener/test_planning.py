@@ -14,7 +14,7 @@ from listener.config.engine import DetectionSettings, PolicySettings
 from listener.config.load import parse_config
 from listener.config.station import ClipsSettings, Config, ConfigError
 from listener.detection.bundle import Bundle, Label, Manifest, read_bundle
-from listener.detection.labels import LabelGroup
+from listener.detection.labels import LabelGroup, read_label_set
 from listener.detection.policy import LabelPolicy
 from listener.planning import (
     choose_groups,
@@ -22,7 +22,6 @@ from listener.planning import (
     choose_policies,
     make_detection_plan,
     plan_station,
-    read_label_set,
 )
 from listener.starter import starter_bundle_path
 from tests.listener.sinks.notices import manifest

@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from listener.process import printable
 from trainer.data import checks, clip_store, folds, span_formats
 from trainer.data.clips import BACKGROUND, NOT_GIVEN, Clip, ClipTable, is_background
 from trainer.data.files import (
@@ -159,13 +160,16 @@ def read_class_folders(root: Path) -> ClipTable:
     clips: list[Clip] = []
     classes: list[str] = []
     for folder in folders:
-        label = BACKGROUND if is_background(folder.name) else folder.name
+        name = printable(folder.name)
+        label = BACKGROUND if is_background(name) else name
         files = audio_files(folder, deep=True)
         if not files:
-            raise DataError(f"{folder}: expected audio of class {folder.name!r}, found none")
+            raise DataError(f"{folder}: expected audio of class {name!r}, found none")
         classes.append(label)
         for path in files:
-            group = group_of(path.relative_to(root), set_name(root))
+            group = group_of(
+                Path(printable(str(path.relative_to(root)))), printable(set_name(root))
+            )
             clips.append(Clip(path, frozenset({label}), group, NOT_GIVEN, exhaustive=True))
     return ClipTable(tuple(clips), tuple(dict.fromkeys(classes)))
 

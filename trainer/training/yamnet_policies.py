@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from listener.detection.labels import read_label_set
 from listener.detection.policy import DurationClass, LabelPolicy
-from listener.planning import read_label_set
 
 TABLE = Path(__file__).with_name("yamnet_policies.toml")
 _OFF_SHARE = 0.5  # of the on threshold

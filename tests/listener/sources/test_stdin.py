@@ -13,10 +13,12 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from listener.config.sources import StdinSettings
+from listener.config.sources import FileSettings, StdinSettings
 from listener.detection.audio import AudioChunk, Samples
+from listener.sources.file import FileSource
 from listener.sources.source import SourceError
 from listener.sources.stdin import StdinSource
+from tests.listener.sources.lying import encode, wav_saying
 from tests.listener.sources.reading import read_all, read_chunk
 
 RATE = 16_000
@@ -121,6 +123,35 @@ def test_data_after_the_audio_of_a_wav_is_ignored(pipe):
     data = wav(np.full(100, 0.5), "PCM_16") + b"LIST\x04\0\0\0junk" * 50
     samples, _ = play(source(reader, format="wav"), writer, data)
     assert len(samples) == 100
+
+
+@pytest.mark.parametrize(
+    ("stated", "warned"),
+    [
+        (8000, "its header says 0.2 s, it holds 0.5 s"),
+        (32_000, "its header says 1.0 s, it holds 0.5 s"),
+    ],
+)
+def test_a_wav_whose_size_is_wrong_is_read_to_its_end_as_from_a_file(
+    pipe, stated, warned, tmp_path, caplog
+):
+    reader, writer = pipe
+    tone = np.linspace(-0.5, 0.5, 8000)
+    data = wav_saying(stated)(tone)
+    samples, _ = play(source(reader, format="wav"), writer, data)
+    (tmp_path / "x.wav").write_bytes(data)
+    settings = FileSettings(name="s", kind="file", path=tmp_path / "x.wav", pace="fast")
+    chunks = read_all(FileSource(settings))
+    np.testing.assert_array_equal(samples, np.concatenate([c.samples for c in chunks]))
+    assert len(samples) == 8000
+    assert [line.partition(": ")[2] for line in caplog.messages] == [warned, warned]
+
+
+def test_rf64_is_a_wav(pipe):
+    reader, writer = pipe
+    data = encode(np.full(800, 0.5), "RF64", "PCM_16") + b"LIST\x04\0\0\0junk"
+    samples, _ = play(source(reader, format="wav"), writer, data)
+    np.testing.assert_array_equal(samples, np.full(800, 0.5, np.float32))
 
 
 def test_a_header_may_come_in_pieces(pipe):

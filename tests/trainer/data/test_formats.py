@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -323,3 +324,16 @@ def test_the_real_esc10(shared: Path):
     assert len(table.classes) == 10
     assert table.classes[:2] == ("dog", "rooster")
     assert [len(table.in_folds(fold).clips) for fold in range(1, 6)] == [80] * 5
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path):
+    for folder in (b"dog", b"caf\xe9"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/set/" + folder))
+        path.mkdir(parents=True)
+        for number in range(2):
+            (path / os.fsdecode(b"r\xe9c%d.wav" % number)).write_bytes(b"audio%d" % number)
+    table = read_clips([tmp_path / "set"])
+    assert table.classes == (r"caf\udce9", "dog")
+    for clip in table.clips:
+        assert clip.path.is_file()
+        assert clip.group.encode()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from listener.detection.labels import read_label_set
 from listener.detection.policy import DurationClass
-from listener.planning import read_label_set
 from trainer.training.yamnet_policies import SMOOTHING_SECONDS, read_yamnet_policies
 
 POLICIES = read_yamnet_policies()
