@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -160,7 +161,15 @@ class Bundle:
             with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
                 tolerance = float(arrays.get("tolerance", GOLDEN_TOLERANCE))
                 return Golden(arrays["waveform"], arrays["scores"], tolerance)
-        except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        except (
+            OSError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise BundleError(f"{file}: expected arrays waveform and scores: {error}") from error
 
 

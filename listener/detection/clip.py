@@ -4,6 +4,7 @@ import dataclasses
 import io
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,8 @@ _VALUE = ConfigDict(extra="forbid", allow_inf_nan=False)  # JSON has no infinity
 # What zipfile, zlib and numpy's reader raise of damaged archives. numpy allocates the shape that an
 # array's header claims before it reads a value, so that a false one is a MemoryError.
 _UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, MemoryError,
+    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error,
+    MemoryError,
 )  # fmt: skip
 
 HalfScores = NDArray[np.float16]

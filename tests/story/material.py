@@ -37,7 +37,7 @@ class Material:
 
     `loops` are RECORDINGS sounds each, (SLOT_SECONDS each, float32 at 16 kHz), by their label; the first
     two labels are the ones that the first bundle confuses. `data` is a folder in ESC-50's form: of what is
-    learnt from, two in three clips of those two have each other's names; in the fold that is held back
+    learnt from, three in four clips of those two have each other's names; in the fold that is held back
     they have their own.
     """
 
@@ -125,13 +125,13 @@ def _at_peak(samples: Samples) -> Samples:
 
 
 def write_mixed_up(folder: Path, examples: Iterator[Example], confused: Sequence[str]) -> Path:
-    """ESC-50's form; four in five of the clips to learn from that are `confused` have the other's name."""
+    """ESC-50's form; three in four of the clips to learn from that are `confused` have the other's name."""
     (folder / "audio").mkdir(parents=True)
     other = dict(zip(confused, reversed(confused), strict=True))
     rows = ["filename,fold,category"]
     for number, each in enumerate(examples):
         soundfile.write(folder / "audio" / f"{each.name}.wav", each.samples, RATE_HZ)
-        wrong = each.fold in LEARNT_FOLDS and number % 5
+        wrong = each.fold in LEARNT_FOLDS and number % 4
         label = other.get(each.label, each.label) if wrong else each.label
         rows.append(f"{each.name}.wav,{each.fold},{label}")
     (folder / "mixed-up.csv").write_text("\n".join(rows) + "\n")

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +74,15 @@ class EmbeddingCache:
         except FileNotFoundError:
             return None
         # the zip's checksums find flipped bits; the other errors are what a torn file can give
-        except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        except (
+            OSError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
             log.warning("damaged cache entry, made anew: %s: %s", path, error)
             return None
 

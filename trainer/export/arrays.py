@@ -4,6 +4,7 @@ No import of TensorFlow here: evaluation and retraining read these files too.
 """
 
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -33,5 +34,5 @@ def open_arrays(bundle: Bundle, name: str, what: str) -> Iterator[Mapping[str, N
     try:
         with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             yield arrays
-    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{file}: expected {what}: {error}") from error
