@@ -100,7 +100,7 @@ def test_ten_verdicts_teach_a_running_station_better(home: Home, models: Path):
     for source in home.material.labels:
         heard = home.heard_in_a_round(source, taken_at)
         assert heard >= right(source), source
-        # ten clips against a memory that is wrong in four of five: one old mistake may stay beside
+        # ten clips against a memory that is wrong in three of four: one old mistake may stay beside
         assert len(heard - right(source)) <= 1, source
 
     trainer("rollback", "--models", models)
