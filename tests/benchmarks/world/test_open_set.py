@@ -11,7 +11,7 @@ from trainer.evaluation.scored_file import ScoredFile
 
 def scored(patches: int) -> ScoredFile:
     scores = np.arange(patches, dtype=np.float32)[:, None]
-    return ScoredFile("file", scores, 0.25 * np.arange(patches + 1, dtype=np.float64))
+    return ScoredFile("file", scores, np.arange(patches + 1) / np.float64(4.0))
 
 
 def test_a_clip_has_the_patches_that_lie_in_five_seconds():
