@@ -30,6 +30,8 @@ from listener.detection.features import FrontEnd, contents_of
 from listener.validation import first_problem
 
 FORMAT = 1
+# What numpy, zipfile and zlib raise of an .npz file that is torn, damaged or holds something else
+ARCHIVE_ERRORS = (OSError, EOFError, BadZipFile, zlib.error, KeyError, TypeError, ValueError)
 MANIFEST_FILE = "bundle.json"
 MODEL_FILE = "model.tflite"
 SAVED_MODEL_DIR = "saved_model"
@@ -161,15 +163,7 @@ class Bundle:
             with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
                 tolerance = float(arrays.get("tolerance", GOLDEN_TOLERANCE))
                 return Golden(arrays["waveform"], arrays["scores"], tolerance)
-        except (
-            OSError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except ARCHIVE_ERRORS as error:
             raise BundleError(f"{file}: expected arrays waveform and scores: {error}") from error
 
 

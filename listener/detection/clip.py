@@ -4,7 +4,6 @@ import dataclasses
 import io
 import re
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,18 +13,16 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from listener.detection.audio import Samples
+from listener.detection.bundle import ARCHIVE_ERRORS
 from listener.detection.event import SoundEvent
 
 MAX_ANALYSIS_BYTES = 64 * 1024 * 1024  # ten minutes of YAMNet take 4 MB
 
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID
 _VALUE = ConfigDict(extra="forbid", allow_inf_nan=False)  # JSON has no infinity, and SQLite no NaN
-# What zipfile, zlib and numpy's reader raise of damaged archives. numpy allocates the shape that an
-# array's header claims before it reads a value, so that a false one is a MemoryError.
-_UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error,
-    MemoryError,
-)  # fmt: skip
+# numpy allocates the shape that an array's header claims before it reads a value, so that a false one is
+# a MemoryError.
+_UNREADABLE = (*ARCHIVE_ERRORS, MemoryError)
 
 HalfScores = NDArray[np.float16]
 UnixSeconds = Annotated[float, Field(ge=0, lt=253_402_300_800)]  # to the year 9999, where dates end

@@ -10,13 +10,11 @@ import json
 import logging
 import os
 import tempfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import soundfile
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 
 from listener.detection import audio as resampling
 from listener.detection import features, log_mel
+from listener.detection.bundle import ARCHIVE_ERRORS
 from trainer.data import audio as decoding
 from trainer.data import preparation
 from trainer.errors import DataError
@@ -74,15 +73,7 @@ class EmbeddingCache:
         except FileNotFoundError:
             return None
         # the zip's checksums find flipped bits; the other errors are what a torn file can give
-        except (
-            OSError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except ARCHIVE_ERRORS as error:
             log.warning("damaged cache entry, made anew: %s: %s", path, error)
             return None
 

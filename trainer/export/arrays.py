@@ -4,16 +4,14 @@ No import of TensorFlow here: evaluation and retraining read these files too.
 """
 
 import io
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.detection.bundle import Bundle, BundleError
+from listener.detection.bundle import ARCHIVE_ERRORS, Bundle, BundleError
 
 
 def arrays_as_bytes(**arrays: NDArray[Any]) -> bytes:
@@ -34,5 +32,5 @@ def open_arrays(bundle: Bundle, name: str, what: str) -> Iterator[Mapping[str, N
     try:
         with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             yield arrays
-    except (OSError, EOFError, BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
+    except ARCHIVE_ERRORS as error:
         raise BundleError(f"{file}: expected {what}: {error}") from error
